@@ -1,0 +1,1 @@
+"""One command per figure, on real parts, printed as `name: value`: `python -m bench NAME`."""

@@ -1,0 +1,79 @@
+"""Reads topics whole, as any consumer of them could."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Message as KafkaRecord
+
+from libs.common import envelope
+
+BATCH = 1_000
+WAIT_SECONDS_MAX = 30
+
+
+class Recorded(NamedTuple):
+    """An event as it lies on its topic."""
+
+    topic: str
+    event_id: str
+    event_type: str
+    """The record's own name, without its namespace."""
+    subject: str
+    caused_at: datetime
+    value: bytes
+
+
+def read(bootstrap: str, names: Collection[str]) -> Iterator[Recorded]:
+    """Everything that topics hold at this moment, each event as often as it was sent."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "weir-demo-reader",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "log_level": 0,
+        }
+    )
+    try:
+        ends = _ends(consumer, names)
+        consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in ends])
+        while ends:
+            records = consumer.consume(BATCH, WAIT_SECONDS_MAX)
+            if not records:
+                raise TimeoutError(f"{len(ends)} partitions did not come to their ends")
+            for record in records:
+                if record.error():
+                    continue
+                yield _recorded(record)
+                place = str(record.topic()), int(record.partition() or 0)
+                if int(record.offset() or 0) + 1 >= ends.get(place, 0):
+                    ends.pop(place, None)
+    finally:
+        consumer.close()
+
+
+def _ends(consumer: Consumer, names: Collection[str]) -> dict[tuple[str, int], int]:
+    """Where each partition that holds anything ends."""
+    metadata = consumer.list_topics(timeout=10).topics
+    ends = {}
+    for name in names:
+        for partition in metadata[name].partitions if name in metadata else ():
+            low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
+            if high > low:
+                ends[name, partition] = high
+    return ends
+
+
+def _recorded(record: KafkaRecord) -> Recorded:
+    pairs: Any = record.headers() or ()
+    headers = {name: value.decode() for name, value in pairs}
+    return Recorded(
+        topic=str(record.topic()),
+        event_id=headers[envelope.ID],
+        event_type=headers[envelope.TYPE].rpartition(".")[2],
+        subject=headers[envelope.SUBJECT],
+        caused_at=datetime.fromisoformat(headers[envelope.TIME]),
+        value=record.value() or b"",
+    )

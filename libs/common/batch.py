@@ -1,0 +1,174 @@
+"""The one shape of work: a batch is claimed, loaded and locked, decided, saved, and its events queued; one commit.
+
+    claim ─► load ─► decide ─► save ─► record ─► outbox ─► COMMIT
+
+Everything that changes anything in Weir goes through `UnitOfWork.run`: requests, files, events from
+topics, clock ticks, replays. What differs between them is the claim: an inbox for events, an
+idempotency key for requests.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from libs.common import envelope, ids, outbox
+from libs.common.codec import Codec
+from libs.common.database import transaction
+from libs.common.errors import Outage, Poison
+from libs.common.events import Event
+from libs.common.fault_points import reach
+from libs.common.inbox import Outcome
+from libs.common.message import Message
+from libs.common.outbox import OutboxRow
+from libs.common.record import Record
+from libs.common.state import State
+
+T = TypeVar("T")
+
+Decision = Callable[[Any, Any, datetime], "Sequence[Event] | Refusal"]
+"""(state, body, now) -> what happened. Pure: no clock, no I/O, no chance. Raising means poison."""
+
+
+class Refusal(Record):
+    """A business "no": a value, never an exception. Nothing is stored but the answer itself."""
+
+    reason: str
+    """A member of the service's closed list."""
+    detail: str
+    field: str | None = None
+    """The field of the request that is to blame, if one is."""
+
+
+class Unreadable(Record):
+    """The body of a message that could not be decoded."""
+
+    reason: str
+
+
+class Handlers(Record):
+    """A service's table of contents: what it reads and is asked, and what it decides then."""
+
+    service: str
+    load: Callable[[Connection, Sequence[Message]], Any]
+    """(tx, messages) -> State: locks in one fixed order and reads all that this batch can touch."""
+    save: Callable[[Connection, Any], None]
+    """(tx, State): writes back what changed, in bulk."""
+    decisions: Mapping[type, Decision]
+    writes: tuple[type[Event], ...]
+    parks_keys: bool = False
+    """Whether what follows a message that can't be applied must wait for it (a ledger's choice)."""
+
+    @property
+    def reads(self) -> tuple[type[Event], ...]:
+        return tuple(kind for kind in self.decisions if issubclass(kind, Event))
+
+
+class Decided(Record):
+    """What became of one message."""
+
+    message: Message
+    outcome: Outcome
+    rows: tuple[OutboxRow, ...] = ()
+    refusal: Refusal | None = None
+    error: Exception | None = None
+
+
+class Claim(Protocol):
+    """How a kind of work makes sure that nothing happens twice."""
+
+    def claim(self, tx: Connection, messages: Sequence[Message]) -> Sequence[Message]:
+        """Take the messages, in this transaction; return those still to be decided."""
+
+    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+        """Store what became of them; return what is to be published about that."""
+
+
+def decide_all(
+    handlers: Handlers, state: State, messages: Iterable[Message], encode: Callable[[Event], bytes]
+) -> list[Decided]:
+    """Decide a batch in order. Pure: the simulation runs this very function without a database."""
+    decided: list[Decided] = []
+    parked: set[str] = set()
+    for message in messages:
+        if message.key in parked:
+            result = Decided(message=message, outcome=Outcome.PARKED)
+        else:
+            result = _decide(handlers, state, message, encode)
+            if result.outcome is Outcome.DEAD and handlers.parks_keys and message.parks_key:
+                parked.add(message.key)
+        decided.append(result)
+    return decided
+
+
+def _decide(handlers: Handlers, state: State, message: Message, encode: Callable[[Event], bytes]) -> Decided:
+    try:
+        if isinstance(message.body, Unreadable):
+            raise Poison(message.body.reason)
+        events = handlers.decisions[type(message.body)](state, message.body, message.received_at)
+        if isinstance(events, Refusal):
+            state.forget()
+            return Decided(message=message, outcome=Outcome.APPLIED, refusal=events)
+        rows = tuple(
+            envelope.seal(
+                event,
+                encode(event),
+                event_id=ids.derive(message.message_id, handlers.service, type(event).__name__, ordinal),
+                number=number,
+                cause=message,
+                service=handlers.service,
+            )
+            for ordinal, (event, number) in enumerate(zip(events, state.number(events), strict=True))
+        )
+        for row in rows:
+            outbox.require_size(row)
+    except Outage:
+        raise
+    except Exception as error:
+        state.forget()
+        return Decided(message=message, outcome=Outcome.DEAD, error=error)
+    state.keep()
+    return Decided(message=message, outcome=Outcome.APPLIED, rows=rows)
+
+
+class UnitOfWork:
+    """Runs batches against one service's database. The only place where anything is committed."""
+
+    def __init__(
+        self, engine: Engine, handlers: Handlers, codec: Codec, *, shards: int, on_commit: Callable[[], None]
+    ) -> None:
+        self._engine = engine
+        self._handlers = handlers
+        self._codec = codec
+        self._shards = shards
+        self._on_commit = on_commit
+
+    def run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
+        """One batch, one transaction.
+
+        Raises Outage when nothing, or nothing known, was committed; psycopg.Error of SQLSTATE classes 22
+        and 23 when a message of the batch can't be stored, with nothing committed either.
+        """
+        handlers = self._handlers
+        with transaction(self._engine) as tx:
+            fresh = claim.claim(tx, messages)
+            state = handlers.load(tx, fresh)
+            decided = decide_all(handlers, state, fresh, self._codec.encode)
+            handlers.save(tx, state)
+            rows = [row for result in decided for row in result.rows]
+            rows += claim.record(tx, state, decided)
+            outbox.write(tx, rows, shards=self._shards)
+            reach("batch.before_commit")
+            tx.commit()
+            reach("batch.after_commit")
+        if rows:
+            self._on_commit()
+        return decided
+
+    def administer(self, work: Callable[[Connection], T]) -> T:
+        """A transaction of housekeeping, outside the life of any message. Raises Outage like `run`."""
+        with transaction(self._engine) as tx:
+            result = work(tx)
+            tx.commit()
+        return result

@@ -1,0 +1,344 @@
+"""The consumer: reads topics in batches and has each applied once, whatever happens meanwhile.
+
+    poll ─► take (decode) ─► UnitOfWork.run(…, InboxClaim) ─► remember where each partition stands
+
+One thread owns the Kafka client. Offsets live in the service's database and move in the same
+transaction as the effects; the broker's are a hint for tools. An outage pauses everything and the
+same batch is tried again; only poison goes to the dead letters (docs/architecture.md, promise 4).
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from threading import Event as Flag
+from typing import Any
+
+import psycopg
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import Message as KafkaRecord
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from libs.common import dead_letters, envelope, inbox, parking
+from libs.common.batch import Decided, Handlers, UnitOfWork, Unreadable
+from libs.common.codec import Codec
+from libs.common.errors import Outage, is_poison
+from libs.common.inbox import FencedError, Outcome, Progress
+from libs.common.message import Message, Source
+from libs.common.metrics import ConsumerMetrics
+from libs.common.outbox import OutboxRow
+from libs.common.receiver import Receiver
+from libs.common.record import Record, replace
+
+POLL_SECONDS = 0.2
+BACKOFF_SECONDS_MIN = 0.1
+BACKOFF_SECONDS_MAX = 5.0
+HINT_SECONDS = 5.0
+"""Between two commits of offsets to the broker, where only lag tools read them."""
+
+log = logging.getLogger(__name__)
+
+
+class Position(Record):
+    """Where a partition stands: stored in the database, and read so far."""
+
+    progress: Progress
+    read_offset: int
+
+
+class Taken(Record):
+    """A record from a topic, in the order of its arrival; without a message if it is of no interest here."""
+
+    topic: str
+    partition: int
+    offset: int
+    message: Message | None
+
+
+class InboxClaim:
+    """Takes messages by their ids, moves the offsets, and keeps what could not be applied."""
+
+    def __init__(self, handlers: Handlers, progress: Sequence[Progress]) -> None:
+        self._handlers = handlers
+        self._progress = progress
+        self._parked: list[Message] = []
+        self.duplicate_count = 0
+
+    def claim(self, tx: Connection, messages: Sequence[Message]) -> list[Message]:
+        by_id = {message.message_id: message for message in reversed(messages)}
+        claimed = inbox.claim(tx, self._handlers.service, list(by_id), self._progress)
+        fresh = [by_id[id_] for id_ in dict.fromkeys(m.message_id for m in messages) if id_ in claimed]
+        self._parked = []
+        self.duplicate_count = len(messages) - len(fresh)
+        if self._handlers.parks_keys and fresh:
+            keys = parking.parked_among(tx, fresh)
+            self._parked = [message for message in fresh if message.key in keys]
+            fresh = [message for message in fresh if message.key not in keys]
+        return fresh
+
+    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+        dead = [result for result in decided if result.outcome is Outcome.DEAD]
+        waiting = [result.message for result in decided if result.outcome is Outcome.PARKED]
+        outcomes = {result.message.message_id: Outcome.DEAD for result in dead}
+        outcomes |= {message.message_id: Outcome.PARKED for message in (*self._parked, *waiting)}
+        inbox.set_outcomes(tx, self._handlers.service, outcomes)
+        parking.park_keys(tx, dead)
+        parking.park_messages(tx, [*self._parked, *waiting])
+        return dead_letters.bury(tx, self._handlers.service, dead)
+
+
+class Consumer:
+    """Reads what a service's handlers decide on."""
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        unit: UnitOfWork,
+        codec: Codec,
+        metrics: ConsumerMetrics,
+        *,
+        config: dict[str, Any],
+        batch_size_max: int,
+    ) -> None:
+        self._handlers = handlers
+        self._unit = unit
+        self._receiver = Receiver(handlers, codec)
+        self._metrics = metrics
+        self._config = {**config, "error_cb": self._on_error}
+        self._batch_size_max = batch_size_max
+        self._topics = sorted({kind.contract.topic.name for kind in handlers.reads})
+        self._positions: dict[inbox.TopicPartition, Position] = {}
+        self._kafka: KafkaConsumer = None  # type: ignore[assignment]
+        self._stop = Flag()
+        self._is_paused = False
+        self._carried: list[KafkaRecord] = []
+        self._hinted_at = 0.0
+        self.is_ready = False
+
+    def run(self, stop: Flag) -> None:
+        """Read until `stop` is set. Raises what can't be waited for: a bug, or a log we can't follow."""
+        self._stop = stop
+        self._kafka = KafkaConsumer(self._config)
+        self._kafka.subscribe(
+            self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
+        try:
+            while not stop.is_set():
+                self.run_once()
+        finally:
+            self.is_ready = False
+            self._kafka.close()
+
+    def run_once(self) -> int:
+        """Take what is there, apply it, and return how many records that was."""
+        records = self._poll()
+        if records:
+            self._patiently(lambda: self._apply(self._take_all(records)))
+            self._hint()
+        return len(records)
+
+    # Reading
+
+    def _poll(self) -> list[KafkaRecord]:
+        # consume() alone would wait for a full batch: an idle service must answer at once.
+        carried, self._carried = self._carried, []
+        first = carried or self._kafka.consume(1, POLL_SECONDS)
+        rest = self._kafka.consume(self._batch_size_max - len(first), 0) if first else []
+        return [record for record in (*first, *rest) if self._is_record(record)]
+
+    def _is_record(self, record: KafkaRecord) -> bool:
+        error = record.error()
+        if error is None:
+            return True
+        if error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:
+            # A log restored, made anew or cut short: going on would skip events, so we don't.
+            raise KafkaException(error)
+        log.warning("kafka reported an error", extra={"error": error.str()})
+        return False
+
+    def _take_all(self, records: Sequence[KafkaRecord]) -> list[Taken]:
+        """Decode what is still ours and not yet applied, as far as it is of interest here."""
+        received_at = datetime.now(UTC)
+        taken = []
+        for record in records:
+            source = _source(record)
+            position = self._positions.get((source.topic, source.partition))
+            if position is not None and source.offset >= position.read_offset:
+                message = self._receiver.message(source, received_at)
+                taken.append(
+                    Taken(topic=source.topic, partition=source.partition, offset=source.offset, message=message)
+                )
+        return taken
+
+    # Applying
+
+    def _apply(self, taken: Sequence[Taken]) -> None:
+        taken = [record for record in taken if self._is_ours(record)]
+        messages = [record.message for record in taken if record.message is not None]
+        if not messages:
+            # Nothing to store: the offsets move with the next batch that has something.
+            self._advance(taken, [])
+            return
+        progress = self._progress(taken)
+        claim = InboxClaim(self._handlers, progress)
+        try:
+            with self._metrics.batch():
+                decided = self._unit.run(messages, claim)
+        except FencedError as error:
+            self._find_out(error.partitions)
+            raise Outage(str(error)) from error
+        except (psycopg.Error, SQLAlchemyError) as error:
+            if not is_poison(error):
+                raise
+            self._isolate(taken, error)
+            return
+        self._advance(taken, progress)
+        self._metrics.observe(
+            [result.outcome for result in decided],
+            taken_count=len(messages),
+            duplicate_count=claim.duplicate_count,
+            caused_at=envelope.time_of(messages[-1]),
+        )
+
+    def _isolate(self, taken: Sequence[Taken], error: Exception) -> None:
+        """Find the message that can't be stored by halving the batch, and bury it; the others are applied."""
+        if len(taken) > 1:
+            middle = len(taken) // 2
+            self._apply(taken[:middle])
+            self._apply(taken[middle:])
+        else:
+            (record,) = taken
+            assert record.message is not None
+            unreadable = Unreadable(reason=f"can't be stored: {error}")
+            self._apply([replace(record, message=replace(record.message, body=unreadable))])
+
+    def _is_ours(self, record: Taken) -> bool:
+        position = self._positions.get((record.topic, record.partition))
+        return position is not None and record.offset >= position.read_offset
+
+    def _progress(self, taken: Sequence[Taken]) -> list[Progress]:
+        return [
+            replace(
+                self._positions[partition].progress,
+                previous_offset=self._positions[partition].progress.next_offset,
+                next_offset=end,
+            )
+            for partition, end in sorted(_ends(taken).items())
+        ]
+
+    def _advance(self, taken: Sequence[Taken], progress: Sequence[Progress]) -> None:
+        for partition, end in _ends(taken).items():
+            self._positions[partition] = replace(self._positions[partition], read_offset=end)
+        for moved in progress:
+            partition = (moved.topic, moved.partition)
+            self._positions[partition] = replace(self._positions[partition], progress=moved)
+
+    def _find_out(self, partitions: Iterable[inbox.TopicPartition]) -> None:
+        """Someone moved these: another consumer, or we ourselves in a commit whose answer was lost."""
+        stored = self._unit.administer(lambda tx: inbox.load_progress(tx, self._handlers.service))
+        for partition in partitions:
+            position, now = self._positions.get(partition), stored[partition]
+            if position is None or now.epoch != position.progress.epoch:
+                log.warning("another consumer has taken a partition over", extra={"partition": partition})
+                self._positions.pop(partition, None)
+            else:
+                self._positions[partition] = Position(progress=now, read_offset=now.next_offset)
+
+    # Waiting
+
+    def _patiently(self, work: Callable[[], None], wait: Callable[[float], object] | None = None) -> None:
+        """Do the work, however long the world makes us wait. The delay is bounded, the count is not."""
+        wait = wait or self._idle
+        delay = BACKOFF_SECONDS_MIN
+        while not self._stop.is_set():
+            try:
+                work()
+                self.is_ready = True
+                return
+            except Outage as outage:
+                self.is_ready = False
+                log.warning("waiting for an outage to end", extra={"error": str(outage), "seconds": delay})
+                self._metrics.outages.inc()
+                wait(delay * random.uniform(0.5, 1.0))
+                delay = min(delay * 2, BACKOFF_SECONDS_MAX)
+
+    def _idle(self, seconds: float) -> None:
+        """Wait, but go on polling: a consumer that stops polling loses its partitions."""
+        self._pause(True)
+        until = time.monotonic() + seconds
+        while not self._stop.is_set() and time.monotonic() < until:
+            record = self._kafka.poll(min(POLL_SECONDS, max(0.0, until - time.monotonic())))
+            if record is not None:
+                self._carried.append(record)
+        self._pause(False)
+
+    def _pause(self, is_paused: bool) -> None:
+        self._is_paused = is_paused
+        assignment = self._kafka.assignment()
+        (self._kafka.pause if is_paused else self._kafka.resume)(assignment)
+
+    # Partitions coming and going. These run inside a poll, on the same thread, never during a batch.
+
+    def _on_assign(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        self._metrics.rebalances.inc()
+        # Not by polling: this runs inside a poll. Taking longer than its interval costs another rebalance, no more.
+        self._patiently(lambda: self._take_over(partitions), wait=self._stop.wait)
+        for partition in partitions:
+            position = self._positions.get((partition.topic, partition.partition))
+            partition.offset = OFFSET_END if position is None else position.read_offset
+        kafka.incremental_assign(partitions)
+        if self._is_paused:
+            kafka.pause(partitions)
+
+    def _take_over(self, partitions: Sequence[TopicPartition]) -> None:
+        starts = {(p.topic, p.partition): self._first_offset(p) for p in partitions}
+        owned = self._unit.administer(lambda tx: inbox.take_over(tx, self._handlers.service, starts))
+        for partition, progress in owned.items():
+            self._positions[partition] = Position(progress=progress, read_offset=progress.next_offset)
+
+    def _first_offset(self, partition: TopicPartition) -> int:
+        try:
+            low, _ = self._kafka.get_watermark_offsets(partition, timeout=5)
+        except KafkaException as error:
+            raise Outage(f"the broker: {error}") from error
+        return int(low)
+
+    def _on_revoke(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            self._positions.pop((partition.topic, partition.partition), None)
+        self._metrics.rebalances.inc()
+
+    # Telling others
+
+    def _hint(self) -> None:
+        """Tell the broker how far we are, for lag tools. Nothing depends on it."""
+        if time.monotonic() < self._hinted_at + HINT_SECONDS:
+            return
+        self._hinted_at = time.monotonic()
+        offsets = [TopicPartition(*partition, position.read_offset) for partition, position in self._positions.items()]
+        try:
+            self._kafka.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            log.debug("the hint was not taken", extra={"error": str(error)})
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._metrics.kafka_errors.inc()
+        log.debug("kafka", extra={"error": error.str()})
+
+
+def _ends(taken: Iterable[Taken]) -> dict[inbox.TopicPartition, int]:
+    return {(record.topic, record.partition): record.offset + 1 for record in taken}
+
+
+def _source(record: Any) -> Source:
+    return Source(
+        topic=record.topic(),
+        partition=record.partition(),
+        offset=record.offset(),
+        key=record.key(),
+        value=record.value(),
+        headers=tuple(record.headers() or ()),
+    )

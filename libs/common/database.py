@@ -1,0 +1,116 @@
+"""Postgres: the engine, and the two ways of moving many rows at once.
+
+SQLAlchemy owns the pool, the tables, and every query whose cost doesn't matter. Rows of a batch go
+through psycopg on the same connection and in the same transaction: COPY to insert, arrays unnested
+to update. Arrays travel in binary (`%b` with a cast such as `%b::uuid[]`): as text, a column of long
+texts costs sixty times as much (measured in docs/decisions/0004-bulk-rows.md).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import postgres
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper, Loader
+from psycopg.pq import Format
+from psycopg.types.string import TextLoader
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from libs.common.errors import Outage, is_poison
+
+TABLES = MetaData()
+"""The tables that messaging needs; every service's database has them."""
+
+LOCK_TIMEOUT = "10s"
+STATEMENT_TIMEOUT = "30s"
+IDLE_TIMEOUT = "60s"
+
+
+def create(url: str, *, pool_size: int = 8, application_name: str = "weir") -> Engine:
+    """An engine whose connections give up rather than wait for ever, and read uuids as text."""
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        connect_args={
+            "application_name": application_name,
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "options": f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}"
+            f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT} -c timezone=UTC",
+        },
+    )
+    event.listen(engine, "connect", _keep_uuids_as_text)
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is rolled back unless its owner commits it.
+
+    Raises Outage when the database can't be reached or fails for a reason that is not a message's
+    fault, and lets errors of SQLSTATE classes 22 and 23 through as they are.
+    """
+    try:
+        with engine.connect() as tx:
+            # SQLAlchemy commits only what it knows to have begun, and it doesn't see what goes past it to the driver.
+            tx.begin()
+            yield tx
+    except (psycopg.Error, SQLAlchemyError) as error:
+        if is_poison(error):
+            raise
+        # Its neighbours in the pool have most likely died with it: none of them is tried again.
+        engine.dispose(close=False)
+        raise Outage(f"the database: {type(error).__name__}: {error}") from error
+
+
+def execute(tx: Connection, statement: str, parameters: Sequence[Any] = ()) -> int:
+    """Run one statement with `%s` parameters; return how many rows it touched."""
+    return _driver(tx).execute(statement.encode(), parameters or None).rowcount
+
+
+def fetch(tx: Connection, statement: str, parameters: Sequence[Any] = (), *, binary: bool = False) -> list[Any]:
+    """The rows of one query with `%s` parameters. Binary pays where there are large bytea columns."""
+    return _driver(tx).execute(statement.encode(), parameters or None, binary=binary).fetchall()
+
+
+def copy(tx: Connection, statement: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows by `COPY … FROM STDIN (FORMAT BINARY)`; `types` are the columns' Postgres types."""
+    with _driver(tx).cursor() as cursor, cursor.copy(statement.encode()) as stream:
+        stream.set_types(types)
+        for row in rows:
+            stream.write_row(row)
+
+
+def _driver(tx: Connection) -> psycopg.Connection[Any]:
+    connection: psycopg.Connection[Any] = tx.connection.driver_connection  # type: ignore[assignment]
+    return connection
+
+
+class _BinaryUuidLoader(Loader):
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        text = bytes(data).hex()
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class _BinaryUuidDumper(Dumper):
+    format = Format.BINARY
+    oid = postgres.types["uuid"].oid
+
+    def dump(self, obj: str) -> bytes:
+        return bytes.fromhex(obj.replace("-", ""))
+
+
+def _keep_uuids_as_text(connection: psycopg.Connection[Any], _: object) -> None:
+    connection.adapters.register_loader("uuid", TextLoader)
+    connection.adapters.register_loader("uuid", _BinaryUuidLoader)
+    # Without a class: only where a COPY says that the column is a uuid.
+    connection.adapters.register_dumper(None, _BinaryUuidDumper)

@@ -1,0 +1,130 @@
+"""Messages that can't be applied: kept with every byte and the reason, published, and replayed on request.
+
+The table is the truth. The topic `<service>.dead-letters.v1` tells whoever watches: its records have
+the key, value and headers of the message that failed, and headers of their own that say why.
+"""
+
+import traceback
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+
+from libs.common.batch import Decided
+from libs.common.database import TABLES, copy
+from libs.common.message import Source
+from libs.common.outbox import VALUE_BYTES_MAX, OutboxRow
+from libs.common.text import printable
+
+DEAD_LETTERS = Table(
+    "dead_letters",
+    TABLES,
+    Column("event_id", Uuid, primary_key=True),
+    Column("status", Text, nullable=False, server_default="dead"),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("record_offset", BigInteger, nullable=False),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary),
+    Column("headers", Text, nullable=False),
+    Column("error_type", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("stack", Text, nullable=False),
+    Column("failed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("settled_at", DateTime(timezone=True)),
+    Column("settled_by", Text),
+)
+Index("dead_letters_open", DEAD_LETTERS.c.failed_at, postgresql_where=text("status = 'dead'"))
+
+_ERROR_LENGTH_MAX = 4_000
+_STACK_LENGTH_MAX = 16_000
+
+
+def topic_of(service: str) -> str:
+    """Where a service publishes what it could not apply."""
+    return f"{service}.dead-letters.v1"
+
+
+def bury(tx: Connection, service: str, dead: Sequence[Decided]) -> list[OutboxRow]:
+    """Store messages that can't be applied; return the records that tell of it."""
+    letters = [result for result in dead if result.message.source is not None]
+    if letters:
+        copy(
+            tx,
+            """COPY dead_letters (event_id, topic, partition, record_offset, key, value, headers,
+                                  error_type, error, stack) FROM STDIN (FORMAT BINARY)""",
+            ("uuid", "text", "int4", "int8", "bytea", "bytea", "text", "text", "text", "text"),
+            (_row(result) for result in letters),
+        )
+    return [_record(service, result) for result in letters]
+
+
+def encode_headers(headers: Iterable[tuple[str, bytes | None]]) -> str:
+    """Headers as text that any column takes, byte for byte."""
+    return msgspec.json.encode([(name, value) for name, value in headers]).decode()
+
+
+def decode_headers(stored: str) -> tuple[tuple[str, bytes | None], ...]:
+    return msgspec.json.decode(stored, type=tuple[tuple[str, bytes | None], ...])
+
+
+def describe(error: BaseException | None) -> str:
+    """An error's text, short and printable enough for any column."""
+    return printable(str(error))[:_ERROR_LENGTH_MAX]
+
+
+def _row(result: Decided) -> tuple[Any, ...]:
+    source = _source(result)
+    stack = "".join(traceback.format_exception(result.error)) if result.error else ""
+    return (
+        result.message.message_id,
+        source.topic,
+        source.partition,
+        source.offset,
+        source.key,
+        source.value,
+        encode_headers(source.headers),
+        type(result.error).__name__,
+        describe(result.error),
+        printable(stack)[-_STACK_LENGTH_MAX:],
+    )
+
+
+def _record(service: str, result: Decided) -> OutboxRow:
+    source = _source(result)
+    fits = source.value is None or len(source.value) <= VALUE_BYTES_MAX
+    original = {printable(name): printable((value or b"").decode(errors="replace")) for name, value in source.headers}
+    return OutboxRow(
+        topic=topic_of(service),
+        key=printable((source.key or b"").decode(errors="replace")),
+        value=source.value if fits else None,
+        headers={
+            **original,
+            "weir_dead_letter_id": result.message.message_id,
+            "weir_error_type": type(result.error).__name__,
+            "weir_error": describe(result.error),
+            "weir_source_topic": source.topic,
+            "weir_source_partition": str(source.partition),
+            "weir_source_offset": str(source.offset),
+            **({} if fits else {"weir_value_omitted": "too large; it is kept in the table"}),
+        },
+    )
+
+
+def _source(result: Decided) -> Source:
+    assert result.message.source is not None, "only what came from a topic is buried"
+    return result.message.source

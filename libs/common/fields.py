@@ -1,0 +1,129 @@
+"""Types of request fields that mean the same in every API, and refuse what must not get in."""
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from annotated_types import GroupedMetadata
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from libs.common import ids
+from libs.common.money import SCALES, AmountFault, parse_amount
+
+TEXT_LENGTH_MAX = 200
+YEAR_MIN, YEAR_MAX = 1900, 2999
+
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class View(BaseModel):
+    """Part of a response."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def _printable(text: str) -> str:
+    if not (text.isprintable() or all(map(_is_printable, text))):
+        raise PydanticCustomError("control_characters", "must not contain control characters")
+    return text
+
+
+def _is_printable(character: str) -> bool:
+    # Names are written with spaces of many kinds, some scripts need joiners; what turns text around stays out.
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
+
+
+def _an_id(text: str) -> str:
+    if not ids.is_id(text):
+        raise PydanticCustomError("not_an_id", "must be a UUID in lower case")
+    return text
+
+
+def _a_currency(text: str) -> str:
+    if text not in SCALES:
+        raise PydanticCustomError(AmountFault.UNKNOWN_CURRENCY.value, AMOUNT_FAULTS[AmountFault.UNKNOWN_CURRENCY])
+    return text
+
+
+def _within_reach(at: datetime) -> datetime:
+    # At the ends of the calendar an offset leads out of it: an event with such a time can be written but never read.
+    if not YEAR_MIN <= at.year <= YEAR_MAX:
+        years = {"first": YEAR_MIN, "last": YEAR_MAX}
+        raise PydanticCustomError("out_of_reach", "must lie between the years {first} and {last}", years)
+    return at
+
+
+@dataclass(frozen=True)
+class _Text(GroupedMetadata):
+    """What is asked of a text, in a form that `Annotated` takes. An `Annotated` within an `Annotated` asks nothing."""
+
+    length_max: int
+    pattern: str | None
+
+    def __iter__(self) -> Iterator[object]:
+        yield from StringConstraints(min_length=1, max_length=self.length_max, pattern=self.pattern)
+        yield AfterValidator(_printable)
+
+
+def text(length_max: int = TEXT_LENGTH_MAX, *, pattern: str | None = None) -> GroupedMetadata:
+    """Non-empty text without control characters: `Annotated[str, text(140)]`."""
+    return _Text(length_max, pattern)
+
+
+Id = Annotated[str, AfterValidator(_an_id)]
+Currency = Annotated[str, AfterValidator(_a_currency)]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+PartialDate = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")]
+Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+"""A time with its offset from UTC; without one nobody knows when it was."""
+Amount = Annotated[str, StringConstraints(max_length=40)]
+"""A decimal text such as "12.34"; what it must be is `money.parse_amount`'s to say."""
+
+
+class MoneyBody(Body):
+    """A body that names an amount of money. The currency comes first: it says how precise the amount may be."""
+
+    currency: Currency
+    amount: Amount
+
+    @field_validator("amount")
+    @classmethod
+    def _payable(cls, amount: str, info: ValidationInfo) -> str:
+        currency = info.data.get("currency")
+        if currency is not None:
+            minor = parse_amount(amount, currency)
+            if isinstance(minor, AmountFault):
+                raise PydanticCustomError(minor.value, AMOUNT_FAULTS[minor], {"scale": SCALES[currency]})
+        return amount
+
+    @property
+    def amount_minor(self) -> int:
+        minor = parse_amount(self.amount, self.currency)
+        assert isinstance(minor, int)
+        return minor
+
+
+AMOUNT_FAULTS = {
+    AmountFault.UNKNOWN_CURRENCY: "unknown currency or asset",
+    AmountFault.NOT_A_DECIMAL: "must be a decimal text such as 12.34",
+    AmountFault.NOT_POSITIVE: "must be greater than zero",
+    AmountFault.TOO_PRECISE: "must not have more than {scale} decimals",
+    AmountFault.TOO_LARGE: "is larger than any payment may be",
+}

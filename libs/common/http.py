@@ -1,0 +1,396 @@
+"""The HTTP factory: every service's API is made here, so that all of them fail, answer and count alike.
+
+Problems are RFC 9457 (application/problem+json) with a `reason` from a closed list and, where a
+field of the request is to blame, its name. `/health` says that the process lives, `/ready` that it
+can work, `/metrics` what it has done.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPMethod, HTTPStatus
+from typing import Annotated, Any
+
+import anyio.to_thread
+import msgspec
+import structlog
+from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from libs.common import edge, ids, tracing
+from libs.common.clients import Client, Clients, Scope
+from libs.common.errors import Outage
+from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
+from libs.common.message import Trace
+from libs.common.text import printable
+
+RETRY_AFTER_SECONDS = 2
+REQUEST_ID = "x-request-id"
+
+log = logging.getLogger(__name__)
+
+
+class Problem(HTTPException):
+    """A request that can't be served, with the reason for whoever sent it."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        reason: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
+        retry_after_seconds: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.status = status
+        self.reason = reason
+        self.field = field
+        self.errors = errors
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def body(self) -> bytes:
+        members: dict[str, Any] = {
+            "type": f"urn:weir:problem:{self.reason}",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "reason": self.reason,
+            "detail": self.detail,
+        }
+        if self.field is not None:
+            members["field"] = self.field
+        if self.errors:
+            members["errors"] = list(self.errors)
+        return msgspec.json.encode(members)
+
+    @property
+    def response(self) -> Response:
+        retry_after = {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
+        headers = {**(self.headers or {}), **retry_after}
+        return Response(self.body, self.status, headers, media_type="application/problem+json")
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sent a request, and the journey it begins or continues."""
+
+    client: Client
+    trace: Trace
+
+
+def create(
+    *,
+    title: str,
+    description: str,
+    clients: Clients,
+    registry: CollectorRegistry,
+    is_ready: Callable[[], Mapping[str, bool]],
+    body_bytes_max: int,
+    large_bodies: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """An application without routes of its own but those of operations.
+
+    `large_bodies` names the paths that take files, with their limit in bytes.
+    """
+    app = FastAPIOffline(title=title, description=description, version="1", openapi_tags=[])
+    app.state.clients = clients
+    _add_operations(app, registry, is_ready)
+    _add_problems(app)
+    app.add_middleware(_BodyLimit, bytes_max=body_bytes_max, large_bodies=large_bodies or {})
+    app.add_middleware(_Observer, registry=registry)
+    app.add_middleware(_Context)
+    return app
+
+
+# Who calls
+
+
+async def _client(request: Request, authorization: Annotated[str | None, Header()] = None) -> Client:
+    scheme, _, key = (authorization or "").partition(" ")
+    clients: Clients = request.app.state.clients
+    client = None
+    if scheme.lower() == "bearer" and key:
+        client = clients.cached(key) or await anyio.to_thread.run_sync(clients.find, key)
+    if client is None:
+        raise Problem(
+            HTTPStatus.UNAUTHORIZED,
+            "unauthenticated",
+            "send a valid API key: Authorization: Bearer …",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return client
+
+
+def caller(scope: Scope) -> Any:
+    """A dependency: the caller, if its key has this scope."""
+
+    async def require(request: Request, client: Annotated[Client, Depends(_client)]) -> Caller:
+        if scope not in client.scopes:
+            raise Problem(HTTPStatus.FORBIDDEN, "forbidden", f"this needs the scope {scope.value!r}")
+        return Caller(client=client, trace=request.state.trace)
+
+    return Depends(require)
+
+
+async def _idempotency_key(
+    idempotency_key: Annotated[
+        str | None, Header(description="unique per request; repeat it to repeat the request")
+    ] = None,
+) -> str:
+    if not idempotency_key:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "idempotency_key_missing",
+            "every POST that changes something needs the header Idempotency-Key",
+            field="Idempotency-Key",
+        )
+    if len(idempotency_key) > KEY_LENGTH_MAX or not idempotency_key.isprintable():
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "idempotency_key_invalid",
+            f"at most {KEY_LENGTH_MAX} printable characters",
+            field="Idempotency-Key",
+        )
+    return idempotency_key
+
+
+IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
+
+
+def respond(answer: Answer) -> Response:
+    """An answer of the edge as a response."""
+    media_type = "application/json" if answer.status < HTTPStatus.BAD_REQUEST else "application/problem+json"
+    return Response(answer.body, answer.status, media_type=media_type)
+
+
+def answer_json(status: HTTPStatus, body: Any) -> Answer:
+    """An answer of the edge from anything msgspec can write."""
+    return Answer(status=status.value, body=msgspec.json.encode(body))
+
+
+def answer_problem(problem: Problem) -> Answer:
+    """A refusal as an answer that is stored and given again."""
+    return Answer(status=problem.status.value, body=problem.body)
+
+
+def request_key(client: Caller, route: str, key: str) -> RequestKey:
+    return RequestKey(client_id=client.client.client_id, route=route, key=key)
+
+
+# What can go wrong
+
+
+def _add_problems(app: FastAPI) -> None:
+    async def on_problem(_: Request, problem: Exception) -> Response:
+        assert isinstance(problem, Problem)
+        return problem.response
+
+    async def on_invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return _invalid(error).response
+
+    async def on_http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if isinstance(error.__cause__, ValueError | RecursionError):
+            return _malformed(str(error.__cause__)).response
+        status = HTTPStatus(error.status_code)
+        reason = status.phrase.lower().replace(" ", "_")
+        return Problem(status, reason, str(error.detail), headers=error.headers).response
+
+    async def on_unavailable(_: Request, error: Exception) -> Response:
+        log.warning("a request could not be served", extra={"error": str(error)})
+        return _unavailable("something this needs is away; the same request with the same key can be repeated").response
+
+    async def on_disconnect(_: Request, __: Exception) -> Response:
+        # Nobody reads this any more; it is for the metrics, where it is no failure of ours.
+        return Problem(HTTPStatus.BAD_REQUEST, "disconnected", "the request broke off").response
+
+    async def on_busy(_: Request, __: Exception) -> Response:
+        return _unavailable("too many requests are waiting").response
+
+    async def on_key_reused(_: Request, __: Exception) -> Response:
+        return Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            "this Idempotency-Key was used for another request",
+            field="Idempotency-Key",
+        ).response
+
+    async def on_key_in_use(_: Request, __: Exception) -> Response:
+        return Problem(
+            HTTPStatus.CONFLICT,
+            "request_in_progress",
+            "the first request with this Idempotency-Key is still running",
+            field="Idempotency-Key",
+            retry_after_seconds=1,
+        ).response
+
+    async def on_failed(_: Request, __: Exception) -> Response:
+        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "nothing was changed").response
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Outage, on_unavailable)
+    app.add_exception_handler(ClientDisconnect, on_disconnect)
+    app.add_exception_handler(edge.Busy, on_busy)
+    app.add_exception_handler(edge.KeyReused, on_key_reused)
+    app.add_exception_handler(edge.KeyInUse, on_key_in_use)
+    app.add_exception_handler(edge.Failed, on_failed)
+
+
+def _unavailable(detail: str) -> Problem:
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retry_after_seconds=RETRY_AFTER_SECONDS)
+
+
+def _malformed(why: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, "malformed_json", f"not JSON in UTF-8: {printable(why)}", field="body")
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    faults = error.errors()
+    if faults[0]["type"] == "json_invalid":
+        return _malformed(str(faults[0].get("ctx", {}).get("error", "")))
+    errors = [
+        {"field": _place(fault["loc"]), "reason": fault["type"], "detail": printable(fault["msg"])} for fault in faults
+    ]
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid",
+        f"{errors[0]['field']}: {errors[0]['detail']}",
+        field=errors[0]["field"],
+        errors=errors,
+    )
+
+
+def _place(location: Sequence[str | int]) -> str:
+    """A place as the caller sees it: without the part of the request it is in."""
+    return printable(".".join(str(part) for part in location[1:]) or str(location[0]))
+
+
+# Operations
+
+
+def _add_operations(app: FastAPI, registry: CollectorRegistry, is_ready: Callable[[], Mapping[str, bool]]) -> None:
+    @app.get("/health", tags=["operations"], response_class=PlainTextResponse)
+    async def health() -> str:
+        """The process lives."""
+        return "ok\n"
+
+    @app.get("/ready", tags=["operations"])
+    async def ready(response: Response) -> dict[str, bool]:
+        """Whether each role can work; 503 while one can't."""
+        roles = dict(is_ready())
+        response.status_code = HTTPStatus.OK if all(roles.values()) else HTTPStatus.SERVICE_UNAVAILABLE
+        return roles
+
+    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """What Prometheus reads."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Context:
+    """Gives each request its id and its trace, and hands them back."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        request_id = ids.new()
+        trace = tracing.begin(traceparent=headers.get(b"traceparent"), correlation_id=request_id)
+        scope.setdefault("state", {})["trace"] = trace
+        structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=trace.traceparent)
+
+        async def send_with_id(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (REQUEST_ID.encode(), request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            structlog.contextvars.clear_contextvars()
+
+
+class _BodyLimit:
+    """Refuses bodies larger than a route takes, without reading them to their end."""
+
+    def __init__(self, app: ASGIApp, bytes_max: int, large_bodies: Mapping[str, int]) -> None:
+        self._app = app
+        self._bytes_max = bytes_max
+        self._large_bodies = large_bodies
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        bytes_max = self._large_bodies.get(scope["path"], self._bytes_max)
+        declared = next((int(v) for name, v in scope["headers"] if name == b"content-length" and v.isdigit()), 0)
+        problem = Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", f"a request here has at most {bytes_max} bytes"
+        )
+        if declared > bytes_max:
+            await problem.response(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Any:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > bytes_max:
+                raise problem
+            return message
+
+        await self._app(scope, receive_counted, send)
+
+
+class _Observer:
+    """Counts and times requests by route, and turns what nobody caught into a problem."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._requests = Counter(
+            "http_requests_total", "Requests answered", labelnames=["method", "route", "status"], registry=registry
+        )
+        self._seconds = Histogram("http_request_seconds", "Time to answer", labelnames=["route"], registry=registry)
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def send_observed(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception:
+            log.exception("a request failed", extra={"path": scope["path"]})
+            if not status:
+                failure = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the failure has been logged")
+                await failure.response(scope, receive, send_observed)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "other"
+            self._requests.labels(method, route, status).inc()
+            self._seconds.labels(route).observe(time.perf_counter() - started)

@@ -1,0 +1,109 @@
+"""Same request, same answer: what was answered under a client's Idempotency-Key, and for which body."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Column, Connection, DateTime, LargeBinary, SmallInteger, Table, Text, func
+
+from libs.common.database import TABLES, copy, execute, fetch
+from libs.common.record import Record
+
+IDEMPOTENCY_KEYS = Table(
+    "idempotency_keys",
+    TABLES,
+    Column("client_id", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+)
+
+KEY_LENGTH_MAX = 200
+
+
+class RequestKey(Record):
+    """What makes two requests the same: who asks, for what, under which key."""
+
+    client_id: str
+    route: str
+    key: str
+
+
+class Answer(Record):
+    """What a request is answered with. `body` is JSON."""
+
+    status: int
+    body: bytes
+
+
+class Stored(Record):
+    """An answer given before, and the hash of the body it was given for."""
+
+    body_hash: bytes
+    answer: Answer
+
+
+def hash_body(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
+
+
+def lock(tx: Connection, keys: Sequence[RequestKey]) -> set[RequestKey]:
+    """Those keys that no other transaction is working on, now ours until the transaction ends.
+
+    Never waits: a second request that did would hold up the whole batch it is in.
+    """
+    rows = fetch(
+        tx,
+        """SELECT n FROM unnest(%b::text[]) WITH ORDINALITY AS k (words, n)
+            WHERE pg_try_advisory_xact_lock(hashtextextended(words, 0))""",
+        (["\x1f".join((key.client_id, key.route, key.key)) for key in keys],),
+    )
+    return {keys[n - 1] for (n,) in rows}
+
+
+def find(tx: Connection, keys: Sequence[RequestKey]) -> dict[RequestKey, Stored]:
+    """What was answered under these keys."""
+    rows = fetch(
+        tx,
+        """SELECT client_id, route, key, body_hash, status, answer FROM idempotency_keys
+             JOIN unnest(%b::text[], %b::text[], %b::text[]) AS asked (client_id, route, key)
+            USING (client_id, route, key)""",
+        ([key.client_id for key in keys], [key.route for key in keys], [key.key for key in keys]),
+        binary=True,
+    )
+    return {
+        RequestKey(client_id=client_id, route=route, key=key): Stored(
+            body_hash=body_hash, answer=Answer(status=status, body=answer)
+        )
+        for client_id, route, key, body_hash, status, answer in rows
+    }
+
+
+def save(tx: Connection, answers: Mapping[RequestKey, Stored]) -> None:
+    """Remember answers. Those that tell of a failure of ours (5xx) are never remembered."""
+    if answers:
+        copy(
+            tx,
+            "COPY idempotency_keys (client_id, route, key, body_hash, status, answer) FROM STDIN (FORMAT BINARY)",
+            ("text", "text", "text", "bytea", "int2", "bytea"),
+            _rows(answers),
+        )
+
+
+def prune(tx: Connection, *, days: int, rows_max: int) -> int:
+    """Forget the oldest answers past their time; return how many."""
+    return execute(
+        tx,
+        """DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM idempotency_keys WHERE created_at < now() - make_interval(days => %s)
+              ORDER BY created_at LIMIT %s))""",
+        (days, rows_max),
+    )
+
+
+def _rows(answers: Mapping[RequestKey, Stored]) -> Iterable[tuple[str, str, str, bytes, int, bytes]]:
+    for key, stored in answers.items():
+        assert stored.answer.status < 500
+        yield key.client_id, key.route, key.key, stored.body_hash, stored.answer.status, stored.answer.body

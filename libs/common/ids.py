@@ -1,0 +1,43 @@
+"""Identifiers: made once at the edge, derived from their cause everywhere else.
+
+Every id is a UUID of version 7 whose first 48 bits are the time its journey began. A derived id
+keeps those bits, so that all rows of a journey lie side by side in every index, however many
+millions there are; the other bits are a hash of the cause and of what it caused, so that a replay
+produces the same ids (docs/decisions/0003-derived-ids.md).
+"""
+
+import hashlib
+import os
+import re
+import time
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIME_LENGTH = 14
+"""The characters of a UUID's text that hold its time: `0192d3b4-5c6d-` of `0192d3b4-5c6d-7…`."""
+
+
+def new(*, at_seconds: float | None = None) -> str:
+    """A new UUIDv7: for what enters the system from outside. `at_seconds` is Unix time, now if not given."""
+    milliseconds = int((time.time() if at_seconds is None else at_seconds) * 1000)
+    return _version_7(f"{milliseconds:012x}"[:8] + "-" + f"{milliseconds:012x}"[8:] + "-", os.urandom(10).hex())
+
+
+def derive(cause_id: str, *what: object) -> str:
+    """The id of what `cause_id` brought about: the same for the same cause and words, always."""
+    text = "/".join((cause_id, *map(str, what)))
+    return _version_7(cause_id[:_TIME_LENGTH], hashlib.blake2b(text.encode(), digest_size=10).hexdigest())
+
+
+def named(*words: str) -> str:
+    """The id of something there is one of, known by its name, such as an internal account."""
+    return derive("00000000-0000-7000-8000-000000000000", *words)
+
+
+def is_id(text: str) -> bool:
+    """Whether this is a UUID in the one spelling used here: lower case with hyphens."""
+    return _ID.fullmatch(text) is not None
+
+
+def _version_7(time_part: str, noise: str) -> str:
+    variant = "89ab"[int(noise[3], 16) & 3]
+    return f"{time_part}7{noise[:3]}-{variant}{noise[4:7]}-{noise[7:19]}"

@@ -1,0 +1,150 @@
+"""The inbox: which messages a consumer has taken, and how far it has read. Exactly once, by Postgres.
+
+Both facts are written in the transaction that applies the messages. A message is taken if its id
+was not there before; the offsets move only if nobody else has moved them (the epoch fences a
+consumer that has lost its partitions and doesn't know it yet).
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text, Uuid, text
+
+from libs.common.database import TABLES, execute, fetch
+from libs.common.record import Record
+
+INBOX = Table(
+    "inbox",
+    TABLES,
+    Column("consumer", Text, primary_key=True),
+    Column("event_id", Uuid, primary_key=True),
+    Column("outcome", Text, nullable=False, server_default="applied"),
+)
+Index("inbox_not_applied", INBOX.c.consumer, INBOX.c.outcome, postgresql_where=text("outcome <> 'applied'"))
+
+OFFSETS = Table(
+    "consumer_offsets",
+    TABLES,
+    Column("consumer", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+)
+
+TopicPartition = tuple[str, int]
+
+
+class Outcome(StrEnum):
+    """What became of a message."""
+
+    APPLIED = "applied"
+    DEAD = "dead"
+    PARKED = "parked"
+
+
+class Progress(Record):
+    """How a batch moves one partition: from where it must stand now, to where it then stands."""
+
+    topic: str
+    partition: int
+    epoch: int
+    previous_offset: int
+    next_offset: int
+
+
+class FencedError(Exception):
+    """Another consumer has moved these partitions: they are not ours any more, or we don't know where we stand."""
+
+    def __init__(self, partitions: Sequence[TopicPartition]) -> None:
+        super().__init__(f"no longer ours: {', '.join(f'{topic}/{number}' for topic, number in partitions)}")
+        self.partitions = partitions
+
+
+_CLAIM = """
+WITH moved AS (
+  UPDATE consumer_offsets o SET next_offset = v.next_offset
+    FROM unnest(%b::text[], %b::int[], %b::bigint[], %b::bigint[], %b::bigint[])
+         AS v (topic, partition, epoch, previous_offset, next_offset)
+   WHERE o.consumer = %s AND o.topic = v.topic AND o.partition = v.partition
+     AND o.epoch = v.epoch AND o.next_offset = v.previous_offset
+  RETURNING o.topic, o.partition
+), claimed AS (
+  INSERT INTO inbox (consumer, event_id) SELECT %s, unnest(%b::uuid[])
+  ON CONFLICT DO NOTHING RETURNING event_id
+)
+SELECT (SELECT array_agg(topic || ' ' || partition) FROM moved), (SELECT array_agg(event_id::text) FROM claimed)
+"""
+
+
+def claim(tx: Connection, consumer: str, event_ids: Sequence[str], progress: Sequence[Progress]) -> set[str]:
+    """Move the offsets and take the messages: the ids that nobody had taken before.
+
+    Raises FencedError when a partition is not where this batch began.
+    """
+    columns = [list(column) for column in zip(*map(_row, progress), strict=True)] or [[]] * 5
+    ((moved, claimed),) = fetch(tx, _CLAIM, (*columns, consumer, consumer, event_ids))
+    if len(moved or ()) != len(progress):
+        raise FencedError([(p.topic, p.partition) for p in progress if f"{p.topic} {p.partition}" not in (moved or ())])
+    return set(claimed or ())
+
+
+def set_outcomes(tx: Connection, consumer: str, outcomes: Mapping[str, Outcome]) -> None:
+    """Record what became of messages that were not simply applied."""
+    if outcomes:
+        execute(
+            tx,
+            """UPDATE inbox i SET outcome = v.outcome FROM unnest(%b::uuid[], %b::text[]) AS v (event_id, outcome)
+                WHERE i.consumer = %s AND i.event_id = v.event_id""",
+            (list(outcomes), list(outcomes.values()), consumer),
+        )
+
+
+def take_over(tx: Connection, consumer: str, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, Progress]:
+    """Become the owner of partitions: raise their epoch, which fences whoever had them, and see where they stand.
+
+    `starts` holds the offset to begin at where nothing is stored yet.
+    """
+    rows = fetch(
+        tx,
+        """INSERT INTO consumer_offsets AS o (consumer, topic, partition, next_offset, epoch)
+           SELECT %s, v.topic, v.partition, v.next_offset, 1
+             FROM unnest(%b::text[], %b::int[], %b::bigint[]) AS v (topic, partition, next_offset)
+            ORDER BY v.topic, v.partition
+           ON CONFLICT (consumer, topic, partition) DO UPDATE SET epoch = o.epoch + 1
+           RETURNING topic, partition, epoch, next_offset""",
+        (
+            consumer,
+            [topic for topic, _ in starts],
+            [partition for _, partition in starts],
+            list(starts.values()),
+        ),
+    )
+    return _by_partition(rows)
+
+
+def load_progress(tx: Connection, consumer: str) -> dict[TopicPartition, Progress]:
+    """Where every partition stands that this consumer ever read."""
+    rows = fetch(
+        tx, "SELECT topic, partition, epoch, next_offset FROM consumer_offsets WHERE consumer = %s", (consumer,)
+    )
+    return _by_partition(rows)
+
+
+def _by_partition(rows: Sequence[tuple[str, int, int, int]]) -> dict[TopicPartition, Progress]:
+    return {
+        (topic, partition): Progress(
+            topic=topic, partition=partition, epoch=epoch, previous_offset=offset, next_offset=offset
+        )
+        for topic, partition, epoch, offset in rows
+    }
+
+
+def _row(progress: Progress) -> tuple[str, int, int, int, int]:
+    return (
+        progress.topic,
+        progress.partition,
+        progress.epoch,
+        progress.previous_offset,
+        progress.next_offset,
+    )

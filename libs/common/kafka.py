@@ -1,0 +1,79 @@
+"""How Weir talks to Kafka: the settings of its clients, and the topics it makes."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from libs.common.dead_letters import topic_of as dead_letter_topic_of
+from libs.common.errors import Outage
+from libs.common.settings import Settings
+
+_TIMEOUT_SECONDS = 15
+
+log = logging.getLogger("librdkafka")
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """A producer that keeps order and loses nothing, however long the broker is away."""
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "logger": log,
+        "client.id": "weir-relay",
+        "acks": "all",
+        "enable.idempotence": True,
+        "message.timeout.ms": 0,
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "linger.ms": settings.producer_linger_ms,
+        "queue.buffering.max.messages": 100_000,
+        "topic.metadata.propagation.max.ms": 1_000,
+        "reconnect.backoff.max.ms": 2_000,
+    }
+
+
+def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
+    """A consumer that commits nothing by itself and stops rather than skip."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "logger": log,
+        "client.id": f"weir-{group}",
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": settings.consumer_session_timeout_ms,
+        "heartbeat.interval.ms": settings.consumer_session_timeout_ms // 4,
+        "max.poll.interval.ms": 300_000,
+        "queued.max.messages.kbytes": 32_768,
+        "reconnect.backoff.max.ms": 2_000,
+        "topic.metadata.refresh.interval.ms": 10_000,
+    }
+    if settings.consumer_instance_id:
+        config["group.instance.id"] = f"{group}-{settings.consumer_instance_id}"
+    return config
+
+
+def create_topics(settings: Settings, service: str, names: Iterable[str]) -> None:
+    """Make a service's topics, those of its dead letters included. Repeatable; never changes partitions.
+
+    Raises Outage while no broker answers.
+    """
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    config = {"retention.ms": str(settings.retention_ms), "compression.type": "producer"}
+    topics = [
+        NewTopic(
+            name, num_partitions=settings.partitions, replication_factor=settings.replication_factor, config=config
+        )
+        for name in sorted({*names, dead_letter_topic_of(service)})
+    ]
+    for name, future in admin.create_topics(topics, operation_timeout=_TIMEOUT_SECONDS).items():
+        try:
+            future.result(_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise Outage(f"topic {name} could not be made: {error}") from error

@@ -1,0 +1,36 @@
+"""Logs: one JSON object a line, with the ids that lead from one service to the next. No personal data."""
+
+import logging
+import sys
+
+import structlog
+from structlog.contextvars import merge_contextvars
+from structlog.typing import Processor
+
+_QUIET = ("uvicorn.access", "httpx", "httpcore", "aiokafka", "faust", "mode")
+
+
+def configure(service: str, level: str) -> None:
+    """Send every log record of this process to standard output as JSON."""
+    shared: list[Processor] = [
+        merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        lambda _, __, fields: {"service": service, **fields},
+    ]
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,145 @@
+"""Parked keys: what follows a message that a ledger could not apply waits for it, in order.
+
+A ledger must not apply a posting whose hold it could not apply. So the key is parked with the
+message that failed; its later messages are stored, with their bytes, in the transaction that moves
+the offsets, and are worked off in order when someone releases the key.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, Integer, LargeBinary, Table, Text, Uuid, func
+
+from libs.common.batch import Decided
+from libs.common.database import TABLES, copy, execute, fetch
+from libs.common.dead_letters import decode_headers, encode_headers
+from libs.common.inbox import Outcome
+from libs.common.message import Message, Source
+
+PARKED_KEYS = Table(
+    "parked_keys",
+    TABLES,
+    Column("key", Text, primary_key=True),
+    Column("because_of", Uuid, nullable=False),
+    Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+PARKED_MESSAGES = Table(
+    "parked_messages",
+    TABLES,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("key", Text, nullable=False, index=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("record_offset", BigInteger, nullable=False),
+    Column("value", LargeBinary),
+    Column("headers", Text, nullable=False),
+    Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+
+def parked_among(tx: Connection, messages: Sequence[Message]) -> set[str]:
+    """Those keys of a batch that are parked now, locked against being released meanwhile."""
+    rows = fetch(
+        tx,
+        "SELECT key FROM parked_keys WHERE key = ANY(%b::text[]) ORDER BY key FOR SHARE",
+        (list({message.key for message in messages}),),
+    )
+    return {key for (key,) in rows}
+
+
+def park_keys(tx: Connection, decided: Sequence[Decided]) -> None:
+    """Park the keys of messages that have just failed."""
+    failed = [result.message for result in decided if result.outcome is Outcome.DEAD and result.message.parks_key]
+    if failed:
+        execute(
+            tx,
+            """INSERT INTO parked_keys (key, because_of) SELECT * FROM unnest(%b::text[], %b::uuid[])
+               ON CONFLICT DO NOTHING""",
+            ([message.key for message in failed], [message.message_id for message in failed]),
+        )
+
+
+def park_messages(tx: Connection, messages: Sequence[Message]) -> None:
+    """Store messages of parked keys, in order, byte for byte."""
+    if messages:
+        copy(
+            tx,
+            """COPY parked_messages (key, event_id, topic, partition, record_offset, value, headers)
+               FROM STDIN (FORMAT BINARY)""",
+            ("text", "uuid", "text", "int4", "int8", "bytea", "text"),
+            (_row(message) for message in messages),
+        )
+
+
+def list_keys(tx: Connection) -> list[tuple[str, str, int]]:
+    """Each parked key, the message it waits for, and how many messages wait."""
+    return [
+        (key, because_of, count)
+        for key, because_of, count in fetch(
+            tx,
+            """SELECT k.key, k.because_of, count(m.id) FROM parked_keys k LEFT JOIN parked_messages m USING (key)
+                GROUP BY k.key ORDER BY k.parked_at""",
+        )
+    ]
+
+
+def lock_key(tx: Connection, key: str) -> str | None:
+    """Lock a parked key, so that no batch parks or applies anything of it; the message it waits for."""
+    rows = fetch(tx, "SELECT because_of FROM parked_keys WHERE key = %s FOR UPDATE", (key,))
+    return rows[0][0] if rows else None
+
+
+def list_messages(tx: Connection, key: str, at_most: int) -> list[tuple[int, Source]]:
+    """The first messages that wait for a key, with their numbers."""
+    rows = fetch(
+        tx,
+        """SELECT id, topic, partition, record_offset, value, headers FROM parked_messages
+            WHERE key = %s ORDER BY id LIMIT %s""",
+        (key, at_most),
+        binary=True,
+    )
+    return [
+        (
+            number,
+            Source(
+                topic=topic,
+                partition=partition,
+                offset=offset,
+                key=key.encode(),
+                value=value,
+                headers=decode_headers(headers),
+            ),
+        )
+        for number, topic, partition, offset, value, headers in rows
+    ]
+
+
+def forget_messages(tx: Connection, numbers: Sequence[int]) -> None:
+    """Remove messages that wait no more."""
+    execute(tx, "DELETE FROM parked_messages WHERE id = ANY(%b::bigint[])", (list(numbers),))
+
+
+def wait_for(tx: Connection, key: str, because_of: str) -> None:
+    """Let a parked key wait for another message."""
+    execute(tx, "UPDATE parked_keys SET because_of = %s WHERE key = %s", (because_of, key))
+
+
+def free_key(tx: Connection, key: str) -> None:
+    """Let the messages of a key be applied again as they come."""
+    execute(tx, "DELETE FROM parked_keys WHERE key = %s", (key,))
+
+
+def _row(message: Message) -> tuple[Any, ...]:
+    source = message.source
+    assert source is not None, "only what came from a topic is parked"
+    return (
+        message.key,
+        message.message_id,
+        source.topic,
+        source.partition,
+        source.offset,
+        source.value,
+        encode_headers(source.headers),
+    )

@@ -1,0 +1,59 @@
+"""From bytes to messages: what the consumer reads from a topic, and a replay from what was kept of one."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from libs.common import envelope, ids
+from libs.common.batch import Handlers, Unreadable
+from libs.common.codec import Codec, Undecodable
+from libs.common.message import Message, Source
+from libs.common.text import printable
+
+
+class Receiver:
+    """Decodes what a service's handlers decide on."""
+
+    def __init__(self, handlers: Handlers, codec: Codec) -> None:
+        self._handlers = handlers
+        self._codec = codec
+
+    def message(self, source: Source, received_at: datetime) -> Message | None:
+        """The message in a record: unreadable if it can't be decoded, None if it is of no interest here.
+
+        Raises Outage while the registry can't be asked about a schema.
+        """
+        headers: dict[str, str] = {}
+        body: Any
+        try:
+            reader = self._codec.reader_of(source.value)
+            if reader is None or reader.event_type not in self._handlers.decisions:
+                return None
+            if reader.event_type.contract.topic.name != source.topic:
+                raise Undecodable(f"{reader.event_type.__name__} does not belong on {source.topic}")
+            headers = _text(source.headers)
+            message_id, body = headers.get(envelope.ID, ""), reader.decode(source.value or b"")
+            if not ids.is_id(message_id):
+                raise Undecodable(f"header {envelope.ID} must be a UUID, but is {message_id!r}")
+        except Undecodable as error:
+            # Its own id can't be trusted: junk must not be able to use up the id of an event to come.
+            message_id = place_id(source)
+            headers, body = _text(source.headers), Unreadable(reason=str(error))
+        return Message(
+            message_id=message_id,
+            body=body,
+            received_at=received_at,
+            trace=envelope.trace_of(headers, fallback_id=message_id),
+            key=printable((source.key or b"").decode(errors="replace")),
+            parks_key=self._handlers.parks_keys and envelope.is_from(headers, service=source.topic.partition(".")[0]),
+            source=source,
+        )
+
+
+def place_id(source: Source) -> str:
+    """The id of whatever lies at a place of a log, for what has no id that can be trusted."""
+    return ids.named(source.topic, str(source.partition), str(source.offset))
+
+
+def _text(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    return {name: (value or b"").decode(errors="replace") for name, value in headers}

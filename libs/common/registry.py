@@ -1,0 +1,96 @@
+"""The schema registry: the ids our schemas have there, and the schemas behind ids met on topics."""
+
+import json
+from typing import Any
+
+import httpx
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from libs.common.compatibility import differences
+from libs.common.errors import Outage
+from libs.common.events import Contract
+
+COMPATIBILITY = "FULL_TRANSITIVE"
+_TIMEOUT_SECONDS = 5
+
+
+class IncompatibleSchema(Exception):
+    """A schema would break a reader of ours, past or future; the message says where."""
+
+
+class UnregisteredSchema(Exception):
+    """A schema is not in the registry. `migrate` puts it there; nothing else does."""
+
+
+class Registry:
+    """What Weir asks of a registry. Every call raises Outage while none answers."""
+
+    def __init__(self, url: str) -> None:
+        self._client = SchemaRegistryClient({"url": url, "timeout": _TIMEOUT_SECONDS, "max.retries": 0})
+
+    def register(self, contract: Contract) -> int:
+        """Add a schema to its subject if it isn't there, and return its id. Raises IncompatibleSchema."""
+        subject = contract.registry_subject
+        with _Outages():
+            self._client.set_compatibility(level=COMPATIBILITY)
+            for version in self._versions(subject):
+                if faults := differences(old=version, new=contract.schema):
+                    raise IncompatibleSchema(f"{subject}: " + "; ".join(faults))
+            try:
+                return self._client.register_schema(subject, _schema(contract))
+            except SchemaRegistryError as error:
+                if error.http_status_code in (409, 422):
+                    raise IncompatibleSchema(f"{subject}: {error.error_message}") from error
+                raise
+
+    def id_of(self, contract: Contract) -> int:
+        """The id under which this very schema was registered. Raises UnregisteredSchema."""
+        with _Outages():
+            try:
+                found = self._client.lookup_schema(contract.registry_subject, _schema(contract))
+            except SchemaRegistryError as error:
+                if error.http_status_code == 404:
+                    raise UnregisteredSchema(f"{contract.registry_subject} is not registered as it is here") from error
+                raise
+            assert found.schema_id is not None
+            return found.schema_id
+
+    def schema(self, schema_id: int) -> dict[str, Any] | None:
+        """The schema behind an id met on a topic; None when the registry doesn't know it."""
+        with _Outages():
+            try:
+                text = self._client.get_schema(schema_id).schema_str
+            except SchemaRegistryError as error:
+                if error.http_status_code == 404:
+                    return None
+                raise
+            assert text is not None
+            parsed = json.loads(text)
+            return parsed if isinstance(parsed, dict) else None
+
+    def _versions(self, subject: str) -> list[dict[str, Any]]:
+        try:
+            numbers = self._client.get_versions(subject)
+        except SchemaRegistryError as error:
+            if error.http_status_code == 404:
+                return []
+            raise
+        texts = [self._client.get_version(subject, number).schema.schema_str for number in numbers]
+        return [json.loads(text) for text in texts if text]
+
+
+class _Outages:
+    """Turns "nobody answers" and "the server failed" into Outage; lets refusals through."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, httpx.TransportError):
+            raise Outage(f"the schema registry does not answer: {error}") from error
+        if isinstance(error, SchemaRegistryError) and error.http_status_code >= 500:
+            raise Outage(f"the schema registry failed: {error}") from error
+
+
+def _schema(contract: Contract) -> Schema:
+    return Schema(json.dumps(contract.schema), "AVRO")

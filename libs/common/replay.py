@@ -1,0 +1,222 @@
+"""Second chances: dead letters applied after all, and parked keys worked off, inside the service that failed.
+
+A replay never publishes the failed message again, for its topic is shared: it runs the stored bytes
+through the one shape, and the inbox remembers that the dead one has now been applied.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from libs.common import dead_letters, inbox, parking
+from libs.common.batch import Decided, Handlers, UnitOfWork, Unreadable
+from libs.common.database import execute, fetch
+from libs.common.inbox import Outcome
+from libs.common.message import Message, Source
+from libs.common.outbox import OutboxRow
+from libs.common.receiver import Receiver
+from libs.common.record import Record
+
+RELEASE_BATCH_MAX = 500
+
+
+class ReplayRefused(Exception):
+    """What was asked can't be done; the message says why."""
+
+
+class StillFails(Exception):
+    """The message can't be applied this time either; nothing was changed."""
+
+
+class DeadLetter(Record):
+    """A message that could not be applied, as the table keeps it."""
+
+    event_id: str
+    status: str
+    source: Source
+    error_type: str
+    error: str
+    stack: str
+    failed_at: datetime
+    settled_at: datetime | None
+    settled_by: str | None
+
+
+class Replay:
+    """What an operator may do about messages that could not be applied."""
+
+    def __init__(self, handlers: Handlers, unit: UnitOfWork, receiver: Receiver) -> None:
+        self._handlers = handlers
+        self._unit = unit
+        self._receiver = receiver
+
+    def list_dead(self, *, limit: int, status: str = "dead") -> list[DeadLetter]:
+        """The oldest dead letters of a status."""
+        return self._unit.administer(
+            lambda tx: _letters(tx, "status = %s ORDER BY failed_at, topic, partition, record_offset LIMIT %s", (status, limit))
+        )
+
+    def find(self, event_id: str) -> DeadLetter:
+        """One dead letter. Raises ReplayRefused if there is none of that id."""
+        letters = self._unit.administer(lambda tx: _letters(tx, "event_id = %s", (event_id,)))
+        if not letters:
+            raise ReplayRefused(f"there is no dead letter {event_id}")
+        return letters[0]
+
+    def apply(self, event_id: str, *, actor: str) -> None:
+        """Apply a dead letter after all. Raises ReplayRefused, or StillFails when it is as dead as before."""
+        letter = self.find(event_id)
+        message = self._receiver.message(letter.source, datetime.now(UTC))
+        if message is None:
+            raise ReplayRefused("this service doesn't decide on such messages; discard it")
+        if isinstance(message.body, Unreadable):
+            raise StillFails(message.body.reason)
+        self._unit.run([message], _ReplayClaim(self._handlers.service, letter, actor))
+
+    def discard(self, event_id: str, *, actor: str) -> None:
+        """Decide that a dead letter is never to be applied. It stays in the table, with who decided so."""
+        letter = self.find(event_id)
+        self._unit.administer(lambda tx: _settle(tx, letter.event_id, "discarded", actor))
+
+    def parked_keys(self) -> list[tuple[str, str, int]]:
+        """Each parked key, the message it waits for, and how many messages wait."""
+        return self._unit.administer(parking.list_keys)
+
+    def release(self, key: str) -> int:
+        """Work off what waits for a key, in order, and return how many messages that was.
+
+        Raises ReplayRefused while the message they wait for is still dead. Should one of them fail in
+        its turn, the rest goes on waiting for that one.
+        """
+        total = 0
+        while True:
+            waiting = self._unit.administer(lambda tx: parking.list_messages(tx, key, RELEASE_BATCH_MAX))
+            now = datetime.now(UTC)
+            messages = {number: self._receiver.message(source, now) for number, source in waiting}
+            claim = _ReleaseClaim(self._handlers.service, key, messages)
+            self._unit.run([message for message in messages.values() if message is not None], claim)
+            total += claim.applied_count
+            if claim.is_finished:
+                return total
+
+
+class _ReplayClaim:
+    """Takes a dead letter: in the inbox it turns from dead to applied."""
+
+    def __init__(self, consumer: str, letter: DeadLetter, actor: str) -> None:
+        self._consumer = consumer
+        self._letter = letter
+        self._actor = actor
+
+    def claim(self, tx: Connection, messages: Sequence[Message]) -> Sequence[Message]:
+        if not _letters(tx, "event_id = %s AND status = 'dead' FOR UPDATE", (self._letter.event_id,)):
+            raise ReplayRefused(f"dead letter {self._letter.event_id} has been settled already")
+        (message,) = messages
+        if message.message_id == self._letter.event_id:
+            return messages
+        # It was unreadable, and entered under its place. Now that its own id is known, it may turn out to be a
+        # repetition of what was applied long ago.
+        return [message] if inbox.claim(tx, self._consumer, [message.message_id], []) else []
+
+    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+        for result in decided:
+            if result.outcome is not Outcome.APPLIED:
+                raise StillFails(dead_letters.describe(result.error)) from result.error
+        inbox.set_outcomes(tx, self._consumer, {self._letter.event_id: Outcome.APPLIED})
+        _settle(tx, self._letter.event_id, "applied", self._actor)
+        return ()
+
+
+class _ReleaseClaim:
+    """Takes parked messages of one key; the key is free once none is left."""
+
+    def __init__(self, consumer: str, key: str, waiting: Mapping[int, Message | None]) -> None:
+        self._consumer = consumer
+        self._key = key
+        self._waiting = waiting
+        self.applied_count = 0
+        self.is_finished = False
+
+    def claim(self, tx: Connection, messages: Sequence[Message]) -> Sequence[Message]:
+        because_of = parking.lock_key(tx, self._key)
+        if because_of is None:
+            raise ReplayRefused(f"the key {self._key} is not parked")
+        if _letters(tx, "event_id = %s AND status = 'dead'", (because_of,)):
+            raise ReplayRefused(f"dead letter {because_of} must be applied or discarded first")
+        return messages
+
+    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+        applied = [result.message for result in decided if result.outcome is Outcome.APPLIED]
+        dead = [result for result in decided if result.outcome is Outcome.DEAD]
+        outcomes = {message.message_id: Outcome.APPLIED for message in applied}
+        outcomes |= {result.message.message_id: Outcome.DEAD for result in dead}
+        inbox.set_outcomes(tx, self._consumer, outcomes)
+        still_waiting = {result.message.message_id for result in decided if result.outcome is Outcome.PARKED}
+        parking.forget_messages(
+            tx,
+            [n for n, message in self._waiting.items() if message is None or message.message_id not in still_waiting],
+        )
+        self.applied_count = len(applied)
+        if dead:
+            parking.wait_for(tx, self._key, dead[0].message.message_id)
+            self.is_finished = True
+        elif not parking.list_messages(tx, self._key, 1):
+            parking.free_key(tx, self._key)
+            self.is_finished = True
+        return dead_letters.bury(tx, self._consumer, dead)
+
+
+def _letters(tx: Connection, condition: str, parameters: Sequence[Any]) -> list[DeadLetter]:
+    rows = fetch(
+        tx,
+        f"""SELECT event_id, status, topic, partition, record_offset, key, value, headers, error_type, error, stack,
+                   failed_at, settled_at, settled_by FROM dead_letters WHERE {condition}""",
+        parameters,
+        binary=True,
+    )
+    return [_letter(*row) for row in rows]
+
+
+def _letter(
+    event_id: str,
+    status: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    key: bytes,
+    value: bytes,
+    headers: str,
+    *rest: Any,
+) -> DeadLetter:
+    error_type, error, stack, failed_at, settled_at, settled_by = rest
+    return DeadLetter(
+        event_id=event_id,
+        status=status,
+        source=Source(
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            key=key,
+            value=value,
+            headers=dead_letters.decode_headers(headers),
+        ),
+        error_type=error_type,
+        error=error,
+        stack=stack,
+        failed_at=failed_at,
+        settled_at=settled_at,
+        settled_by=settled_by,
+    )
+
+
+def _settle(tx: Connection, event_id: str, status: str, actor: str) -> None:
+    settled = execute(
+        tx,
+        """UPDATE dead_letters SET status = %s, settled_at = now(), settled_by = %s
+            WHERE event_id = %s AND status = 'dead'""",
+        (status, actor, event_id),
+    )
+    if not settled:
+        raise ReplayRefused(f"dead letter {event_id} has been settled already")

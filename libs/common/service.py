@@ -1,0 +1,273 @@
+"""A service and its process: one wiring, shared by production, tests and tools.
+
+Roles: `api` answers requests, `worker` applies what others published (and what time makes due),
+`relay` publishes; any of them may share a process. `migrate` prepares database, topics and schemas,
+and ends.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from sqlalchemy import Engine
+
+from libs.common import database, http, kafka, logs, migrations
+from libs.common.batch import Handlers, UnitOfWork
+from libs.common.clients import Clients
+from libs.common.codec import Codec
+from libs.common.consumer import Consumer
+from libs.common.edge import Edge
+from libs.common.errors import Outage
+from libs.common.metrics import ConsumerMetrics, OutboxMetrics
+from libs.common.receiver import Receiver
+from libs.common.record import Record
+from libs.common.registry import Registry
+from libs.common.relay import Relay
+from libs.common.replay import Replay
+from libs.common.settings import Settings
+from libs.common.sweep import FindDue, Sweep
+
+SHUTDOWN_SECONDS_MAX = 20
+START_RETRY_SECONDS = 1.0
+SWITCH_SECONDS = 0.001
+"""How soon one thread of a process lets another run: a relay must not wait while a batch is decided."""
+
+log = logging.getLogger(__name__)
+
+
+class Role(StrEnum):
+    """What a process may be asked to do."""
+
+    API = "api"
+    WORKER = "worker"
+    RELAY = "relay"
+    MIGRATE = "migrate"
+
+
+class Service(Record):
+    """What makes one service different from another."""
+
+    name: str
+    title: str
+    description: str
+    folder: Path
+    settings: type[Settings]
+    handlers: Callable[[Any], Handlers]
+    routes: Callable[["Runtime"], Sequence[APIRouter]]
+    find_due: FindDue | None = None
+    large_bodies: Callable[[Any], Mapping[str, int]] = lambda _: {}
+    """The paths that take files, with their limits in bytes."""
+
+
+class Runtime:
+    """A service wired to its database, broker and registry. Parts are made when first used."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self.service = service
+        self.settings = settings
+        self.stop = Flag()
+        self.wake_relay = Flag()
+
+    @cached_property
+    def handlers(self) -> Handlers:
+        return self.service.handlers(self.settings)
+
+    @cached_property
+    def engine(self) -> Engine:
+        return database.create(self.settings.database_url, application_name=f"weir-{self.service.name}")
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.settings.registry_url)
+
+    @cached_property
+    def codec(self) -> Codec:
+        return Codec(self.registry, (*self.handlers.reads, *self.handlers.writes))
+
+    @cached_property
+    def unit(self) -> UnitOfWork:
+        return UnitOfWork(
+            self.engine,
+            self.handlers,
+            self.codec,
+            shards=self.settings.outbox_shards,
+            on_commit=self.wake_relay.set,
+        )
+
+    @cached_property
+    def metrics(self) -> CollectorRegistry:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+        return registry
+
+    @cached_property
+    def clients(self) -> Clients:
+        return Clients(self.engine)
+
+    @cached_property
+    def edge(self) -> Edge:
+        return Edge(
+            self.unit,
+            batch_size_max=self.settings.batch_size_max,
+            request_seconds_max=self.settings.request_seconds_max,
+        )
+
+    @cached_property
+    def consumer(self) -> Consumer:
+        return Consumer(
+            self.handlers,
+            self.unit,
+            self.codec,
+            ConsumerMetrics(self.metrics),
+            config=kafka.consumer_config(self.settings, self.service.name),
+            batch_size_max=self.settings.batch_size_max,
+        )
+
+    @cached_property
+    def relay(self) -> Relay:
+        return Relay(
+            self.settings.database_url.replace("+psycopg", ""),
+            kafka.producer_config(self.settings),
+            OutboxMetrics(self.metrics),
+            self.settings,
+            self.wake_relay,
+        )
+
+    @cached_property
+    def replay(self) -> Replay:
+        return Replay(self.handlers, self.unit, Receiver(self.handlers, self.codec))
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        return Sweep(self.unit, self.service.find_due, idempotency_days=self.settings.idempotency_days)
+
+    def app(self, roles: Sequence[Role], is_ready: Callable[[], Mapping[str, bool]]) -> FastAPI:
+        """The HTTP application: operations always, the API when that is one of the roles."""
+        service = self.service
+        app = http.create(
+            title=service.title,
+            description=service.description,
+            clients=self.clients,
+            registry=self.metrics,
+            is_ready=is_ready,
+            body_bytes_max=self.settings.http_body_bytes_max,
+            large_bodies=service.large_bodies(self.settings),
+        )
+        if Role.API in roles:
+            for router in service.routes(self):
+                app.include_router(router)
+        return app
+
+    def migrate(self) -> None:
+        """Bring database, topics and schemas to what this code expects. Repeatable; raises Outage."""
+        migrations.upgrade(self.engine, self.service.folder)
+        contracts = [event_type.contract for event_type in self.handlers.writes]
+        kafka.create_topics(self.settings, self.service.name, {contract.topic.name for contract in contracts})
+        for contract in contracts:
+            self.registry.register(contract)
+
+
+class Process:
+    """Runs roles until it is asked to stop, or until one of them fails."""
+
+    def __init__(self, runtime: Runtime, roles: Sequence[Role]) -> None:
+        self._runtime = runtime
+        self._roles = roles
+        self._is_prepared = False
+        self._failures: list[str] = []
+        self._server: uvicorn.Server | None = None
+
+    def run(self) -> int:
+        """Returns the exit status: 0 when asked to stop, 1 when a role failed."""
+        sys.setswitchinterval(SWITCH_SECONDS)
+        settings = self._runtime.settings
+        app = self._runtime.app(self._roles, self._readiness)
+        config = uvicorn.Config(
+            app,
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            access_log=False,
+            proxy_headers=settings.trusts_forwarded_headers,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
+            lifespan="off",
+        )
+        self._server = uvicorn.Server(config)
+        threads = [threading.Thread(target=self._guard, args=(name, work), name=name) for name, work in self._work()]
+        for thread in threads:
+            thread.start()
+        # Serves until SIGTERM or SIGINT: requests under way get their answers before anything else stops.
+        self._server.run()
+        self._runtime.stop.set()
+        self._runtime.wake_relay.set()
+        for thread in threads:
+            thread.join(SHUTDOWN_SECONDS_MAX)
+        log.info("stopped", extra={"failures": self._failures})
+        return 1 if self._failures else 0
+
+    def _work(self) -> list[tuple[str, Callable[[Flag], None]]]:
+        runtime = self._runtime
+        work: list[tuple[str, Callable[[Flag], None]]] = []
+        if Role.API in self._roles:
+            work.append(("edge", runtime.edge.run))
+        if Role.WORKER in self._roles:
+            work += [("consumer", runtime.consumer.run), ("sweep", runtime.sweep.run)]
+        if Role.RELAY in self._roles:
+            work.append(("relay", runtime.relay.run))
+        return work
+
+    def _guard(self, name: str, work: Callable[[Flag], None]) -> None:
+        """Run one role; if it fails, the whole process ends and is started anew."""
+        try:
+            if name != "relay":
+                self._prepare()
+            work(self._runtime.stop)
+        except Exception:
+            log.exception("a role failed", extra={"role": name})
+            self._failures.append(name)
+            assert self._server is not None
+            self._server.should_exit = True
+
+    def _prepare(self) -> None:
+        """Learn the ids of our schemas before the first event; waits while the registry is away."""
+        runtime = self._runtime
+        while not runtime.stop.is_set():
+            try:
+                runtime.codec.prepare(runtime.handlers.writes)
+            except Outage as outage:
+                log.warning("waiting for the registry", extra={"error": str(outage)})
+                runtime.stop.wait(START_RETRY_SECONDS)
+            else:
+                self._is_prepared = True
+                return
+
+    def _readiness(self) -> dict[str, bool]:
+        runtime, ready = self._runtime, {}
+        if Role.API in self._roles:
+            ready["api"] = self._is_prepared
+        if Role.WORKER in self._roles:
+            ready["worker"] = runtime.consumer.is_ready
+        if Role.RELAY in self._roles:
+            ready["relay"] = runtime.relay.is_ready
+        return ready
+
+
+def run(service: Service, roles: Sequence[Role]) -> int:
+    """Run a service's roles in this process, with settings from the environment."""
+    settings = service.settings()
+    logs.configure(service.name, settings.log_level)
+    runtime = Runtime(service, settings)
+    if Role.MIGRATE in roles:
+        runtime.migrate()
+        return 0
+    return Process(runtime, roles).run()

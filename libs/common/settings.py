@@ -1,0 +1,50 @@
+"""Settings of a process: read once from the environment (`WEIR_…`), typed, with a meaning each."""
+
+from functools import lru_cache
+from typing import Literal, TypeVar
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What every service needs to know. A service with settings of its own extends this."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True)
+
+    database_url: str = Field(description="SQLAlchemy address of this service's own database")
+    kafka_bootstrap: str = Field("127.0.0.1:19092", description="brokers, comma-separated")
+    registry_url: str = Field("http://127.0.0.1:19081/apis/ccompat/v7", description="schema registry")
+
+    http_host: str = "127.0.0.1"
+    http_port: int = 8000
+    http_body_bytes_max: int = Field(64 * 1024, description="largest body of a request that is not a file")
+    request_seconds_max: float = Field(10.0, description="how long a request may wait for its commit")
+    trusts_forwarded_headers: bool = Field(False, description="behind a proxy that sets them")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    batch_size_max: int = Field(500, description="messages in one transaction")
+    partitions: int = Field(24, description="of every topic; fixed for a topic's life")
+    replication_factor: int = Field(1, description="of every topic; 3 in production")
+    retention_ms: int = Field(-1, description="of business topics; -1 keeps everything")
+    consumer_instance_id: str | None = Field(None, description="static membership: a name kept over restarts")
+    consumer_session_timeout_ms: int = 6_000
+
+    outbox_shards: int = Field(4, description="fixed for an installation's life: a key's shard is hash mod this")
+    producer_linger_ms: float = Field(1.0, description="how long a record may wait for company")
+    relay_batch_size_max: int = 2_000
+    relay_poll_seconds: float = Field(0.005, description="between looks at the outbox while it is in use")
+    relay_idle_poll_seconds: float = Field(0.05, description="between looks at the outbox when it has been empty")
+    relay_attempts_max: int = Field(5, description="before a row Kafka refuses is parked")
+
+    idempotency_days: int = Field(30, ge=30, description="how long an answer is kept for its Idempotency-Key")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+@lru_cache
+def load(kind: type[S]) -> S:
+    """This process's settings. Raises pydantic.ValidationError naming what is missing or wrong."""
+    return kind()

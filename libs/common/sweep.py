@@ -1,0 +1,78 @@
+"""The sweep: looks now and then for what time alone has made due, and runs it like any other batch."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from threading import Event as Flag
+from typing import Any
+
+from sqlalchemy import Connection
+
+from libs.common import idempotency
+from libs.common.batch import Decided, UnitOfWork
+from libs.common.errors import Outage
+from libs.common.message import Message
+from libs.common.outbox import OutboxRow
+
+SWEEP_SECONDS = 1.0
+PRUNE_SECONDS = 60.0
+PRUNED_MAX = 10_000
+DUE_MAX = 500
+
+FindDue = Callable[[Connection, datetime, int], Sequence[Message]]
+"""(tx, now, at most) -> what is due. A decision on what is no longer due decides nothing."""
+
+log = logging.getLogger(__name__)
+
+
+class NoClaim:
+    """For what may safely be decided twice, for the second time finds nothing to do."""
+
+    def claim(self, tx: Connection, messages: Sequence[Message]) -> Sequence[Message]:
+        return messages
+
+    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+        for result in decided:
+            if result.error is not None:
+                log.error(
+                    "a due decision failed", exc_info=result.error, extra={"message_id": result.message.message_id}
+                )
+        return ()
+
+
+class Sweep:
+    """Carries out what has come due, and forgets what has been kept long enough."""
+
+    def __init__(self, unit: UnitOfWork, find_due: FindDue | None, *, idempotency_days: int) -> None:
+        self._unit = unit
+        self._find_due = find_due
+        self._idempotency_days = idempotency_days
+        self._pruned_at = 0.0
+
+    def run(self, stop: Flag) -> None:
+        while not stop.is_set():
+            try:
+                is_busy = self.run_once() == DUE_MAX
+            except Outage as outage:
+                log.warning("the sweep waits for an outage to end", extra={"error": str(outage)})
+                is_busy = False
+            if not is_busy:
+                stop.wait(SWEEP_SECONDS)
+
+    def run_once(self) -> int:
+        """Carry out what is due, and return how many things that was."""
+        self._prune()
+        if self._find_due is None:
+            return 0
+        find_due, now = self._find_due, datetime.now(UTC)
+        due = self._unit.administer(lambda tx: find_due(tx, now, DUE_MAX))
+        if due:
+            self._unit.run(due, NoClaim())
+        return len(due)
+
+    def _prune(self) -> None:
+        if time.monotonic() < self._pruned_at + PRUNE_SECONDS:
+            return
+        self._pruned_at = time.monotonic()
+        self._unit.administer(lambda tx: idempotency.prune(tx, days=self._idempotency_days, rows_max=PRUNED_MAX))

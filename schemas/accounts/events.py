@@ -1,0 +1,162 @@
+"""What accounts publishes: customers, their accounts, and what became of a payment's money."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from libs.common.events import UNION_TAG, Event, Topic, event
+from libs.common.record import Record
+
+CUSTOMER = Topic(
+    name="accounts.customer.v1",
+    key="the customer",
+    meaning="Customers, from their registration on.",
+)
+ACCOUNT = Topic(
+    name="accounts.account.v1",
+    key="the customer the account belongs to",
+    meaning="Accounts: opened, frozen, thawed, closed.",
+)
+FUNDS = Topic(
+    name="accounts.funds.v1",
+    key="the account that pays",
+    meaning="What became of the money of a payment: held, declined, posted, blocked, released.",
+)
+
+
+class CustomerKind(StrEnum):
+    UNKNOWN = "unknown"
+    PERSON = "person"
+    COMPANY = "company"
+
+
+class DeclineReason(StrEnum):
+    """Why no money was held, in order of precedence."""
+
+    UNKNOWN = "unknown"
+    PAYMENT_ENDED = "payment_ended"
+    DEBTOR_ACCOUNT_UNKNOWN = "debtor_account_unknown"
+    CREDITOR_ACCOUNT_UNKNOWN = "creditor_account_unknown"
+    DEBTOR_ACCOUNT_CLOSED = "debtor_account_closed"
+    DEBTOR_ACCOUNT_FROZEN = "debtor_account_frozen"
+    CREDITOR_ACCOUNT_CLOSED = "creditor_account_closed"
+    CREDITOR_ACCOUNT_FROZEN = "creditor_account_frozen"
+    CURRENCY_NOT_HELD = "currency_not_held"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+
+
+class PostRefusal(StrEnum):
+    """Why money that was held could not be moved, in order of precedence."""
+
+    UNKNOWN = "unknown"
+    NOTHING_HELD = "nothing_held"
+    DEBTOR_ACCOUNT_CLOSED = "debtor_account_closed"
+    DEBTOR_ACCOUNT_FROZEN = "debtor_account_frozen"
+    CREDITOR_ACCOUNT_CLOSED = "creditor_account_closed"
+    CREDITOR_ACCOUNT_FROZEN = "creditor_account_frozen"
+
+
+class CustomerPersonalData(Record, tag_field=UNION_TAG, tag="weir.accounts.CustomerPersonalData"):
+    name: str
+    country: str | None = None
+    birth_date: str | None = None
+    address: str | None = None
+
+
+class EncryptedPersonalData(Record, tag_field=UNION_TAG, tag="weir.accounts.EncryptedPersonalData"):
+    key_id: str
+    ciphertext: bytes
+
+
+@event(topic=CUSTOMER, key="customer_id", subject="customer_id")
+class CustomerRegistered(Event):
+    customer_id: str
+    kind: CustomerKind
+    personal: CustomerPersonalData | EncryptedPersonalData
+    registered_at: datetime
+
+
+@event(topic=ACCOUNT, key="customer_id", subject="account_id")
+class AccountOpened(Event):
+    account_id: str
+    customer_id: str
+    currency: str
+    opened_at: datetime
+
+
+@event(topic=ACCOUNT, key="customer_id", subject="account_id")
+class AccountFrozen(Event):
+    account_id: str
+    customer_id: str
+    frozen_at: datetime
+
+
+@event(topic=ACCOUNT, key="customer_id", subject="account_id")
+class AccountThawed(Event):
+    account_id: str
+    customer_id: str
+    thawed_at: datetime
+
+
+@event(topic=ACCOUNT, key="customer_id", subject="account_id")
+class AccountClosed(Event):
+    account_id: str
+    customer_id: str
+    closed_at: datetime
+
+
+@event(topic=FUNDS, key="debtor_account_id", subject="payment_id")
+class FundsHeld(Event):
+    payment_id: str
+    debtor_account_id: str
+    amount_minor: int
+    currency: str
+    held_at: datetime
+    expires_at: datetime
+
+
+@event(topic=FUNDS, key="debtor_account_id", subject="payment_id")
+class FundsDeclined(Event):
+    payment_id: str
+    debtor_account_id: str
+    reason: DeclineReason
+    declined_at: datetime
+
+
+@event(topic=FUNDS, key="debtor_account_id", subject="payment_id")
+class FundsPosted(Event):
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    transfer_id: str
+    posted_at: datetime
+
+
+@event(topic=FUNDS, key="debtor_account_id", subject="payment_id")
+class FundsPostRefused(Event):
+    payment_id: str
+    debtor_account_id: str
+    reason: PostRefusal
+    refused_at: datetime
+
+
+@event(topic=FUNDS, key="debtor_account_id", subject="payment_id")
+class FundsBlocked(Event):
+    payment_id: str
+    debtor_account_id: str
+    blocked_account_id: str
+    amount_minor: int
+    currency: str
+    transfer_id: str
+    blocked_at: datetime
+
+
+@event(topic=FUNDS, key="debtor_account_id", subject="payment_id")
+class FundsReleased(Event):
+    payment_id: str
+    debtor_account_id: str
+    amount_minor: int
+    currency: str
+    released_at: datetime

@@ -1,0 +1,224 @@
+"""What payments publishes: the life of a payment, and what only reviewers may know about it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from libs.common.events import UNION_TAG, Event, Topic, event
+from libs.common.record import Record
+
+PAYMENT = Topic(
+    name="payments.payment.v1",
+    key="the account that pays",
+    meaning="The life of every payment, from the order to its one end, in words that a client may see.",
+)
+REVIEW = Topic(
+    name="payments.review.v1",
+    key="the account that pays",
+    meaning="Why payments are held up or refused: evidence for those who review them.",
+    is_restricted=True,
+)
+
+
+class Channel(StrEnum):
+    UNKNOWN = "unknown"
+    API = "api"
+    BRANCH = "branch"
+    CARD = "card"
+    FILE = "file"
+    MOBILE = "mobile"
+    WEB = "web"
+
+
+class Answer(StrEnum):
+    """What payments asks others about a payment."""
+
+    UNKNOWN = "unknown"
+    FRAUD = "fraud"
+    COMPLIANCE = "compliance"
+    HOLD = "hold"
+    POSTING = "posting"
+    BLOCKING = "blocking"
+
+
+class PublicReason(StrEnum):
+    """Why a payment was refused, as far as a client may know."""
+
+    UNKNOWN = "unknown"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    DEBTOR_ACCOUNT_UNAVAILABLE = "debtor_account_unavailable"
+    CREDITOR_ACCOUNT_UNAVAILABLE = "creditor_account_unavailable"
+    CURRENCY_NOT_HELD = "currency_not_held"
+    DECLINED = "declined"
+    NOT_COMPLETED_IN_TIME = "not_completed_in_time"
+
+
+class InternalReason(StrEnum):
+    """Why a payment was held up or refused, for those who may know."""
+
+    UNKNOWN = "unknown"
+    ANSWER_MISSING = "answer_missing"
+    FRAUD_REVIEW = "fraud_review"
+    FRAUD_BLOCK = "fraud_block"
+    COMPLIANCE_REVIEW = "compliance_review"
+    COMPLIANCE_BLOCK = "compliance_block"
+    FUNDS_DECLINED = "funds_declined"
+    POSTING_REFUSED = "posting_refused"
+    REVIEWER_REJECTED = "reviewer_rejected"
+    REVIEWER_BLOCKED = "reviewer_blocked"
+    REVIEW_TIMED_OUT = "review_timed_out"
+
+
+class Party(Record):
+    name: str
+    country: str | None = None
+    birth_date: str | None = None
+    address: str | None = None
+
+
+class PaymentPersonalData(Record, tag_field=UNION_TAG, tag="weir.payments.PaymentPersonalData"):
+    debtor: Party
+    creditor: Party
+    reference: str | None = None
+
+
+class EncryptedPersonalData(Record, tag_field=UNION_TAG, tag="weir.payments.EncryptedPersonalData"):
+    key_id: str
+    ciphertext: bytes
+
+
+class PaymentOrder(Record):
+    client_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    debtor_customer_id: str
+    creditor_customer_id: str
+    amount_minor: int
+    currency: str
+    channel: Channel
+    is_cash: bool = False
+    device_id: str | None = None
+    ip_country: str | None = None
+    purpose: str | None = None
+    instructed_at: datetime
+    personal: PaymentPersonalData | EncryptedPersonalData
+
+
+@event(topic=PAYMENT, key="order.debtor_account_id", subject="payment_id")
+class PaymentInitiated(Event):
+    payment_id: str
+    order: PaymentOrder
+    batch_id: str | None = None
+    initiated_at: datetime
+
+
+@event(topic=PAYMENT, key="order.debtor_account_id", subject="payment_id")
+class PaymentAnswerOverdue(Event):
+    payment_id: str
+    order: PaymentOrder
+    awaited: tuple[Answer, ...]
+    overdue_at: datetime
+
+
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+class PaymentApproved(Event):
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    approved_at: datetime
+
+
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+class PaymentBlockRequested(Event):
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    requested_at: datetime
+
+
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+class PaymentReleaseRequested(Event):
+    payment_id: str
+    debtor_account_id: str
+    requested_at: datetime
+
+
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+class PaymentSettled(Event):
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    transfer_id: str
+    settled_at: datetime
+
+
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+class PaymentRejected(Event):
+    payment_id: str
+    debtor_account_id: str
+    reason: PublicReason
+    rejected_at: datetime
+
+
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+class PaymentCancelled(Event):
+    payment_id: str
+    debtor_account_id: str
+    cancelled_at: datetime
+
+
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+class PaymentBlocked(Event):
+    payment_id: str
+    debtor_account_id: str
+    amount_minor: int
+    currency: str
+    transfer_id: str
+    blocked_at: datetime
+
+
+class Finding(Record):
+    source: str
+    score: float
+    reason: str
+
+
+class PaymentEvidence(Record):
+    fraud_outcome: str | None = None
+    fraud_score: float | None = None
+    fraud_findings: tuple[Finding, ...] = ()
+    compliance_outcome: str | None = None
+    compliance_hits: tuple[Finding, ...] = ()
+    funds_outcome: str | None = None
+
+
+@event(topic=REVIEW, key="order.debtor_account_id", subject="payment_id")
+class PaymentSuspended(Event):
+    payment_id: str
+    order: PaymentOrder
+    reasons: tuple[InternalReason, ...]
+    evidence: PaymentEvidence
+    decide_by: datetime
+    suspended_at: datetime
+
+
+@event(topic=REVIEW, key="debtor_account_id", subject="payment_id")
+class PaymentResumed(Event):
+    payment_id: str
+    debtor_account_id: str
+    resumed_at: datetime
+
+
+@event(topic=REVIEW, key="debtor_account_id", subject="payment_id")
+class PaymentRefusalExplained(Event):
+    payment_id: str
+    debtor_account_id: str
+    reason: InternalReason
+    evidence: PaymentEvidence
+    explained_at: datetime

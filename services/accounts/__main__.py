@@ -1,0 +1,23 @@
+"""`python -m services.accounts api worker relay`, and what else its operators may ask for."""
+
+from pathlib import Path
+
+from libs.common import cli
+from libs.common.service import Service
+from services.accounts import api, store
+from services.accounts.handlers import handlers
+from services.accounts.settings import AccountsSettings
+
+SERVICE = Service(
+    name="accounts",
+    title="Weir accounts",
+    description="Customers, their accounts, and a double-entry ledger with holds.",
+    folder=Path(__file__).parent,
+    settings=AccountsSettings,
+    handlers=handlers,
+    routes=api.routes,
+    find_due=store.find_expired_holds,
+)
+
+if __name__ == "__main__":
+    cli.main(SERVICE)

@@ -1,0 +1,135 @@
+"""What people and programs ask about the ledger: read-only SQL, and the shapes of the answers."""
+
+from typing import Any
+
+from sqlalchemy import Engine
+
+from libs.common.database import fetch, transaction
+from libs.common.money import format_amount
+
+_ACCOUNT = "account_id, customer_id, kind, currency, status, posted_minor, held_minor"
+
+
+def find_customer(engine: Engine, customer_id: str) -> dict[str, Any] | None:
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx, "SELECT customer_id, kind, status, tier, personal FROM customers WHERE customer_id = %s", (customer_id,)
+        )
+        accounts = fetch(
+            tx, f"SELECT {_ACCOUNT} FROM accounts WHERE customer_id = %s ORDER BY account_id", (customer_id,)
+        )
+    if not rows:
+        return None
+    ((id_, kind, status, tier, personal),) = rows
+    return {
+        "customer_id": id_,
+        "kind": kind,
+        "status": status,
+        "tier": tier,
+        **personal,
+        "accounts": [_account_view(account) for account in accounts],
+    }
+
+
+def find_account(engine: Engine, account_id: str) -> dict[str, Any] | None:
+    with transaction(engine) as tx:
+        rows = fetch(tx, f"SELECT {_ACCOUNT} FROM accounts WHERE account_id = %s", (account_id,))
+    return _account_view(rows[0]) if rows else None
+
+
+def list_accounts(engine: Engine, *, customer_id: str | None, after: str | None, limit: int) -> dict[str, Any]:
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            f"""SELECT {_ACCOUNT} FROM accounts
+                 WHERE (%s::uuid IS NULL OR customer_id = %s) AND (%s::uuid IS NULL OR account_id > %s)
+                 ORDER BY account_id LIMIT %s""",
+            (customer_id, customer_id, after, after, limit + 1),
+        )
+    page = [_account_view(row) for row in rows[:limit]]
+    return {"accounts": page, "next_cursor": page[-1]["account_id"] if len(rows) > limit else None}
+
+
+def statement(engine: Engine, account_id: str, *, after: int, limit: int) -> dict[str, Any] | None:
+    with transaction(engine) as tx:
+        accounts = fetch(tx, f"SELECT {_ACCOUNT} FROM accounts WHERE account_id = %s", (account_id,))
+        rows = fetch(
+            tx,
+            """SELECT e.number, e.transfer_id, t.kind, t.payment_id, t.reference, e.amount_minor, e.balance_minor,
+                      e.effective_at, e.recorded_at
+                 FROM entries e JOIN transfers t USING (transfer_id)
+                WHERE e.account_id = %s AND e.number > %s ORDER BY e.number LIMIT %s""",
+            (account_id, after, limit + 1),
+        )
+    if not accounts:
+        return None
+    account = _account_view(accounts[0])
+    entries = [_entry_view(row, account["currency"]) for row in rows[:limit]]
+    return {**account, "entries": entries, "next_after": entries[-1]["number"] if len(rows) > limit else None}
+
+
+def check_books(engine: Engine) -> dict[str, Any]:
+    """Recompute every balance from the entries, and name what differs."""
+    with transaction(engine) as tx:
+        sums = fetch(
+            tx,
+            """SELECT a.currency, count(*), coalesce(sum(e.amount_minor), 0)::bigint
+                 FROM entries e JOIN accounts a USING (account_id) GROUP BY a.currency ORDER BY 1""",
+        )
+        wrong_balances = fetch(
+            tx,
+            """SELECT a.account_id, a.posted_minor, coalesce(sum(e.amount_minor), 0)::bigint
+                 FROM accounts a LEFT JOIN entries e USING (account_id)
+                GROUP BY a.account_id HAVING a.posted_minor <> coalesce(sum(e.amount_minor), 0)
+                    OR a.entry_count <> count(e.account_id) LIMIT 100""",
+        )
+        wrong_holds = fetch(
+            tx,
+            """SELECT a.account_id, a.held_minor, coalesce(sum(h.amount_minor), 0)::bigint
+                 FROM accounts a LEFT JOIN holds h ON h.debtor_account_id = a.account_id AND h.status = 'held'
+                GROUP BY a.account_id HAVING a.held_minor <> coalesce(sum(h.amount_minor), 0) LIMIT 100""",
+        )
+        ((open_holds,),) = fetch(tx, "SELECT count(*) FROM holds WHERE status = 'held'")
+    imbalances = {currency: total for currency, _, total in sums if total}
+    return {
+        "is_balanced": not (imbalances or wrong_balances or wrong_holds),
+        "entries_by_currency": {currency: count for currency, count, _ in sums},
+        "imbalance_minor_by_currency": imbalances,
+        "balances_differing_from_entries": [_difference(row) for row in wrong_balances],
+        "balances_differing_from_holds": [_difference(row) for row in wrong_holds],
+        "open_holds": open_holds,
+    }
+
+
+def _account_view(row: Any) -> dict[str, Any]:
+    account_id, customer_id, kind, currency, status, posted, held = row
+    return {
+        "account_id": account_id,
+        "customer_id": customer_id,
+        "kind": kind,
+        "currency": currency,
+        "status": status,
+        "posted": format_amount(posted, currency),
+        "held": format_amount(held, currency),
+        "available": format_amount(posted - held, currency),
+    }
+
+
+def _entry_view(row: Any, currency: str) -> dict[str, Any]:
+    number, transfer_id, kind, payment_id, reference, amount, balance, effective_at, recorded_at = row
+    return {
+        "number": number,
+        "transfer_id": transfer_id,
+        "kind": kind,
+        "payment_id": payment_id,
+        "reference": reference,
+        "amount": format_amount(amount, currency),
+        "balance": format_amount(balance, currency),
+        "effective_at": effective_at,
+        "recorded_at": recorded_at,
+    }
+
+
+def _difference(row: Any) -> dict[str, Any]:
+    account_id, kept, computed = row
+    return {"account_id": account_id, "kept_minor": kept, "computed_minor": computed}

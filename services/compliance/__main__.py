@@ -1,0 +1,23 @@
+"""`python -m services.compliance api worker relay`, and what else its operators may ask for."""
+
+from pathlib import Path
+
+from libs.common.service import Service
+from services.compliance import api, commands, desk
+from services.compliance.handlers import handlers
+from services.compliance.settings import ComplianceSettings
+from services.compliance.store import work
+
+SERVICE = Service(
+    name="compliance",
+    title="Weir compliance",
+    description="Screening against sanctions lists, and the desk where people decide.",
+    folder=Path(__file__).parent,
+    settings=ComplianceSettings,
+    handlers=handlers,
+    routes=lambda runtime: [*api.routes(runtime), *desk.routes(runtime)],
+    find_due=work.find_due,
+)
+
+if __name__ == "__main__":
+    commands.main(SERVICE)

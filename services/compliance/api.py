@@ -1,0 +1,80 @@
+"""The HTTP API of compliance for programs: screen a name on demand, see which lists are live."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter
+
+from libs.common.clients import Scope
+from libs.common.database import transaction
+from libs.common.fields import Body, Country, PartialDate, text
+from libs.common.http import Caller, caller
+from libs.common.service import Runtime
+from services.compliance import queries
+from services.compliance.catalogue import live_catalogue
+from services.compliance.lists.listed import ListedParty
+from services.compliance.matching.screening import Hit, Subject, screen
+from services.compliance.settings import ComplianceSettings
+
+Staff = Annotated[Caller, caller(Scope.STAFF)]
+
+
+class ScreeningRequest(Body):
+    """A party to be compared with every list."""
+
+    name: Annotated[str, text()]
+    birth_date: PartialDate | None = None
+    country: Country | None = None
+
+
+def routes(runtime: Runtime) -> Sequence[APIRouter]:
+    """Everything under /v1."""
+    settings = runtime.settings
+    assert isinstance(settings, ComplianceSettings)
+    live = live_catalogue(settings)
+    router = APIRouter(prefix="/v1", tags=["screening"])
+
+    @router.post("/screenings")
+    def screen_name(who: Staff, body: ScreeningRequest) -> dict[str, Any]:
+        """Compare a party with every live list, and say what was found and why. Nothing is stored."""
+        with transaction(runtime.engine) as tx:
+            catalogue = live.current(tx)
+        subject = Subject(name=body.name, birth_date=body.birth_date, country=body.country)
+        verdict = screen(catalogue.index, subject)
+        return {
+            "outcome": verdict.outcome.value,
+            "unscreenable": verdict.unscreenable and verdict.unscreenable.value,
+            "hits": [_hit_view(hit) for hit in verdict.hits],
+            "lists_version": catalogue.label,
+        }
+
+    @router.get("/lists")
+    def get_lists(who: Staff) -> dict[str, Any]:
+        """Which version of which list is searched."""
+        return {"lists": queries.list_lists(runtime.engine)}
+
+    return [router]
+
+
+def _hit_view(hit: Hit) -> dict[str, Any]:
+    return {
+        "list_name": hit.list_name,
+        "entity_id": hit.entity_id,
+        "listed_name": hit.listed_name,
+        "score": hit.score,
+        "outcome": hit.outcome.value,
+        "reasons": list(hit.reasons),
+        "listed": _party_view(hit.listed),
+    }
+
+
+def _party_view(party: ListedParty) -> dict[str, Any]:
+    return {
+        "kind": party.kind.value,
+        "names": msgspec.to_builtins(party.names),
+        "births": [str(born) for born in party.births],
+        "countries": list(party.countries),
+        "programme": party.programme,
+        "remarks": party.remarks,
+    }

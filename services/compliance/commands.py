@@ -1,0 +1,133 @@
+"""What operators ask of compliance: import lists and see them, let people in at the desk."""
+
+import getpass
+import secrets
+import sys
+from pathlib import Path
+
+import typer
+from sqlalchemy import Connection
+
+from libs.common import cli
+from libs.common.service import Role, Runtime, Service
+from services.compliance import queries
+from services.compliance.desk import passwords
+from services.compliance.importing import ListFormat, import_list, read_list
+from services.compliance.lists.listed import ListFault
+from services.compliance.settings import ROLE_ANALYST, SEEDED_USERS, ComplianceSettings
+from services.compliance.store import lists, people
+
+
+def main(service: Service) -> None:
+    """Run roles, or one of the operators' commands."""
+    words = sys.argv[1:]
+    if words and set(words) <= {role.value for role in Role}:
+        cli.main(service)
+    app(service)()
+
+
+def app(service: Service) -> typer.Typer:
+    """Every service's commands, and those of compliance."""
+    commands = cli.app(service)
+
+    def runtime() -> tuple[Runtime, ComplianceSettings]:
+        settings = service.settings()
+        assert isinstance(settings, ComplianceSettings)
+        return Runtime(service, settings), settings
+
+    @commands.command("import-list")
+    def import_list_command(
+        name: str,
+        path: Path,
+        list_format: ListFormat | None = typer.Option(None, "--format", help="guessed from the path if not given"),
+        force: bool = typer.Option(False, help="import it even if it has lost many entries"),
+    ) -> None:
+        """Import a list: a UN XML file, a folder with OFAC's CSV files, or a CSV of one's own.
+
+        The new version is live for everybody at once, or, if anything is wrong with the file, the old one stays.
+        All customers are screened again against it by the workers.
+        """
+        found, settings = runtime()
+        try:
+            file = read_list(path, list_format, bytes_max=settings.lists_bytes_max)
+            imported = found.unit.administer(
+                lambda tx: import_list(
+                    tx,
+                    name,
+                    file,
+                    imported_by=getpass.getuser(),
+                    shrink_max=settings.shrink_max,
+                    is_forced=force,
+                )
+            )
+        except (ListFault, OSError) as fault:
+            typer.echo(f"{name} was not imported, and stays as it was: {fault}", err=True)
+            raise typer.Exit(1) from fault
+        if imported.import_id is None:
+            typer.echo(f"{name} has not changed: {imported.parties} entries, {imported.names} names")
+        else:
+            typer.echo(
+                f"{name} is live as version {imported.import_id}: {imported.parties} entries, {imported.names} names"
+            )
+
+    @commands.command("retire-list")
+    def retire_list(name: str) -> None:
+        """Search a list no more."""
+        found, _ = runtime()
+
+        def retire(tx: Connection) -> bool:
+            lists.lock_catalogue(tx)
+            return lists.retire(tx, name)
+
+        if not found.unit.administer(retire):
+            typer.echo(f"there is no list {name!r}", err=True)
+            raise typer.Exit(1)
+
+    @commands.command("lists")
+    def show_lists() -> None:
+        """Show which version of which list is live."""
+        found, _ = runtime()
+        for live in queries.list_lists(found.engine):
+            dated = f", dated {live['dated_on']}" if live["dated_on"] else ""
+            typer.echo(
+                f"{live['list_name']}: version {live['version']}{dated}, {live['parties']} entries, "
+                f"{live['names']} names, from {live['source']}, imported {live['imported_at']} by {live['imported_by']}"
+            )
+
+    @commands.command("add-user")
+    def add_user(username: str, password: str | None = None) -> None:
+        """Let a person in at the desk, or give them a new password; one that is made up is printed once."""
+        found, _ = runtime()
+        _add_user(found, username, password)
+
+    @commands.command("seed-users")
+    def seed_users() -> None:
+        """Let the two first analysts in, with passwords from the environment, else made up and printed once."""
+        found, settings = runtime()
+        given = {"analyst1": settings.desk_password_analyst1, "analyst2": settings.desk_password_analyst2}
+        for username in SEEDED_USERS:
+            password = given[username]
+            _add_user(found, username, password.get_secret_value() if password else None)
+
+    @commands.command("disable-user")
+    def disable_user(username: str) -> None:
+        """Let a person in no more, and end their sessions."""
+        found, _ = runtime()
+        if not found.unit.administer(lambda tx: people.disable(tx, username)):
+            typer.echo(f"there is no user {username!r}", err=True)
+            raise typer.Exit(1)
+
+    return commands
+
+
+def _add_user(runtime: Runtime, username: str, password: str | None) -> None:
+    chosen = password or secrets.token_urlsafe(12)
+    if len(chosen) < passwords.LENGTH_MIN:
+        typer.echo(f"a password has at least {passwords.LENGTH_MIN} characters", err=True)
+        raise typer.Exit(1)
+    if not people.USERNAME.fullmatch(username):
+        typer.echo("a user name begins with a lower-case letter, and has letters, digits and _.- after it", err=True)
+        raise typer.Exit(1)
+    password_hash = passwords.hash_password(chosen)
+    runtime.unit.administer(lambda tx: people.save_user(tx, username, password_hash, ROLE_ANALYST))
+    typer.echo(f"{username}: {'the password given' if password else chosen}")

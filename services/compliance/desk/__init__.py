@@ -1,0 +1,22 @@
+"""The desk: where people see why something was held up, and decide about it, two at a time."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from libs.common.service import Runtime
+from services.compliance.desk import pages, programs, signing_in
+from services.compliance.desk.sessions import DeskSessions
+from services.compliance.settings import ComplianceSettings
+
+
+def routes(runtime: Runtime) -> Sequence[APIRouter]:
+    """Everything under /desk: pages for people, and the same acts as JSON for programs."""
+    settings = runtime.settings
+    assert isinstance(settings, ComplianceSettings)
+    sessions = DeskSessions(runtime, settings)
+    return [
+        signing_in.routes(sessions),
+        pages.routes(runtime, sessions),
+        programs.routes(runtime, sessions),
+    ]

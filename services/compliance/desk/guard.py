@@ -1,0 +1,149 @@
+"""What stands between a browser and the desk: cookies, CSRF tokens, and headers that say what a page may do."""
+
+import re
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from libs.common import edge
+from libs.common.errors import Outage
+from libs.common.http import Problem
+from services.compliance.desk import render
+from services.compliance.desk.sessions import DeskSession, DeskSessions, is_csrf_token
+
+SESSION_COOKIE = "weir_desk"
+FORM_COOKIE = "weir_desk_form"
+PATH = "/desk"
+SIGN_IN_PATH = f"{PATH}/sign-in"
+CSRF_HEADER = "x-csrf-token"
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Cache-Control": "no-store",
+}
+
+_PAGE_OF_OURS = re.compile(r"/desk(?:/[a-z0-9-]+)*")
+
+RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in, or not any more."""
+
+
+class ProgramRoute(APIRoute):
+    """A route of the desk for programs: problems as everywhere, and the desk's headers."""
+
+    def get_route_handler(self) -> RouteHandler:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return with_headers(await handle(request))
+            except SignInNeeded:
+                problem = Problem(HTTPStatus.UNAUTHORIZED, "not_signed_in", f"sign in first: POST {SIGN_IN_PATH}")
+                return with_headers(problem.response)
+
+        return guarded
+
+
+class PageRoute(APIRoute):
+    """A page: who isn't signed in is led to where they can, and what goes wrong is told in a page too."""
+
+    def get_route_handler(self) -> RouteHandler:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            return with_headers(await _as_page(request, handle))
+
+        return guarded
+
+
+async def _as_page(request: Request, handle: RouteHandler) -> Response:
+    try:
+        return await handle(request)
+    except SignInNeeded:
+        back = f"?next={request.url.path}" if request.method == "GET" and is_page_of_ours(request.url.path) else ""
+        return RedirectResponse(SIGN_IN_PATH + back, HTTPStatus.SEE_OTHER)
+    except Problem as problem:
+        return render.error_page(problem.status, problem.detail)
+    except RequestValidationError as error:
+        return render.error_page(HTTPStatus.BAD_REQUEST, f"{error.errors()[0]['loc'][-1]}: {error.errors()[0]['msg']}")
+    except (Outage, edge.Busy):
+        detail = "Something the desk needs is away. Nothing was changed; try again in a moment."
+        return render.error_page(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+    except (edge.KeyInUse, edge.KeyReused):
+        return render.error_page(HTTPStatus.CONFLICT, "This form has been sent before. Look at the case again.")
+    except edge.Failed:
+        return render.error_page(HTTPStatus.INTERNAL_SERVER_ERROR, "That failed, and nothing was changed.")
+
+
+def is_page_of_ours(path: str) -> bool:
+    """Whether a path leads to a page of the desk, and nowhere else."""
+    return _PAGE_OF_OURS.fullmatch(path) is not None
+
+
+def with_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def require_session(sessions: DeskSessions) -> Any:
+    """A dependency, as a parameter's default: the person who is signed in. Raises SignInNeeded."""
+
+    def require(request: Request) -> DeskSession:
+        token = request.cookies.get(SESSION_COOKIE)
+        session = sessions.find(token) if token else None
+        if session is None:
+            raise SignInNeeded
+        return session
+
+    return Depends(require)
+
+
+def require_csrf_token(session: DeskSession, given: str | None) -> None:
+    """Raises Problem unless what was sent comes from a page or program that this person's session was shown to."""
+    if given is None or not is_csrf_token(given, session.token):
+        raise csrf_problem()
+
+
+def csrf_problem() -> Problem:
+    return Problem(
+        HTTPStatus.FORBIDDEN, "csrf_token_wrong", "This did not come from a page of the desk. Reload it and try again."
+    )
+
+
+def set_session_cookie(request: Request, response: Response, session: DeskSession, seconds: int) -> None:
+    set_cookie(request, response, SESSION_COOKIE, session.token, seconds)
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
+    """A cookie that no script reads and no other site sends; only over TLS where there is TLS."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path=PATH,
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def delete_cookie(response: Response, name: str) -> None:
+    response.delete_cookie(name, path=PATH, httponly=True, samesite="strict")

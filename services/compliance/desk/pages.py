@@ -1,0 +1,171 @@
+"""The desk's pages: the queue, a case, blocked property."""
+
+from datetime import UTC, date, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from libs.common import ids
+from libs.common.fields import Id
+from libs.common.http import Problem
+from libs.common.service import Runtime
+from schemas.compliance.events import CaseDecision
+from services.compliance import queries
+from services.compliance.desk import acts, guard, render, views
+from services.compliance.desk.acts import Verb
+from services.compliance.desk.sessions import DeskSession, DeskSessions
+from services.compliance.domain.business_days import is_business_day
+from services.compliance.domain.case import NOTE_LENGTH_MAX
+from services.compliance.queries import PAGE_LENGTH, Queue
+
+_DONE = {
+    Verb.TAKE: "The case is yours.",
+    Verb.RELEASE: "The case is back in the queue.",
+    Verb.PROPOSE: "Your proposal waits for another person to confirm it.",
+    Verb.CONFIRM: "The decision stands.",
+    Verb.RETURN: "The case went back to the person who proposed.",
+}
+
+
+def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
+    """Every page but the sign-in."""
+    router = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
+    signed_in = guard.require_session(sessions)
+    engine = runtime.engine
+
+    @router.get("")
+    def show_queue(
+        person: DeskSession = signed_in,
+        queue: Annotated[Queue, Query()] = Queue.OPEN,
+        after: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> Response:
+        """The cases that wait, or those that have ended."""
+        page = queries.list_cases(engine, queue, cursor=queries.parse_cursor(after) if after else None)
+        now = datetime.now(UTC)
+        return render.page(
+            "queue.html",
+            person=person,
+            queue=queue,
+            counts=queries.count_cases(engine),
+            rows=[views.case_row(case, now) for case in page.cases],
+            next_cursor=page.next_cursor,
+            is_first=after is None,
+        )
+
+    @router.get("/cases/{case_id}")
+    def show_case(
+        case_id: Id, person: DeskSession = signed_in, done: Annotated[Verb | None, Query()] = None
+    ) -> Response:
+        """Everything about one case, and what can be done with it."""
+        return _case_page(runtime, case_id, person, notice=_DONE[done] if done else None)
+
+    @router.post("/cases/{case_id}/{verb}")
+    async def act(
+        request: Request,
+        case_id: Id,
+        verb: Verb,
+        person: DeskSession = signed_in,
+        csrf_token: Annotated[str, Form()] = "",
+        version: Annotated[int, Form()] = 0,
+        request_id: Annotated[str, Form(max_length=100)] = "",
+        note: Annotated[str, Form()] = "",
+        decision: Annotated[CaseDecision | None, Form()] = None,
+    ) -> Response:
+        """Do something with a case; what is refused is told on its page, with what was written kept."""
+        guard.require_csrf_token(person, csrf_token)
+        try:
+            answer = await acts.carry_out(
+                runtime.edge,
+                verb,
+                case_id=case_id,
+                actor=person.username,
+                version=version,
+                note=note.replace("\r\n", "\n"),
+                decision=decision,
+                key=request_id or ids.new(),
+                trace=request.state.trace,
+            )
+        except Problem as problem:
+            status, detail = problem.status, problem.detail
+        else:
+            if answer.status == HTTPStatus.OK:
+                return RedirectResponse(f"{guard.PATH}/cases/{case_id}?done={verb}", HTTPStatus.SEE_OTHER)
+            status, detail = HTTPStatus(answer.status), msgspec.json.decode(answer.body)["detail"]
+        return await run_in_threadpool(
+            _case_page, runtime, case_id, person, status=status, fault=detail, note=note, decision=decision, verb=verb
+        )
+
+    @router.get("/blocked")
+    def show_blocked(
+        person: DeskSession = signed_in, after: Annotated[str | None, Query(max_length=100)] = None
+    ) -> Response:
+        """Property of listed parties, by the day its report is due."""
+        rows = queries.list_blocked_property(engine, cursor=_blocked_cursor(after), limit=PAGE_LENGTH)
+        shown = rows[:PAGE_LENGTH]
+        today = datetime.now(UTC).date()
+        return render.page(
+            "blocked.html",
+            person=person,
+            rows=[(row, _days_left(row.report_due_on, today)) for row in shown],
+            next_cursor=f"{shown[-1].report_due_on}_{shown[-1].payment_id}" if len(rows) > PAGE_LENGTH else None,
+        )
+
+    @router.get("/static/{name}")
+    def get_static(name: str) -> Response:
+        """A style sheet or script of the desk's own."""
+        found = render.static_file(name)
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "not_found", "There is no such file.")
+        return found
+
+    return router
+
+
+def _case_page(
+    runtime: Runtime,
+    case_id: str,
+    person: DeskSession,
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    notice: str | None = None,
+    fault: str | None = None,
+    note: str = "",
+    decision: CaseDecision | None = None,
+    verb: Verb | None = None,
+) -> Response:
+    case = queries.find_case(runtime.engine, case_id)
+    if case is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
+    screening = queries.find_screening(runtime.engine, case.payment_id) if case.payment_id else None
+    view = views.case_view(case, queries.list_acts(runtime.engine, case_id), screening, datetime.now(UTC))
+    return render.page(
+        "case.html",
+        status=status,
+        person=person,
+        case=view,
+        decisions=acts.DECISIONS,
+        note_length_max=NOTE_LENGTH_MAX,
+        request_id=ids.new(),
+        notice=notice,
+        fault=fault,
+        written={"note": note, "decision": decision, "verb": verb},
+    )
+
+
+def _blocked_cursor(after: str | None) -> tuple[date, str] | None:
+    due, _, payment_id = (after or "").partition("_")
+    try:
+        return date.fromisoformat(due), payment_id
+    except ValueError:
+        return None
+
+
+def _days_left(due: date, today: date) -> int:
+    """Business days from today to the day a report is due; below zero when it is late."""
+    if due < today:
+        return -(today - due).days
+    return sum(is_business_day(date.fromordinal(day)) for day in range(today.toordinal() + 1, due.toordinal() + 1))

@@ -1,0 +1,139 @@
+"""What a case's page shows of those it is about, and of the listed entries they are held against."""
+
+from libs.common.record import Record
+from schemas.accounts.events import CustomerKind
+from schemas.compliance.events import PartyRole, UnscreenableReason
+from schemas.payments.events import EncryptedPersonalData, Party, PaymentOrder
+from services.compliance.domain.case import Case
+from services.compliance.domain.work import Screening
+from services.compliance.lists.countries import country_name
+from services.compliance.lists.listed import NameStrength
+from services.compliance.matching.screening import Hit, Subject, Verdict
+
+ALIASES_SHOWN_MAX = 8
+
+_UNSCREENABLE = {
+    UnscreenableReason.UNKNOWN: "This party could not be screened.",
+    UnscreenableReason.ENCRYPTED: "This party's data is encrypted and could not be screened.",
+    UnscreenableReason.NAME_UNREADABLE: "This name has no letters that could be compared with any list.",
+}
+
+
+class PartyView(Record):
+    """One side, as the order or the customer's data give it."""
+
+    role: str
+    name: str
+    facts: tuple[tuple[str, str], ...]
+    unscreenable: str | None
+    hits: tuple["HitView", ...]
+
+
+class HitView(Record):
+    """A hit, with the listed entry to be held against the party."""
+
+    list_name: str
+    list_version: int
+    entity_id: str
+    listed_name: str
+    score_percent: int
+    outcome: str
+    reasons: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    remarks: str
+
+
+def payment_parties(order: PaymentOrder, screening: Screening | None) -> tuple[PartyView, ...]:
+    personal = order.personal
+    verdicts = {role.role: role.verdict for role in screening.roles} if screening else {}
+    if isinstance(personal, EncryptedPersonalData):
+        return tuple(
+            _party_view(role, "Encrypted", (), verdicts.get(role)) for role in (PartyRole.DEBTOR, PartyRole.CREDITOR)
+        )
+    return (
+        _party_view(
+            PartyRole.DEBTOR,
+            personal.debtor.name,
+            _party_facts(personal.debtor, order.debtor_account_id),
+            verdicts.get(PartyRole.DEBTOR),
+        ),
+        _party_view(
+            PartyRole.CREDITOR,
+            personal.creditor.name,
+            _party_facts(personal.creditor, order.creditor_account_id),
+            verdicts.get(PartyRole.CREDITOR),
+        ),
+    )
+
+
+def customer_party(case: Case) -> tuple[PartyView, ...]:
+    if case.customer is None:
+        return ()
+    subject, kind = case.customer.subject, case.customer.kind
+    facts = (("Kind", "Company" if kind is CustomerKind.COMPANY else "Person"), *_subject_facts(subject))
+    name = subject.name if subject else "Encrypted"
+    return (_party_view(None, name, (*facts, ("Customer", case.customer_id or "")), case.customer.verdict),)
+
+
+def _party_view(
+    role: PartyRole | None, name: str, facts: tuple[tuple[str, str], ...], verdict: Verdict | None
+) -> PartyView:
+    return PartyView(
+        role={PartyRole.DEBTOR: "Payer", PartyRole.CREDITOR: "Payee"}.get(role, "Customer") if role else "Customer",
+        name=name,
+        facts=facts,
+        unscreenable=_UNSCREENABLE[verdict.unscreenable] if verdict and verdict.unscreenable else None,
+        hits=tuple(map(_hit_view, verdict.hits)) if verdict else (),
+    )
+
+
+def _party_facts(party: Party, account_id: str) -> tuple[tuple[str, str], ...]:
+    subject = Subject(name=party.name, birth_date=party.birth_date, country=party.country)
+    address = (("Address", party.address),) if party.address else ()
+    return (*_subject_facts(subject), *address, ("Account", account_id))
+
+
+def _subject_facts(subject: Subject | None) -> tuple[tuple[str, str], ...]:
+    if subject is None:
+        return ()
+    return (
+        ("Born", subject.birth_date or "not known"),
+        ("Country", country_in_words(subject.country) if subject.country else "not known"),
+    )
+
+
+def _hit_view(hit: Hit) -> HitView:
+    listed = hit.listed
+    aliases = [name.name for name in listed.names[1:] if name.strength is not NameStrength.WEAK]
+    weak = [name.name for name in listed.names[1:] if name.strength is NameStrength.WEAK]
+    facts = (
+        ("Listed as", listed.primary_name),
+        ("Also known as", _some(aliases)),
+        ("Weak names", _some(weak)),
+        ("Kind", listed.kind.value.capitalize()),
+        ("Born", ", ".join(map(str, listed.births))),
+        ("Countries", ", ".join(map(country_in_words, listed.countries))),
+        ("Programme", listed.programme),
+    )
+    return HitView(
+        list_name=hit.list_name,
+        list_version=hit.import_id,
+        entity_id=hit.entity_id,
+        listed_name=hit.listed_name,
+        score_percent=round(hit.score * 100),
+        outcome=hit.outcome.value,
+        reasons=hit.reasons,
+        facts=tuple((label, value) for label, value in facts if value),
+        remarks=listed.remarks,
+    )
+
+
+def _some(names: list[str]) -> str:
+    shown = " · ".join(names[:ALIASES_SHOWN_MAX])
+    more = len(names) - ALIASES_SHOWN_MAX
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def country_in_words(code: str) -> str:
+    name = country_name(code)
+    return name if name == code else f"{name} ({code})"

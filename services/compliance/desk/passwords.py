@@ -1,0 +1,32 @@
+"""Passwords of people: argon2id, as RFC 9106 advises where memory is scarce (64 MiB, three passes)."""
+
+import threading
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+LENGTH_MIN = 8
+LENGTH_MAX = 200
+"""Nobody types more, and hashing costs by the byte."""
+HASHED_AT_ONCE_MAX = 2
+"""Each takes 64 MiB and a core: those who sign in wait for each other rather than the service for them."""
+
+_hasher = PasswordHasher()
+_room = threading.BoundedSemaphore(HASHED_AT_ONCE_MAX)
+_NOBODYS_HASH = _hasher.hash("the password of nobody")
+
+
+def hash_password(password: str) -> str:
+    """What is stored of a password."""
+    return _hasher.hash(password)
+
+
+def is_password(password: str, password_hash: str | None) -> bool:
+    """Whether this is the password. For a user there is none of, it takes as long to say no."""
+    if len(password) > LENGTH_MAX:
+        return False
+    with _room:
+        try:
+            return _hasher.verify(password_hash or _NOBODYS_HASH, password) and password_hash is not None
+        except (VerificationError, InvalidHashError):
+            return False

@@ -1,0 +1,114 @@
+"""The desk as JSON: the same cases and the same acts, for programs that sign in like people."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import Field
+
+from libs.common import ids
+from libs.common.fields import Body, Id
+from libs.common.http import Problem, respond
+from libs.common.idempotency import KEY_LENGTH_MAX
+from libs.common.service import Runtime
+from schemas.compliance.events import CaseDecision
+from services.compliance import queries
+from services.compliance.desk import acts, guard, views
+from services.compliance.desk.acts import Verb
+from services.compliance.desk.sessions import DeskSession, DeskSessions
+from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
+from services.compliance.queries import PAGE_LENGTH, Queue
+
+PAGE_LENGTH_MAX = 200
+
+
+class ActBody(Body):
+    """What someone wants to do with a case, as far as the verb needs it."""
+
+    version: int
+    """The version of the case that was seen."""
+    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] = ""
+    decision: CaseDecision | None = None
+
+
+def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
+    """Everything under /desk/api."""
+    router = APIRouter(prefix=f"{guard.PATH}/api", route_class=guard.ProgramRoute, tags=["desk"])
+    signed_in = guard.require_session(sessions)
+    engine = runtime.engine
+
+    @router.get("/session")
+    def get_session(person: DeskSession = signed_in) -> dict[str, str]:
+        """Who is signed in, and the token that every change needs in the header X-CSRF-Token."""
+        return {"username": person.username, "role": person.role, "csrf_token": person.csrf_token}
+
+    @router.get("/cases")
+    def list_cases(
+        person: DeskSession = signed_in,
+        queue: Annotated[Queue, Query()] = Queue.OPEN,
+        after: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE_LENGTH_MAX)] = PAGE_LENGTH,
+    ) -> dict[str, Any]:
+        """Cases: those that wait by their deadline, those that have ended the latest first."""
+        cursor = queries.parse_cursor(after) if after else None
+        page = queries.list_cases(engine, queue, cursor=cursor, limit=limit)
+        return {"cases": [_case_view(case) for case in page.cases], "next_cursor": page.next_cursor}
+
+    @router.get("/cases/{case_id}")
+    def get_case(case_id: Id, person: DeskSession = signed_in) -> dict[str, Any]:
+        """Everything about one case."""
+        case = queries.find_case(engine, case_id)
+        if case is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "there is no such case", field="case_id")
+        screening = queries.find_screening(engine, case.payment_id) if case.payment_id else None
+        view = views.case_view(case, queries.list_acts(engine, case_id), screening, datetime.now(UTC))
+        return {**_case_view(case), "page": msgspec.to_builtins(view)}
+
+    @router.post("/cases/{case_id}/{verb}")
+    async def act(
+        request: Request,
+        case_id: Id,
+        verb: Verb,
+        body: ActBody,
+        person: DeskSession = signed_in,
+        x_csrf_token: Annotated[str | None, Header()] = None,
+        idempotency_key: Annotated[str | None, Header(max_length=KEY_LENGTH_MAX)] = None,
+    ) -> Response:
+        """Do something with a case. With an Idempotency-Key it is done once, however often it is sent."""
+        guard.require_csrf_token(person, x_csrf_token)
+        answer = await acts.carry_out(
+            runtime.edge,
+            verb,
+            case_id=case_id,
+            actor=person.username,
+            version=body.version,
+            note=body.note,
+            decision=body.decision,
+            key=idempotency_key or ids.new(),
+            trace=request.state.trace,
+        )
+        return respond(answer)
+
+    return router
+
+
+def _case_view(case: Case) -> dict[str, Any]:
+    return {
+        "case_id": case.case_id,
+        "payment_id": case.payment_id,
+        "customer_id": case.customer_id,
+        "status": case.status.value,
+        "version": case.version,
+        "reasons": list(case.reasons),
+        "is_listed_party": case.is_about_listed_party,
+        "compliance_outcome": views.compliance_outcome(case),
+        "fraud_outcome": case.payment.evidence.fraud_outcome if case.payment else None,
+        "opened_at": case.opened_at,
+        "decide_by": case.decide_by,
+        "taken_by": case.taken_by,
+        "proposal": msgspec.to_builtins(case.proposal) if case.proposal else None,
+        "decision": case.decision and case.decision.value,
+        "ended_at": case.ended_at,
+    }

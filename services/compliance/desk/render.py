@@ -1,0 +1,110 @@
+"""Pages from templates: everything that is put into them is escaped, and nothing is fetched from elsewhere."""
+
+import hashlib
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from libs.common.money import SCALES, format_amount
+
+FOLDER = Path(__file__).parent
+STATIC_PATH = "/desk/static"
+STATIC_SECONDS = 31_536_000
+"""What has a hash in its address never changes."""
+
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_JOINERS = frozenset("\u200c\u200d")
+"""Invisible, but part of how Persian and Indian names are written."""
+
+
+def page(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
+    """A page. Raises jinja2's errors for templates that name what they were not given."""
+    return HTMLResponse(_environment().get_template(template).render(**values), status)
+
+
+def error_page(status: HTTPStatus, detail: str) -> Response:
+    return page("error.html", status=status, title=status.phrase, detail=detail, person=None)
+
+
+def static_file(name: str) -> Response | None:
+    """A file of the desk's own, or None."""
+    found = _static_files().get(name)
+    if found is None:
+        return None
+    return Response(
+        found,
+        media_type=_MEDIA_TYPES[Path(name).suffix],
+        headers={"Cache-Control": f"public, max-age={STATIC_SECONDS}, immutable"},
+    )
+
+
+@cache
+def _static_files() -> Mapping[str, bytes]:
+    return {path.name: path.read_bytes() for path in (FOLDER / "static").iterdir() if path.suffix in _MEDIA_TYPES}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "plain": plain,
+        "amount": amount,
+        "moment": moment,
+        "day": day,
+        "words": words,
+        "short_id": short_id,
+    }
+    environment.globals["static"] = _static_address
+    return environment
+
+
+def _static_address(name: str) -> str:
+    return f"{STATIC_PATH}/{name}?v={hashlib.sha256(_static_files()[name]).hexdigest()[:12]}"
+
+
+def plain(text: str) -> str:
+    """Text without characters that would hide or turn around what stands beside it."""
+    return "".join(
+        "\ufffd" if unicodedata.category(character) in ("Cc", "Cf") and character not in _JOINERS else character
+        for character in text
+    )
+
+
+def amount(amount_minor: int, currency: str) -> str:
+    """1234567 of EUR is "12,345.67 EUR"."""
+    if currency not in SCALES:
+        return f"{amount_minor} {currency}"
+    whole, point, fraction = format_amount(amount_minor, currency).partition(".")
+    return f"{int(whole):,}{point}{fraction} {currency}"
+
+
+def moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
+
+
+def day(on: date) -> str:
+    return on.strftime("%-d %b %Y")
+
+
+def words(value: str) -> str:
+    """A member of a closed list as a person reads it."""
+    return value.replace("_", " ")
+
+
+def short_id(id_: str) -> str:
+    """The end of an id: enough to tell cases apart on a page."""
+    return id_[-8:]

@@ -1,0 +1,117 @@
+"""Who is signed in: sessions in the database, of which only a hash of their token is kept.
+
+The token lives in a cookie that scripts can't read and other sites can't send. What a form or a
+program sends along with every change (its CSRF token) is derived from it.
+"""
+
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection
+
+from libs.common.database import transaction
+from libs.common.record import Record
+from libs.common.service import Runtime
+from services.compliance.desk import passwords
+from services.compliance.settings import ComplianceSettings
+from services.compliance.store import people
+
+FAILURES_MINUTES = 15
+FAILURES_OF_USER_MAX = 10
+FAILURES_FROM_ADDRESS_MAX = 30
+TOUCH_SECONDS = 60
+"""Between two notes that a session is in use."""
+TOKEN_LENGTH_MAX = 100
+
+
+class SignInRefusal(StrEnum):
+    """Why someone was not let in."""
+
+    WRONG_PASSWORD = "wrong_password"
+    TOO_MANY_FAILURES = "too_many_failures"
+
+
+class DeskSession(Record):
+    """A person at the desk."""
+
+    username: str
+    role: str
+    csrf_token: str
+    token: str
+
+
+class DeskSessions:
+    """Lets people in, knows them, and lets them out."""
+
+    def __init__(self, runtime: Runtime, settings: ComplianceSettings) -> None:
+        self._runtime = runtime
+        self._lifetime = timedelta(hours=settings.desk_session_hours)
+        self._idle = timedelta(minutes=settings.desk_idle_minutes)
+
+    @property
+    def lifetime_seconds(self) -> int:
+        return int(self._lifetime.total_seconds())
+
+    def sign_in(self, username: str, password: str, address: str) -> DeskSession | SignInRefusal:
+        """Begin a session of this person's. Raises Outage."""
+        now = datetime.now(UTC)
+        since = now - timedelta(minutes=FAILURES_MINUTES)
+        with transaction(self._runtime.engine) as tx:
+            of_user, from_address = people.count_failures(tx, username, address, since)
+            user = people.find_user(tx, username)
+        if of_user >= FAILURES_OF_USER_MAX or from_address >= FAILURES_FROM_ADDRESS_MAX:
+            return SignInRefusal.TOO_MANY_FAILURES
+        # Outside any transaction: it takes long on purpose.
+        if not passwords.is_password(password, user.password_hash if user else None) or user is None:
+            self._runtime.unit.administer(lambda tx: people.save_failure(tx, username, address, now, since))
+            return SignInRefusal.WRONG_PASSWORD
+        token = secrets.token_urlsafe(32)
+        expires_at = now + self._lifetime
+        self._runtime.unit.administer(lambda tx: people.save_session(tx, _hash(token), username, now, expires_at))
+        return _session(user.username, user.role, token)
+
+    def find(self, token: str) -> DeskSession | None:
+        """Whose session a token is, if it still lasts. Raises Outage."""
+        if len(token) > TOKEN_LENGTH_MAX:
+            return None
+        now, token_hash = datetime.now(UTC), _hash(token)
+        with transaction(self._runtime.engine) as tx:
+            stored = people.find_session(tx, token_hash)
+        if stored is None or stored.expires_at <= now or stored.seen_at + self._idle <= now:
+            return None
+        if stored.seen_at + timedelta(seconds=TOUCH_SECONDS) <= now:
+            self._runtime.unit.administer(lambda tx: people.touch_session(tx, token_hash, now))
+        return _session(stored.username, stored.role, token)
+
+    def sign_out(self, token: str) -> None:
+        """End a session. Raises Outage."""
+
+        def end(tx: Connection) -> None:
+            people.end_session(tx, _hash(token))
+
+        self._runtime.unit.administer(end)
+
+
+def new_form_token() -> str:
+    """What ties a sign-in form to the browser it was shown in, before there is a session."""
+    return secrets.token_urlsafe(32)
+
+
+def csrf_token_of(token: str) -> str:
+    """What has to come along with every change that this token's owner asks for."""
+    return hashlib.blake2b(b"csrf", key=token.encode()[:64], digest_size=32).hexdigest()
+
+
+def is_csrf_token(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode(), csrf_token_of(token).encode())
+
+
+def _session(username: str, role: str, token: str) -> DeskSession:
+    return DeskSession(username=username, role=role, csrf_token=csrf_token_of(token), token=token)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

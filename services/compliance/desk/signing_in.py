@@ -1,0 +1,135 @@
+"""Signing in and out, for people by a form and for programs by JSON."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from libs.common.fields import Body
+from libs.common.http import Problem
+from services.compliance.desk import guard, render
+from services.compliance.desk.passwords import LENGTH_MAX
+from services.compliance.desk.sessions import (
+    FAILURES_MINUTES,
+    DeskSession,
+    DeskSessions,
+    SignInRefusal,
+    csrf_token_of,
+    is_csrf_token,
+    new_form_token,
+)
+
+FORM_SECONDS = 3_600
+USERNAME_LENGTH_MAX = 40
+
+_IN_WORDS = {
+    SignInRefusal.WRONG_PASSWORD: "The user name or the password is wrong.",
+    SignInRefusal.TOO_MANY_FAILURES: f"Too many failed attempts. Wait {FAILURES_MINUTES} minutes.",
+}
+_STATUS = {
+    SignInRefusal.WRONG_PASSWORD: HTTPStatus.UNAUTHORIZED,
+    SignInRefusal.TOO_MANY_FAILURES: HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+
+class Credentials(Body):
+    """Who someone says they are."""
+
+    username: str
+    password: str
+
+
+def routes(sessions: DeskSessions) -> APIRouter:
+    """/desk/sign-in and /desk/sign-out."""
+    router = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
+
+    @router.get("/sign-in")
+    def show_form(request: Request, next: Annotated[str, Query()] = "") -> Response:
+        """The form."""
+        return _form(request, next, status=HTTPStatus.OK)
+
+    @router.post("/sign-in")
+    async def sign_in(request: Request) -> Response:
+        """Let someone in: a form leads to the queue, JSON is answered with the token that every change needs."""
+        is_program = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
+        if is_program:
+            return await _sign_in_program(sessions, request)
+        return await _sign_in_person(sessions, request)
+
+    @router.post("/sign-out")
+    async def sign_out(request: Request) -> Response:
+        """End the session."""
+        form = await request.form()
+        token = request.cookies.get(guard.SESSION_COOKIE)
+        given = form.get("csrf_token") or request.headers.get(guard.CSRF_HEADER)
+        if not token or not isinstance(given, str) or not is_csrf_token(given, token):
+            raise guard.csrf_problem()
+        await run_in_threadpool(sessions.sign_out, token)
+        response = RedirectResponse(guard.SIGN_IN_PATH, HTTPStatus.SEE_OTHER)
+        guard.delete_cookie(response, guard.SESSION_COOKIE)
+        return response
+
+    return router
+
+
+async def _sign_in_person(sessions: DeskSessions, request: Request) -> Response:
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    form_token = request.cookies.get(guard.FORM_COOKIE)
+    goes_to = form.get("next", "")
+    if not form_token or not is_csrf_token(form.get("csrf_token", ""), form_token):
+        return _form(request, goes_to, status=HTTPStatus.FORBIDDEN, fault="The form was out of date. Try again.")
+    result = await _try(sessions, request, form.get("username", ""), form.get("password", ""))
+    if isinstance(result, SignInRefusal):
+        return _form(
+            request, goes_to, status=_STATUS[result], fault=_IN_WORDS[result], username=form.get("username", "")
+        )
+    response = RedirectResponse(goes_to if guard.is_page_of_ours(goes_to) else guard.PATH, HTTPStatus.SEE_OTHER)
+    guard.delete_cookie(response, guard.FORM_COOKIE)
+    guard.set_session_cookie(request, response, result, sessions.lifetime_seconds)
+    return response
+
+
+async def _sign_in_program(sessions: DeskSessions, request: Request) -> Response:
+    # Other sites can't send JSON without asking first, and are never told that they may.
+    try:
+        credentials = Credentials.model_validate_json(await request.body())
+    except ValidationError:
+        return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "send username and password")
+    result = await _try(sessions, request, credentials.username, credentials.password)
+    if isinstance(result, SignInRefusal):
+        return _problem(_STATUS[result], result.value, _IN_WORDS[result])
+    body: dict[str, Any] = {"username": result.username, "role": result.role, "csrf_token": result.csrf_token}
+    response = JSONResponse(body)
+    guard.set_session_cookie(request, response, result, sessions.lifetime_seconds)
+    return response
+
+
+async def _try(sessions: DeskSessions, request: Request, username: str, password: str) -> DeskSession | SignInRefusal:
+    if len(username) > USERNAME_LENGTH_MAX or len(password) > LENGTH_MAX:
+        return SignInRefusal.WRONG_PASSWORD
+    address = request.client.host if request.client else ""
+    return await run_in_threadpool(sessions.sign_in, username.strip().lower(), password, address)
+
+
+def _form(
+    request: Request, goes_to: str, *, status: HTTPStatus, fault: str | None = None, username: str = ""
+) -> Response:
+    form_token = request.cookies.get(guard.FORM_COOKIE) or new_form_token()
+    response = render.page(
+        "sign_in.html",
+        status=status,
+        person=None,
+        csrf_token=csrf_token_of(form_token),
+        next=goes_to if guard.is_page_of_ours(goes_to) else "",
+        fault=fault,
+        username=username,
+    )
+    guard.set_cookie(request, response, guard.FORM_COOKIE, form_token, FORM_SECONDS)
+    return response
+
+
+def _problem(status: HTTPStatus, reason: str, detail: str) -> Response:
+    return Problem(status, reason, detail).response

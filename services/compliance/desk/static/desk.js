@@ -1,0 +1,32 @@
+// The desk works without this. It keeps forms from being sent twice, and counts what a note still holds.
+"use strict";
+
+for (const form of document.querySelectorAll("form[data-once]")) {
+  form.addEventListener("submit", () => {
+    for (const button of form.querySelectorAll("button[type=submit]")) {
+      button.disabled = true;
+      button.setAttribute("aria-busy", "true");
+    }
+  });
+}
+
+// Back from the next page, a form may be sent again.
+window.addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("button[aria-busy]")) {
+    button.disabled = false;
+    button.removeAttribute("aria-busy");
+  }
+});
+
+for (const note of document.querySelectorAll("textarea[data-count]")) {
+  const left = document.createElement("span");
+  left.className = "left";
+  left.setAttribute("aria-live", "polite");
+  note.after(left);
+  const count = () => {
+    const rest = note.maxLength - note.value.length;
+    left.textContent = rest < 500 ? `${rest} characters left` : "";
+  };
+  note.addEventListener("input", count);
+  count();
+}

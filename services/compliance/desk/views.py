@@ -1,0 +1,258 @@
+"""What the desk's pages show of a case: words and figures, ready to be put into a template."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from libs.common.record import Record
+from schemas.compliance.events import CaseDecision
+from schemas.payments.events import EncryptedPersonalData, Finding, InternalReason
+from services.compliance.desk.parties import PartyView, country_in_words, customer_party, payment_parties
+from services.compliance.desk.render import amount, plain
+from services.compliance.domain.case import Act, ActKind, Case, CaseReason, CaseStatus
+from services.compliance.domain.work import Screening
+
+SOON = timedelta(hours=24)
+
+
+class Urgency(StrEnum):
+    """How near a deadline is."""
+
+    OVERDUE = "overdue"
+    SOON = "soon"
+    LATER = "later"
+
+
+REASONS = {
+    InternalReason.UNKNOWN: "Unknown",
+    InternalReason.ANSWER_MISSING: "An answer is missing",
+    InternalReason.FRAUD_REVIEW: "Suspicious",
+    InternalReason.FRAUD_BLOCK: "Suspected fraud",
+    InternalReason.COMPLIANCE_REVIEW: "Resembles a listed party",
+    InternalReason.COMPLIANCE_BLOCK: "Listed party",
+    InternalReason.FUNDS_DECLINED: "Funds declined",
+    InternalReason.POSTING_REFUSED: "Money could not be moved",
+    InternalReason.REVIEWER_REJECTED: "Rejected by reviewers",
+    InternalReason.REVIEWER_BLOCKED: "Blocked by reviewers",
+    InternalReason.REVIEW_TIMED_OUT: "Review timed out",
+    CaseReason.RESEMBLES_LISTED: "Resembles a listed party",
+    CaseReason.LIST_CHANGED: "A list has changed",
+    CaseReason.NOT_SCREENABLE: "Could not be screened",
+}
+STATUSES = {
+    CaseStatus.OPEN: "Open",
+    CaseStatus.TAKEN: "In work",
+    CaseStatus.PROPOSED: "Awaiting confirmation",
+    CaseStatus.RESOLVED: "Decided",
+    CaseStatus.CLOSED: "Closed",
+}
+ACTS = {
+    ActKind.OPENED: "Opened",
+    ActKind.EVIDENCE_CHANGED: "Evidence changed",
+    ActKind.REOPENED: "Opened again",
+    ActKind.TAKEN: "Taken",
+    ActKind.RELEASED: "Put back",
+    ActKind.PROPOSED: "Proposed",
+    ActKind.RETURNED: "Returned",
+    ActKind.CONFIRMED: "Confirmed",
+    ActKind.CLOSED: "Closed",
+}
+DECISIONS = {
+    CaseDecision.UNKNOWN: "unknown",
+    CaseDecision.APPROVE: "approve",
+    CaseDecision.REJECT: "reject",
+    CaseDecision.BLOCK: "block",
+}
+
+
+class CaseRow(Record):
+    """A case in the queue."""
+
+    case_id: str
+    is_payment: bool
+    title: str
+    amount: str
+    reasons: tuple[str, ...]
+    status: CaseStatus
+    status_words: str
+    taken_by: str | None
+    age: str
+    deadline: str
+    urgency: Urgency
+    decision: str | None
+    ended_at: datetime | None
+
+
+class FindingView(Record):
+    source: str
+    score_percent: int
+    reason: str
+
+
+class ActView(Record):
+    """A line of the timeline."""
+
+    what: str
+    actor: str
+    acted_at: datetime
+    decision: str | None
+    note: str
+
+
+class CaseView(Record):
+    """Everything on a case's page."""
+
+    row: CaseRow
+    version: int
+    decide_by: datetime | None
+    opened_at: datetime | None
+    facts: tuple[tuple[str, str], ...]
+    parties: tuple[PartyView, ...]
+    fraud_outcome: str | None
+    fraud_score_percent: int | None
+    fraud_findings: tuple[FindingView, ...]
+    compliance_outcome: str | None
+    compliance_findings: tuple[FindingView, ...]
+    """Shown where the screening itself is not known here."""
+    funds_outcome: str | None
+    acts: tuple[ActView, ...]
+    is_listed: bool
+    proposal_decision: str | None
+    proposal_note: str
+    proposed_by: str | None
+
+
+def case_row(case: Case, now: datetime) -> CaseRow:
+    """A case as a line of the queue."""
+    return CaseRow(
+        case_id=case.case_id,
+        is_payment=case.payment is not None,
+        title=_title(case),
+        amount=_amount(case),
+        reasons=tuple(_reason(reason) for reason in case.reasons),
+        status=case.status,
+        status_words=STATUSES[case.status],
+        taken_by=case.taken_by,
+        age=_span(now - case.opened_at) if case.opened_at else "",
+        deadline=_deadline(case, now),
+        urgency=_urgency(case, now),
+        decision=DECISIONS[case.decision] if case.decision else None,
+        ended_at=case.ended_at,
+    )
+
+
+def case_view(case: Case, acts: list[Act], screening: Screening | None, now: datetime) -> CaseView:
+    """A case as its page shows it."""
+    evidence = case.payment.evidence if case.payment else None
+    parties = payment_parties(case.payment.order, screening) if case.payment else customer_party(case)
+    return CaseView(
+        row=case_row(case, now),
+        version=case.version,
+        decide_by=case.decide_by,
+        opened_at=case.opened_at,
+        facts=_payment_facts(case) if case.payment else (),
+        parties=parties,
+        fraud_outcome=evidence.fraud_outcome if evidence else None,
+        fraud_score_percent=_percent(evidence.fraud_score) if evidence and evidence.fraud_score is not None else None,
+        fraud_findings=tuple(map(_finding, evidence.fraud_findings)) if evidence else (),
+        compliance_outcome=compliance_outcome(case),
+        compliance_findings=tuple(map(_finding, evidence.compliance_hits)) if evidence and screening is None else (),
+        funds_outcome=evidence.funds_outcome if evidence else None,
+        acts=tuple(map(_act, acts)),
+        is_listed=case.is_about_listed_party,
+        proposal_decision=DECISIONS[case.proposal.decision] if case.proposal else None,
+        proposal_note=case.proposal.note if case.proposal else "",
+        proposed_by=case.proposal.proposed_by if case.proposal else None,
+    )
+
+
+def _title(case: Case) -> str:
+    if case.payment is not None:
+        personal = case.payment.order.personal
+        if isinstance(personal, EncryptedPersonalData):
+            return "Encrypted parties"
+        return f"{plain(personal.debtor.name)} → {plain(personal.creditor.name)}"
+    subject = case.customer.subject if case.customer else None
+    return plain(subject.name) if subject else "Encrypted customer"
+
+
+def _amount(case: Case) -> str:
+    if case.payment is None:
+        return ""
+    return amount(case.payment.order.amount_minor, case.payment.order.currency)
+
+
+def _reason(reason: str) -> str:
+    for kind in (InternalReason, CaseReason):
+        if reason in set(kind):
+            return REASONS[kind(reason)]
+    return reason
+
+
+def _deadline(case: Case, now: datetime) -> str:
+    if case.decide_by is None or case.has_ended:
+        return ""
+    left = case.decide_by - now
+    return f"in {_span(left)}" if left >= timedelta(0) else f"{_span(-left)} ago"
+
+
+def _urgency(case: Case, now: datetime) -> Urgency:
+    if case.decide_by is None or case.has_ended:
+        return Urgency.LATER
+    if case.decide_by <= now:
+        return Urgency.OVERDUE
+    return Urgency.SOON if case.decide_by - now <= SOON else Urgency.LATER
+
+
+def _span(span: timedelta) -> str:
+    """A length of time in its two largest units that matter: "3 d 4 h", "12 min"."""
+    minutes = max(int(span.total_seconds()), 0) // 60
+    days, hours = minutes // 1_440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+# The payment, findings, acts
+
+
+def _payment_facts(case: Case) -> tuple[tuple[str, str], ...]:
+    assert case.payment is not None
+    order = case.payment.order
+    reference = None if isinstance(order.personal, EncryptedPersonalData) else order.personal.reference
+    facts = (
+        ("Amount", _amount(case)),
+        ("Reference", reference or ""),
+        ("Channel", order.channel.value),
+        ("Cash", "yes" if order.is_cash else ""),
+        ("Purpose", order.purpose or ""),
+        ("Device", order.device_id or ""),
+        ("Ordered from", country_in_words(order.ip_country) if order.ip_country else ""),
+        ("Ordered at", order.instructed_at.strftime("%-d %b %Y, %H:%M UTC")),
+        ("Client", order.client_id),
+        ("Payment", case.payment_id or ""),
+    )
+    return tuple((label, value) for label, value in facts if value)
+
+
+def compliance_outcome(case: Case) -> str | None:
+    if case.payment is not None:
+        return case.payment.evidence.compliance_outcome
+    return case.customer.verdict.outcome.value if case.customer else None
+
+
+def _finding(finding: Finding) -> FindingView:
+    return FindingView(source=finding.source, score_percent=_percent(finding.score), reason=finding.reason)
+
+
+def _act(act: Act) -> ActView:
+    return ActView(
+        what=ACTS[act.kind],
+        actor=act.actor,
+        acted_at=act.acted_at,
+        decision=DECISIONS[act.decision] if act.decision else None,
+        note=act.note,
+    )
+
+
+def _percent(share: float) -> int:
+    return round(share * 100)

@@ -1,0 +1,207 @@
+"""What people do with a case: one takes it and proposes, another confirms or hands it back. Pure.
+
+Every function refuses first, in the order of RefusalReason, and acts last. The version of the case that
+the person has seen comes along: what has changed since then is not decided unseen.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from libs.common.batch import Refusal
+from libs.common.events import Event
+from libs.common.message import Command
+from libs.common.record import replace
+from schemas.compliance.events import CaseDecision, CaseResolved, CaseTaken
+from services.compliance.domain import customers
+from services.compliance.domain.case import ActKind, CaseStatus, Proposal
+from services.compliance.domain.work import Work
+
+
+class RefusalReason(StrEnum):
+    """Why an act is refused, in order of precedence."""
+
+    CASE_UNKNOWN = "case_unknown"
+    NOTE_MISSING = "note_missing"
+    NOT_OPEN = "not_open"
+    ALREADY_TAKEN = "already_taken"
+    NOT_TAKEN = "not_taken"
+    ALREADY_PROPOSED = "already_proposed"
+    NOTHING_PROPOSED = "nothing_proposed"
+    OWN_PROPOSAL = "own_proposal"
+    LISTED_PARTY = "listed_party"
+    STALE = "stale"
+
+
+_IN_WORDS = {
+    RefusalReason.CASE_UNKNOWN: "there is no such case",
+    RefusalReason.NOTE_MISSING: "a note must say why",
+    RefusalReason.NOT_OPEN: "the case has been decided or closed",
+    RefusalReason.ALREADY_TAKEN: "someone has taken the case already",
+    RefusalReason.NOT_TAKEN: "only the person who has taken the case may do this",
+    RefusalReason.ALREADY_PROPOSED: "a decision has been proposed already",
+    RefusalReason.NOTHING_PROPOSED: "no decision is proposed",
+    RefusalReason.OWN_PROPOSAL: "another person must confirm or return what you have proposed",
+    RefusalReason.LISTED_PARTY: "a listed party's money may not be approved",
+    RefusalReason.STALE: "the case has changed since you looked at it",
+}
+
+
+class CaseCommand(Command):
+    """Something a person wants to do with a case."""
+
+    case_id: str
+    actor: str
+    version: int
+    """The version of the case that the person has seen."""
+
+
+class TakeCase(CaseCommand):
+    """Work on it: from now on it waits for this person."""
+
+
+class ReleaseCase(CaseCommand):
+    """Hand it back to the queue."""
+
+    note: str
+
+
+class ProposeDecision(CaseCommand):
+    decision: CaseDecision
+    note: str
+
+
+class ConfirmDecision(CaseCommand):
+    note: str
+
+
+class ReturnCase(CaseCommand):
+    """Disagree with the proposal: the person who made it goes on."""
+
+    note: str
+
+
+def take(work: Work, command: TakeCase, at: datetime) -> Sequence[Event] | Refusal:
+    """A person works on a case."""
+    case = work.cases.get(command.case_id)
+    if case is None or case.opened_at is None:
+        return _refusal(RefusalReason.CASE_UNKNOWN)
+    if case.has_ended:
+        return _refusal(RefusalReason.NOT_OPEN)
+    if case.taken_by is not None:
+        return _refusal(RefusalReason.ALREADY_TAKEN, f"{case.taken_by} has taken the case already")
+    if command.version != case.version:
+        return _refusal(RefusalReason.STALE)
+    taken = replace(case, status=CaseStatus.TAKEN, taken_by=command.actor)
+    work.act(taken, ActKind.TAKEN, command.actor, at)
+    return [
+        CaseTaken(
+            case_id=case.case_id,
+            partition_key=case.partition_key,
+            payment_id=case.payment_id,
+            customer_id=case.customer_id,
+            taken_by=command.actor,
+            taken_at=at,
+        )
+    ]
+
+
+def release(work: Work, command: ReleaseCase, at: datetime) -> Sequence[Event] | Refusal:
+    """Put a case back, for someone else to take."""
+    case = work.cases.get(command.case_id)
+    if case is None or case.opened_at is None:
+        return _refusal(RefusalReason.CASE_UNKNOWN)
+    if not command.note.strip():
+        return _refusal(RefusalReason.NOTE_MISSING)
+    if case.has_ended:
+        return _refusal(RefusalReason.NOT_OPEN)
+    if case.taken_by != command.actor:
+        return _refusal(RefusalReason.NOT_TAKEN)
+    if case.status is CaseStatus.PROPOSED:
+        return _refusal(RefusalReason.ALREADY_PROPOSED)
+    if command.version != case.version:
+        return _refusal(RefusalReason.STALE)
+    released = replace(case, status=CaseStatus.OPEN, taken_by=None)
+    work.act(released, ActKind.RELEASED, command.actor, at, note=command.note)
+    return []
+
+
+def propose(work: Work, command: ProposeDecision, at: datetime) -> Sequence[Event] | Refusal:
+    """The person who has taken a case says what should be done, and why."""
+    case = work.cases.get(command.case_id)
+    if case is None or case.opened_at is None:
+        return _refusal(RefusalReason.CASE_UNKNOWN)
+    if not command.note.strip():
+        return _refusal(RefusalReason.NOTE_MISSING)
+    if case.has_ended:
+        return _refusal(RefusalReason.NOT_OPEN)
+    if case.taken_by != command.actor:
+        return _refusal(RefusalReason.NOT_TAKEN)
+    if case.status is CaseStatus.PROPOSED:
+        return _refusal(RefusalReason.ALREADY_PROPOSED)
+    if command.decision is CaseDecision.APPROVE and case.is_about_listed_party:
+        return _refusal(RefusalReason.LISTED_PARTY)
+    if command.version != case.version:
+        return _refusal(RefusalReason.STALE)
+    proposal = Proposal(decision=command.decision, proposed_by=command.actor, note=command.note.strip(), proposed_at=at)
+    proposed = replace(case, status=CaseStatus.PROPOSED, proposal=proposal)
+    work.act(proposed, ActKind.PROPOSED, command.actor, at, decision=command.decision, note=proposal.note)
+    return []
+
+
+def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Event] | Refusal:
+    """A second person agrees: the decision stands."""
+    case = work.cases.get(command.case_id)
+    if case is None or case.opened_at is None:
+        return _refusal(RefusalReason.CASE_UNKNOWN)
+    if case.has_ended:
+        return _refusal(RefusalReason.NOT_OPEN)
+    if case.proposal is None:
+        return _refusal(RefusalReason.NOTHING_PROPOSED)
+    if case.proposal.proposed_by == command.actor:
+        return _refusal(RefusalReason.OWN_PROPOSAL)
+    if case.proposal.decision is CaseDecision.APPROVE and case.is_about_listed_party:
+        return _refusal(RefusalReason.LISTED_PARTY)
+    if command.version != case.version:
+        return _refusal(RefusalReason.STALE)
+    decision, proposed_by = case.proposal.decision, case.proposal.proposed_by
+    resolved = replace(case, status=CaseStatus.RESOLVED, decision=decision, ended_at=at)
+    resolved = work.act(resolved, ActKind.CONFIRMED, command.actor, at, decision=decision, note=command.note.strip())
+    return [
+        CaseResolved(
+            case_id=case.case_id,
+            partition_key=case.partition_key,
+            payment_id=case.payment_id,
+            customer_id=case.customer_id,
+            decision=decision,
+            proposed_by=proposed_by,
+            confirmed_by=command.actor,
+            resolved_at=at,
+        ),
+        *customers.resolve(work, resolved, decision, at),
+    ]
+
+
+def send_back(work: Work, command: ReturnCase, at: datetime) -> Sequence[Event] | Refusal:
+    """A second person disagrees: the first goes on."""
+    case = work.cases.get(command.case_id)
+    if case is None or case.opened_at is None:
+        return _refusal(RefusalReason.CASE_UNKNOWN)
+    if not command.note.strip():
+        return _refusal(RefusalReason.NOTE_MISSING)
+    if case.has_ended:
+        return _refusal(RefusalReason.NOT_OPEN)
+    if case.proposal is None:
+        return _refusal(RefusalReason.NOTHING_PROPOSED)
+    if case.proposal.proposed_by == command.actor:
+        return _refusal(RefusalReason.OWN_PROPOSAL)
+    if command.version != case.version:
+        return _refusal(RefusalReason.STALE)
+    returned = replace(case, status=CaseStatus.TAKEN, proposal=None)
+    work.act(returned, ActKind.RETURNED, command.actor, at, note=command.note.strip())
+    return []
+
+
+def _refusal(reason: RefusalReason, detail: str | None = None) -> Refusal:
+    field = "note" if reason is RefusalReason.NOTE_MISSING else None
+    return Refusal(reason=reason, detail=detail or _IN_WORDS[reason], field=field)

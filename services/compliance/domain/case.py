@@ -1,0 +1,149 @@
+"""A case: what people are asked to decide, what is known about it, and what they did. Pure."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from libs.common.record import Record, replace
+from schemas.accounts.events import CustomerKind
+from schemas.compliance.events import CaseDecision, ScreeningOutcome
+from schemas.payments.events import InternalReason, PaymentEvidence, PaymentOrder
+from services.compliance.matching.screening import Subject, Verdict
+
+NOTE_LENGTH_MAX = 4_000
+SYSTEM = "weir"
+"""Who acted when no person did."""
+
+
+class CaseStatus(StrEnum):
+    """Where a case stands."""
+
+    OPEN = "open"
+    TAKEN = "taken"
+    PROPOSED = "proposed"
+    """One person has decided; another has to confirm."""
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    """It ended without people: what it was about has settled itself."""
+
+
+ENDED = frozenset({CaseStatus.RESOLVED, CaseStatus.CLOSED})
+
+
+class ActKind(StrEnum):
+    """What was done with a case."""
+
+    OPENED = "opened"
+    EVIDENCE_CHANGED = "evidence_changed"
+    REOPENED = "reopened"
+    TAKEN = "taken"
+    RELEASED = "released"
+    PROPOSED = "proposed"
+    RETURNED = "returned"
+    CONFIRMED = "confirmed"
+    CLOSED = "closed"
+
+
+class CaseReason(StrEnum):
+    """Why a customer is a case. A payment's reasons are those payments gives."""
+
+    RESEMBLES_LISTED = "resembles_listed"
+    LIST_CHANGED = "list_changed"
+    NOT_SCREENABLE = "not_screenable"
+
+
+class Proposal(Record):
+    """What one person thinks should be done."""
+
+    decision: CaseDecision
+    proposed_by: str
+    note: str
+    proposed_at: datetime
+
+
+class PaymentFacts(Record, omit_defaults=True):
+    """What payments told about a suspended payment."""
+
+    order: PaymentOrder
+    reasons: tuple[InternalReason, ...]
+    evidence: PaymentEvidence
+
+
+class CustomerFacts(Record, omit_defaults=True):
+    """What screening says about a customer."""
+
+    kind: CustomerKind
+    subject: Subject | None
+    """None if its data came encrypted."""
+    verdict: Verdict
+    reasons: tuple[CaseReason, ...]
+
+
+class Case(Record, omit_defaults=True):
+    """What people are asked to decide. Exists from the first word about its payment or customer on."""
+
+    case_id: str
+    partition_key: str
+    payment_id: str | None = None
+    customer_id: str | None = None
+    status: CaseStatus = CaseStatus.OPEN
+    payment: PaymentFacts | None = None
+    customer: CustomerFacts | None = None
+    opened_at: datetime | None = None
+    """None while nothing was ever asked: only that the payment has ended is known."""
+    decide_by: datetime | None = None
+    taken_by: str | None = None
+    proposal: Proposal | None = None
+    decision: CaseDecision | None = None
+    ended_at: datetime | None = None
+    is_payment_over: bool = False
+    """Whether the payment has ended: a suspension that is told later is news of the past."""
+    version: int = 0
+    """Counts the acts: whoever acts on an older one has not seen what has happened since."""
+    sequence: int = 0
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        if self.payment is not None:
+            return tuple(reason.value for reason in self.payment.reasons)
+        return tuple(reason.value for reason in self.customer.reasons) if self.customer is not None else ()
+
+    @property
+    def is_about_listed_party(self) -> bool:
+        """Whether screening says that the money belongs to someone listed, so that nobody may approve."""
+        if self.payment is not None:
+            return self.payment.evidence.compliance_outcome == ScreeningOutcome.BLOCK
+        return self.customer is not None and self.customer.verdict.outcome is ScreeningOutcome.BLOCK
+
+
+class Act(Record):
+    """One thing that was done with a case. Never changed, never removed."""
+
+    case_id: str
+    number: int
+    """Its place among the case's acts, from 1 without a gap."""
+    kind: ActKind
+    actor: str
+    acted_at: datetime
+    decision: CaseDecision | None = None
+    note: str = ""
+
+
+def act_of(
+    case: Case, kind: ActKind, actor: str, at: datetime, *, decision: CaseDecision | None = None, note: str = ""
+) -> tuple[Case, Act]:
+    """The case with one more act, and the act."""
+    case = replace(case, version=case.version + 1)
+    act = Act(
+        case_id=case.case_id,
+        number=case.version,
+        kind=kind,
+        actor=actor,
+        acted_at=at,
+        decision=decision,
+        note=note,
+    )
+    return case, act

@@ -1,0 +1,160 @@
+"""Whether a customer may be served, when it registers and whenever a list changes. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from libs.common import ids
+from libs.common.events import Event
+from libs.common.message import Command
+from libs.common.record import replace
+from schemas.accounts.events import CustomerKind, CustomerRegistered, EncryptedPersonalData
+from schemas.compliance.events import (
+    CaseDecision,
+    CaseOpened,
+    CustomerRefused,
+    CustomerRestricted,
+    CustomerVerified,
+    ScreeningOutcome,
+)
+from services.compliance.domain.case import (
+    SYSTEM,
+    ActKind,
+    Case,
+    CaseReason,
+    CustomerFacts,
+)
+from services.compliance.domain.work import Customer, CustomerStatus, Work
+from services.compliance.matching.screening import ENCRYPTED, Subject, Verdict, worst
+
+TIER_NAME_ONLY = 1
+"""Screened by name: what little can be told about this person."""
+TIER_IDENTIFIED = 2
+"""A person whose whole date of birth is known, or a company: hits can be told from chance."""
+
+
+class RescreenCustomer(Command):
+    """The lists have changed since this customer was last looked at."""
+
+    customer_id: str
+
+
+def customer_case_id(customer_id: str) -> str:
+    """A customer has one case, however often it comes up."""
+    return ids.derive(customer_id, "compliance", "case")
+
+
+def subject_of(event: CustomerRegistered) -> Subject | None:
+    """Whom to look for, or None if that is encrypted."""
+    if isinstance(event.personal, EncryptedPersonalData):
+        return None
+    return Subject(name=event.personal.name, birth_date=event.personal.birth_date, country=event.personal.country)
+
+
+def tier_of(customer: Customer) -> int:
+    """How far a customer that may be served is verified."""
+    if customer.kind is CustomerKind.COMPANY:
+        return TIER_IDENTIFIED
+    born = customer.subject.born if customer.subject else None
+    return TIER_IDENTIFIED if born is not None and born.is_exact else TIER_NAME_ONLY
+
+
+def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Event]:
+    """Look a new customer up: serve it, refuse it, or let people decide."""
+    if event.customer_id in work.customers:
+        return []
+    subject = subject_of(event)
+    verdict = ENCRYPTED if subject is None else work.parties.verdict(subject, at)
+    customer = Customer(
+        customer_id=event.customer_id,
+        kind=event.kind,
+        subject=subject,
+        status=_STATUS_BY_OUTCOME[verdict.outcome],
+        verdict=verdict,
+        catalogue_version=work.parties.index.version,
+    )
+    work.customers.put(customer.customer_id, customer)
+    match customer.status:
+        case CustomerStatus.VERIFIED:
+            return [_verified(customer, at)]
+        case CustomerStatus.REFUSED:
+            return [CustomerRefused(customer_id=customer.customer_id, refused_at=at)]
+        case _:
+            reason = CaseReason.NOT_SCREENABLE if verdict.unscreenable else CaseReason.RESEMBLES_LISTED
+            return _ask_people(work, customer, verdict, reason, at)
+
+
+_STATUS_BY_OUTCOME = {
+    ScreeningOutcome.CLEAR: CustomerStatus.VERIFIED,
+    ScreeningOutcome.REVIEW: CustomerStatus.IN_REVIEW,
+    ScreeningOutcome.BLOCK: CustomerStatus.REFUSED,
+}
+
+
+def rescreen(work: Work, command: RescreenCustomer, at: datetime) -> Sequence[Event]:
+    """Look a customer up again after the lists have changed: only what nobody has decided on counts."""
+    customer = work.customers.get(command.customer_id)
+    if customer is None or customer.catalogue_version >= work.parties.index.version:
+        return []
+    verdict = customer.verdict if customer.subject is None else work.parties.verdict(customer.subject, at)
+    customer = replace(customer, verdict=verdict, catalogue_version=work.parties.index.version)
+    outcome = worst([hit.outcome for hit in customer.open_hits])
+    if outcome is ScreeningOutcome.CLEAR or customer.status is CustomerStatus.REFUSED:
+        work.customers.put(customer.customer_id, customer)
+        return []
+    news = replace(verdict, outcome=outcome, hits=customer.open_hits)
+    if customer.status is not CustomerStatus.VERIFIED:
+        work.customers.put(customer.customer_id, customer)
+        return _ask_people(work, customer, news, CaseReason.LIST_CHANGED, at)
+    work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.RESTRICTED))
+    return [
+        CustomerRestricted(customer_id=customer.customer_id, restricted_at=at),
+        *_ask_people(work, customer, news, CaseReason.LIST_CHANGED, at),
+    ]
+
+
+def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Sequence[Event]:
+    """Do what two people have decided about a customer. Nothing if the case is about a payment."""
+    if case.customer_id is None or case.customer is None:
+        return []
+    customer = work.customers[case.customer_id]
+    if decision is not CaseDecision.APPROVE:
+        work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.REFUSED))
+        return [CustomerRefused(customer_id=customer.customer_id, refused_at=at)]
+    decided = (hit.reference for hit in case.customer.verdict.hits)
+    cleared = tuple(dict.fromkeys((*customer.cleared, *decided)))
+    customer = replace(customer, status=CustomerStatus.VERIFIED, cleared=cleared)
+    work.customers.put(customer.customer_id, customer)
+    return [_verified(customer, at)]
+
+
+def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseReason, at: datetime) -> Sequence[Event]:
+    """Open the customer's case, or show in it what is new."""
+    facts = CustomerFacts(kind=customer.kind, subject=customer.subject, verdict=verdict, reasons=(reason,))
+    known = work.cases.get(customer_case_id(customer.customer_id))
+    if known is not None and not known.has_ended:
+        if facts != known.customer:
+            work.change_evidence(replace(known, customer=facts), at)
+        return []
+    case = Case(
+        case_id=customer_case_id(customer.customer_id),
+        partition_key=customer.customer_id,
+        customer_id=customer.customer_id,
+        customer=facts,
+        opened_at=at,
+        decide_by=at + work.policy.review_customers_within,
+        version=known.version if known else 0,
+        sequence=known.sequence if known else 0,
+    )
+    case = work.act(case, ActKind.REOPENED if known else ActKind.OPENED, SYSTEM, at, note=reason.value)
+    return [
+        CaseOpened(
+            case_id=case.case_id,
+            partition_key=case.partition_key,
+            customer_id=customer.customer_id,
+            opened_at=at,
+        )
+    ]
+
+
+def _verified(customer: Customer, at: datetime) -> CustomerVerified:
+    return CustomerVerified(customer_id=customer.customer_id, tier=tier_of(customer), verified_at=at)

@@ -1,0 +1,108 @@
+"""Whether a payment is allowed: both its parties against all lists. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from libs.common.events import Event
+from schemas.compliance.events import (
+    ComplianceScreened,
+    PartyRole,
+    ScreeningHit,
+    ScreeningOutcome,
+    UnscreenableReason,
+)
+from schemas.payments.events import (
+    Answer,
+    EncryptedPersonalData,
+    Party,
+    PaymentAnswerOverdue,
+    PaymentInitiated,
+    PaymentOrder,
+)
+from services.compliance.domain.work import ScreenedRole, Screening, Work
+from services.compliance.matching.screening import ENCRYPTED, Subject, worst
+
+
+def screen_payment(work: Work, event: PaymentInitiated, at: datetime) -> Sequence[Event]:
+    """Answer whether a payment is allowed."""
+    return _answer(work, event.payment_id, event.order, at)
+
+
+def answer_again(work: Work, event: PaymentAnswerOverdue, at: datetime) -> Sequence[Event]:
+    """Payments has not heard from us: say again what was answered, or answer now."""
+    if Answer.COMPLIANCE not in event.awaited:
+        return []
+    return _answer(work, event.payment_id, event.order, at)
+
+
+def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
+    """Whom an order names. None if that is encrypted."""
+    if isinstance(order.personal, EncryptedPersonalData):
+        return ()
+    return _subject(order.personal.debtor), _subject(order.personal.creditor)
+
+
+def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Sequence[Event]:
+    screening = work.screenings.get(payment_id)
+    if screening is None:
+        screening = _screen(work, payment_id, order, at)
+        work.screenings.put(payment_id, screening)
+    return [_told(screening)]
+
+
+def _screen(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Screening:
+    roles = _screened_roles(work, order, at)
+    return Screening(
+        payment_id=payment_id,
+        debtor_account_id=order.debtor_account_id,
+        outcome=worst([role.verdict.outcome for role in roles]),
+        roles=tuple(role for role in roles if role.verdict.outcome is not ScreeningOutcome.CLEAR),
+        lists_version=work.lists_version,
+        screened_at=at,
+    )
+
+
+def _screened_roles(work: Work, order: PaymentOrder, at: datetime) -> list[ScreenedRole]:
+    if isinstance(order.personal, EncryptedPersonalData):
+        # Nobody can tell whose money it is: a person who may read it must.
+        return [ScreenedRole(role=role, subject=None, verdict=ENCRYPTED) for role in _ROLES]
+    return [
+        ScreenedRole(role=role, subject=subject, verdict=work.parties.verdict(subject, at))
+        for role, subject in zip(_ROLES, subjects_of(order), strict=True)
+    ]
+
+
+_ROLES = (PartyRole.DEBTOR, PartyRole.CREDITOR)
+
+
+def _subject(party: Party) -> Subject:
+    return Subject(name=party.name, birth_date=party.birth_date, country=party.country)
+
+
+def _told(screening: Screening) -> ComplianceScreened:
+    hits = [
+        ScreeningHit(
+            role=role.role,
+            list_name=hit.list_name,
+            entity_id=hit.entity_id,
+            listed_name=hit.listed_name,
+            score=hit.score,
+            explanation=hit.explanation,
+        )
+        for role in screening.roles
+        for hit in role.verdict.hits
+    ]
+    return ComplianceScreened(
+        payment_id=screening.payment_id,
+        debtor_account_id=screening.debtor_account_id,
+        outcome=screening.outcome,
+        hits=tuple(sorted(hits, key=lambda hit: -hit.score)),
+        unscreenable=_unscreenable(screening),
+        lists_version=screening.lists_version,
+        screened_at=screening.screened_at,
+    )
+
+
+def _unscreenable(screening: Screening) -> tuple[UnscreenableReason, ...]:
+    reasons = (role.verdict.unscreenable for role in screening.roles)
+    return tuple(dict.fromkeys(reason for reason in reasons if reason is not None))

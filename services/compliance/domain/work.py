@@ -1,0 +1,154 @@
+"""What one batch of compliance's work may touch. Pure."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from libs.common.record import Record, replace
+from libs.common.state import Aggregates, Journal, Numbered, State
+from schemas.accounts.events import CustomerKind
+from schemas.compliance.events import (
+    CASE,
+    CUSTOMER_CHECK,
+    SCREENING,
+    CaseDecision,
+    PartyRole,
+    ScreeningOutcome,
+)
+from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseStatus, act_of
+from services.compliance.domain.parties import Parties
+from services.compliance.matching.screening import Hit, Subject, Verdict
+
+
+class CustomerStatus(StrEnum):
+    """How far compliance lets a customer be served."""
+
+    IN_REVIEW = "in_review"
+    VERIFIED = "verified"
+    REFUSED = "refused"
+    RESTRICTED = "restricted"
+
+
+class Policy(Record):
+    """How long things last."""
+
+    remember_for: timedelta
+    review_customers_within: timedelta
+
+
+class ScreenedRole(Record, omit_defaults=True):
+    """One side of a payment, and what screening says about it. Kept only where there is something to say."""
+
+    role: PartyRole
+    subject: Subject | None
+    """None if its data came encrypted."""
+    verdict: Verdict
+
+
+class Screening(Record, omit_defaults=True):
+    """The answer given about a payment."""
+
+    payment_id: str
+    debtor_account_id: str
+    outcome: ScreeningOutcome
+    roles: tuple[ScreenedRole, ...] = ()
+    lists_version: str
+    screened_at: datetime
+    sequence: int = 0
+
+
+class Customer(Record, omit_defaults=True):
+    """A customer as compliance knows it."""
+
+    customer_id: str
+    kind: CustomerKind
+    subject: Subject | None
+    """None if its data came encrypted: such a customer can't be screened again either."""
+    status: CustomerStatus
+    verdict: Verdict
+    cleared: tuple[str, ...] = ()
+    """Entries that people have decided are someone else."""
+    catalogue_version: int
+    """The version of all lists it was last screened against."""
+    sequence: int = 0
+
+    @property
+    def open_hits(self) -> tuple[Hit, ...]:
+        """The hits on which nobody has decided yet."""
+        return tuple(hit for hit in self.verdict.hits if hit.reference not in self.cleared)
+
+
+class BlockedProperty(Record):
+    """Money of a listed party in blocked funds, and when its report to OFAC is due."""
+
+    payment_id: str
+    debtor_account_id: str
+    amount_minor: int
+    currency: str
+    transfer_id: str
+    blocked_at: datetime
+    report_due_on: date
+
+
+class Work(State):
+    """Customers, screenings and cases, locked; parties, remembered; acts and blocked property, appended."""
+
+    def __init__(
+        self,
+        *,
+        customers: Mapping[str, Customer],
+        screenings: Mapping[str, Screening],
+        cases: Mapping[str, Case],
+        parties: Parties,
+        lists_version: str,
+        policy: Policy,
+    ) -> None:
+        self.customers: Aggregates[Customer] = Aggregates(customers)
+        self.screenings: Aggregates[Screening] = Aggregates(screenings)
+        self.cases: Aggregates[Case] = Aggregates(cases)
+        self.acts: Journal[Act] = Journal()
+        self.blocked: Journal[BlockedProperty] = Journal()
+        self.parties = parties
+        self.lists_version = lists_version
+        self.policy = policy
+        self.forgets_before: datetime | None = None
+        """If set, parties that expired before are forgotten with this batch."""
+        super().__init__(
+            self.customers,
+            self.screenings,
+            self.cases,
+            self.acts,
+            self.blocked,
+            numbering={
+                SCREENING: Numbered(aggregates=self.screenings),
+                CUSTOMER_CHECK: Numbered(aggregates=self.customers),
+                CASE: Numbered(aggregates=self.cases),
+            },
+        )
+
+    def act(
+        self,
+        case: Case,
+        kind: ActKind,
+        actor: str,
+        at: datetime,
+        *,
+        decision: CaseDecision | None = None,
+        note: str = "",
+    ) -> Case:
+        """Put a case as it now is, with what was done; return it."""
+        case, act = act_of(case, kind, actor, at, decision=decision, note=note)
+        self.cases.put(case.case_id, case)
+        self.acts.append(act)
+        return case
+
+    def change_evidence(self, case: Case, at: datetime) -> None:
+        """Put an undecided case of which more is known now.
+
+        A proposal stands on the evidence it was made on, and falls with it.
+        """
+        note = ", ".join(case.reasons)
+        if case.status is CaseStatus.PROPOSED:
+            case = replace(case, status=CaseStatus.TAKEN, proposal=None)
+            note = f"{note}; the proposal was withdrawn"
+        self.act(case, ActKind.EVIDENCE_CHANGED, SYSTEM, at, note=note)

@@ -1,0 +1,70 @@
+"""What compliance does: it answers whether payments and customers are allowed, and has people decide what it can't."""
+
+from functools import partial
+
+from libs.common.batch import Handlers
+from schemas.accounts.events import CustomerRegistered
+from schemas.compliance.events import (
+    CaseOpened,
+    CaseResolved,
+    CaseTaken,
+    ComplianceScreened,
+    CustomerRefused,
+    CustomerRestricted,
+    CustomerVerified,
+)
+from schemas.payments.events import (
+    PaymentAnswerOverdue,
+    PaymentBlocked,
+    PaymentCancelled,
+    PaymentInitiated,
+    PaymentRefusalExplained,
+    PaymentResumed,
+    PaymentSuspended,
+)
+from services.compliance.catalogue import live_catalogue
+from services.compliance.domain import acts, cases, customers, forgetting, screenings
+from services.compliance.settings import ComplianceSettings
+from services.compliance.store import work
+
+
+def handlers(settings: ComplianceSettings) -> Handlers:
+    """The table of contents: each event and command, and what is decided on it."""
+    return Handlers(
+        service="compliance",
+        load=partial(work.load_work, live=live_catalogue(settings), policy=settings.policy),
+        save=work.save_work,
+        decisions={
+            # Is this payment allowed?
+            PaymentInitiated: screenings.screen_payment,
+            PaymentAnswerOverdue: screenings.answer_again,
+            # May this customer be served?
+            CustomerRegistered: customers.register,
+            customers.RescreenCustomer: customers.rescreen,
+            # What people are asked
+            PaymentSuspended: cases.open_or_update,
+            PaymentResumed: cases.close,
+            # Told where suspensions are told, and so in order with them: unlike PaymentRejected.
+            PaymentRefusalExplained: cases.close,
+            PaymentCancelled: cases.close,
+            # What people do
+            acts.TakeCase: acts.take,
+            acts.ReleaseCase: acts.release,
+            acts.ProposeDecision: acts.propose,
+            acts.ConfirmDecision: acts.confirm,
+            acts.ReturnCase: acts.send_back,
+            # What the law asks to be reported
+            PaymentBlocked: cases.record_blocked_property,
+            # What time decides
+            forgetting.ForgetParties: forgetting.forget,
+        },
+        writes=(
+            ComplianceScreened,
+            CaseOpened,
+            CaseTaken,
+            CaseResolved,
+            CustomerVerified,
+            CustomerRefused,
+            CustomerRestricted,
+        ),
+    )

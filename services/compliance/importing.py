@@ -1,0 +1,120 @@
+"""Importing a list: read a file whole, check it, and switch to it at once, or leave everything as it was."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from libs.common.record import Record
+from services.compliance.lists.listed import ListedParty, ListFault
+from services.compliance.lists.ofac import ADD_FILE, ALT_FILE, SDN_FILE, parse_ofac
+from services.compliance.lists.own import parse_own
+from services.compliance.lists.un import parse_un
+from services.compliance.store import lists
+from services.compliance.store.lists import ListImport
+
+LIST_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+_UN_DATE = re.compile(rb'dateGenerated="([0-9]{4}-[0-9]{2}-[0-9]{2})')
+_HEAD_BYTES = 4_096
+
+
+class ListFormat(StrEnum):
+    """The formats that can be imported."""
+
+    UN = "un"
+    OFAC = "ofac"
+    CSV = "csv"
+
+
+class ListFile(Record):
+    """A list as it was found on disk, parsed."""
+
+    format: ListFormat
+    source: str
+    content_hash: str
+    dated_on: str | None
+    parties: tuple[ListedParty, ...]
+
+
+class Imported(Record):
+    """What an import came to."""
+
+    import_id: int | None
+    """None if the live version has the same content: then nothing was done."""
+    parties: int
+    names: int
+
+
+def read_list(path: Path, list_format: ListFormat | None, *, bytes_max: int) -> ListFile:
+    """Read and parse a list. Raises ListFault, naming the place, and OSError."""
+    list_format = list_format or _guess_format(path)
+    files = _read(path, list_format, bytes_max=bytes_max)
+    content = b"".join(files.values())
+    dated = _UN_DATE.search(content[:_HEAD_BYTES]) if list_format is ListFormat.UN else None
+    return ListFile(
+        format=list_format,
+        source=path.name,
+        content_hash=hashlib.sha256(content).hexdigest(),
+        dated_on=dated[1].decode() if dated else None,
+        parties=_parse(list_format, files),
+    )
+
+
+def import_list(
+    tx: Connection, list_name: str, file: ListFile, *, imported_by: str, shrink_max: float, is_forced: bool = False
+) -> Imported:
+    """Make a file the live version of a list, with the transaction that this is part of.
+
+    Raises ListFault when the list has lost so many entries that it is more likely to be broken, unless forced.
+    """
+    if not LIST_NAME.fullmatch(list_name):
+        raise ListFault("the name of the list", "lower-case letters, digits, - and _, at most 40")
+    lists.lock_catalogue(tx)
+    live = {found.list_name: found for found in lists.find_live_lists(tx)}.get(list_name)
+    imported = ListImport(
+        list_name=list_name,
+        format=file.format.value,
+        source=file.source,
+        content_hash=file.content_hash,
+        dated_on=file.dated_on,
+        imported_by=imported_by,
+        parties=file.parties,
+    )
+    if live is not None and live.content_hash == file.content_hash:
+        return Imported(import_id=None, parties=len(file.parties), names=imported.name_count)
+    if live is not None and not is_forced and len(file.parties) < live.party_count * (1 - shrink_max):
+        raise ListFault(
+            "the whole file",
+            f"{len(file.parties)} entries where the live version has {live.party_count}; if that is right, force it",
+        )
+    import_id = lists.save_import(tx, imported)
+    return Imported(import_id=import_id, parties=len(file.parties), names=imported.name_count)
+
+
+def _guess_format(path: Path) -> ListFormat:
+    if path.is_dir() or path.name == SDN_FILE:
+        return ListFormat.OFAC
+    return ListFormat.UN if path.suffix.lower() == ".xml" else ListFormat.CSV
+
+
+def _read(path: Path, list_format: ListFormat, *, bytes_max: int) -> Mapping[str, bytes]:
+    if list_format is ListFormat.OFAC:
+        folder = path if path.is_dir() else path.parent
+        paths = [folder / name for name in (SDN_FILE, ALT_FILE, ADD_FILE) if (folder / name).exists()]
+    else:
+        paths = [path]
+    for found in paths:
+        if found.stat().st_size > bytes_max:
+            raise ListFault(found.name, f"more than {bytes_max} bytes")
+    return {found.name: found.read_bytes() for found in paths}
+
+
+def _parse(list_format: ListFormat, files: Mapping[str, bytes]) -> tuple[ListedParty, ...]:
+    if list_format is ListFormat.OFAC:
+        return parse_ofac(files)
+    (content,) = files.values()
+    return parse_un(content) if list_format is ListFormat.UN else parse_own(content)

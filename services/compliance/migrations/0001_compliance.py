@@ -1,0 +1,153 @@
+"""Lists, parties once screened, screenings, customers, cases with their acts, and the desk's users."""
+
+from alembic import op
+
+revision = "compliance_0001"
+down_revision = None
+branch_labels = ("compliance",)
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute(_LISTS)
+    op.execute(_SCREENING)
+    op.execute(_CASES)
+    op.execute(_DESK)
+
+
+_LISTS = """
+CREATE SEQUENCE catalogue_versions;
+
+-- One row: the version of all lists together. Every process looks at it with every batch.
+CREATE TABLE catalogue (
+  is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+  version bigint NOT NULL
+);
+INSERT INTO catalogue (version) VALUES (0);
+
+CREATE TABLE list_imports (
+  import_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  list_name text NOT NULL,
+  format text NOT NULL,
+  source text NOT NULL,
+  content_hash text NOT NULL,
+  dated_on text,
+  party_count integer NOT NULL,
+  name_count integer NOT NULL,
+  imported_by text NOT NULL,
+  imported_at timestamptz NOT NULL DEFAULT now(),
+  is_live boolean NOT NULL
+);
+CREATE UNIQUE INDEX list_imports_live ON list_imports (list_name) WHERE is_live;
+
+CREATE TABLE listed_parties (
+  import_id bigint NOT NULL REFERENCES list_imports ON DELETE CASCADE,
+  entity_id text NOT NULL,
+  body text NOT NULL,
+  PRIMARY KEY (import_id, entity_id)
+);
+"""
+
+_SCREENING = """
+-- No names: only hashes of them. A verdict that is NULL is "clear".
+CREATE TABLE screened_parties (
+  party_key uuid PRIMARY KEY,
+  verdict text,
+  expires_at timestamptz NOT NULL
+);
+CREATE INDEX screened_parties_expiring ON screened_parties (expires_at);
+
+-- What was answered about payments. A body is kept only where there is more to say than "clear".
+CREATE TABLE screenings (
+  payment_id uuid PRIMARY KEY,
+  debtor_account_id uuid NOT NULL,
+  outcome text NOT NULL,
+  roles text,
+  lists_version text NOT NULL,
+  screened_at timestamptz NOT NULL,
+  sequence integer NOT NULL
+);
+
+CREATE TABLE customers (
+  customer_id uuid PRIMARY KEY,
+  status text NOT NULL,
+  catalogue_version bigint NOT NULL,
+  body text NOT NULL
+);
+CREATE INDEX customers_by_version ON customers (catalogue_version, customer_id);
+"""
+
+_CASES = """
+CREATE TABLE cases (
+  case_id uuid PRIMARY KEY,
+  payment_id uuid,
+  customer_id uuid,
+  status text NOT NULL,
+  opened_at timestamptz,
+  decide_by timestamptz,
+  ended_at timestamptz,
+  body text NOT NULL,
+  CONSTRAINT is_about_one_thing CHECK (num_nonnulls(payment_id, customer_id) = 1)
+) WITH (fillfactor = 80);
+CREATE INDEX cases_waiting ON cases (decide_by, case_id)
+  WHERE opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed');
+CREATE INDEX cases_ended ON cases (ended_at DESC, case_id DESC)
+  WHERE opened_at IS NOT NULL AND status IN ('resolved', 'closed');
+
+CREATE TABLE case_acts (
+  case_id uuid NOT NULL,
+  number integer NOT NULL,
+  kind text NOT NULL,
+  actor text NOT NULL,
+  acted_at timestamptz NOT NULL,
+  decision text,
+  note text NOT NULL,
+  PRIMARY KEY (case_id, number)
+);
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only: what was done stays on record', TG_TABLE_NAME USING ERRCODE = '23514';
+END $$;
+CREATE TRIGGER case_acts_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON case_acts
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TABLE blocked_property (
+  payment_id uuid PRIMARY KEY,
+  debtor_account_id uuid NOT NULL,
+  amount_minor bigint NOT NULL,
+  currency text NOT NULL,
+  transfer_id uuid NOT NULL,
+  blocked_at timestamptz NOT NULL,
+  report_due_on date NOT NULL
+);
+CREATE INDEX blocked_property_due ON blocked_property (report_due_on, payment_id);
+"""
+
+_DESK = """
+CREATE TABLE desk_users (
+  username text PRIMARY KEY CHECK (username ~ '^[a-z][a-z0-9_.-]{1,39}$'),
+  password_hash text NOT NULL,
+  role text NOT NULL CHECK (role IN ('analyst')),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  disabled_at timestamptz
+);
+
+-- Only a hash of each token: whoever reads this table can't become anyone.
+CREATE TABLE desk_sessions (
+  token_hash bytea PRIMARY KEY,
+  username text NOT NULL REFERENCES desk_users ON DELETE CASCADE,
+  created_at timestamptz NOT NULL,
+  seen_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+CREATE INDEX desk_sessions_expiring ON desk_sessions (expires_at);
+
+CREATE TABLE desk_failures (
+  username text NOT NULL,
+  address text NOT NULL,
+  failed_at timestamptz NOT NULL
+);
+CREATE INDEX desk_failures_by_username ON desk_failures (username, failed_at);
+CREATE INDEX desk_failures_by_address ON desk_failures (address, failed_at);
+"""

@@ -1,0 +1,29 @@
+"""Settings that only compliance has."""
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr
+
+from libs.common.settings import Settings
+from services.compliance.domain.work import Policy
+
+ROLE_ANALYST = "analyst"
+SEEDED_USERS = ("analyst1", "analyst2")
+
+
+class ComplianceSettings(Settings):
+    remember_days: int = Field(30, description="a party once screened is not searched for again within this")
+    review_days: int = Field(5, description="a customer's case is to be decided within this many days")
+    lists_bytes_max: int = Field(256 * 1024 * 1024, description="largest file of a list")
+    shrink_max: float = Field(0.3, description="a list that loses a larger share of its entries is taken for broken")
+
+    desk_session_hours: float = Field(12, description="a person signs in again after this")
+    desk_idle_minutes: float = Field(30, description="a session ends when it has not been used for so long")
+    desk_password_analyst1: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
+    desk_password_analyst2: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(
+            remember_for=timedelta(days=self.remember_days), review_customers_within=timedelta(days=self.review_days)
+        )

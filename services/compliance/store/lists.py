@@ -1,0 +1,135 @@
+"""Lists in the database: every version that was imported, and the one of each that is live."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from libs.common.database import copy, execute, fetch
+from libs.common.record import Record
+from services.compliance.lists.listed import ListedParty
+from services.compliance.matching.index import SourcedParty
+
+KEPT_VERSIONS = 10
+"""Of each list. Decisions carry copies of the entries they rest on, so older ones may go."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(ListedParty).decode
+
+
+class ListImport(Record):
+    """One version of a list: where it came from, and what was in it."""
+
+    list_name: str
+    format: str
+    source: str
+    content_hash: str
+    dated_on: str | None
+    """The day the list itself gives, if it gives one."""
+    imported_by: str
+    parties: tuple[ListedParty, ...]
+
+    @property
+    def name_count(self) -> int:
+        return sum(len(party.names) for party in self.parties)
+
+
+class LiveList(Record):
+    """The live version of a list, in short."""
+
+    import_id: int
+    list_name: str
+    content_hash: str
+    party_count: int
+
+
+def find_catalogue_version(tx: Connection) -> int:
+    """The version of all lists together."""
+    ((version,),) = fetch(tx, "SELECT version FROM catalogue")
+    return int(version)
+
+
+def find_live_lists(tx: Connection) -> list[LiveList]:
+    rows = fetch(
+        tx,
+        """SELECT import_id, list_name, content_hash, party_count FROM list_imports
+            WHERE is_live ORDER BY list_name""",
+    )
+    return [
+        LiveList(import_id=import_id, list_name=list_name, content_hash=content_hash, party_count=party_count)
+        for import_id, list_name, content_hash, party_count in rows
+    ]
+
+
+def load_parties(tx: Connection) -> list[SourcedParty]:
+    """Every entry of every live list."""
+    rows = fetch(
+        tx,
+        """SELECT i.list_name, i.import_id, p.body FROM listed_parties p JOIN list_imports i USING (import_id)
+            WHERE i.is_live ORDER BY i.list_name, p.entity_id""",
+    )
+    return [
+        SourcedParty(list_name=list_name, import_id=import_id, party=_decode(body))
+        for list_name, import_id, body in rows
+    ]
+
+
+def lock_catalogue(tx: Connection) -> None:
+    """Let one import at a time happen."""
+    execute(tx, "SELECT version FROM catalogue FOR UPDATE")
+
+
+def save_import(tx: Connection, imported: ListImport) -> int:
+    """Make this the live version of its list, all at once with the transaction. The catalogue must be locked."""
+    execute(tx, "UPDATE list_imports SET is_live = false WHERE list_name = %s AND is_live", (imported.list_name,))
+    ((import_id,),) = fetch(
+        tx,
+        """INSERT INTO list_imports (list_name, format, source, content_hash, dated_on, party_count, name_count,
+                                     imported_by, is_live)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, true) RETURNING import_id""",
+        (
+            imported.list_name,
+            imported.format,
+            imported.source,
+            imported.content_hash,
+            imported.dated_on,
+            len(imported.parties),
+            imported.name_count,
+            imported.imported_by,
+        ),
+    )
+    _insert_parties(tx, import_id, imported.parties)
+    _renew_catalogue(tx)
+    _forget_old_versions(tx, imported.list_name)
+    return int(import_id)
+
+
+def retire(tx: Connection, list_name: str) -> bool:
+    """Search a list no more; False if there is none of that name. The catalogue must be locked."""
+    retired = execute(tx, "UPDATE list_imports SET is_live = false WHERE list_name = %s AND is_live", (list_name,))
+    if retired:
+        _renew_catalogue(tx)
+    return retired == 1
+
+
+def _insert_parties(tx: Connection, import_id: int, parties: Sequence[ListedParty]) -> None:
+    copy(
+        tx,
+        "COPY listed_parties (import_id, entity_id, body) FROM STDIN (FORMAT BINARY)",
+        ("int8", "text", "text"),
+        ((import_id, party.entity_id, _encode(party).decode()) for party in parties),
+    )
+
+
+def _renew_catalogue(tx: Connection) -> None:
+    # From a sequence, which no rollback turns back: a version never means two different things.
+    execute(tx, "UPDATE catalogue SET version = nextval('catalogue_versions')")
+
+
+def _forget_old_versions(tx: Connection, list_name: str) -> None:
+    execute(
+        tx,
+        """DELETE FROM list_imports WHERE import_id IN (
+             SELECT import_id FROM list_imports WHERE list_name = %s ORDER BY import_id DESC OFFSET %s)""",
+        (list_name, KEPT_VERSIONS),
+    )

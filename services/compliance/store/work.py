@@ -1,0 +1,131 @@
+"""What compliance works on: customers, screenings, cases and acts, loaded and locked, and written back in bulk."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from libs.common import ids
+from libs.common.database import fetch
+from libs.common.message import Message, Trace
+from schemas.accounts.events import CustomerRegistered
+from schemas.payments.events import (
+    Answer,
+    PaymentAnswerOverdue,
+    PaymentCancelled,
+    PaymentInitiated,
+    PaymentRefusalExplained,
+    PaymentResumed,
+    PaymentSuspended,
+)
+from services.compliance.catalogue import Catalogue, LiveCatalogue
+from services.compliance.domain.acts import CaseCommand
+from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
+from services.compliance.domain.forgetting import ForgetParties
+from services.compliance.domain.parties import Parties, party_key
+from services.compliance.domain.screenings import subjects_of
+from services.compliance.domain.work import Customer, Policy, Work
+from services.compliance.matching.screening import Subject, Verdict
+from services.compliance.store import cases, customers, lists, parties, screenings
+
+_WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
+_ABOUT_PAYMENT_CASES = (PaymentSuspended, PaymentResumed, PaymentRefusalExplained, PaymentCancelled)
+
+
+def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogue, policy: Policy) -> Work:
+    """Lock and read all that a batch can touch. Order of locks: customers, screenings, cases; each by id."""
+    bodies = [message.body for message in messages]
+    case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand)}
+    customer_ids = {body.customer_id for body in bodies if isinstance(body, (CustomerRegistered, RescreenCustomer))}
+    found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
+    found_screenings = screenings.lock_screenings(tx, {body.payment_id for body in bodies if _asks_for_screening(body)})
+    case_ids |= {payment_case_id(body.payment_id) for body in bodies if isinstance(body, _ABOUT_PAYMENT_CASES)}
+    case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
+    found_cases = cases.lock_cases(tx, case_ids)
+    catalogue, known = _find_parties(tx, live, _subjects(bodies, found_customers), _now(messages))
+    return Work(
+        customers=found_customers,
+        screenings=found_screenings,
+        cases=found_cases,
+        parties=Parties(catalogue.index, known, remember_for=policy.remember_for),
+        lists_version=catalogue.label,
+        policy=policy,
+    )
+
+
+def save_work(tx: Connection, work: Work) -> None:
+    """Write back in bulk what changed."""
+    customers.save_customers(tx, inserted=work.customers.inserted, updated=work.customers.updated)
+    screenings.save_screenings(tx, inserted=work.screenings.inserted, updated=work.screenings.updated)
+    cases.save_cases(tx, inserted=work.cases.inserted, updated=work.cases.updated)
+    cases.save_acts(tx, work.acts)
+    cases.save_blocked_property(tx, work.blocked)
+    parties.save_screened(tx, work.parties.screened)
+    if work.forgets_before is not None:
+        parties.forget_expired(tx, work.forgets_before)
+
+
+def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
+    """The customers that have not been looked at since the lists changed, and parties to be forgotten."""
+    version = lists.find_catalogue_version(tx)
+    rows = fetch(
+        tx,
+        """SELECT customer_id FROM customers WHERE catalogue_version < %s
+            ORDER BY catalogue_version, customer_id LIMIT %s""",
+        (version, at_most),
+    )
+    due = [_due(RescreenCustomer(customer_id=id_), id_, ids.derive(id_, "rescreen", version), now) for (id_,) in rows]
+    if not due and parties.has_expired(tx, now):
+        id_ = ids.named("compliance", "forget", now.isoformat())
+        due.append(_due(ForgetParties(before=now), id_, id_, now))
+    return due
+
+
+def _due(body: Any, correlation_id: str, message_id: str, now: datetime) -> Message:
+    trace = Trace(correlation_id=correlation_id, traceparent="")
+    return Message(message_id=message_id, body=body, received_at=now, trace=trace)
+
+
+# Loading
+
+
+def _asks_for_screening(body: Any) -> bool:
+    return isinstance(body, _WITH_ORDERS) and (isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited)
+
+
+def _subjects(bodies: Iterable[Any], known: Mapping[str, Customer]) -> list[Subject]:
+    """Everybody that this batch may have to screen."""
+    found: list[Subject | None] = []
+    for body in bodies:
+        if _asks_for_screening(body):
+            found += subjects_of(body.order)
+        elif isinstance(body, CustomerRegistered):
+            found.append(subject_of(body))
+        elif isinstance(body, RescreenCustomer) and body.customer_id in known:
+            found.append(known[body.customer_id].subject)
+    return [subject for subject in found if subject is not None]
+
+
+def _find_parties(
+    tx: Connection, live: LiveCatalogue, subjects: Sequence[Subject], now: datetime
+) -> tuple[Catalogue, Mapping[str, Verdict]]:
+    """The catalogue as it is now, and who is known under it."""
+    catalogue = live.held or live.current(tx)
+    remembered = _find_remembered(tx, catalogue, subjects, now)
+    if remembered.catalogue_version != catalogue.version:
+        catalogue = live.of_version(tx, remembered.catalogue_version)
+        remembered = _find_remembered(tx, catalogue, subjects, now)
+    return catalogue, remembered.verdicts
+
+
+def _find_remembered(
+    tx: Connection, catalogue: Catalogue, subjects: Sequence[Subject], now: datetime
+) -> parties.Remembered:
+    keys = {party_key(subject, catalogue.version) for subject in subjects}
+    return parties.find_remembered(tx, sorted(keys), now)
+
+
+def _now(messages: Sequence[Message]) -> datetime:
+    return max((message.received_at for message in messages), default=datetime.min.replace(tzinfo=UTC))

@@ -1,0 +1,89 @@
+"""What operators of fraud may ask for besides what every service offers: the features worker, and two checks."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from libs.common import ids
+from libs.common.money import parse_amount
+from libs.common.service import Runtime
+from schemas.fraud.events import Label
+from schemas.payments.events import Channel, Party, PaymentOrder, PaymentPersonalData
+from services.fraud import reconciliation
+from services.fraud.backtest import Backtest, KnownPayment
+from services.fraud.domain.rule_set import rule_set
+
+
+def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
+    """Add them to the command line."""
+
+    @commands.command()
+    def features() -> None:
+        """Run the features worker: count labels and publish snapshots of risk until stopped."""
+        # Faust takes a second to import, and only this role needs it.
+        from services.fraud.features import process
+
+        process.run(runtime())
+
+    @commands.command("reconcile-snapshots")
+    def reconcile_snapshots() -> None:
+        """Compare the features worker's snapshots with SQL over the stored labels; fails if any is wrong."""
+        found = runtime().unit.administer(reconciliation.reconcile)
+        for comparison in found.wrong:
+            typer.echo(json.dumps({"wrong": str(comparison)}))
+        typer.echo(f"{found.equal} equal, {len(found.behind)} behind, {len(found.wrong)} wrong")
+        if found.wrong:
+            raise typer.Exit(1)
+
+    @commands.command("backtest")
+    def run_backtest(
+        path: Path,
+        warm_up_days: Annotated[int, typer.Option(help="whose payments only become the past of later ones")] = 30,
+        label_delay_days: Annotated[int, typer.Option(help="between a payment and its label")] = 7,
+    ) -> None:
+        """Replay payments of a CSV file, in order of time, and tell how well each rule did."""
+        test = Backtest(rule_set(), label_delay=timedelta(days=label_delay_days))
+        until: datetime | None = None
+        for payment in _read(path):
+            at = payment.order.instructed_at
+            until = until or at + timedelta(days=warm_up_days)
+            test.run([payment], is_counted=at >= until)
+        for score in test.scores:
+            typer.echo(f"{score.counted:28} {score.payments:9}  {score.precision:6.3f}  {score.recall:6.3f}")
+
+
+def _read(path: Path) -> Iterator[KnownPayment]:
+    """Rows with instructed_at, debtor, creditor, amount, currency, channel, device (may be empty) and is_fraud."""
+    with path.open(newline="") as file:
+        for number, row in enumerate(csv.DictReader(file)):
+            yield _payment(number, row)
+
+
+def _payment(number: int, row: dict[str, str]) -> KnownPayment:
+    amount_minor = parse_amount(row["amount"], row["currency"])
+    if not isinstance(amount_minor, int):
+        raise typer.BadParameter(f"row {number + 1}: {row['amount']} {row['currency']} is {amount_minor.value}")
+    order = PaymentOrder(
+        client_id="backtest",
+        debtor_account_id=ids.named("backtest", "debtor", row["debtor"]),
+        creditor_account_id=ids.named("backtest", "creditor", row["creditor"]),
+        debtor_customer_id=ids.named("backtest", "debtor", row["debtor"]),
+        creditor_customer_id=ids.named("backtest", "creditor", row["creditor"]),
+        amount_minor=amount_minor,
+        currency=row["currency"],
+        channel=Channel(row["channel"]),
+        device_id=row.get("device") or None,
+        instructed_at=datetime.fromisoformat(row["instructed_at"]),
+        personal=PaymentPersonalData(debtor=Party(name=row["debtor"]), creditor=Party(name=row["creditor"])),
+    )
+    is_fraud = row["is_fraud"] in ("1", "true")
+    return KnownPayment(
+        payment_id=ids.named("backtest", "payment", str(number)),
+        order=order,
+        label=Label.FRAUD if is_fraud else Label.GENUINE,
+    )

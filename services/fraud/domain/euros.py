@@ -1,0 +1,32 @@
+"""Amounts in rough euro cents, so that one limit serves every currency. For limits only, never for money.
+
+Within a factor of two for years, which is all a limit needs: rates of the European Central Bank at
+the end of 2025, rounded. A currency that isn't listed counts as if its unit were a euro.
+"""
+
+from libs.common.money import SCALES, format_amount
+
+_UNITS_PER_100_EUROS = {
+    "AUD": 176, "BRL": 645, "CAD": 161, "CHF": 93, "CLP": 106_500, "CNY": 822, "COP": 440_000, "CZK": 2_420,
+    "DKK": 747, "EUR": 100, "GBP": 87, "HKD": 914, "HUF": 38_500, "IDR": 1_960_000, "ILS": 375, "INR": 10_550,
+    "ISK": 14_750, "JPY": 18_400, "KRW": 169_000, "MXN": 2_115, "MYR": 477, "NGN": 170_000, "NOK": 1_184,
+    "NZD": 204, "PHP": 6_910, "PLN": 422, "RON": 510, "SEK": 1_082, "SGD": 151, "THB": 3_690, "TRY": 5_050,
+    "UAH": 4_980, "USD": 118, "VND": 3_090_000, "ZAR": 1_948,
+}  # fmt: skip
+_CENTS_PER_100_EUROS = 10_000
+
+_MINOR_PER_100_EUROS = {
+    **{currency: _UNITS_PER_100_EUROS.get(currency, 100) * int(10**scale) for currency, scale in SCALES.items()},
+    "BTC": 130_000,
+    "ETH": 40_000_000,
+}
+
+
+def rough_cents(amount_minor: int, currency: str) -> int:
+    """About how many euro cents an amount is."""
+    return amount_minor * _CENTS_PER_100_EUROS // _MINOR_PER_100_EUROS.get(currency, _CENTS_PER_100_EUROS)
+
+
+def shown(amount_minor: int, currency: str) -> str:
+    """An amount as a person reads it, whatever its currency."""
+    return f"{format_amount(amount_minor, currency)} {currency}" if currency in SCALES else f"{amount_minor} {currency}"

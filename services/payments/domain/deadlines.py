@@ -1,0 +1,87 @@
+"""How long a payment may stay in each state, and what happens then: no state without a way out. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+
+from libs.common.record import Record, replace
+from services.payments.domain.payment import Payment, PaymentState, Policy
+
+
+class Action(StrEnum):
+    """What the sweep does about a payment that has waited too long."""
+
+    ASK_AGAIN = "ask_again"
+    SUSPEND = "suspend"
+    GIVE_UP = "give_up"
+    ALERT = "alert"
+    """Ask again, and count it among the payments that are past their deadline: someone must look."""
+
+
+class Deadline(Record):
+    after: timedelta
+    """Since the payment got into its state."""
+    action: Action
+
+
+@cache
+def deadlines(policy: Policy) -> Mapping[PaymentState, tuple[Deadline, ...]]:
+    """The table: state × age → action. The last row of a state repeats, as far apart as its two last ages.
+
+    A payment is given up only where its money certainly belongs to nobody listed; else it is asked about again.
+    """
+    ask, suspend, review = policy.ask_again_after, policy.suspend_after, policy.review_within
+    return {
+        PaymentState.INITIATED: (
+            Deadline(after=ask, action=Action.ASK_AGAIN),
+            Deadline(after=suspend, action=Action.SUSPEND),
+        ),
+        PaymentState.SUSPENDED: (
+            Deadline(after=review / 2, action=Action.ASK_AGAIN),
+            Deadline(after=review, action=Action.GIVE_UP),
+        ),
+        PaymentState.APPROVED: (
+            Deadline(after=ask, action=Action.ASK_AGAIN),
+            Deadline(after=suspend, action=Action.ALERT),
+        ),
+        PaymentState.BLOCKING: (
+            Deadline(after=ask, action=Action.ASK_AGAIN),
+            Deadline(after=suspend, action=Action.ALERT),
+        ),
+    }
+
+
+def enter(payment: Payment, state: PaymentState, at: datetime, policy: Policy) -> Payment:
+    """The payment in a new state, with that state's first deadline, or at its end with none."""
+    entered = replace(payment, state=state, entered_at=at, deadline_step=0)
+    if entered.has_ended:
+        return replace(entered, deadline_at=None, check_at=None, ended_at=at)
+    deadline_at = at + deadlines(policy)[state][0].after
+    return replace(entered, deadline_at=deadline_at, check_at=_check_at(payment, deadline_at, at))
+
+
+def due_action(payment: Payment, policy: Policy) -> Action:
+    """What the table says about the deadline that has passed."""
+    rows = deadlines(policy)[payment.state]
+    return rows[min(payment.deadline_step, len(rows) - 1)].action
+
+
+def next_deadline(payment: Payment, at: datetime, policy: Policy) -> Payment:
+    """The payment with the following deadline of its state. Rows missed in an outage are made up for, once each."""
+    rows = deadlines(policy)[payment.state]
+    step = payment.deadline_step + 1
+    if step < len(rows):
+        deadline_at = payment.entered_at + rows[step].after
+    else:
+        interval = rows[-1].after - rows[-2].after
+        first = payment.entered_at + rows[-1].after
+        deadline_at = first + interval * max(step - len(rows) + 1, (at - first) // interval + 1)
+    return replace(payment, deadline_step=step, deadline_at=deadline_at, check_at=deadline_at)
+
+
+def _check_at(payment: Payment, deadline_at: datetime, at: datetime) -> datetime:
+    # Most payments end long before anyone looks: not to touch what is indexed spares an index entry a step.
+    if payment.check_at is not None and at < payment.check_at < deadline_at:
+        return payment.check_at
+    return deadline_at

@@ -1,0 +1,207 @@
+"""How a payment comes in, and how its client may withdraw it. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from libs.common.batch import Refusal
+from libs.common.events import Event
+from libs.common.message import Command
+from libs.common.record import replace
+from schemas.payments.events import Channel, PaymentInitiated, PaymentOrder, PaymentPersonalData
+from services.payments.domain import journey
+from services.payments.domain.deadlines import enter
+from services.payments.domain.payment import Batch, Payment, Payments, PaymentState, RefusedLine
+
+
+class RefusalReason(StrEnum):
+    """Why a request is refused, in order of precedence."""
+
+    BATCH_COMPLETE = "batch_complete"
+    BATCH_DIFFERS = "batch_differs"
+    SAME_ACCOUNT = "same_account"
+    DEBTOR_ACCOUNT_UNKNOWN = "debtor_account_unknown"
+    CREDITOR_ACCOUNT_UNKNOWN = "creditor_account_unknown"
+    DEBTOR_ACCOUNT_UNAVAILABLE = "debtor_account_unavailable"
+    CREDITOR_ACCOUNT_UNAVAILABLE = "creditor_account_unavailable"
+    CURRENCY_NOT_HELD = "currency_not_held"
+    PAYMENT_UNKNOWN = "payment_unknown"
+    PAYMENT_ENDED = "payment_ended"
+    PAYMENT_NOT_CANCELLABLE = "payment_not_cancellable"
+
+
+class InitiatePayment(Command):
+    payment_id: str
+    client_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    channel: Channel = Channel.API
+    is_cash: bool = False
+    device_id: str | None = None
+    ip_country: str | None = None
+    purpose: str | None = None
+    instructed_at: datetime | None = None
+    personal: PaymentPersonalData
+    batch_id: str | None = None
+    line_number: int | None = None
+
+
+class RefuseLine(Command):
+    """A line of a batch that can't even be read as an order."""
+
+    batch_id: str
+    line_number: int
+    reason: str
+    field: str | None
+    detail: str
+
+
+class OpenBatch(Command):
+    batch_id: str
+    client_id: str
+
+
+class CompleteBatch(Command):
+    batch_id: str
+    line_count: int
+
+
+class CancelPayment(Command):
+    payment_id: str
+    client_id: str | None
+    """Whose payment it must be; None: anyone's, for staff."""
+
+
+def initiate(payments: Payments, command: InitiatePayment, at: datetime) -> Sequence[Event] | Refusal:
+    """Take a payment on, and ask the three questions about it; or keep a line of a file with why that can't be."""
+    if command.batch_id is not None and not _count_line(payments, command.batch_id):
+        return _refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
+    refusal = _why_not(payments, command)
+    if refusal is None:
+        return _take_on(payments, command, at)
+    if command.batch_id is None or command.line_number is None:
+        return refusal
+    payments.refused_lines.append(
+        RefusedLine(
+            batch_id=command.batch_id,
+            line_number=command.line_number,
+            reason=refusal.reason,
+            field=refusal.field,
+            detail=refusal.detail,
+        )
+    )
+    return []
+
+
+def refuse_line(payments: Payments, command: RefuseLine, at: datetime) -> Sequence[Event] | Refusal:
+    """Keep what was wrong with a line, for whoever sent the file."""
+    if not _count_line(payments, command.batch_id):
+        return _refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
+    payments.refused_lines.append(
+        RefusedLine(
+            batch_id=command.batch_id,
+            line_number=command.line_number,
+            reason=command.reason,
+            field=command.field,
+            detail=command.detail,
+        )
+    )
+    return []
+
+
+def open_batch(payments: Payments, command: OpenBatch, at: datetime) -> Sequence[Event]:
+    """A file begins to come in."""
+    payments.batches.put(command.batch_id, Batch(batch_id=command.batch_id, client_id=command.client_id, opened_at=at))
+    return []
+
+
+def complete_batch(payments: Payments, command: CompleteBatch, at: datetime) -> Sequence[Event] | Refusal:
+    """The file has come in to its end: the same end as far as any file has come in as this batch."""
+    batch = payments.batches[command.batch_id]
+    if batch.completed_at is not None:
+        return _refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
+    if batch.line_count != command.line_count:
+        return _refusal(RefusalReason.BATCH_DIFFERS, "batch_id")
+    payments.batches.put(command.batch_id, replace(batch, completed_at=at))
+    return []
+
+
+def cancel(payments: Payments, command: CancelPayment, at: datetime) -> Sequence[Event] | Refusal:
+    """Withdraw a payment: at once if its money is certainly nobody's who is listed, else when that is known.
+
+    Until a payment is approved the client gets the same answer whoever looks at it meanwhile.
+    """
+    payment = payments.payments.get(command.payment_id)
+    if payment is None or command.client_id not in (None, payment.order.client_id):
+        return _refusal(RefusalReason.PAYMENT_UNKNOWN, "payment_id")
+    if payment.has_ended:
+        return _refusal(RefusalReason.PAYMENT_ENDED, "payment_id")
+    if payment.state is PaymentState.APPROVED:
+        return _refusal(RefusalReason.PAYMENT_NOT_CANCELLABLE, "payment_id")
+    if journey.may_be_given_back(payment):
+        return journey.cancel(payments, payment, at)
+    if not payment.is_cancel_requested:
+        payments.put(replace(payment.saw(at, "cancel requested"), is_cancel_requested=True))
+    return []
+
+
+def _take_on(payments: Payments, command: InitiatePayment, at: datetime) -> Sequence[Event]:
+    order = PaymentOrder(
+        client_id=command.client_id,
+        debtor_account_id=command.debtor_account_id,
+        creditor_account_id=command.creditor_account_id,
+        debtor_customer_id=payments.accounts[command.debtor_account_id].customer_id,
+        creditor_customer_id=payments.accounts[command.creditor_account_id].customer_id,
+        amount_minor=command.amount_minor,
+        currency=command.currency,
+        channel=command.channel,
+        is_cash=command.is_cash,
+        device_id=command.device_id,
+        ip_country=command.ip_country,
+        purpose=command.purpose,
+        instructed_at=command.instructed_at or at,
+        personal=command.personal,
+    )
+    payment = Payment(
+        payment_id=command.payment_id,
+        order=order,
+        batch_id=command.batch_id,
+        line_number=command.line_number,
+        entered_at=at,
+        initiated_at=at,
+    )
+    payments.put(enter(payment.saw(at, "initiated"), PaymentState.INITIATED, at, payments.policy))
+    return [PaymentInitiated(payment_id=command.payment_id, order=order, batch_id=command.batch_id, initiated_at=at)]
+
+
+def _count_line(payments: Payments, batch_id: str) -> bool:
+    """Count one more line of a file; False if the file has come in to its end already."""
+    batch = payments.batches[batch_id]
+    if batch.completed_at is not None:
+        return False
+    payments.batches.put(batch_id, replace(batch, line_count=batch.line_count + 1))
+    return True
+
+
+def _why_not(payments: Payments, command: InitiatePayment) -> Refusal | None:
+    debtor = payments.accounts.get(command.debtor_account_id)
+    creditor = payments.accounts.get(command.creditor_account_id)
+    if command.debtor_account_id == command.creditor_account_id:
+        return _refusal(RefusalReason.SAME_ACCOUNT, "creditor.account_id")
+    if debtor is None:
+        return _refusal(RefusalReason.DEBTOR_ACCOUNT_UNKNOWN, "debtor.account_id")
+    if creditor is None:
+        return _refusal(RefusalReason.CREDITOR_ACCOUNT_UNKNOWN, "creditor.account_id")
+    if not debtor.is_usable:
+        return _refusal(RefusalReason.DEBTOR_ACCOUNT_UNAVAILABLE, "debtor.account_id")
+    if not creditor.is_usable:
+        return _refusal(RefusalReason.CREDITOR_ACCOUNT_UNAVAILABLE, "creditor.account_id")
+    if command.currency != debtor.currency or command.currency != creditor.currency:
+        return _refusal(RefusalReason.CURRENCY_NOT_HELD, "currency")
+    return None
+
+
+def _refusal(reason: RefusalReason, field: str) -> Refusal:
+    return Refusal(reason=reason, detail=reason.replace("_", " "), field=field)

@@ -1,0 +1,300 @@
+"""What happens to a payment now: the process manager, as one pure function of what is known.
+
+Fails closed: nothing is approved without all three answers, nothing is given back while it may
+belong to a listed party, and whatever a person has taken in hand waits for that person.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from libs.common.events import Event
+from libs.common.record import replace
+from schemas.accounts.events import DeclineReason
+from schemas.compliance.events import CaseDecision, ScreeningOutcome
+from schemas.fraud.events import FraudOutcome
+from schemas.payments.events import (
+    Answer,
+    InternalReason,
+    PaymentApproved,
+    PaymentBlockRequested,
+    PaymentCancelled,
+    PaymentRefusalExplained,
+    PaymentRejected,
+    PaymentResumed,
+    PaymentSuspended,
+    PublicReason,
+)
+from services.payments.domain.deadlines import enter
+from services.payments.domain.payment import Payment, Payments, PaymentState
+
+_PUBLIC_DECLINE_REASONS = {
+    DeclineReason.PAYMENT_ENDED: PublicReason.NOT_COMPLETED_IN_TIME,
+    DeclineReason.DEBTOR_ACCOUNT_UNKNOWN: PublicReason.DEBTOR_ACCOUNT_UNAVAILABLE,
+    DeclineReason.DEBTOR_ACCOUNT_CLOSED: PublicReason.DEBTOR_ACCOUNT_UNAVAILABLE,
+    DeclineReason.DEBTOR_ACCOUNT_FROZEN: PublicReason.DEBTOR_ACCOUNT_UNAVAILABLE,
+    DeclineReason.CREDITOR_ACCOUNT_UNKNOWN: PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE,
+    DeclineReason.CREDITOR_ACCOUNT_CLOSED: PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE,
+    DeclineReason.CREDITOR_ACCOUNT_FROZEN: PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE,
+    DeclineReason.CURRENCY_NOT_HELD: PublicReason.CURRENCY_NOT_HELD,
+    DeclineReason.LIMIT_EXCEEDED: PublicReason.LIMIT_EXCEEDED,
+    DeclineReason.INSUFFICIENT_FUNDS: PublicReason.INSUFFICIENT_FUNDS,
+}
+
+
+def advance(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """Take in what has just become known about a payment, and go on as far as that allows."""
+    if payment.state is PaymentState.INITIATED:
+        return _decide(payments, payment, at)
+    if payment.state is PaymentState.SUSPENDED:
+        return _reconsider(payments, payment, at)
+    payments.put(payment)
+    return []
+
+
+def missing_answers(payment: Payment) -> list[Answer]:
+    """The questions nobody has answered yet."""
+    answers = {Answer.FRAUD: payment.assessment, Answer.COMPLIANCE: payment.screening, Answer.HOLD: payment.funds}
+    return [question for question, answer in answers.items() if answer is None]
+
+
+class _Verdict(StrEnum):
+    """What the answers say without a person, in order of precedence."""
+
+    NO_FUNDS = "no_funds"
+    BLOCK = "block"
+    CANCEL = "cancel"
+    WAIT = "wait"
+    FRAUD = "fraud"
+    REVIEW = "review"
+    APPROVE = "approve"
+
+
+def _verdict(payment: Payment) -> _Verdict:
+    if payment.is_unfunded:
+        return _Verdict.NO_FUNDS
+    if payment.is_listed and payment.is_funded:
+        # Nothing that is still to come can set listed money free.
+        return _Verdict.BLOCK
+    if payment.is_cancel_requested and may_be_given_back(payment):
+        return _Verdict.CANCEL
+    if payment.assessment is None or payment.screening is None or payment.funds is None:
+        return _Verdict.WAIT
+    if payment.assessment.outcome is FraudOutcome.BLOCK and payment.screening.outcome is ScreeningOutcome.CLEAR:
+        return _Verdict.FRAUD
+    if review_reasons(payment):
+        return _Verdict.REVIEW
+    return _Verdict.APPROVE
+
+
+def _decide(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    match _verdict(payment):
+        case _Verdict.NO_FUNDS:
+            return _reject_unfunded(payments, payment, at)
+        case _Verdict.BLOCK:
+            return block(payments, payment, InternalReason.COMPLIANCE_BLOCK, at)
+        case _Verdict.CANCEL:
+            return cancel(payments, payment, at)
+        case _Verdict.WAIT:
+            payments.put(payment)
+            return []
+        case _Verdict.FRAUD:
+            return reject(payments, payment, PublicReason.DECLINED, InternalReason.FRAUD_BLOCK, at)
+        case _Verdict.REVIEW:
+            return suspend(payments, payment, review_reasons(payment), at)
+        case _Verdict.APPROVE:
+            return approve(payments, payment, at)
+
+
+def _reconsider(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """Something became known about a suspended payment."""
+    if payment.resolution is not None:
+        return _resolve_late(payments, payment, payment.resolution, at)
+    if InternalReason.POSTING_REFUSED in payment.reasons:
+        return show(payments, payment, at)
+    reasons = suspension_reasons(payment)
+    if payment.is_case_taken:
+        return show(payments, replace(payment, reasons=reasons), at)
+    if _verdict(payment) not in (_Verdict.WAIT, _Verdict.REVIEW):
+        return _resume(payments, payment, at)
+    if reasons == payment.reasons:
+        return show(payments, payment, at)
+    return suspend(payments, payment, reasons, at)
+
+
+def _resume(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """Go on without a person: nobody has taken the case, and what is known decides."""
+    resumed = PaymentResumed(
+        payment_id=payment.payment_id, debtor_account_id=payment.order.debtor_account_id, resumed_at=at
+    )
+    payment = enter(payment.saw(at, "resumed", is_internal=True), PaymentState.INITIATED, at, payments.policy)
+    return [resumed, *_decide(payments, replace(payment, reasons=()), at)]
+
+
+def resolve(payments: Payments, payment: Payment, decision: CaseDecision, at: datetime) -> list[Event]:
+    """Do what two people have decided, once everything is known that it takes."""
+    payment = replace(payment, resolution=decision)
+    if payment.is_unfunded:
+        return _reject_unfunded(payments, payment, at)
+    if _still_takes(payment, decision):
+        payments.put(payment)
+        return []
+    if payment.is_listed or decision is CaseDecision.BLOCK:
+        is_theirs = decision is CaseDecision.BLOCK
+        reason = InternalReason.REVIEWER_BLOCKED if is_theirs else InternalReason.COMPLIANCE_BLOCK
+        return block(payments, payment, reason, at)
+    if decision is CaseDecision.APPROVE:
+        return (cancel if payment.is_cancel_requested else approve)(payments, payment, at)
+    return reject(payments, payment, PublicReason.DECLINED, InternalReason.REVIEWER_REJECTED, at)
+
+
+def _still_takes(payment: Payment, decision: CaseDecision) -> set[Answer]:
+    """The answers without which a decision can't be carried out yet."""
+    if payment.is_listed or decision is CaseDecision.BLOCK:
+        needed = {Answer.HOLD}
+    elif decision is CaseDecision.APPROVE:
+        needed = {Answer.FRAUD, Answer.COMPLIANCE, Answer.HOLD}
+    else:
+        needed = {Answer.COMPLIANCE}
+    return needed & set(missing_answers(payment))
+
+
+def _resolve_late(payments: Payments, payment: Payment, decision: CaseDecision, at: datetime) -> list[Event]:
+    """An answer came after people had decided: if it says what they could not know, they are asked again."""
+    reasons = review_reasons(payment)
+    is_new = not set(reasons) <= set(payment.reasons)
+    if decision is CaseDecision.APPROVE and is_new and not payment.is_listed:
+        return suspend(payments, replace(payment, resolution=None, is_case_taken=False), reasons, at)
+    return resolve(payments, payment, decision, at)
+
+
+def approve(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """Let accounts move the money. Impossible without all three answers."""
+    assert not missing_answers(payment) and payment.is_funded
+    order = payment.order
+    # A client who saw it approved twice would know that something came between.
+    is_again = any(step.what == "approved" for step in payment.steps)
+    payment = payment.saw(at, "approved", is_internal=is_again)
+    payments.put(enter(payment, PaymentState.APPROVED, at, payments.policy))
+    return [
+        PaymentApproved(
+            payment_id=payment.payment_id,
+            debtor_account_id=order.debtor_account_id,
+            creditor_account_id=order.creditor_account_id,
+            amount_minor=order.amount_minor,
+            currency=order.currency,
+            approved_at=at,
+        )
+    ]
+
+
+def suspend(payments: Payments, payment: Payment, reasons: tuple[InternalReason, ...], at: datetime) -> list[Event]:
+    """Hold the payment up until a person decides or the missing answers come."""
+    detail = ", ".join(reasons)
+    suspended = replace(payment.saw(at, "suspended", detail, is_internal=True), reasons=reasons)
+    if payment.state is not PaymentState.SUSPENDED:
+        suspended = enter(suspended, PaymentState.SUSPENDED, at, payments.policy)
+    return show(payments, suspended, at)
+
+
+def show(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """Tell whoever decides what is known by now."""
+    payments.put(payment)
+    return [
+        PaymentSuspended(
+            payment_id=payment.payment_id,
+            order=payment.order,
+            reasons=payment.reasons,
+            evidence=payment.evidence,
+            decide_by=payment.entered_at + payments.policy.review_within,
+            suspended_at=at,
+        )
+    ]
+
+
+def reject(
+    payments: Payments, payment: Payment, public_reason: PublicReason, reason: InternalReason, at: datetime
+) -> list[Event]:
+    """End: refuse the payment; accounts gives back what it holds."""
+    payment = payment.saw(at, "refused because", reason.value, is_internal=True).saw(
+        at, "rejected", public_reason.value
+    )
+    payment = enter(payment, PaymentState.REJECTED, at, payments.policy)
+    payments.put(replace(payment, public_reason=public_reason, internal_reason=reason))
+    return [
+        PaymentRejected(
+            payment_id=payment.payment_id,
+            debtor_account_id=payment.order.debtor_account_id,
+            reason=public_reason,
+            rejected_at=at,
+        ),
+        _explained(payment, reason, at),
+    ]
+
+
+def _reject_unfunded(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    assert payment.funds is not None and payment.funds.decline_reason is not None
+    # The same word whether or not anyone has reviewed it: a client must not be able to tell.
+    public_reason = _PUBLIC_DECLINE_REASONS.get(payment.funds.decline_reason, PublicReason.DECLINED)
+    return reject(payments, payment, public_reason, InternalReason.FUNDS_DECLINED, at)
+
+
+def cancel(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """End: the client has withdrawn the payment; accounts gives back what it holds."""
+    payments.put(enter(payment.saw(at, "cancelled"), PaymentState.CANCELLED, at, payments.policy))
+    return [
+        PaymentCancelled(
+            payment_id=payment.payment_id, debtor_account_id=payment.order.debtor_account_id, cancelled_at=at
+        )
+    ]
+
+
+def block(payments: Payments, payment: Payment, reason: InternalReason, at: datetime) -> list[Event]:
+    """Have the held money moved to blocked funds: it may neither go on nor back (31 CFR 501.603)."""
+    order = payment.order
+    payment = enter(
+        payment.saw(at, "blocking", reason.value, is_internal=True), PaymentState.BLOCKING, at, payments.policy
+    )
+    payments.put(replace(payment, internal_reason=reason))
+    return [
+        PaymentBlockRequested(
+            payment_id=payment.payment_id,
+            debtor_account_id=order.debtor_account_id,
+            creditor_account_id=order.creditor_account_id,
+            amount_minor=order.amount_minor,
+            currency=order.currency,
+            requested_at=at,
+        ),
+        _explained(payment, reason, at),
+    ]
+
+
+def may_be_given_back(payment: Payment) -> bool:
+    """Whether the money certainly belongs to nobody listed, and nobody has decided to block it."""
+    is_clear = payment.screening is not None and payment.screening.outcome is ScreeningOutcome.CLEAR
+    return is_clear and payment.resolution is not CaseDecision.BLOCK
+
+
+def suspension_reasons(payment: Payment) -> tuple[InternalReason, ...]:
+    """Why a payment can't go on by itself."""
+    missing = (InternalReason.ANSWER_MISSING,) if missing_answers(payment) else ()
+    return missing + review_reasons(payment)
+
+
+def review_reasons(payment: Payment) -> tuple[InternalReason, ...]:
+    """Why a person must look at what the answers say."""
+    reasons = []
+    if payment.assessment is not None and payment.assessment.outcome is not FraudOutcome.ALLOW:
+        reasons.append(InternalReason.FRAUD_REVIEW)
+    if payment.screening is not None and payment.screening.outcome is not ScreeningOutcome.CLEAR:
+        reasons.append(InternalReason.COMPLIANCE_REVIEW)
+    return tuple(reasons)
+
+
+def _explained(payment: Payment, reason: InternalReason, at: datetime) -> PaymentRefusalExplained:
+    return PaymentRefusalExplained(
+        payment_id=payment.payment_id,
+        debtor_account_id=payment.order.debtor_account_id,
+        reason=reason,
+        evidence=payment.evidence,
+        explained_at=at,
+    )

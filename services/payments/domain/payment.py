@@ -1,0 +1,225 @@
+"""A payment and all that is known about it. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from libs.common.record import Record, replace
+from libs.common.state import Aggregates, Journal, Numbered, State
+from schemas.accounts.events import DeclineReason
+from schemas.compliance.events import CaseDecision, ScreeningHit, ScreeningOutcome
+from schemas.fraud.events import FraudFinding, FraudOutcome
+from schemas.payments.events import (
+    PAYMENT,
+    REVIEW,
+    Finding,
+    InternalReason,
+    PaymentEvidence,
+    PaymentOrder,
+    PublicReason,
+)
+
+
+class PaymentState(StrEnum):
+    """Where a payment stands. Everything before the ends has a deadline."""
+
+    INITIATED = "initiated"
+    SUSPENDED = "suspended"
+    APPROVED = "approved"
+    BLOCKING = "blocking"
+    SETTLED = "settled"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    BLOCKED = "blocked"
+
+
+ENDS = frozenset({PaymentState.SETTLED, PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.BLOCKED})
+
+
+STEPS_MAX = 100
+"""Lines of a timeline: asking again for a month must not grow a row without bound."""
+
+
+class Policy(Record):
+    """How long payments waits for what."""
+
+    ask_again_after: timedelta
+    suspend_after: timedelta
+    review_within: timedelta
+
+
+class Assessment(Record, omit_defaults=True):
+    """Fraud's answer."""
+
+    outcome: FraudOutcome
+    score: float
+    findings: tuple[FraudFinding, ...] = ()
+
+
+class Screening(Record, omit_defaults=True):
+    """Compliance's answer."""
+
+    outcome: ScreeningOutcome
+    hits: tuple[ScreeningHit, ...] = ()
+
+
+class Funds(Record, omit_defaults=True):
+    """Accounts' answer: held, unless there is a reason why not."""
+
+    decline_reason: DeclineReason | None = None
+
+
+class Step(Record, omit_defaults=True, array_like=True):
+    """A line of a payment's timeline."""
+
+    at: datetime
+    what: str
+    detail: str = ""
+    is_internal: bool = False
+    """Whether only staff may see it."""
+
+
+class Payment(Record, omit_defaults=True):
+    payment_id: str
+    order: PaymentOrder
+    batch_id: str | None = None
+    line_number: int | None = None
+    state: PaymentState = PaymentState.INITIATED
+    assessment: Assessment | None = None
+    screening: Screening | None = None
+    funds: Funds | None = None
+    reasons: tuple[InternalReason, ...] = ()
+    """Why it is suspended."""
+    is_case_taken: bool = False
+    """Whether a person works on its case: then it no longer moves by itself."""
+    resolution: CaseDecision | None = None
+    is_cancel_requested: bool = False
+    public_reason: PublicReason | None = None
+    internal_reason: InternalReason | None = None
+    transfer_id: str | None = None
+    entered_at: datetime
+    """When it got into its state."""
+    deadline_step: int = 0
+    deadline_at: datetime | None = None
+    check_at: datetime | None = None
+    """When the sweep looks at it next: never later than its deadline, and left alone as long as that holds."""
+    initiated_at: datetime
+    ended_at: datetime | None = None
+    steps: tuple[Step, ...] = ()
+    sequence: int = 0
+    review_sequence: int = 0
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDS
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether its money belongs to a listed party."""
+        return self.screening is not None and self.screening.outcome is ScreeningOutcome.BLOCK
+
+    @property
+    def is_funded(self) -> bool:
+        """Whether its money is set aside."""
+        return self.funds is not None and self.funds.decline_reason is None
+
+    @property
+    def is_unfunded(self) -> bool:
+        """Whether it is certain that its money is not to be had."""
+        return self.funds is not None and self.funds.decline_reason is not None
+
+    @property
+    def evidence(self) -> PaymentEvidence:
+        """What is known, for whoever reviews it."""
+        assessment, screening, funds = self.assessment, self.screening, self.funds
+        return PaymentEvidence(
+            fraud_outcome=assessment.outcome.value if assessment else None,
+            fraud_score=assessment.score if assessment else None,
+            fraud_findings=tuple(map(_fraud_finding, assessment.findings)) if assessment else (),
+            compliance_outcome=screening.outcome.value if screening else None,
+            compliance_hits=tuple(map(_hit_finding, screening.hits)) if screening else (),
+            funds_outcome=(funds.decline_reason or "held") if funds else None,
+        )
+
+    def saw(self, at: datetime, what: str, detail: str = "", *, is_internal: bool = False) -> "Payment":
+        """The same payment with one more line in its timeline; a full one keeps its beginning and its newest line."""
+        step = Step(at=at, what=what, detail=detail, is_internal=is_internal)
+        return replace(self, steps=(*self.steps[: STEPS_MAX - 1], step))
+
+
+class KnownAccount(Record):
+    """Payments' copy of an account: that it exists, whose it is, and whether it can be used."""
+
+    account_id: str
+    customer_id: str
+    currency: str
+    is_usable: bool = True
+
+
+class RefusedLine(Record):
+    """A line of a batch that did not become a payment."""
+
+    batch_id: str
+    line_number: int
+    reason: str
+    field: str | None
+    detail: str
+
+
+class Batch(Record):
+    """A file of payments."""
+
+    batch_id: str
+    client_id: str
+    opened_at: datetime
+    line_count: int = 0
+    """How many lines have come in."""
+    completed_at: datetime | None = None
+    """When its end had come in; nothing is added to it from then on."""
+
+
+class Payments(State):
+    """What a batch of work may touch: payments, locked; the accounts they name."""
+
+    def __init__(
+        self,
+        *,
+        payments: Mapping[str, Payment],
+        accounts: Mapping[str, KnownAccount],
+        batches: Mapping[str, Batch],
+        policy: Policy,
+    ) -> None:
+        self.payments: Aggregates[Payment] = Aggregates(payments)
+        self.accounts: Aggregates[KnownAccount] = Aggregates(accounts)
+        self.refused_lines: Journal[RefusedLine] = Journal()
+        self.batches: Aggregates[Batch] = Aggregates(batches)
+        self.policy = policy
+        super().__init__(
+            self.payments,
+            self.accounts,
+            self.refused_lines,
+            self.batches,
+            numbering={
+                PAYMENT: Numbered(aggregates=self.payments),
+                # A count of its own: gaps in the open topic would tell of events that clients must not know of.
+                REVIEW: Numbered(aggregates=self.payments, counter="review_sequence"),
+            },
+        )
+
+    def __getitem__(self, payment_id: str) -> Payment:
+        return self.payments[payment_id]
+
+    def put(self, payment: Payment) -> None:
+        self.payments.put(payment.payment_id, payment)
+
+
+def _fraud_finding(finding: FraudFinding) -> Finding:
+    return Finding(source=finding.rule, score=finding.score, reason=finding.reason)
+
+
+def _hit_finding(hit: ScreeningHit) -> Finding:
+    return Finding(
+        source=f"{hit.list_name}/{hit.entity_id}",
+        score=hit.score,
+        reason=f"{hit.role.value} resembles {hit.listed_name}: {hit.explanation}",
+    )

@@ -1,0 +1,87 @@
+"""What payments does, in the order of a payment's life. It alone knows the whole journey."""
+
+from functools import partial
+
+from libs.common.batch import Handlers
+from schemas.accounts.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountThawed,
+    FundsBlocked,
+    FundsDeclined,
+    FundsHeld,
+    FundsPosted,
+    FundsPostRefused,
+    FundsReleased,
+)
+from schemas.compliance.events import CaseResolved, CaseTaken, ComplianceScreened
+from schemas.fraud.events import FraudAssessed
+from schemas.payments.events import (
+    PaymentAnswerOverdue,
+    PaymentApproved,
+    PaymentBlocked,
+    PaymentBlockRequested,
+    PaymentCancelled,
+    PaymentInitiated,
+    PaymentRefusalExplained,
+    PaymentRejected,
+    PaymentReleaseRequested,
+    PaymentResumed,
+    PaymentSettled,
+    PaymentSuspended,
+)
+from services.payments import store
+from services.payments.domain import answers, intake
+from services.payments.settings import PaymentsSettings
+
+
+def handlers(settings: PaymentsSettings) -> Handlers:
+    """The table of contents: each command and event, and what is decided on it."""
+    return Handlers(
+        service="payments",
+        load=partial(store.load_payments, policy=settings.policy),
+        save=store.save_payments,
+        decisions={
+            # Which accounts there are
+            AccountOpened: answers.learn_account,
+            AccountFrozen: answers.learn_status,
+            AccountThawed: answers.learn_status,
+            AccountClosed: answers.learn_status,
+            # A payment comes in, alone or as a line of a file
+            intake.OpenBatch: intake.open_batch,
+            intake.InitiatePayment: intake.initiate,
+            intake.RefuseLine: intake.refuse_line,
+            intake.CompleteBatch: intake.complete_batch,
+            intake.CancelPayment: intake.cancel,
+            # The three answers
+            FraudAssessed: answers.record_assessment,
+            ComplianceScreened: answers.record_screening,
+            FundsHeld: answers.record_hold,
+            FundsDeclined: answers.record_decline,
+            # What people decide
+            CaseTaken: answers.record_case_taken,
+            CaseResolved: answers.record_resolution,
+            # What became of the money
+            FundsPosted: answers.settle,
+            FundsBlocked: answers.record_block,
+            FundsPostRefused: answers.record_post_refusal,
+            FundsReleased: answers.record_release,
+            # What time decides
+            answers.DeadlinePassed: answers.stop_waiting,
+        },
+        writes=(
+            PaymentInitiated,
+            PaymentAnswerOverdue,
+            PaymentApproved,
+            PaymentBlockRequested,
+            PaymentReleaseRequested,
+            PaymentSettled,
+            PaymentRejected,
+            PaymentCancelled,
+            PaymentBlocked,
+            PaymentSuspended,
+            PaymentResumed,
+            PaymentRefusalExplained,
+        ),
+    )

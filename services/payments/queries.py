@@ -1,0 +1,152 @@
+"""What people and programs ask about payments: read-only SQL, and the shapes of the answers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Engine
+
+from libs.common.database import fetch, transaction
+from libs.common.money import format_amount
+from services.payments.domain.payment import ENDS, Payment, PaymentState
+
+REFUSALS_SHOWN_MAX = 1_000
+
+_decode = msgspec.json.Decoder(Payment).decode
+
+
+class PublicState(StrEnum):
+    """What a client sees of everything before the end: nothing that tells of a review."""
+
+    PROCESSING = "processing"
+
+
+def count_in_flight(engine: Engine, at_most: int) -> int:
+    """Payments under way, those waiting for a person apart; counting stops a little past `at_most`."""
+    with transaction(engine) as tx:
+        ((count,),) = fetch(
+            tx,
+            """SELECT count(*) FROM (
+                 SELECT 1 FROM payments WHERE check_at IS NOT NULL AND state <> 'suspended' LIMIT %s
+               ) AS under_way""",
+            (at_most + 1,),
+        )
+    return int(count)
+
+
+def find_payment(engine: Engine, payment_id: str) -> Payment | None:
+    with transaction(engine) as tx:
+        rows = fetch(tx, "SELECT body FROM payments WHERE payment_id = %s", (payment_id,))
+    return _decode(rows[0][0]) if rows else None
+
+
+def list_payments(
+    engine: Engine,
+    *,
+    client_id: str | None,
+    is_staff: bool,
+    states: Sequence[str] | None,
+    debtor_account_id: str | None,
+    batch_id: str | None,
+    initiated_from: datetime | None,
+    initiated_before: datetime | None,
+    before: str | None,
+    limit: int,
+) -> dict[str, Any]:
+    """A page of payments, newest first."""
+    filters = {
+        "client_id = %s": client_id,
+        "state = ANY(%b::text[])": states and list(states),
+        "debtor_account_id = %s": debtor_account_id,
+        "batch_id = %s": batch_id,
+        "initiated_at >= %s": initiated_from,
+        "initiated_at < %s": initiated_before,
+        "payment_id < %s": before,
+    }
+    given = {condition: value for condition, value in filters.items() if value is not None}
+    where = " AND ".join(given) or "true"
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            f"SELECT body FROM payments WHERE {where} ORDER BY payment_id DESC LIMIT %s",
+            (*given.values(), limit + 1),
+        )
+    page = [payment_view(_decode(body), is_staff=is_staff) for (body,) in rows[:limit]]
+    return {"payments": page, "next_cursor": page[-1]["payment_id"] if len(rows) > limit else None}
+
+
+def payment_view(payment: Payment, *, is_staff: bool) -> dict[str, Any]:
+    """A payment as its client sees it, or with internal reasons and evidence as staff does."""
+    order = payment.order
+    steps = [step for step in payment.steps if is_staff or not step.is_internal]
+    view: dict[str, Any] = {
+        "payment_id": payment.payment_id,
+        "state": payment.state.value if is_staff or payment.has_ended else PublicState.PROCESSING.value,
+        "reason": payment.public_reason,
+        "amount": format_amount(order.amount_minor, order.currency),
+        "currency": order.currency,
+        "debtor_account_id": order.debtor_account_id,
+        "creditor_account_id": order.creditor_account_id,
+        "batch_id": payment.batch_id,
+        "line_number": payment.line_number,
+        "transfer_id": payment.transfer_id,
+        "initiated_at": payment.initiated_at,
+        "ended_at": payment.ended_at,
+        "timeline": [{"at": step.at, "what": step.what, "detail": step.detail or None} for step in steps],
+    }
+    if is_staff:
+        view |= {
+            "client_id": order.client_id,
+            "internal_reason": payment.internal_reason,
+            "suspension_reasons": payment.reasons,
+            "evidence": payment.evidence,
+            "deadline_at": payment.deadline_at,
+        }
+    return msgspec.to_builtins(view)  # type: ignore[no-any-return]
+
+
+def find_batch(engine: Engine, batch_id: str, *, client_id: str | None) -> dict[str, Any] | None:
+    """A file of payments: how far it has come in, what became of its lines, and which were refused."""
+    with transaction(engine) as tx:
+        batches = fetch(
+            tx, "SELECT client_id, opened_at, line_count, completed_at FROM batches WHERE batch_id = %s", (batch_id,)
+        )
+        if not batches or client_id not in (None, batches[0][0]):
+            return None
+        states = fetch(tx, "SELECT state, count(*) FROM payments WHERE batch_id = %s GROUP BY state", (batch_id,))
+        refused = fetch(
+            tx,
+            """SELECT line_number, reason, field, detail, count(*) OVER () FROM refused_lines
+                WHERE batch_id = %s ORDER BY line_number LIMIT %s""",
+            (batch_id, REFUSALS_SHOWN_MAX),
+        )
+    ((_, opened_at, line_count, completed_at),) = batches
+    ended = {state: count for state, count in states if PaymentState(state) in ENDS}
+    accepted = sum(count for _, count in states)
+    return {
+        "batch_id": batch_id,
+        "is_complete": completed_at is not None,
+        "lines": line_count,
+        "accepted": accepted,
+        "refused": refused[0][4] if refused else 0,
+        "states": {PublicState.PROCESSING.value: accepted - sum(ended.values()), **ended},
+        "opened_at": opened_at,
+        "completed_at": completed_at,
+        "refusals": [
+            {"line": line, "reason": reason, "field": field, "detail": detail}
+            for line, reason, field, detail, _ in refused
+        ],
+    }
+
+
+def states_named(name: str, *, is_staff: bool) -> list[str] | None:
+    """The states that a filter means, or None if there is none of that name.
+
+    To a client all states before the end look the same, so that it can't ask for one of them either.
+    """
+    if name == PublicState.PROCESSING:
+        return [member.value for member in PaymentState if member not in ENDS]
+    known = frozenset(PaymentState) if is_staff else ENDS
+    return [name] if name in known else None

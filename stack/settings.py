@@ -1,0 +1,99 @@
+"""Where the real parts live on this machine: ports, folders, passwords."""
+
+import json
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SERVICES = ("payments", "fraud", "compliance", "accounts")
+
+
+class StackSettings(BaseSettings):
+    """One installation of the real parts. Two with other folders and port bases live side by side."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True)
+
+    folder: Path = Field(REPOSITORY / ".weir" / "main", description="data, logs and secrets")
+    cache: Path = Field(REPOSITORY / ".weir" / "parts", description="what was fetched once")
+    host: str = "127.0.0.1"
+    port_base: int = Field(19000, description="every port is this plus a fixed number")
+    kafka_heap_mb: int = 512
+
+    @property
+    def kafka_port(self) -> int:
+        return self.port_base + 92
+
+    @property
+    def kafka_controller_port(self) -> int:
+        return self.port_base + 93
+
+    @property
+    def registry_port(self) -> int:
+        return self.port_base + 81
+
+    @property
+    def registry_management_port(self) -> int:
+        return self.port_base + 82
+
+    @property
+    def postgres_port(self) -> int:
+        return self.port_base + 32
+
+    @property
+    def prometheus_port(self) -> int:
+        return self.port_base + 90
+
+    def service_port(self, service: str) -> int:
+        return self.port_base + 1 + SERVICES.index(service)
+
+    @property
+    def features_port(self) -> int:
+        """Where fraud's Faust worker answers its health check."""
+        return self.port_base + 10
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        return f"{self.host}:{self.kafka_port}"
+
+    @property
+    def registry_url(self) -> str:
+        return f"http://{self.host}:{self.registry_port}/apis/ccompat/v7"
+
+    def database_url(self, database: str, role: str | None = None) -> str:
+        role = role or database
+        password = self.secrets.get(f"postgres/{role}")
+        return f"postgresql+psycopg://{role}:{password}@{self.host}:{self.postgres_port}/{database}"
+
+    @cached_property
+    def secrets(self) -> "Secrets":
+        return Secrets(self.folder / "secrets.json")
+
+    @property
+    def postgres_folder(self) -> Path:
+        """Postgres refuses to run as root; as root it gets a folder that another user can reach."""
+        if os.geteuid() == 0:
+            return Path("/var/lib/weir") / self.folder.as_posix().strip("/").replace("/", "-")
+        return self.folder / "postgres"
+
+
+class Secrets:
+    """Passwords made up once per installation and kept in a file that only its owner reads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, name: str) -> str:
+        known = json.loads(self._path.read_text()) if self._path.exists() else {}
+        if name not in known:
+            known[name] = secrets.token_urlsafe(18)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._path.with_suffix(".draft")
+            draft.touch(mode=0o600)
+            draft.write_text(json.dumps(known, indent=1))
+            draft.replace(self._path)
+        return str(known[name])

@@ -1,0 +1,39 @@
+"""Compliance, on real parts: one wiring for a file of tests, emptied before each."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from libs.common.database import execute
+from libs.common.service import Runtime
+from services.compliance.__main__ import SERVICE
+from tests.integration.compliance.scene import add_analysts, serving
+from tests.parts import Parts
+
+_EMPTY = """
+ALTER TABLE case_acts DISABLE TRIGGER case_acts_are_final;
+TRUNCATE screened_parties, screenings, customers, cases, case_acts, blocked_property, desk_sessions, desk_failures,
+         outbox, inbox, dead_letters, idempotency_keys, clients;
+ALTER TABLE case_acts ENABLE TRIGGER case_acts_are_final;
+"""
+
+
+@pytest.fixture(scope="module")
+def wired(parts: Parts) -> Iterator[Runtime]:
+    with parts.runtime(SERVICE, consumer_session_timeout_ms=6_000) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+def address(wired: Runtime) -> Iterator[str]:
+    """Where the service answers, with two analysts who may sign in."""
+    add_analysts(wired)
+    with serving(wired) as found:
+        yield found
+
+
+@pytest.fixture
+def compliance(wired: Runtime) -> Runtime:
+    """Compliance as if nothing had ever happened, but for its lists and users."""
+    wired.unit.administer(lambda tx: execute(tx, _EMPTY))
+    return wired

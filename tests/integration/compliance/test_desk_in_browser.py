@@ -1,0 +1,278 @@
+"""The desk in a real browser: an analyst sees why, proposes, and another confirms."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from libs.common import ids
+from libs.common.service import Runtime
+from schemas.payments.events import Finding, PaymentBlocked, PaymentInitiated
+from tests.integration.compliance.scene import (
+    ALIKE,
+    LISTED,
+    NOW,
+    PASSWORD,
+    case_of,
+    decide,
+    initiated,
+    order,
+    registered,
+    suspended,
+)
+
+CHROMIUM = os.environ.get("WEIR_CHROMIUM", "/usr/bin/chromium")
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> O'Brien"
+FINDINGS = (
+    Finding(source="new_device", score=0.4, reason="first payment from this device"),
+    Finding(source="amount_high", score=0.35, reason="seven times the usual amount"),
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """Where pictures of pages go, for people to look at."""
+    return Path(os.environ.get("WEIR_SCREENSHOTS", tmp_path))
+
+
+class Desk:
+    """A person at the desk."""
+
+    def __init__(self, browser: Browser, address: str, username: str, **options: Any) -> None:
+        options = {"viewport": {"width": 1280, "height": 720}, **options}
+        self.context: BrowserContext = browser.new_context(base_url=address, **options)
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.username = username
+
+    def _hear(self, line: ConsoleMessage) -> None:
+        if line.type == "error":
+            self.complaints.append(line.text)
+
+    def sign_in(self, password: str = PASSWORD) -> None:
+        if "/desk/sign-in" not in self.page.url:
+            self.page.goto("/desk")
+        self.page.get_by_label("User name").fill(self.username)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def open(self, case_id: str) -> None:
+        self.page.goto(f"/desk/cases/{case_id}")
+
+
+@pytest.fixture
+def ann(compliance: Runtime, address: str, browser: Browser) -> Iterator[Desk]:
+    desk = Desk(browser, address, "analyst1")
+    desk.sign_in()
+    yield desk
+    desk.context.close()
+
+
+@pytest.fixture
+def ben(compliance: Runtime, address: str, browser: Browser) -> Iterator[Desk]:
+    desk = Desk(browser, address, "analyst2")
+    desk.sign_in()
+    yield desk
+    desk.context.close()
+
+
+@pytest.fixture
+def payment(compliance: Runtime) -> PaymentInitiated:
+    event = initiated(order("Ann Miller", ALIKE, creditor_born="1957-09-09", country="RS", reference="Invoice 7731"))
+    decide(compliance, event, suspended(event, findings=FINDINGS))
+    return event
+
+
+def test_a_wrong_password_leads_nowhere_and_a_right_one_where_one_was_going(
+    compliance: Runtime, address: str, browser: Browser, payment: PaymentInitiated
+) -> None:
+    desk = Desk(browser, address, "analyst1")
+    desk.open(case_of(payment))
+    expect(desk.page).to_have_url(f"{address}/desk/sign-in?next=/desk/cases/{case_of(payment)}")
+    desk.sign_in("wrong")
+    expect(desk.page.get_by_role("alert")).to_have_text("The user name or the password is wrong.")
+    desk.sign_in()
+    expect(desk.page).to_have_url(f"{address}/desk/cases/{case_of(payment)}")
+    desk.page.get_by_role("button", name="Sign out").click()
+    desk.open(case_of(payment))
+    expect(desk.page.get_by_role("heading", name="Sign in to the desk")).to_be_visible()
+    desk.context.close()
+
+
+def test_one_analyst_sees_why_and_proposes_and_another_confirms(
+    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Path
+) -> None:
+    page = ann.page
+    page.goto("/desk")
+    page.get_by_role("link", name=f"Ann Miller → {ALIKE}").click()
+    payee = page.get_by_role("region", name=f"Payee {ALIKE}")
+    expect(payee.get_by_role("heading", name="STOJADIVIC, Vlastimor")).to_be_visible()
+    expect(payee).to_contain_text("date of birth the same: 1957-09-09")
+    expect(payee).to_contain_text("the same country: RS")
+    expect(payee).to_contain_text("FICTION-WARCRIMES")
+    expect(page.get_by_text("seven times the usual amount")).to_be_visible()
+    expect(page.get_by_text("Resembles nobody listed.")).to_be_visible()
+    page.get_by_role("button", name="Take this case").click()
+    expect(page.get_by_role("status")).to_have_text("The case is yours.")
+    page.get_by_role("radio", name="Reject").check()
+    page.get_by_label("Why").fill("Same day of birth, same town.\nAsked the branch: no other papers.")
+    page.screenshot(path=shots / "case-propose.png", full_page=True)
+    page.get_by_role("button", name="Propose").click()
+    expect(page.get_by_role("status")).to_contain_text("waits for another person")
+    expect(page.get_by_text("You can't confirm what you have proposed.")).to_be_visible()
+    expect(page.get_by_role("button", name="Confirm: reject")).to_have_count(0)
+
+    ben.page.goto("/desk?queue=proposed")
+    ben.page.get_by_role("link", name=f"Ann Miller → {ALIKE}").click()
+    expect(ben.page.locator("blockquote")).to_contain_text("Asked the branch: no other papers.")
+    ben.page.screenshot(path=shots / "case-confirm.png", full_page=True)
+    ben.page.get_by_role("button", name="Confirm: reject").click()
+    expect(ben.page.get_by_role("status")).to_have_text("The decision stands.")
+    expect(ben.page.locator(".timeline li").first).to_contain_text("Confirmed")
+    expect(ben.page.locator(".timeline li").first).to_contain_text("analyst2")
+    assert (ann.complaints, ben.complaints) == ([], [])
+
+
+def test_ones_own_confirmation_is_refused_even_if_the_form_is_made_up(ann: Desk, payment: PaymentInitiated) -> None:
+    page = ann.page
+    ann.open(case_of(payment))
+    page.get_by_role("button", name="Take this case").click()
+    page.get_by_role("radio", name="Approve").check()
+    page.get_by_label("Why").fill("fine")
+    page.get_by_role("button", name="Propose").click()
+    page.evaluate(
+        """case_id => {
+             const form = document.createElement("form");
+             form.method = "post"; form.action = `/desk/cases/${case_id}/confirm`;
+             const token = document.querySelector("[name=csrf_token]").value;
+             for (const [name, value] of [["csrf_token", token], ["version", "3"]]) {
+               const input = document.createElement("input");
+               input.name = name; input.value = value; form.append(input);
+             }
+             document.body.append(form); form.submit();
+           }""",
+        case_of(payment),
+    )
+    expect(page.get_by_role("alert")).to_contain_text("another person must confirm")
+
+
+def test_what_was_written_is_kept_when_someone_was_faster(
+    ann: Desk, compliance: Runtime, payment: PaymentInitiated
+) -> None:
+    page = ann.page
+    ann.open(case_of(payment))
+    page.get_by_role("button", name="Take this case").click()
+    page.get_by_role("radio", name="Approve").check()
+    page.get_by_label("Why").fill("A long explanation that nobody wants to write twice.")
+    decide(compliance, suspended(payment, "clear"))
+    page.get_by_role("button", name="Propose").click()
+    expect(page.get_by_role("alert")).to_contain_text("the case has changed since you looked at it")
+    expect(page.get_by_label("Why")).to_have_value("A long explanation that nobody wants to write twice.")
+    page.get_by_role("button", name="Propose").click()
+    expect(page.get_by_role("status")).to_contain_text("waits for another person")
+
+
+def test_a_hostile_name_is_shown_as_text_and_does_nothing(ann: Desk, compliance: Runtime, shots: Path) -> None:
+    event = initiated(order(HOSTILE, f"{ALIKE}\u202e", reference="<b>bold</b>"))
+    decide(compliance, event, suspended(event, findings=[Finding(source="<i>", score=0.5, reason="<u>odd</u>")]))
+    ann.page.goto("/desk")
+    expect(ann.page.get_by_role("link", name="O'Brien")).to_contain_text("<script>")
+    ann.open(case_of(event))
+    expect(ann.page.get_by_role("heading", level=1)).to_contain_text(HOSTILE)
+    expect(ann.page.get_by_text("<b>bold</b>")).to_be_visible()
+    assert "owned" not in ann.page.title()
+    assert ann.page.locator("img[src=x]").count() == 0
+    assert ann.complaints == []
+    ann.page.screenshot(path=shots / "case-hostile.png", full_page=True)
+
+
+def test_a_listed_partys_case_offers_no_approval(ann: Desk, compliance: Runtime, shots: Path) -> None:
+    event = initiated(order("Ann Miller", LISTED, creditor_born="1974-11-02", country="IQ"))
+    decide(compliance, event, suspended(event, "block"))
+    ann.open(case_of(event))
+    ann.page.get_by_role("button", name="Take this case").click()
+    expect(ann.page.get_by_role("radio", name="Approve")).to_be_disabled()
+    expect(ann.page.get_by_text("it may not be approved")).to_be_visible()
+    ann.page.screenshot(path=shots / "case-listed.png", full_page=True)
+
+
+def test_a_customer_in_doubt_is_decided_at_the_desk_too(ann: Desk, ben: Desk, compliance: Runtime) -> None:
+    decide(compliance, registered(ALIKE, birth_date="1999-01-01"))
+    ann.page.goto("/desk")
+    ann.page.get_by_role("link", name=ALIKE).click()
+    expect(ann.page.get_by_role("region", name=f"Customer {ALIKE}")).to_contain_text("different: 1999-01-01")
+    ann.page.get_by_role("button", name="Take this case").click()
+    ann.page.get_by_role("radio", name="Approve").check()
+    ann.page.get_by_label("Why").fill("Forty years younger.")
+    ann.page.get_by_role("button", name="Propose").click()
+    ben.page.goto(ann.page.url.partition("?")[0])
+    ben.page.get_by_role("button", name="Confirm: approve").click()
+    expect(ben.page.get_by_role("status")).to_have_text("The decision stands.")
+    ben.page.goto("/desk?queue=closed")
+    expect(ben.page.get_by_role("row", name=ALIKE)).to_contain_text("Approve")
+
+
+def test_the_pages_are_fit_to_be_seen_in_light_and_dark_wide_and_narrow(
+    compliance: Runtime, address: str, browser: Browser, shots: Path
+) -> None:
+    events = [
+        initiated(order("Ann Miller", ALIKE, creditor_born="1957-09-09", minor=4_812_000)),
+        initiated(order("Ottokar Grumbacher Lisk", "Ben Baker", minor=99)),
+        initiated(order("A Company With A Very Long Name That Goes On And On Trading And Contracting LLC", LISTED)),
+    ]
+    decide(compliance, *events, registered("Aurelstan du Vanqueroi"))
+    decide(compliance, *(suspended(event, findings=FINDINGS) for event in events))
+    decide(
+        compliance,
+        PaymentBlocked(
+            payment_id=ids.new(), debtor_account_id=ids.new(), amount_minor=7_700_000, currency="USD",
+            transfer_id=ids.new(), blocked_at=NOW,
+        ),
+    )  # fmt: skip
+    pages = {
+        "queue": "/desk", "empty": "/desk?queue=closed", "case": f"/desk/cases/{case_of(events[0])}",
+        "blocked": "/desk/blocked", "missing": f"/desk/cases/{ids.new()}",
+    }  # fmt: skip
+    for scheme in ("light", "dark"):
+        for name, width, height in (("wide", 1280, 720), ("phone", 390, 844)):
+            desk = Desk(browser, address, "analyst1", color_scheme=scheme, viewport={"width": width, "height": height})
+            desk.page.goto("/desk/sign-in")
+            desk.page.screenshot(path=shots / f"sign-in-{scheme}-{name}.png")
+            desk.sign_in()
+            for page, path in pages.items():
+                desk.page.goto(path)
+                desk.page.screenshot(path=shots / f"{page}-{scheme}-{name}.png", full_page=True)
+                too_wide = desk.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                assert too_wide <= 0, f"{page} on {name} is {too_wide} px too wide"
+            desk.context.close()
+
+
+def test_every_field_and_picture_has_a_name_for_those_who_hear_the_page(ann: Desk, payment: PaymentInitiated) -> None:
+    ann.open(case_of(payment))
+    ann.page.get_by_role("button", name="Take this case").click()
+    for path in (ann.page.url, "/desk", "/desk/blocked"):
+        ann.page.goto(path)
+        unnamed = ann.page.evaluate(
+            """() => [...document.querySelectorAll("input:not([type=hidden]), textarea, img, button, a, nav")]
+                 .filter(found => !(found.labels?.length || found.textContent.trim() || found.hasAttribute("alt")
+                                    || found.ariaLabel))
+                 .map(found => found.outerHTML)"""
+        )
+        assert unnamed == []
+        assert ann.page.locator("h1").count() == 1
+        assert ann.page.locator("html[lang=en]").count() == 1

@@ -1,0 +1,143 @@
+"""Importing lists on real parts: all at once or not at all, and every customer looked at again."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from libs.common.service import Runtime
+from schemas.compliance.events import CaseOpened, CustomerRestricted, CustomerVerified
+from services.compliance import commands, queries
+from services.compliance.__main__ import SERVICE
+from services.compliance.store import lists
+from tests.integration.compliance.scene import decide, initiated, order, registered, rows, told
+
+Run = Callable[..., Result]
+
+HEADER = "entity_id,kind,name,aliases,weak_aliases,birth_dates,countries,programme,remarks\n"
+FIRST = HEADER + "1,person,Tortov Grimbel,,,,,,\n2,person,Malvana Sproot,,,,,,\n3,person,Ogdun Fenwrick,,,,,,\n"
+
+
+@pytest.fixture
+def run(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The service's command line, on the database of these tests."""
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(commands.app(SERVICE), words)
+
+    compliance.unit.administer(lambda tx: (lists.lock_catalogue(tx), lists.retire(tx, "own")))
+    return run
+
+
+def write(folder: Path, content: str) -> str:
+    path = folder / "own.csv"
+    path.write_text(content)
+    return str(path)
+
+
+def live(runtime: Runtime) -> dict[str, int]:
+    return {found["list_name"]: found["parties"] for found in queries.list_lists(runtime.engine)}
+
+
+def outcomes(runtime: Runtime, names: Sequence[str]) -> list[str]:
+    events = [initiated(order(creditor=name)) for name in names]
+    decide(runtime, *events)
+    found = dict(rows(runtime, "SELECT payment_id, outcome FROM screenings"))
+    return [found[event.payment_id] for event in events]
+
+
+def test_an_imported_list_is_searched_at_once_and_a_retired_one_no_more(
+    compliance: Runtime, run: Run, tmp_path: Path
+) -> None:
+    assert outcomes(compliance, ["Tortov Grimbel"]) == ["clear"]
+    result = run("import-list", "own", write(tmp_path, FIRST))
+    assert result.exit_code == 0, result.output
+    assert "3 entries" in result.output
+    assert outcomes(compliance, ["Tortov Grimbel"]) == ["block"]
+    assert "own: version" in run("lists").output
+    assert run("retire-list", "own").exit_code == 0
+    assert outcomes(compliance, ["Tortov Grimbel"]) == ["clear"]
+    assert run("retire-list", "own").exit_code == 1
+
+
+def test_a_broken_file_leaves_the_old_version_live_and_names_the_place(
+    compliance: Runtime, run: Run, tmp_path: Path
+) -> None:
+    run("import-list", "own", write(tmp_path, FIRST))
+    before = rows(compliance, "SELECT import_id FROM list_imports ORDER BY 1"), live(compliance)
+    result = run("import-list", "own", write(tmp_path, FIRST[:-20]))
+    assert result.exit_code == 1
+    assert "stays as it was: line 4" in result.output
+    assert (rows(compliance, "SELECT import_id FROM list_imports ORDER BY 1"), live(compliance)) == before
+
+
+def test_a_list_that_has_lost_most_of_its_entries_is_not_believed_unless_forced(
+    compliance: Runtime, run: Run, tmp_path: Path
+) -> None:
+    run("import-list", "own", write(tmp_path, FIRST))
+    shrunk = write(tmp_path, "\n".join(FIRST.splitlines()[:2]) + "\n")
+    result = run("import-list", "own", shrunk)
+    assert result.exit_code == 1
+    assert "1 entries where the live version has 3" in result.output
+    assert run("import-list", "own", shrunk, "--force").exit_code == 0
+    assert live(compliance)["own"] == 1
+
+
+def test_the_same_file_again_changes_nothing(compliance: Runtime, run: Run, tmp_path: Path) -> None:
+    run("import-list", "own", write(tmp_path, FIRST))
+    ((version,),) = rows(compliance, "SELECT version FROM catalogue")
+    assert "has not changed" in run("import-list", "own", write(tmp_path, FIRST)).output
+    assert rows(compliance, "SELECT version FROM catalogue") == [(version,)]
+
+
+def test_a_missing_file_and_a_bad_name_are_told(run: Run, tmp_path: Path) -> None:
+    assert run("import-list", "own", str(tmp_path / "nothing.csv")).exit_code == 1
+    assert "lower-case" in run("import-list", "Own List", write(tmp_path, FIRST)).output
+
+
+def test_when_a_list_changes_every_customer_is_looked_at_again(compliance: Runtime, run: Run, tmp_path: Path) -> None:
+    ann, tortov, alike = registered("Ann Miller"), registered("Tortov Grimbel"), registered("Malvana Sprut")
+    decide(compliance, ann, tortov, alike)
+    assert [type(event) for event in told(compliance)] == [CustomerVerified] * 3
+    run("import-list", "own", write(tmp_path, FIRST))
+    assert compliance.sweep.run_once() == 3
+    news = told(compliance)[3:]
+    assert {event.customer_id for event in news if isinstance(event, CustomerRestricted)} == {
+        tortov.customer_id,
+        alike.customer_id,
+    }
+    assert {event.customer_id for event in news if isinstance(event, CaseOpened)} == {
+        tortov.customer_id,
+        alike.customer_id,
+    }
+    assert compliance.sweep.run_once() == 0
+
+
+def test_only_the_newest_versions_of_a_list_are_kept(
+    compliance: Runtime, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "KEPT_VERSIONS", 2)
+    for number in range(4):
+        run("import-list", "own", write(tmp_path, f"{FIRST}{number + 9},person,New Entry{number},,,,,,\n"))
+    assert rows(compliance, "SELECT count(*) FROM list_imports WHERE list_name = 'own'") == [(2,)]
+    parties = """SELECT count(DISTINCT import_id) FROM listed_parties JOIN list_imports USING (import_id)
+                  WHERE list_name = 'own'"""
+    assert rows(compliance, parties) == [(2,)]
+
+
+def test_users_are_let_in_and_out_from_the_command_line(
+    compliance: Runtime, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIR_DESK_PASSWORD_ANALYST1", "from the environment")
+    seeded = run("seed-users").output
+    assert "analyst1: the password given" in seeded
+    assert len(seeded.split("analyst2: ")[1].strip()) >= 16
+    assert run("add-user", "carol", "--password", "short").exit_code == 1
+    assert run("add-user", "Carol!").exit_code == 1
+    assert run("add-user", "carol").exit_code == 0
+    assert run("disable-user", "carol").exit_code == 0
+    assert run("disable-user", "nobody").exit_code == 1
+    users = rows(compliance, "SELECT username, disabled_at IS NULL FROM desk_users ORDER BY 1")
+    assert users == [("analyst1", True), ("analyst2", True), ("carol", False)]

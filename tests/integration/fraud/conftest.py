@@ -1,0 +1,25 @@
+"""Fraud, on real parts: one wiring for a file of tests, emptied before each."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from libs.common.database import execute
+from libs.common.service import Runtime
+from services.fraud.__main__ import SERVICE
+from tests.parts import Parts
+
+_EMPTY = "TRUNCATE entities, assessments, tallies, outbox, inbox, dead_letters, idempotency_keys, clients"
+
+
+@pytest.fixture(scope="module")
+def wired(parts: Parts) -> Iterator[Runtime]:
+    with parts.runtime(SERVICE, consumer_session_timeout_ms=6_000) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def fraud(wired: Runtime) -> Runtime:
+    """Fraud as if nothing had ever happened."""
+    wired.unit.administer(lambda tx: execute(tx, _EMPTY))
+    return wired

@@ -1,0 +1,416 @@
+"""The consumer: each message applied once, poison set aside, outages waited for."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from libs.common import ids, inbox
+from libs.common.codec import Codec
+from libs.common.consumer import Consumer
+from libs.common.database import fetch, transaction
+from libs.common.errors import Outage
+from libs.common.events import Event
+from libs.common.replay import ReplayRefused, StillFails
+from libs.common.service import Runtime
+from tests.parts import Parts
+from tests.tally.events import INCREMENT, CounterIncremented, CounterReported
+from tests.tally.service import UNLUCKY, Superstition, service
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def tally(parts: Parts) -> Iterator[Runtime]:
+    with parts.runtime(service(), consumer_session_timeout_ms=3_000) as runtime:
+        runtime.registry.register(CounterIncremented.contract)
+        yield runtime
+
+
+@pytest.fixture
+def ledger(parts: Parts) -> Iterator[Runtime]:
+    """The same, but with keys that wait for what could not be applied."""
+    with parts.runtime(service(parks_keys=True), consumer_session_timeout_ms=3_000) as runtime:
+        runtime.registry.register(CounterIncremented.contract)
+        yield runtime
+
+
+@pytest.fixture(autouse=True)
+def superstition() -> Iterator[None]:
+    Superstition.is_active = True
+    yield
+    Superstition.is_active = True
+
+
+class Meter:
+    """Publishes increments, well-formed or not, straight to the topic."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._codec = Codec(runtime.registry, [CounterIncremented])
+        self._producer = Producer({"bootstrap.servers": runtime.settings.kafka_bootstrap, "linger.ms": 0})
+
+    def send(self, counter_id: str, by: int, *, event_id: str | None = None, source: str = "/weir/meter") -> str:
+        event_id = event_id or ids.new()
+        event: Event = CounterIncremented(counter_id=counter_id, by=by)
+        self.send_bytes(counter_id, self._codec.encode(event), {"ce_id": event_id, "ce_source": source})
+        return event_id
+
+    def send_bytes(self, key: str, value: bytes | None, headers: dict[str, str], partition: int = 0) -> None:
+        self._producer.produce(INCREMENT.name, value, key, headers=list(headers.items()), partition=partition)
+        self._producer.flush(10)
+
+
+@contextmanager
+def consuming(runtime: Runtime, consumer: Consumer | None = None) -> Iterator[threading.Event]:
+    """Run the consumer on a thread for as long as the block lasts; fail if it fails."""
+    stop, failures = threading.Event(), []
+
+    def run() -> None:
+        try:
+            (consumer or runtime.consumer).run(stop)
+        except Exception as error:
+            failures.append(error)
+            stop.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+    if failures:
+        raise failures[0]
+
+
+def rows(runtime: Runtime, query: str) -> list[Any]:
+    with transaction(runtime.engine) as tx:
+        return fetch(tx, query)
+
+
+def totals(runtime: Runtime) -> dict[str, int]:
+    return dict(rows(runtime, "SELECT counter_id, total FROM counters"))
+
+
+def outcomes(runtime: Runtime) -> dict[str, int]:
+    return dict(rows(runtime, "SELECT outcome, count(*) FROM inbox GROUP BY outcome"))
+
+
+def test_an_event_sent_twice_is_applied_once(tally: Runtime) -> None:
+    meter = Meter(tally)
+    event_id = meter.send("a", 5)
+    meter.send("a", 5, event_id=event_id)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 6})
+    assert outcomes(tally) == {"applied": 2}
+
+
+def test_an_event_sent_again_in_a_later_batch_is_applied_once(tally: Runtime) -> None:
+    meter = Meter(tally)
+    with consuming(tally):
+        event_id = meter.send("a", 5)
+        wait_until(lambda: totals(tally) == {"a": 5})
+        meter.send("a", 5, event_id=event_id)
+        meter.send("a", 1)
+        wait_until(lambda: totals(tally) == {"a": 6})
+
+
+def test_what_is_decided_is_published_with_its_cause_and_its_place(tally: Runtime) -> None:
+    meter = Meter(tally)
+    cause = meter.send("a", 5)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 5})
+    ((headers,),) = rows(tally, "SELECT headers::json FROM outbox")
+    assert headers["ce_causationid"] == cause
+    assert headers["ce_id"] == ids.derive(cause, "tally", "CounterReported", 0)
+    assert (headers["ce_type"], headers["ce_subject"], headers["ce_sequence"]) == (
+        "weir.tally.CounterReported",
+        "a",
+        "1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "reason"),
+    [
+        (b"hello", {"ce_id": ids.new()}, "not Avro in Confluent's wire format"),
+        (None, {"ce_id": ids.new()}, "not Avro in Confluent's wire format"),
+        (b"\x00\x7f\xff\xff\xff\x02a\x02", {"ce_id": ids.new()}, "the registry knows no schema"),
+    ],
+)
+def test_junk_goes_to_the_dead_letters_byte_for_byte_and_the_stream_goes_on(
+    tally: Runtime, value: bytes | None, headers: dict[str, str], reason: str
+) -> None:
+    meter = Meter(tally)
+    meter.send_bytes("junk\x00", value, headers)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+    (letter,) = tally.replay.list_dead(limit=10)
+    assert letter.source.value == value
+    assert letter.source.key == b"junk\x00"
+    assert dict(letter.source.headers)["ce_id"] == headers["ce_id"].encode()
+    assert reason in letter.error
+    ((topic, stored),) = rows(tally, "SELECT topic, value FROM outbox WHERE topic LIKE '%dead%'")
+    assert (topic, stored) == ("tally.dead-letters.v1", value)
+
+
+def test_truncated_avro_an_event_without_an_id_and_a_stranger_on_the_topic_are_dead_letters(tally: Runtime) -> None:
+    meter = Meter(tally)
+    whole = meter._codec.encode(CounterIncremented(counter_id="a", by=1))
+    meter.send_bytes("a", whole[:-1], {"ce_id": ids.new()})
+    meter.send_bytes("a", whole + b"x", {"ce_id": ids.new()})
+    meter.send_bytes("a", whole, {})
+    stranger = Codec(tally.registry, [CounterReported]).encode(CounterReported(counter_id="a", total=1))
+    meter.send_bytes("a", stranger, {"ce_id": ids.new()})
+    meter.send("a", 7)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 7})
+    errors = [letter.error for letter in tally.replay.list_dead(limit=10)]
+    assert len(errors) == 3, "an event type that the service doesn't read is none of its business"
+    assert "not a CounterIncremented" in errors[0]
+    assert "1 bytes follow the end" in errors[1]
+    assert "ce_id must be a UUID" in errors[2]
+
+
+def test_junk_does_not_use_up_the_id_of_an_event_to_come(tally: Runtime) -> None:
+    meter, event_id = Meter(tally), ids.new()
+    meter.send_bytes("a", b"junk", {"ce_id": event_id})
+    with consuming(tally):
+        meter.send("a", 3, event_id=event_id)
+        wait_until(lambda: totals(tally) == {"a": 3})
+
+
+def test_a_decision_that_raises_leaves_no_trace_and_its_neighbours_are_applied(tally: Runtime) -> None:
+    meter = Meter(tally)
+    meter.send("a", 1)
+    dead_id = meter.send("a", UNLUCKY)
+    meter.send("a", 2)
+    meter.send("b", 4)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 3, "b": 4})
+    (letter,) = tally.replay.list_dead(limit=10)
+    assert (letter.event_id, letter.error_type, letter.error) == (dead_id, "ValueError", "thirteen")
+    assert outcomes(tally) == {"applied": 3, "dead": 1}
+
+
+def test_what_the_database_refuses_is_found_by_halving_the_batch(tally: Runtime) -> None:
+    meter = Meter(tally)
+    for n in range(20):
+        meter.send("a", 1_000_000 if n == 11 else 1)
+        meter.send("b", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 19, "b": 20})
+    (letter,) = tally.replay.list_dead(limit=10)
+    assert "can't be stored" in letter.error
+    assert outcomes(tally) == {"applied": 39, "dead": 1}
+
+
+def test_a_locked_row_is_waited_for_and_is_no_dead_letter(tally: Runtime) -> None:
+    meter = Meter(tally)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+        dsn = tally.settings.database_url.replace("+psycopg", "")
+        with psycopg.connect(dsn) as holder:
+            holder.execute("SELECT * FROM counters WHERE counter_id = 'a' FOR UPDATE")
+            with psycopg.connect(dsn, autocommit=True) as admin:
+                meter.send("a", 2)
+                waiting = (
+                    "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                )
+                wait_until(lambda: admin.execute(waiting).fetchone() is not None)
+                (pid,) = admin.execute(waiting).fetchone() or (0,)
+                admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
+                wait_until(
+                    lambda: admin.execute(waiting).fetchone() not in (None, (pid,)) or not tally.consumer.is_ready
+                )
+            holder.rollback()
+        wait_until(lambda: totals(tally) == {"a": 3})
+    assert tally.replay.list_dead(limit=10) == []
+
+
+def test_a_lost_database_is_waited_for_and_is_no_dead_letter(tally: Runtime) -> None:
+    meter = Meter(tally)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+        dsn = tally.settings.database_url.replace("+psycopg", "")
+        with psycopg.connect(dsn, autocommit=True) as admin:
+            admin.execute(
+                """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+            )
+        meter.send("a", 2)
+        with psycopg.connect(dsn, autocommit=True) as reader:
+            wait_until(lambda: reader.execute("SELECT total FROM counters").fetchall() == [(3,)])
+    assert tally.replay.list_dead(limit=10) == []
+
+
+def test_a_commit_whose_answer_was_lost_is_not_repeated(tally: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    meter, lost = Meter(tally), []
+    run = tally.unit.run
+
+    def run_and_lose_the_answer(*arguments: Any) -> Any:
+        result = run(*arguments)
+        if not lost:
+            lost.append(True)
+            raise Outage("the connection broke after COMMIT")
+        return result
+
+    monkeypatch.setattr(tally.unit, "run", run_and_lose_the_answer)
+    meter.send("a", 5)
+    with consuming(tally):
+        wait_until(lambda: bool(lost))
+        meter.send("a", 1)
+        wait_until(lambda: totals(tally) == {"a": 6})
+    assert outcomes(tally) == {"applied": 2}
+
+
+def test_a_zombie_is_fenced_and_rolls_back(tally: Runtime) -> None:
+    meter = Meter(tally)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+        # Another consumer takes the partition over without this one's being told.
+        taken = tally.unit.administer(lambda tx: inbox.take_over(tx, "tally", {(INCREMENT.name, 0): 0}))
+        meter.send("a", 100)
+        wait_until(lambda: (INCREMENT.name, 0) not in tally.consumer._positions)
+        assert totals(tally) == {"a": 1}
+    assert taken[INCREMENT.name, 0].next_offset == 1
+
+
+def test_partitions_move_to_another_consumer_without_loss_or_repetition(parts: Parts, tally: Runtime) -> None:
+    meter = Meter(tally)
+    second = Runtime(tally.service, tally.settings)
+    with consuming(tally):
+        for n in range(50):
+            meter.send(f"k{n % 5}", 1)
+        with consuming(tally, second.consumer):
+            wait_until(lambda: second.consumer._positions != {})
+            for n in range(50):
+                meter.send_bytes(
+                    f"k{n % 5}",
+                    meter._codec.encode(CounterIncremented(counter_id=f"k{n % 5}", by=1)),
+                    {"ce_id": ids.new(), "ce_source": "/weir/meter"},
+                    partition=n % 24,
+                )
+            wait_until(lambda: sum(totals(tally).values()) == 100)
+    second.engine.dispose()
+    assert outcomes(tally) == {"applied": 100}
+
+
+def test_a_log_cut_short_stops_the_consumer_instead_of_skipping(tally: Runtime, parts: Parts) -> None:
+    meter = Meter(tally)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+    for _ in range(3):
+        meter.send("a", 1)
+    admin = AdminClient({"bootstrap.servers": parts.kafka_bootstrap})
+    for future in admin.delete_records([TopicPartition(INCREMENT.name, 0, 3)]).values():
+        future.result(10)
+    again = Runtime(tally.service, tally.settings)
+    with pytest.raises(KafkaException, match="[Oo]ffset"), consuming(again, again.consumer) as stop:
+        assert stop.wait(20)
+    assert totals(tally) == {"a": 1}
+
+
+def test_a_dead_letter_is_applied_after_all_once_the_fault_is_mended(tally: Runtime) -> None:
+    meter = Meter(tally)
+    dead_id = meter.send("a", UNLUCKY)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+    with pytest.raises(StillFails, match="thirteen"):
+        tally.replay.apply(dead_id, actor="ann")
+    assert totals(tally) == {"a": 1}
+    Superstition.is_active = False
+    tally.replay.apply(dead_id, actor="ann")
+    assert totals(tally) == {"a": 14}
+    assert tally.replay.find(dead_id).settled_by == "ann"
+    assert outcomes(tally) == {"applied": 2}
+    with pytest.raises(ReplayRefused, match="settled already"):
+        tally.replay.apply(dead_id, actor="ben")
+    assert totals(tally) == {"a": 14}
+
+
+def test_an_unreadable_event_that_came_twice_is_applied_once_when_its_schema_appears(tally: Runtime) -> None:
+    meter, event_id = Meter(tally), ids.new()
+    whole = meter._codec.encode(CounterIncremented(counter_id="a", by=4))
+    cut = whole[:-1]
+    for _ in range(2):
+        meter.send_bytes("a", cut, {"ce_id": event_id})
+    meter.send("b", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"b": 1})
+    letters = tally.replay.list_dead(limit=10)
+    assert len(letters) == 2
+    with transaction(tally.engine) as tx:
+        # What a repaired decoder would make of the same bytes.
+        fetch(tx, "UPDATE dead_letters SET value = %s RETURNING 1", (whole,))
+        tx.commit()
+    for letter in letters:
+        tally.replay.apply(letter.event_id, actor="ann")
+    assert totals(tally) == {"a": 4, "b": 1}
+
+
+def test_a_ledger_parks_the_key_of_what_it_could_not_apply_and_works_it_off_in_order(ledger: Runtime) -> None:
+    meter = Meter(ledger)
+    meter.send("a", 1)
+    dead_id = meter.send("a", UNLUCKY)
+    meter.send("a", 2)
+    meter.send("b", 5)
+    with consuming(ledger):
+        wait_until(lambda: totals(ledger) == {"a": 1, "b": 5})
+        meter.send("a", 3)
+        meter.send("b", 1)
+        wait_until(lambda: totals(ledger) == {"a": 1, "b": 6})
+        assert ledger.replay.parked_keys() == [("a", dead_id, 2)]
+        with pytest.raises(ReplayRefused, match="must be applied or discarded first"):
+            ledger.replay.release("a")
+        Superstition.is_active = False
+        ledger.replay.apply(dead_id, actor="ann")
+        assert ledger.replay.release("a") == 2
+        assert totals(ledger) == {"a": 19, "b": 6}
+        assert ledger.replay.parked_keys() == []
+        meter.send("a", 1)
+        wait_until(lambda: totals(ledger) == {"a": 20, "b": 6})
+    assert outcomes(ledger) == {"applied": 7}
+    reports = rows(
+        ledger,
+        "SELECT headers::json ->> 'ce_sequence' FROM outbox WHERE topic = 'tally.report.v1' AND key = 'a' ORDER BY id",
+    )
+    assert [number for (number,) in reports] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_second_failure_among_the_parked_leaves_the_rest_waiting_for_it(ledger: Runtime) -> None:
+    meter = Meter(ledger)
+    first = meter.send("a", UNLUCKY)
+    second = meter.send("a", UNLUCKY)
+    meter.send("a", 2)
+    with consuming(ledger):
+        wait_until(lambda: outcomes(ledger) == {"dead": 1, "parked": 2})
+    ledger.replay.discard(first, actor="ann")
+    assert ledger.replay.release("a") == 0
+    assert ledger.replay.parked_keys() == [("a", second, 1)]
+    ledger.replay.discard(second, actor="ann")
+    assert ledger.replay.release("a") == 1
+    assert totals(ledger) == {"a": 2}
+
+
+def test_junk_from_outsiders_parks_nobodys_key(ledger: Runtime) -> None:
+    meter = Meter(ledger)
+    meter.send_bytes("a", b"junk", {"ce_id": ids.new()})
+    meter.send("a", UNLUCKY, source="/elsewhere/meter")
+    meter.send("a", 2)
+    with consuming(ledger):
+        wait_until(lambda: totals(ledger) == {"a": 2})
+    assert ledger.replay.parked_keys() == []
+    assert outcomes(ledger) == {"applied": 1, "dead": 2}

@@ -1,0 +1,106 @@
+"""The real parts that tests run on: one broker, one registry, one Postgres; a fresh database for whoever asks."""
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from libs.common.service import Runtime, Service
+from libs.common.settings import Settings
+from stack import postgres
+from stack.settings import REPOSITORY, StackSettings
+from stack.stack import Stack
+
+TEST_FOLDER = Path(os.environ.get("WEIR_TEST_FOLDER", REPOSITORY / ".weir" / "test"))
+TEST_PORT_BASE = int(os.environ.get("WEIR_TEST_PORT_BASE", 29_000))
+"""Apart from where `make up` puts its own, so that both can run at once."""
+
+S = TypeVar("S", bound=Settings)
+
+
+class Parts:
+    """Where the real parts are, and how to get a clean piece of each."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.settings = stack.settings
+        # Kept in a variable: an admin client dies once nothing refers to it.
+        self._admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap, "log_level": 0})
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        return self.settings.kafka_bootstrap
+
+    @property
+    def registry_url(self) -> str:
+        return self.settings.registry_url
+
+    @contextmanager
+    def database(self, name: str) -> Iterator[str]:
+        """A new, empty database with an owner of its own; gone afterwards. Yields its SQLAlchemy address."""
+        unique, password = f"{name}_{secrets.token_hex(4)}", secrets.token_hex(8)
+        with psycopg.connect(postgres.admin_dsn(self.settings), autocommit=True) as connection:
+            postgres.create_database(connection, unique, password=password)
+            try:
+                yield (
+                    f"postgresql+psycopg://{unique}:{password}"
+                    f"@{self.settings.host}:{self.settings.postgres_port}/{unique}"
+                )
+            finally:
+                connection.execute(f'DROP DATABASE "{unique}" WITH (FORCE)'.encode())
+                connection.execute(f'DROP ROLE "{unique}"'.encode())
+
+    def create_topics(self, names: Sequence[str], *, partitions: int = 24) -> None:
+        """Make topics anew, without what they held."""
+        self.delete_topics(names)
+        topics = [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names]
+        for future in self._admin.create_topics(topics, operation_timeout=30).values():
+            future.result(30)
+
+    def delete_topics(self, names: Sequence[str]) -> None:
+        """Remove topics, if they are there."""
+        existing = set(self._admin.list_topics(timeout=10).topics) & set(names)
+        if existing:
+            for future in self._admin.delete_topics(sorted(existing), operation_timeout=30).values():
+                future.result(30)
+
+    @contextmanager
+    def runtime(self, service: Service, settings: type[S] | None = None, **overrides: Any) -> Iterator[Runtime]:
+        """A service wired to the real parts, with a fresh database that is ready to use. Its topics are made anew."""
+        with self.database(service.name) as database_url:
+            runtime = Runtime(service, service.settings(**{**self._addresses(database_url), **overrides}))
+            topics = {kind.contract.topic.name for kind in (*runtime.handlers.reads, *runtime.handlers.writes)}
+            self.create_topics(sorted(topics | {f"{service.name}.dead-letters.v1"}))
+            runtime.migrate()
+            runtime.codec.prepare(runtime.handlers.writes)
+            try:
+                yield runtime
+            finally:
+                runtime.stop.set()
+                runtime.engine.dispose()
+
+    def _addresses(self, database_url: str) -> dict[str, Any]:
+        return {
+            "database_url": database_url,
+            "kafka_bootstrap": self.kafka_bootstrap,
+            "registry_url": self.registry_url,
+        }
+
+
+@contextmanager
+def running_parts() -> Iterator[Parts]:
+    """The real parts: those that run already, else started for as long as this takes."""
+    stack = Stack(StackSettings(folder=TEST_FOLDER, port_base=TEST_PORT_BASE))
+    was_up = stack.is_up
+    stack.up_parts()
+    try:
+        yield Parts(stack)
+    finally:
+        if not was_up:
+            stack.down()

@@ -1,0 +1,142 @@
+"""A service's API on a free port, with its edge at work: what a client meets, real to the socket."""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import psycopg
+import uvicorn
+
+from libs.common import clients, ids, tracing
+from libs.common.clients import Scope
+from libs.common.database import fetch, transaction
+from libs.common.message import Message
+from libs.common.record import Record
+from libs.common.service import Role, Runtime
+from libs.common.sweep import NoClaim
+from stack import postgres
+from tests.parts import Parts
+from tests.waiting import wait_until
+
+CLIENTS = {
+    "shop": [Scope.READ, Scope.WRITE],
+    "rival": [Scope.READ, Scope.WRITE],
+    "reader": [Scope.READ],
+    "writer": [Scope.WRITE],
+    "staff": [Scope.READ, Scope.WRITE, Scope.STAFF],
+}
+
+
+class Api:
+    """Sends requests as one client or another."""
+
+    def __init__(self, runtime: Runtime, address: str) -> None:
+        self.runtime = runtime
+        self.address = address
+        self.keys = {name: _let_in(runtime, name, scopes) for name, scopes in CLIENTS.items()}
+        self._http = httpx.Client(base_url=address, timeout=30)
+
+    def get(self, path: str, *, by: str | None = "shop", **parameters: Any) -> httpx.Response:
+        return self._http.get(path, headers=self.headers(by=by), params=parameters)
+
+    def post(
+        self,
+        path: str,
+        body: Any = None,
+        *,
+        by: str | None = "shop",
+        key: str | None = "",
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30,
+    ) -> httpx.Response:
+        """Post JSON, or bytes as they are. A key is made up unless one is given; None sends none."""
+        content = {"content": body} if isinstance(body, bytes) or hasattr(body, "__next__") else {"json": body}
+        given = {**self.headers(by=by, key=key or (None if key is None else secrets.token_hex(8))), **(headers or {})}
+        if isinstance(body, bytes):
+            given.setdefault("Content-Type", "application/json")
+        return self._http.post(path, headers=given, timeout=timeout, **content)
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self._http.request(method, path, **more)
+
+    def headers(self, *, by: str | None = "shop", key: str | None = None) -> dict[str, str]:
+        return ({"Authorization": f"Bearer {self.keys[by]}"} if by else {}) | ({"Idempotency-Key": key} if key else {})
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@contextmanager
+def serving(
+    runtime: Runtime,
+    *,
+    is_ready: Callable[[], Mapping[str, bool]] = lambda: {"api": True},
+    is_edge_at_work: bool = True,
+) -> Iterator[Api]:
+    """The API for as long as the block lasts."""
+    config = uvicorn.Config(
+        runtime.app([Role.API], is_ready), host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    stop = threading.Event()
+    threads = [threading.Thread(target=server.run)]
+    if is_edge_at_work:
+        threads.append(threading.Thread(target=runtime.edge.run, args=(stop,)))
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        api = Api(runtime, f"http://127.0.0.1:{port}")
+        yield api
+        api.close()
+    finally:
+        server.should_exit = True
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+@contextmanager
+def database_away(parts: Parts, runtime: Runtime) -> Iterator[None]:
+    """A service's database lets nobody in for as long as the block lasts, and throws out who is."""
+    name = runtime.engine.url.database
+    with psycopg.connect(postgres.admin_dsn(parts.settings), autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        try:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            yield
+        finally:
+            admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+
+
+def tell(runtime: Runtime, *bodies: Record) -> None:
+    """Have a service decide on events, as its consumer would. Raises AssertionError if one would be a dead letter."""
+    messages = [
+        Message(message_id=ids.new(), body=body, received_at=datetime.now(UTC), trace=tracing.begin())
+        for body in bodies
+    ]
+    for result in runtime.unit.run(messages, NoClaim()):
+        assert result.error is None, result.error
+
+
+def counts(runtime: Runtime, *tables: str) -> dict[str, int]:
+    """How many rows some tables have."""
+    with transaction(runtime.engine) as tx:
+        return {table: fetch(tx, f"SELECT count(*) FROM {table}")[0][0] for table in tables}
+
+
+def rows(runtime: Runtime, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    with transaction(runtime.engine) as tx:
+        return fetch(tx, query, parameters)
+
+
+def _let_in(runtime: Runtime, name: str, scopes: Sequence[Scope]) -> str:
+    key = clients.new_key()
+    runtime.unit.administer(lambda tx: clients.register(tx, name, key, scopes))
+    return key

@@ -1,0 +1,1 @@
+"""A very small service for testing the plumbing on real parts: it counts, and reports its counts."""

@@ -1,0 +1,98 @@
+"""The tally, in the one shape."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from libs.common.batch import Handlers, Refusal
+from libs.common.database import execute, fetch
+from libs.common.events import Event
+from libs.common.message import Command, Message
+from libs.common.record import Record
+from libs.common.service import Service
+from libs.common.settings import Settings
+from libs.common.state import Aggregates, Numbered, State
+from tests.tally.events import REPORT, CounterIncremented, CounterReported
+
+UNLUCKY = 13
+"""The increment that the decision can't stand, until someone mends it."""
+
+
+class Increment(Command):
+    counter_id: str
+    by: int
+
+
+class Counter(Record):
+    counter_id: str
+    total: int = 0
+    sequence: int = 0
+
+
+class Tally(State):
+    def __init__(self, counters: dict[str, Counter]) -> None:
+        self.counters: Aggregates[Counter] = Aggregates(counters)
+        super().__init__(self.counters, numbering={REPORT: Numbered(aggregates=self.counters)})
+
+
+class Superstition:
+    """Whether the fault in the decision is still there: switched off by tests that replay."""
+
+    is_active = True
+
+
+def count(tally: Tally, body: CounterIncremented | Increment, at: datetime) -> Sequence[Event] | Refusal:
+    counter = tally.counters.get(body.counter_id) or Counter(counter_id=body.counter_id)
+    total = counter.total + body.by
+    tally.counters.put(body.counter_id, Counter(counter_id=body.counter_id, total=total, sequence=counter.sequence))
+    if body.by == UNLUCKY and Superstition.is_active:
+        raise ValueError("thirteen")
+    if body.by < 0:
+        return Refusal(reason="negative", detail="counters only grow", field="by")
+    return [CounterReported(counter_id=body.counter_id, total=total)]
+
+
+def load(tx: Connection, messages: Sequence[Message]) -> Tally:
+    ids = sorted({message.body.counter_id for message in messages if hasattr(message.body, "counter_id")})
+    execute(tx, "INSERT INTO counters SELECT unnest(%b::text[]), 0, 0 ON CONFLICT DO NOTHING", (ids,))
+    rows = fetch(
+        tx,
+        "SELECT counter_id, total, sequence FROM counters WHERE counter_id = ANY(%b::text[]) ORDER BY 1 FOR NO KEY UPDATE",
+        (ids,),
+    )
+    return Tally({id_: Counter(counter_id=id_, total=total, sequence=sequence) for id_, total, sequence in rows})
+
+
+def save(tx: Connection, tally: Tally) -> None:
+    changed = tally.counters.updated
+    execute(
+        tx,
+        """UPDATE counters c SET total = v.total, sequence = v.sequence
+             FROM unnest(%b::text[], %b::bigint[], %b::bigint[]) AS v (counter_id, total, sequence)
+            WHERE c.counter_id = v.counter_id""",
+        ([c.counter_id for c in changed], [c.total for c in changed], [c.sequence for c in changed]),
+    )
+
+
+def service(*, parks_keys: bool = False) -> Service:
+    def handlers(_: Settings) -> Handlers:
+        return Handlers(
+            service="tally",
+            load=load,
+            save=save,
+            decisions={CounterIncremented: count, Increment: count},
+            writes=(CounterReported,),
+            parks_keys=parks_keys,
+        )
+
+    return Service(
+        name="tally",
+        title="Tally",
+        description="Counts, for tests.",
+        folder=Path(__file__).parent,
+        settings=Settings,
+        handlers=handlers,
+        routes=lambda _: [],
+    )

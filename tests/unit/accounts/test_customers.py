@@ -1,0 +1,278 @@
+"""Customers and their accounts: registered, verified, served within limits, turned away."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from libs.common import ids
+from libs.common.money import SCALES
+from libs.common.record import Record
+from schemas.accounts.events import AccountOpened, CustomerKind, CustomerPersonalData, CustomerRegistered
+from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
+from services.accounts.domain.customers import (
+    DEBIT_MAX_BY_TIER,
+    Close,
+    Freeze,
+    OpenAccount,
+    RefusalReason,
+    RegisterCustomer,
+    Thaw,
+    account_id_of,
+)
+from services.accounts.domain.ledger import (
+    AccountStatus,
+    CustomerStatus,
+    TransferKind,
+    blocked_funds_account_id,
+    external_account_id,
+    internal_accounts,
+)
+from tests.unit.accounts.books import ANN, ANNS, BEN, BENS, NOBODYS, START, Books, Pay, customer, fund
+
+EVE = ids.named("eve")
+REGISTER = RegisterCustomer(
+    customer_id=EVE,
+    kind=CustomerKind.COMPANY,
+    personal=CustomerPersonalData(name="Eve Ltd", country="MT"),
+    currencies=("EUR", "JPY"),
+)
+EXTERNAL, BLOCKED_FUNDS = external_account_id("EUR"), blocked_funds_account_id("EUR")
+
+EMPTY = {"posted_minor": 0}
+CLOSED, FROZEN = {"status": AccountStatus.CLOSED}, {"status": AccountStatus.FROZEN}
+
+
+def verified(customer_id: str, tier: int = 2) -> CustomerVerified:
+    return CustomerVerified(customer_id=customer_id, tier=tier, verified_at=START)
+
+
+def statuses(books: Books, customer_id: str) -> set[AccountStatus]:
+    return {account.status for account in books.accounts.values() if account.customer_id == customer_id}
+
+
+# Why a request is refused, in order of precedence: each row breaks what it names and everything that comes after it.
+
+REFUSED: list[tuple[RefusalReason, str, Record, CustomerStatus, Mapping[str, Mapping[str, Any]]]] = [
+    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", fund(NOBODYS, 1, "USD"), CustomerStatus.VERIFIED, {}),
+    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", fund(EXTERNAL, 1, "USD"), CustomerStatus.VERIFIED, {}),
+    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", fund(BLOCKED_FUNDS, 1), CustomerStatus.VERIFIED, {}),
+    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Freeze(account_id=NOBODYS), CustomerStatus.VERIFIED, {}),
+    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Freeze(account_id=BLOCKED_FUNDS), CustomerStatus.VERIFIED, {}),
+    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Thaw(account_id=NOBODYS), CustomerStatus.VERIFIED, {}),
+    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Thaw(account_id=EXTERNAL), CustomerStatus.VERIFIED, {}),
+    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Close(account_id=NOBODYS), CustomerStatus.VERIFIED, {}),
+    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Close(account_id=BLOCKED_FUNDS), CustomerStatus.VERIFIED, {}),
+    (
+        RefusalReason.CUSTOMER_UNKNOWN,
+        "customer_id",
+        OpenAccount(customer_id=EVE, currency="EUR"),
+        CustomerStatus.VERIFIED,
+        {},
+    ),
+    *(
+        (RefusalReason.CUSTOMER_NOT_VERIFIED, "customer_id", OpenAccount(customer_id=ANN, currency="EUR"), status, {})
+        for status in CustomerStatus
+        if status is not CustomerStatus.VERIFIED
+    ),
+    *(
+        (RefusalReason.CUSTOMER_NOT_VERIFIED, "account_id", Thaw(account_id=ANNS), status, {ANNS: frozen})
+        for status in CustomerStatus
+        if status is not CustomerStatus.VERIFIED
+        for frozen in ({}, FROZEN)
+    ),
+    (
+        RefusalReason.ACCOUNT_EXISTS,
+        "currency",
+        OpenAccount(customer_id=ANN, currency="EUR"),
+        CustomerStatus.VERIFIED,
+        {},
+    ),
+    (
+        RefusalReason.ACCOUNT_EXISTS,
+        "currency",
+        OpenAccount(customer_id=ANN, currency="EUR"),
+        CustomerStatus.VERIFIED,
+        {ANNS: CLOSED},
+    ),
+    (RefusalReason.ACCOUNT_CLOSED, "account_id", fund(ANNS, 1, "USD"), CustomerStatus.VERIFIED, {ANNS: CLOSED}),
+    (RefusalReason.ACCOUNT_CLOSED, "account_id", Freeze(account_id=ANNS), CustomerStatus.VERIFIED, {ANNS: CLOSED}),
+    (RefusalReason.ACCOUNT_CLOSED, "account_id", Close(account_id=ANNS), CustomerStatus.VERIFIED, {ANNS: CLOSED}),
+    (RefusalReason.ACCOUNT_FROZEN, "account_id", fund(ANNS, 1, "USD"), CustomerStatus.VERIFIED, {ANNS: FROZEN}),
+    (RefusalReason.ACCOUNT_NOT_FROZEN, "account_id", Thaw(account_id=ANNS), CustomerStatus.VERIFIED, {}),
+    (RefusalReason.ACCOUNT_NOT_FROZEN, "account_id", Thaw(account_id=ANNS), CustomerStatus.VERIFIED, {ANNS: CLOSED}),
+    (RefusalReason.ACCOUNT_NOT_EMPTY, "account_id", Close(account_id=ANNS), CustomerStatus.VERIFIED, {}),
+    (
+        RefusalReason.ACCOUNT_NOT_EMPTY,
+        "account_id",
+        Close(account_id=ANNS),
+        CustomerStatus.VERIFIED,
+        {ANNS: {"posted_minor": 0, "held_minor": 1, "floor_minor": -1}},
+    ),
+    (RefusalReason.CURRENCY_NOT_HELD, "currency", fund(ANNS, 1, "USD"), CustomerStatus.VERIFIED, {}),
+]
+
+
+@pytest.mark.parametrize(("reason", "field", "request_", "status", "changes"), REFUSED)
+def test_a_request_is_refused_for_the_first_reason_that_applies(
+    reason: RefusalReason,
+    field: str,
+    request_: Record,
+    status: CustomerStatus,
+    changes: Mapping[str, Mapping[str, Any]],
+) -> None:
+    books = Books(changes=changes)
+    books.customers[ANN] = customer(ANN, status)
+    before = dict(books.accounts), dict(books.customers), len(books.entries)
+    assert books.refuses(request_) == (reason, field)
+    assert (books.accounts, books.customers, len(books.entries)) == before
+    assert books.events == []
+
+
+def test_no_reason_to_refuse_is_left_out_and_the_table_is_in_order_of_precedence() -> None:
+    assert list(dict.fromkeys(row[0] for row in REFUSED)) == list(RefusalReason)
+
+
+# A customer's life
+
+
+def test_a_customer_is_registered_and_has_no_account_until_it_is_verified() -> None:
+    books = Books()
+    (registered,) = books.hears(REGISTER)
+    assert isinstance(registered, CustomerRegistered)
+    assert (registered.customer_id, registered.kind) == (EVE, CustomerKind.COMPANY)
+    assert registered.personal == REGISTER.personal
+    assert (books.customers[EVE].status, statuses(books, EVE)) == (CustomerStatus.REGISTERED, set())
+
+
+def test_a_verified_customer_gets_the_accounts_it_wanted_once() -> None:
+    books = Books()
+    books.hears(REGISTER)
+    opened = books.hears(verified(EVE))
+    assert [(e.account_id, e.currency) for e in opened if isinstance(e, AccountOpened)] == [
+        (account_id_of(EVE, "EUR"), "EUR"),
+        (account_id_of(EVE, "JPY"), "JPY"),
+    ]
+    assert books.hears(verified(EVE)) == []
+
+
+@pytest.mark.parametrize(
+    ("tier", "currency", "debit_max_minor"),
+    [
+        (0, "EUR", 0),
+        (1, "EUR", 1_000_00),
+        (2, "EUR", 15_000_00),
+        (3, "EUR", None),
+        (4, "EUR", 0),
+        (1, "JPY", 1_000),
+        (2, "BHD", 15_000_000),
+    ],
+)
+def test_the_limit_of_an_account_follows_from_the_tier(tier: int, currency: str, debit_max_minor: int | None) -> None:
+    books = Books()
+    books.hears(REGISTER)
+    books.hears(verified(EVE, tier), OpenAccount(customer_id=EVE, currency="BHD"))
+    assert books.accounts[account_id_of(EVE, currency)].debit_max_minor == debit_max_minor
+
+
+def test_a_new_tier_changes_the_limits_of_all_accounts() -> None:
+    books = Books()
+    books.hears(REGISTER)
+    books.hears(verified(EVE, 1))
+    books.hears(verified(EVE, 2))
+    assert books.accounts[account_id_of(EVE, "EUR")].debit_max_minor == 15_000_00
+    assert books.accounts[ANNS].debit_max_minor is None, "and of nobody else's"
+
+
+def test_every_limit_is_a_whole_number_of_every_currency() -> None:
+    for whole_units in DEBIT_MAX_BY_TIER.values():
+        for scale in SCALES.values():
+            assert whole_units is None or whole_units * 10**scale >= whole_units
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        (CustomerRefused(customer_id=ANN, refused_at=START), CustomerStatus.REFUSED),
+        (CustomerRestricted(customer_id=ANN, restricted_at=START), CustomerStatus.RESTRICTED),
+    ],
+)
+def test_the_accounts_of_a_customer_who_is_turned_away_are_frozen_until_someone_thaws_them(
+    event: Record, status: CustomerStatus
+) -> None:
+    books = Books()
+    books.hears(OpenAccount(customer_id=ANN, currency="USD"), OpenAccount(customer_id=ANN, currency="JPY"))
+    books.hears(Close(account_id=account_id_of(ANN, "JPY")), Freeze(account_id=account_id_of(ANN, "USD")))
+    books.hears(event)
+    assert (books.told, books.customers[ANN].status) == (["AccountFrozen"], status)
+    assert books.accounts[account_id_of(ANN, "JPY")].status is AccountStatus.CLOSED
+    assert statuses(books, BEN) == {AccountStatus.OPEN}
+    assert books.hears(event) == [], "a repetition changes nothing"
+    books.hears(verified(ANN))
+    assert books.accounts[ANNS].status is AccountStatus.FROZEN, "to be verified again thaws nothing by itself"
+    books.hears(Thaw(account_id=ANNS))
+    assert (books.told, books.accounts[ANNS].status) == (["AccountThawed"], AccountStatus.OPEN)
+
+
+def test_a_customer_refused_before_it_was_verified_has_no_accounts() -> None:
+    books = Books()
+    books.hears(REGISTER)
+    books.hears(CustomerRefused(customer_id=EVE, refused_at=START))
+    assert (books.events, statuses(books, EVE)) == ([], set())
+
+
+def test_word_about_a_customer_nobody_knows_is_a_dead_letter() -> None:
+    (result,) = Books().run([verified(EVE)])
+    assert isinstance(result.error, KeyError)
+
+
+# Accounts
+
+
+def test_freezing_twice_is_freezing_once() -> None:
+    books = Books()
+    books.hears(Freeze(account_id=ANNS))
+    assert books.told == ["AccountFrozen"]
+    assert books.hears(Freeze(account_id=ANNS)) == []
+
+
+def test_a_frozen_account_neither_pays_nor_receives() -> None:
+    books = Books()
+    books.hears(Freeze(account_id=ANNS))
+    books.hears(Pay().initiated, Pay(2, debtor=BENS, creditor=ANNS).initiated)
+    assert books.told == ["FundsDeclined", "FundsDeclined"]
+
+
+def test_an_empty_account_can_be_closed_and_stays_closed() -> None:
+    books = Books(changes={ANNS: EMPTY})
+    books.hears(Close(account_id=ANNS))
+    assert books.told == ["AccountClosed"]
+    books.hears(verified(ANN))
+    assert books.accounts[ANNS].status is AccountStatus.CLOSED
+
+
+def test_money_from_outside_is_owed_to_the_world_outside() -> None:
+    books = Books()
+    books.hears(fund(BENS, 5_00, transfer="second"))
+    assert books.money(BENS) == (5_00, 0, 5_00)
+    assert books.money(EXTERNAL)[0] == -105_00
+    transfer = books.transfers[-1]
+    assert (transfer.kind, transfer.debit_account_id, transfer.effective_at) == (TransferKind.FUNDING, EXTERNAL, START)
+    assert [(e.account_id, e.number, e.balance_minor) for e in books.entries[-2:]] == [
+        (EXTERNAL, 2, -105_00),
+        (BENS, 1, 5_00),
+    ]
+
+
+def test_accounts_opened_in_the_same_batch_can_be_funded_and_pay() -> None:
+    books = Books()
+    books.hears(OpenAccount(customer_id=ANN, currency="USD"), fund(account_id_of(ANN, "USD"), 9_00, "USD"))
+    assert books.money(account_id_of(ANN, "USD")) == (9_00, 0, 9_00)
+
+
+def test_every_currency_has_its_own_accounts_of_the_house() -> None:
+    made = [account.account_id for currency in SCALES for account in internal_accounts(currency)]
+    assert len(set(made)) == 2 * len(SCALES)
+    assert all(account.customer_id is None for account in internal_accounts("EUR"))
+    with pytest.raises(ValueError, match="belongs to no customer"):
+        _ = internal_accounts("EUR")[0].owner_id

@@ -1,0 +1,184 @@
+"""An office kept in memory: lists, customers, payments and cases, and short words for what happens to them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from libs.common import ids
+from libs.common.batch import Decided, decide_all
+from libs.common.events import Event
+from libs.common.inbox import Outcome
+from libs.common.message import Message, Trace
+from libs.common.record import Record
+from schemas.accounts.events import CustomerKind, CustomerPersonalData, CustomerRegistered
+from schemas.payments.events import (
+    Channel,
+    EncryptedPersonalData,
+    InternalReason,
+    Party,
+    PaymentEvidence,
+    PaymentInitiated,
+    PaymentOrder,
+    PaymentPersonalData,
+    PaymentSuspended,
+)
+from services.compliance.domain.case import Act, Case
+from services.compliance.domain.parties import Parties
+from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
+from services.compliance.handlers import handlers
+from services.compliance.lists.listed import ListedParty
+from services.compliance.lists.own import parse_own
+from services.compliance.matching.index import NameIndex, SourcedParty
+from services.compliance.matching.screening import Verdict
+from services.compliance.settings import ComplianceSettings
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+DECIDE_BY = START + timedelta(days=5)
+SETTINGS = ComplianceSettings(database_url="postgresql://nowhere")
+HANDLERS = handlers(SETTINGS)
+
+PAYMENT, CUSTOMER, ACCOUNT = ids.named("payment"), ids.named("customer"), ids.named("account")
+CREDITOR_ACCOUNT = ids.named("creditor's account")
+
+HEADER = "entity_id,kind,name,aliases,weak_aliases,birth_dates,countries,programme,remarks\n"
+LIST = HEADER + '1,person,"VARKOSKY, Dmitrun",,,1968-03-14,RU,,\n2,person,"SMITHERINGALE, John",,,,,,\n'
+LISTED = "Dmitrun Varkosky"
+ALIKE = "Dmitrun Varkoskiy"
+ORDINARY = "Ann Miller"
+
+
+class Office:
+    """Decides as the service does, and keeps what it decided."""
+
+    def __init__(self, listed: str = LIST) -> None:
+        self.now = START
+        self.customers: dict[str, Customer] = {}
+        self.screenings: dict[str, Screening] = {}
+        self.cases: dict[str, Case] = {}
+        self.acts: list[Act] = []
+        self.blocked: list[BlockedProperty] = []
+        self.remembered: dict[str, Verdict] = {}
+        self.searches = 0
+        self._version = 0
+        self.switch_to(listed)
+
+    def switch_to(self, listed: str) -> None:
+        """A new version of the list is live."""
+        self._version += 1
+        parties: Sequence[ListedParty] = parse_own(listed.encode())
+        sourced = [SourcedParty(list_name="test", import_id=self._version, party=party) for party in parties]
+        self.index = NameIndex(sourced, version=self._version)
+
+    def decide(self, *bodies: Record) -> list[Event]:
+        """The events that some bodies lead to, decided as one batch. Raises what a decision raised."""
+        return [event for result, events in self._run(bodies) for event in self._applied(result, events)]
+
+    def refusal(self, body: Record) -> str | None:
+        """Why a command is refused, if it is."""
+        ((result, _),) = self._run([body])
+        return result.refusal.reason if result.refusal else None
+
+    def case(self) -> Case:
+        """The one case there is."""
+        (case,) = self.cases.values()
+        return case
+
+    def timeline(self) -> list[str]:
+        return [act.kind.value for act in self.acts]
+
+    def _run(self, bodies: Sequence[Record]) -> list[tuple[Decided, list[Event]]]:
+        self.now += timedelta(minutes=1)
+        work = Work(
+            customers=self.customers,
+            screenings=self.screenings,
+            cases=self.cases,
+            parties=Parties(self.index, self.remembered, remember_for=SETTINGS.policy.remember_for),
+            lists_version=f"test:{self._version}",
+            policy=SETTINGS.policy,
+        )
+        told: list[Event] = []
+
+        def keep(event: Event) -> bytes:
+            told.append(event)
+            return b""
+
+        results = []
+        for result in decide_all(HANDLERS, work, [self._message(body) for body in bodies], keep):
+            results.append((result, told[: len(result.rows)]))
+            del told[: len(result.rows)]
+        self._keep(work)
+        return results
+
+    def _message(self, body: Record) -> Message:
+        trace = Trace(correlation_id=PAYMENT, traceparent="")
+        return Message(message_id=ids.new(), body=body, received_at=self.now, trace=trace)
+
+    def _applied(self, result: Decided, events: list[Event]) -> list[Event]:
+        if result.error is not None:
+            raise result.error
+        assert result.outcome is Outcome.APPLIED
+        assert result.refusal is None, result.refusal
+        return events
+
+    def _keep(self, work: Work) -> None:
+        self.customers = {**self.customers, **_by(work.customers.values(), "customer_id")}
+        self.screenings = {**self.screenings, **_by(work.screenings.values(), "payment_id")}
+        self.cases = {**self.cases, **_by(work.cases.values(), "case_id")}
+        self.acts += list(work.acts)
+        self.blocked += list(work.blocked)
+        self.searches += len(work.parties.screened)
+        self.remembered |= {party.party_key: party.verdict for party in work.parties.screened}
+
+
+def _by(values: Sequence[Any], field: str) -> Mapping[str, Any]:
+    return {getattr(value, field): value for value in values}
+
+
+def order(
+    debtor: str = ORDINARY, creditor: str = "Ben Baker", *, is_encrypted: bool = False, **of: Any
+) -> PaymentOrder:
+    personal: PaymentPersonalData | EncryptedPersonalData = PaymentPersonalData(
+        debtor=Party(name=debtor, **of), creditor=Party(name=creditor)
+    )
+    if is_encrypted:
+        personal = EncryptedPersonalData(key_id="k", ciphertext=b"?")
+    return PaymentOrder(
+        client_id="shop",
+        debtor_account_id=ACCOUNT,
+        creditor_account_id=CREDITOR_ACCOUNT,
+        debtor_customer_id=CUSTOMER,
+        creditor_customer_id=ids.named("creditor"),
+        amount_minor=12_345,
+        currency="EUR",
+        channel=Channel.API,
+        instructed_at=START,
+        personal=personal,
+    )
+
+
+def initiated(ordered: PaymentOrder | None = None, payment_id: str = PAYMENT) -> PaymentInitiated:
+    return PaymentInitiated(payment_id=payment_id, order=ordered or order(), initiated_at=START)
+
+
+def suspended(
+    *reasons: InternalReason, evidence: PaymentEvidence | None = None, at: datetime = START
+) -> PaymentSuspended:
+    return PaymentSuspended(
+        payment_id=PAYMENT,
+        order=order(),
+        reasons=reasons or (InternalReason.COMPLIANCE_REVIEW,),
+        evidence=evidence or PaymentEvidence(compliance_outcome="review", fraud_outcome="allow", funds_outcome="held"),
+        decide_by=DECIDE_BY,
+        suspended_at=at,
+    )
+
+
+def registered(
+    name: str = ORDINARY,
+    *,
+    kind: CustomerKind = CustomerKind.PERSON,
+    birth_date: str | None = None,
+    country: str | None = None,
+) -> CustomerRegistered:
+    personal = CustomerPersonalData(name=name, birth_date=birth_date, country=country)
+    return CustomerRegistered(customer_id=CUSTOMER, kind=kind, personal=personal, registered_at=START)

@@ -1,0 +1,186 @@
+"""Customers: served, refused, or left to people; and looked at again whenever a list changes."""
+
+import pytest
+
+from libs.common.record import replace
+from schemas.accounts.events import CustomerKind, EncryptedPersonalData
+from schemas.compliance.events import (
+    CaseDecision,
+    CaseOpened,
+    CaseResolved,
+    CustomerRefused,
+    CustomerRestricted,
+    CustomerVerified,
+)
+from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, RefusalReason, TakeCase
+from services.compliance.domain.case import CaseStatus
+from services.compliance.domain.customers import RescreenCustomer
+from services.compliance.domain.work import CustomerStatus
+from tests.unit.compliance.office import ALIKE, CUSTOMER, HEADER, LIST, LISTED, ORDINARY, Office, registered
+
+RESCREEN = RescreenCustomer(customer_id=CUSTOMER)
+NEWLY_LISTED = LIST + '3,person,"MILLER, Anne",,,,,,\n'
+NEWLY_BLOCKED = LIST + "3,person,Zarifan Qandarus,,,,,,\n"
+
+
+def status(office: Office) -> CustomerStatus:
+    return office.customers[CUSTOMER].status
+
+
+def decide(office: Office, decision: CaseDecision) -> list[object]:
+    """Two people decide the one case."""
+    case_id = office.case().case_id
+    office.decide(TakeCase(case_id=case_id, actor="ann", version=office.case().version))
+    office.decide(
+        ProposeDecision(case_id=case_id, actor="ann", version=office.case().version, decision=decision, note="seen")
+    )
+    return list(office.decide(ConfirmDecision(case_id=case_id, actor="ben", version=office.case().version, note="")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "birth_date", "tier"),
+    [
+        (CustomerKind.PERSON, "1980-05-17", 2),
+        (CustomerKind.PERSON, "1980-05", 1),
+        (CustomerKind.PERSON, None, 1),
+        (CustomerKind.COMPANY, None, 2),
+        (CustomerKind.UNKNOWN, None, 1),
+    ],
+)
+def test_a_customer_resembling_nobody_is_verified_as_far_as_it_is_identified(
+    kind: CustomerKind, birth_date: str | None, tier: int
+) -> None:
+    (event,) = Office().decide(registered(kind=kind, birth_date=birth_date))
+    assert isinstance(event, CustomerVerified)
+    assert event.tier == tier
+
+
+def test_a_listed_customer_is_refused() -> None:
+    office = Office()
+    (event,) = office.decide(registered(LISTED))
+    assert isinstance(event, CustomerRefused)
+    assert office.cases == {}
+
+
+def test_a_customer_in_doubt_becomes_a_case() -> None:
+    office = Office()
+    (event,) = office.decide(registered(ALIKE))
+    assert isinstance(event, CaseOpened)
+    assert (event.customer_id, event.partition_key, event.payment_id) == (CUSTOMER, CUSTOMER, None)
+    assert office.case().reasons == ("resembles_listed",)
+    assert status(office) is CustomerStatus.IN_REVIEW
+
+
+def test_an_encrypted_customer_becomes_a_case() -> None:
+    office = Office()
+    encrypted = replace(registered(), personal=EncryptedPersonalData(key_id="k", ciphertext=b"?"))
+    (event,) = office.decide(encrypted)
+    assert isinstance(event, CaseOpened)
+    assert office.case().reasons == ("not_screenable",)
+    assert [type(event) for event in decide(office, CaseDecision.APPROVE)] == [CaseResolved, CustomerVerified]
+
+
+def test_a_customer_registered_twice_is_answered_once() -> None:
+    office = Office()
+    office.decide(registered())
+    assert office.decide(registered()) == []
+
+
+def test_people_approve_a_customer_and_it_is_verified() -> None:
+    office = Office()
+    office.decide(registered(ALIKE, birth_date="1990-01-01"))
+    resolved, verified = decide(office, CaseDecision.APPROVE)
+    assert isinstance(resolved, CaseResolved)
+    assert (resolved.proposed_by, resolved.confirmed_by, resolved.customer_id) == ("ann", "ben", CUSTOMER)
+    assert isinstance(verified, CustomerVerified)
+    assert verified.tier == 2
+
+
+@pytest.mark.parametrize("decision", [CaseDecision.REJECT, CaseDecision.BLOCK])
+def test_people_reject_a_customer_and_it_is_refused(decision: CaseDecision) -> None:
+    office = Office()
+    office.decide(registered(ALIKE))
+    _, refused = decide(office, decision)
+    assert isinstance(refused, CustomerRefused)
+    assert status(office) is CustomerStatus.REFUSED
+
+
+def test_a_customer_that_a_new_list_resembles_is_restricted_and_becomes_a_case() -> None:
+    office = Office()
+    office.decide(registered(ORDINARY))
+    office.switch_to(NEWLY_LISTED)
+    restricted, opened = office.decide(RESCREEN)
+    assert isinstance(restricted, CustomerRestricted)
+    assert isinstance(opened, CaseOpened)
+    assert office.case().reasons == ("list_changed",)
+    assert status(office) is CustomerStatus.RESTRICTED
+
+
+def test_a_customer_is_looked_at_once_for_each_version_of_the_lists() -> None:
+    office = Office()
+    office.decide(registered(ORDINARY))
+    assert office.decide(RESCREEN) == []
+    office.switch_to(NEWLY_LISTED)
+    assert office.decide(RESCREEN) != []
+    assert office.decide(RESCREEN) == []
+
+
+def test_a_customer_that_no_list_resembles_goes_on_undisturbed() -> None:
+    office = Office()
+    office.decide(registered(ORDINARY))
+    office.switch_to(LIST + "3,person,Someone Else,,,,,,\n")
+    assert office.decide(RESCREEN) == []
+    assert status(office) is CustomerStatus.VERIFIED
+    assert office.customers[CUSTOMER].catalogue_version == 2
+
+
+def test_what_people_have_cleared_stays_cleared_when_lists_change() -> None:
+    office = Office()
+    office.decide(registered(ALIKE))
+    decide(office, CaseDecision.APPROVE)
+    office.switch_to(LIST + "3,person,Someone Else,,,,,,\n")
+    assert office.decide(RESCREEN) == []
+    office.switch_to(LIST + '4,person,"VARKOSKIY, Dmitrum",,,,,,\n')
+    restricted, opened = office.decide(RESCREEN)
+    assert isinstance(restricted, CustomerRestricted)
+    assert isinstance(opened, CaseOpened)
+    customer = office.case().customer
+    assert customer is not None
+    assert [hit.entity_id for hit in customer.verdict.hits] == ["4"]
+
+
+def test_a_customer_who_is_listed_now_can_not_be_approved() -> None:
+    office = Office()
+    office.decide(registered("Zarifan Qandarus"))
+    office.switch_to(NEWLY_BLOCKED)
+    office.decide(RESCREEN)
+    case_id = office.case().case_id
+    office.decide(TakeCase(case_id=case_id, actor="ann", version=office.case().version))
+    approve = ProposeDecision(
+        case_id=case_id, actor="ann", version=office.case().version, decision=CaseDecision.APPROVE, note="seen"
+    )
+    assert office.refusal(approve) == RefusalReason.LISTED_PARTY
+
+
+def test_a_refused_customer_stays_refused_whatever_lists_say() -> None:
+    office = Office()
+    office.decide(registered(LISTED))
+    office.switch_to(HEADER + "9,person,Someone Else,,,,,,\n")
+    assert office.decide(RESCREEN) == []
+    assert status(office) is CustomerStatus.REFUSED
+
+
+def test_news_about_a_customer_under_review_takes_a_proposal_back() -> None:
+    office = Office()
+    office.decide(registered(ALIKE))
+    case_id = office.case().case_id
+    office.decide(TakeCase(case_id=case_id, actor="ann", version=1))
+    office.decide(ProposeDecision(case_id=case_id, actor="ann", version=2, decision=CaseDecision.APPROVE, note="seen"))
+    office.switch_to(LIST + '4,person,"VARKOSKIY, Dmitrum",,,,,,\n')
+    assert office.decide(RESCREEN) == []
+    assert office.case().status is CaseStatus.TAKEN
+    assert office.case().proposal is None
+
+
+def test_looking_at_a_customer_nobody_knows_changes_nothing() -> None:
+    assert Office().decide(RESCREEN) == []

@@ -1,0 +1,67 @@
+"""Whatever a payment hears, in whatever order: what must never be."""
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from libs.common.inbox import Outcome
+from schemas.payments.events import (
+    PaymentApproved,
+    PaymentBlocked,
+    PaymentCancelled,
+    PaymentRejected,
+    PaymentReleaseRequested,
+    PaymentSettled,
+)
+from services.payments.domain.payment import ENDS, PaymentState
+from tests.unit.payments.story import WORDS, Story
+
+ENDINGS = (PaymentSettled, PaymentRejected, PaymentCancelled, PaymentBlocked)
+MOVED = {"posted", "blocked"}
+GIVEN_BACK = {PaymentState.REJECTED, PaymentState.CANCELLED}
+
+words = st.lists(st.sampled_from(sorted({*WORDS, "wait"} - {"order"})), max_size=25)
+
+
+def hear(story: Story, word: str) -> bool:
+    """Whether the message could be applied. Waiting for what nobody waits for is nothing."""
+    if word == "wait" and story.payment.check_at is None:
+        return True
+    error = story.fails_at(word)
+    assert error is None or (word in MOVED and "that has ended" in str(error)), error
+    return story.last.outcome is Outcome.APPLIED
+
+
+@settings(max_examples=600, deadline=None)
+@given(words)
+@example(["clear", "wait", "wait", "block", "cancel", "held"])
+@example(["allow", "clear", "held", "debtor-frozen", "block", "debtor-frozen", "blocked"])
+def test_any_journey(said: list[str]) -> None:
+    story, is_money_gone = Story(), False
+    for word in said:
+        before = story.payment
+        is_applied = hear(story, word)
+        after = story.payment
+        is_money_gone |= is_applied and word in {"released", "nothing-held"}
+
+        assert is_applied or after == before, "what can't be applied leaves no trace"
+        assert not before.has_ended or after.state is before.state, "an end is final"
+
+        ends = [event for event in story.all_events if isinstance(event, ENDINGS)]
+        assert len(ends) == (1 if after.state in ENDS else 0), "one end, told once"
+
+        if after.has_ended:
+            assert (after.deadline_at, after.check_at, after.ended_at is None) == (None, None, False)
+        else:
+            assert after.deadline_at is not None and after.check_at is not None, "no state without a way out"
+            assert after.check_at <= after.deadline_at, "and no look comes too late"
+
+        if any(isinstance(event, PaymentApproved) for event in story.events):
+            assert before.state in (PaymentState.INITIATED, PaymentState.SUSPENDED)
+            assert None not in (after.assessment, after.screening, after.funds), "approved on three answers"
+            assert after.is_funded and not after.is_listed
+
+        if after.state in GIVEN_BACK and before.state not in GIVEN_BACK and not is_money_gone:
+            assert not (after.is_funded and after.is_listed), "listed money is never given back"
+
+        if word == "held" and before.state in GIVEN_BACK and before.funds is None:
+            assert [type(event) for event in story.events] == [PaymentReleaseRequested]

@@ -1,0 +1,12 @@
+"""Waiting for a signal, with a bound: the only way a test may let time pass."""
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(condition: Callable[[], bool], *, seconds_max: float = 20.0) -> None:
+    """Return as soon as the condition holds. Raises AssertionError if it doesn't in time."""
+    deadline = time.monotonic() + seconds_max
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
