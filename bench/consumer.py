@@ -1,4 +1,4 @@
-"""The consumer: how many events a second it applies, each in the inbox, with state, an event of its own, and offsets."""
+"""The consumer: events applied a second, each in the inbox, with state, an event of its own, and offsets."""
 
 import random
 import threading

@@ -37,8 +37,9 @@ def events_page() -> str:
     lines = [
         "# Events",
         "",
-        "Generated from the code by `make docs`; CI checks that it is true. One topic per noun and major version; several",
-        "event types to a topic, so that their order is kept. How to read them: [docs/consuming.md](../docs/consuming.md).",
+        "Generated from the code by `make docs`; CI checks that it is true. One topic per noun and major version;",
+        "several event types to a topic, so that their order is kept.",
+        "How to read them: [docs/consuming.md](../docs/consuming.md).",
         "",
     ]
     for topic_name, entries in catalogue.topics().items():
@@ -126,9 +127,7 @@ def _message(entry: Entry) -> dict[str, Any]:
         "contentType": "application/avro",
         "headers": {"$ref": "#/components/schemas/Headers"},
         "payload": {"schemaFormat": AVRO, "schema": contract.schema},
-        "bindings": {
-            "kafka": {"key": {"type": "string", "description": contract.key_path}, "bindingVersion": "0.5.0"}
-        },
+        "bindings": {"kafka": {"key": {"type": "string", "description": contract.key_path}, "bindingVersion": "0.5.0"}},
     }
 
 

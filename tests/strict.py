@@ -1,11 +1,13 @@
 """A plugin for pytest: a test that was skipped, or expected to fail, has failed."""
 
+from typing import Any
+
 import pytest
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     unheard = [report for kind in ("skipped", "xfailed", "xpassed") for report in reporter.stats.get(kind, ())]
     if unheard and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -10,6 +10,7 @@ transaction: kill it anywhere, start it again, and the totals are right.
 import argparse
 import sqlite3
 import time
+from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -25,9 +26,7 @@ def main() -> None:
     options = parse()
     state = open_state(options.state)
     decode = AvroDeserializer(SchemaRegistryClient({"url": options.registry}))
-    consumer = Consumer(
-        {"bootstrap.servers": options.bootstrap, "group.id": "totals", "enable.auto.commit": False}
-    )
+    consumer = Consumer({"bootstrap.servers": options.bootstrap, "group.id": "totals", "enable.auto.commit": False})
     assign_where_we_stand(consumer, state)
     idle_since = time.monotonic()
     while time.monotonic() - idle_since < options.idle_seconds:
@@ -38,7 +37,7 @@ def main() -> None:
                 for record in records:
                     apply(state, record, decode)
                     state.execute(
-                        "INSERT OR REPLACE INTO offsets VALUES (?, ?)", (record.partition(), record.offset() + 1)
+                        "INSERT OR REPLACE INTO offsets VALUES (?, ?)", (record.partition(), (record.offset() or 0) + 1)
                     )
     for currency, payments, total in state.execute("SELECT * FROM totals ORDER BY currency"):
         print(f"{currency}: {payments} payments, {total} minor units")
@@ -52,7 +51,7 @@ def apply(state: sqlite3.Connection, record, decode: AvroDeserializer) -> None: 
         return
     is_new = state.execute("INSERT OR IGNORE INTO seen VALUES (?)", (headers["ce_id"].decode(),)).rowcount
     if is_new:
-        event = decode(record.value(), SerializationContext(TOPIC, MessageField.VALUE))
+        event: Any = decode(record.value(), SerializationContext(TOPIC, MessageField.VALUE))
         state.execute(
             """INSERT INTO totals VALUES (?, 1, ?) ON CONFLICT (currency)
                DO UPDATE SET payments = payments + 1, total_minor = total_minor + excluded.total_minor""",

@@ -55,7 +55,9 @@ class Replay:
     def list_dead(self, *, limit: int, status: str = "dead") -> list[DeadLetter]:
         """The oldest dead letters of a status."""
         return self._unit.administer(
-            lambda tx: _letters(tx, "status = %s ORDER BY failed_at, topic, partition, record_offset LIMIT %s", (status, limit))
+            lambda tx: _letters(
+                tx, "status = %s ORDER BY failed_at, topic, partition, record_offset LIMIT %s", (status, limit)
+            )
         )
 
     def find(self, event_id: str) -> DeadLetter:

@@ -254,7 +254,8 @@ def test_a_lost_database_is_waited_for_and_is_no_dead_letter(tally: Runtime) -> 
 
 
 def test_a_commit_whose_answer_was_lost_is_not_repeated(tally: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    meter, lost = Meter(tally), []
+    meter = Meter(tally)
+    lost: list[bool] = []
     run = tally.unit.run
 
     def run_and_lose_the_answer(*arguments: Any) -> Any:
@@ -317,7 +318,7 @@ def test_a_log_cut_short_stops_the_consumer_instead_of_skipping(tally: Runtime, 
     for future in admin.delete_records([TopicPartition(INCREMENT.name, 0, 3)]).values():
         future.result(10)
     again = Runtime(tally.service, tally.settings)
-    with pytest.raises(KafkaException, match="[Oo]ffset"), consuming(again, again.consumer) as stop:
+    with pytest.raises(KafkaException, match=r"[Oo]ffset"), consuming(again, again.consumer) as stop:
         assert stop.wait(20)
     assert totals(tally) == {"a": 1}
 

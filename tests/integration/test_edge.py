@@ -59,12 +59,11 @@ def together(runtime: Runtime, *requests: Any, batches: int = 1) -> list[Any]:
     """What concurrent requests are answered when they arrive before the first batch begins."""
 
     async def run() -> list[Any]:
-        tasks = [asyncio.create_task(request) for request in requests]
+        tasks = [asyncio.ensure_future(request) for request in requests]
         await asyncio.sleep(0)
-        worker = asyncio.create_task(asyncio.to_thread(lambda: [runtime.edge.run_once() for _ in range(batches)]))
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        await worker
-        return results
+        answers = asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(lambda: [runtime.edge.run_once() for _ in range(batches)])
+        return await answers
 
     return asyncio.run(run())
 
@@ -159,7 +158,8 @@ def test_many_commands_under_one_key_are_carried_out_together(tally: Runtime) ->
 
 
 def test_an_unclear_commit_is_resolved_by_the_key(tally: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, lost = tally.unit.run, []
+    run = tally.unit.run
+    lost: list[bool] = []
 
     def run_and_lose_the_answer(*arguments: Any) -> Any:
         result = run(*arguments)

@@ -189,7 +189,7 @@ def absorb(stored: dict[str, Any], aggregates: Aggregates[Any], id_of: Callable[
 
 def select(stored: Mapping[str, Any], wanted: Iterable[str | None]) -> dict[str, Any]:
     """What a batch loads: those of the wanted that exist."""
-    return {id_: stored[id_] for id_ in set(wanted) if id_ in stored}
+    return {id_: stored[id_] for id_ in set(wanted) if id_ is not None and id_ in stored}
 
 
 def assert_applied(decided: Sequence[Decided]) -> None:

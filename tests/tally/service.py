@@ -59,7 +59,8 @@ def load(tx: Connection, messages: Sequence[Message]) -> Tally:
     execute(tx, "INSERT INTO counters SELECT unnest(%b::text[]), 0, 0 ON CONFLICT DO NOTHING", (ids,))
     rows = fetch(
         tx,
-        "SELECT counter_id, total, sequence FROM counters WHERE counter_id = ANY(%b::text[]) ORDER BY 1 FOR NO KEY UPDATE",
+        """SELECT counter_id, total, sequence FROM counters
+           WHERE counter_id = ANY(%b::text[]) ORDER BY 1 FOR NO KEY UPDATE""",
         (ids,),
     )
     return Tally({id_: Counter(counter_id=id_, total=total, sequence=sequence) for id_, total, sequence in rows})

@@ -210,7 +210,11 @@ def serving(runtime: Runtime) -> Iterator[str]:
         server = uvicorn.Server(config)
 
         def serve(stop: Flag) -> None:
-            Thread(target=lambda: (stop.wait(), setattr(server, "should_exit", True)), daemon=True).start()
+            def stop_serving() -> None:
+                stop.wait()
+                server.should_exit = True
+
+            Thread(target=stop_serving, daemon=True).start()
             server.run(sockets=[listener])
 
         with running(serve, runtime.edge.run):

@@ -298,12 +298,9 @@ def test_blocked_money_is_listed_by_the_day_its_report_is_due(compliance: Runtim
 
 
 def test_programs_of_staff_screen_names_and_see_the_lists_and_others_may_not(compliance: Runtime, address: str) -> None:
-    compliance.unit.administer(
-        lambda tx: (
-            clients.register(tx, "staff", "staff-key", [Scope.STAFF]),
-            clients.register(tx, "shop", "shop-key", [Scope.READ, Scope.WRITE]),
-        )
-    )
+    admit = clients.register
+    compliance.unit.administer(lambda tx: admit(tx, "staff", "staff-key", [Scope.STAFF]))
+    compliance.unit.administer(lambda tx: admit(tx, "shop", "shop-key", [Scope.READ, Scope.WRITE]))
     staff, shop = ({"Authorization": f"Bearer {key}"} for key in ("staff-key", "shop-key"))
     body = {"name": LISTED, "birth_date": "1974-11-02", "country": "IQ"}
     answer = httpx.post(f"{address}/v1/screenings", json=body, headers=staff).json()

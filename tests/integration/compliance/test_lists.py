@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 from typer.testing import CliRunner, Result
 
 from libs.common.service import Runtime
@@ -27,7 +28,11 @@ def run(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(*words: str) -> Result:
         return CliRunner().invoke(commands.app(SERVICE), words)
 
-    compliance.unit.administer(lambda tx: (lists.lock_catalogue(tx), lists.retire(tx, "own")))
+    def retire_own(tx: Connection) -> None:
+        lists.lock_catalogue(tx)
+        lists.retire(tx, "own")
+
+    compliance.unit.administer(retire_own)
     return run
 
 

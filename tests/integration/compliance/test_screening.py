@@ -17,6 +17,8 @@ from schemas.compliance.events import (
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated
 from services.compliance.catalogue import live_catalogue
 from services.compliance.domain import parties
+from services.compliance.matching.index import NameIndex
+from services.compliance.matching.screening import Subject, Verdict, screen
 from services.compliance.settings import ComplianceSettings
 from tests.integration.compliance.scene import (
     ALIKE,
@@ -38,11 +40,10 @@ from tests.waiting import wait_until
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names that were searched for, rather than remembered."""
     names: list[str] = []
-    screen = parties.screen
 
-    def counted(index: object, subject: parties.Subject) -> parties.Verdict:
+    def counted(index: NameIndex, subject: Subject) -> Verdict:
         names.append(subject.name)
-        return screen(index, subject)  # type: ignore[arg-type]
+        return screen(index, subject)
 
     monkeypatch.setattr(parties, "screen", counted)
     return names

@@ -138,7 +138,9 @@ def repeat_everything(runtime: Runtime) -> None:
                 ended += 1
             else:
                 headers: Any = record.headers()
-                writer.produce(LABEL.name, record.value(), record.key(), headers=headers, partition=record.partition())
+                writer.produce(
+                    LABEL.name, record.value(), record.key(), headers=headers, partition=record.partition() or 0
+                )
     reader.close()
     writer.flush(10)
 

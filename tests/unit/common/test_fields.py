@@ -58,7 +58,7 @@ def test_what_is_right_gets_in_as_it_is(field: str, value: str) -> None:
         ("id", "7", "not_an_id"),
         ("id", 7, "string_type"),
         ("currency", "eur", "unknown_currency"),
-        ("currency", "XXX", "unknown_currency"),
+        ("currency", "ZZZ", "unknown_currency"),
         ("country", "mt", "string_pattern_mismatch"),
         ("country", "MLT", "string_pattern_mismatch"),
         ("born", "70-1-1", "string_pattern_mismatch"),
@@ -99,7 +99,7 @@ def test_a_time_is_the_same_moment_whatever_its_offset() -> None:
 @pytest.mark.parametrize(
     ("currency", "amount", "field", "reason"),
     [
-        ("XXX", "12.34", "currency", "unknown_currency"),
+        ("ZZZ", "12.34", "currency", "unknown_currency"),
         ("XXX", "nonsense", "currency", "unknown_currency"),
         ("EUR", "nonsense", "amount", "not_a_decimal"),
         ("EUR", "12.345", "amount", "too_precise"),
