@@ -68,8 +68,9 @@ def test_a_payment_asked_about_on_its_topic_is_answered(compliance: Runtime) -> 
 
 
 def test_a_party_that_is_known_is_not_searched_for_again(compliance: Runtime, searches: list[str]) -> None:
-    decide(compliance, initiated(order("Ann Miller", ALIKE)))
-    decide(compliance, initiated(order("ANN MILLER", ALIKE)), initiated(order(ALIKE, "Ann  Miller")))
+    decide(compliance, initiated(order("Ann Miller", ALIKE, country="DE")))
+    again = (order("ANN MILLER", ALIKE, country="DE"), order(ALIKE, "Ann  Miller", country="DE"))
+    decide(compliance, *map(initiated, again))
     assert sorted(searches) == sorted(["Ann Miller", ALIKE])
     assert [event.outcome for event in answers(compliance)] == [ScreeningOutcome.REVIEW] * 3
     assert len({event.hits[0].explanation for event in answers(compliance)}) == 1
@@ -84,11 +85,11 @@ def test_what_is_remembered_names_nobody(compliance: Runtime) -> None:
 
 
 def test_what_was_remembered_too_long_ago_is_searched_for_again(compliance: Runtime, searches: list[str]) -> None:
-    decide(compliance, initiated(order("Ann Miller", "Ann Miller")))
+    decide(compliance, initiated(order("Ann Miller", "Ann Miller", country="DE")))
     compliance.unit.administer(
         lambda tx: tx.exec_driver_sql("UPDATE screened_parties SET expires_at = now() - interval '1 second'")
     )
-    decide(compliance, initiated(order("Ann Miller", "Ann Miller")))
+    decide(compliance, initiated(order("Ann Miller", "Ann Miller", country="DE")))
     assert searches == ["Ann Miller", "Ann Miller"]
     ((expires_at,),) = rows(compliance, "SELECT expires_at FROM screened_parties")
     assert expires_at > NOW + timedelta(days=29)
@@ -125,7 +126,7 @@ def test_batches_that_meet_over_the_same_parties_neither_fail_nor_wait_for_ever(
     def work(ordered: list[str]) -> None:
         try:
             barrier.wait()
-            decide(compliance, *(initiated(order(name, name)) for name in ordered))
+            decide(compliance, *(initiated(order(name, name, country="DE")) for name in ordered))
         except Exception as error:
             failures.append(error)
 
