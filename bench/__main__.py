@@ -22,7 +22,7 @@ def main(names: list[str]) -> None:
     unknown = set(names) - set(BENCHMARKS)
     if unknown:
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
-    stack = Stack(StackSettings(folder=REPOSITORY / ".weir" / "bench", port_base=39_000))
+    stack = Stack(StackSettings(folder=REPOSITORY / ".weir" / "bench", port_base=24_000))
     stack.up_parts()
     try:
         parts = Parts(stack)

@@ -56,6 +56,7 @@ class NativeParts:
             "the registry": settings.registry_port,
             "the registry's management": settings.registry_management_port,
             **{service: settings.service_port(service) for service in SERVICES},
+            "fraud's features worker": settings.features_port,
         }
         taken = [f"{port} ({use})" for use, port in ports.items() if _is_taken(settings.host, port)]
         if taken:

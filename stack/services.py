@@ -11,7 +11,7 @@ from stack.part import Program, StackError
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 
 FEATURES = "features"
-"""Fraud's Faust worker: a role with a process of its own."""
+"""The name of fraud's Faust worker among the programs."""
 
 
 def environment(settings: StackSettings, service: str) -> dict[str, str]:
@@ -22,7 +22,6 @@ def environment(settings: StackSettings, service: str) -> dict[str, str]:
         "WEIR_REGISTRY_URL": settings.registry_url,
         "WEIR_HTTP_HOST": settings.host,
         "WEIR_HTTP_PORT": str(settings.service_port(service)),
-        **{name: value for name, value in os.environ.items() if name.startswith(f"WEIR_{service.upper()}_")},
     }
 
 
@@ -34,6 +33,21 @@ def program(settings: StackSettings, service: str, overrides: Mapping[str, str])
         environment={**environment(settings, service), **overrides},
         directory=REPOSITORY,
         is_ready=lambda: is_ready(f"http://{settings.host}:{settings.service_port(service)}/ready"),
+    )
+
+
+def features_program(settings: StackSettings, overrides: Mapping[str, str]) -> Program:
+    """Fraud's Faust worker, which has a process of its own."""
+    address = {"WEIR_HTTP_PORT": str(settings.features_port)}
+    # A name kept over restarts: the broker hands the work back at once instead of waiting for a dead member.
+    membership = {"WEIR_FEATURES_INSTANCE_ID": FEATURES}
+    folder = {"APP_DATADIR": str(settings.folder / FEATURES)}
+    return Program(
+        name=FEATURES,
+        command=(sys.executable, "-m", "services.fraud", "features"),
+        environment={**environment(settings, "fraud"), **address, **membership, **folder, **overrides},
+        directory=REPOSITORY,
+        is_ready=lambda: is_ready(f"http://{settings.host}:{settings.features_port}/ready"),
     )
 
 

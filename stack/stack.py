@@ -47,8 +47,8 @@ class Stack:
         say("databases, topics, schemas")
         services.migrate(self.settings)
         say("the services")
-        self.supervisor.start(*SERVICES)
-        self.supervisor.wait_ready(*SERVICES)
+        self.supervisor.start(*SERVICES, services.FEATURES)
+        self.supervisor.wait_ready(*SERVICES, services.FEATURES)
 
     def down(self, *, forget: bool = False) -> None:
         """Stop everything; `forget` removes the data as well."""
@@ -57,4 +57,5 @@ class Stack:
             self.parts.forget()
 
     def _programs(self) -> Sequence[Program]:
-        return [services.program(self.settings, name, self._overrides.get(name, {})) for name in SERVICES]
+        programs = [services.program(self.settings, name, self._overrides.get(name, {})) for name in SERVICES]
+        return [*programs, services.features_program(self.settings, self._overrides.get(services.FEATURES, {}))]
