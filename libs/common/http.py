@@ -342,7 +342,10 @@ class _BodyLimit:
         bytes_max = self._large_bodies.get(scope["path"], self._bytes_max)
         declared = next((int(v) for name, v in scope["headers"] if name == b"content-length" and v.isdigit()), 0)
         problem = Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", f"a request here has at most {bytes_max} bytes"
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "body_too_large",
+            f"a request here has at most {bytes_max} bytes",
+            field="body",
         )
         if declared > bytes_max:
             await problem.response(scope, receive, send)

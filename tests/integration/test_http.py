@@ -208,14 +208,14 @@ def test_a_wrong_path_parameter_is_named(api: Api) -> None:
 
 
 def test_a_body_that_says_it_is_too_large_is_refused_unread(api: Api) -> None:
-    assert problem(api.post("/v1/increments", b"x" * (BODY_BYTES_MAX + 1))) == (413, "body_too_large", None)
+    assert problem(api.post("/v1/increments", b"x" * (BODY_BYTES_MAX + 1))) == (413, "body_too_large", "body")
 
 
 @pytest.mark.parametrize(("path", "bytes_max"), [("/v1/increments", BODY_BYTES_MAX), ("/v1/files", FILE_BYTES_MAX)])
 def test_a_body_that_does_not_say_how_large_it_is_is_read_no_further_than_it_may_be(
     api: Api, path: str, bytes_max: int
 ) -> None:
-    assert problem(api.post(path, iter([b"x" * 100] * (bytes_max // 100 + 1)))) == (413, "body_too_large", None)
+    assert problem(api.post(path, iter([b"x" * 100] * (bytes_max // 100 + 1)))) == (413, "body_too_large", "body")
 
 
 def test_a_path_that_takes_files_takes_larger_bodies(api: Api) -> None:
