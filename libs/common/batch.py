@@ -18,7 +18,7 @@ from libs.common.codec import Codec
 from libs.common.database import transaction
 from libs.common.errors import Outage, Poison
 from libs.common.events import Event
-from libs.common.fault_points import reach
+from libs.common.fault_points import reach_in_role
 from libs.common.inbox import Outcome
 from libs.common.message import Message
 from libs.common.outbox import OutboxRow
@@ -151,6 +151,7 @@ class UnitOfWork:
         and 23 when a message of the batch can't be stored, with nothing committed either.
         """
         handlers = self._handlers
+        reach_in_role("before_claim")
         with transaction(self._engine) as tx:
             fresh = claim.claim(tx, messages)
             state = handlers.load(tx, fresh)
@@ -159,9 +160,9 @@ class UnitOfWork:
             rows = [row for result in decided for row in result.rows]
             rows += claim.record(tx, state, decided)
             outbox.write(tx, rows, shards=self._shards)
-            reach("batch.before_commit")
+            reach_in_role("before_commit")
             tx.commit()
-            reach("batch.after_commit")
+            reach_in_role("after_commit")
         if rows:
             self._on_commit()
         return decided
