@@ -25,7 +25,10 @@ PAYMENTS = 3_000
 REVIEW_SECONDS = 15
 """In a demo with simulated analysts a review is given up after so long, for one run is to see everything."""
 
-console = Console(highlight=False)
+WIDTH = 110
+"""Of the output where it goes to no terminal."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def main(
@@ -43,7 +46,7 @@ def main(
     try:
         story = _story(input_file, rows, from_date, seed)
         stack = Stack(StackSettings(), overrides=_overrides(simulates_analysts=analyst))
-        _start(stack)
+        _start(stack, began)
         try:
             is_well = _run(stack, story, simulates_analysts=analyst, began=began)
             if keep:
@@ -68,10 +71,15 @@ def _overrides(*, simulates_analysts: bool) -> dict[str, dict[str, str]]:
     return {"payments": {"WEIR_REVIEW_SECONDS": str(REVIEW_SECONDS)}} if simulates_analysts else {}
 
 
-def _start(stack: Stack) -> None:
+def _start(stack: Stack, began: float) -> None:
     with console.status("starting") as status:
-        stack.up(lambda what: status.update(f"starting: {what}"))
-        status.update("letting the demo and two analysts in")
+
+        def say(what: str) -> None:
+            console.print(f"{time.monotonic() - began:5.0f} s  {what}", style="dim")
+            status.update(what)
+
+        stack.up(say)
+        say("API key of the demo, passwords of two analysts")
         client.register_client(stack.settings)
         seed_users(stack.settings)
 
@@ -84,7 +92,7 @@ def _run(stack: Stack, story: Story, *, simulates_analysts: bool, began: float) 
     )  # fmt: skip
     with Progress(*columns, console=console) as progress:
         demo = Demo(settings, story, settings.secrets.get("api-key/demo"), _Bars(progress))
-        result = demo.run(Analysts(settings) if simulates_analysts else None)
+        result = demo.run(Analysts(settings) if simulates_analysts else None, began=began)
     with console.status("comparing topics, inboxes and databases"):
         stock = summary.take_stock(settings, result, may_wait=not simulates_analysts)
     summary.show(console, settings, result, stock, seconds=time.monotonic() - began)

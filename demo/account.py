@@ -7,8 +7,8 @@ from datetime import datetime
 
 import psycopg
 
-from demo.run import EXPECTED_ENDS, Ordered
-from demo.story import Kind
+from demo.run import EXPECTED_ENDS
+from demo.story import Kind, Ordered
 from demo.topics import Recorded
 from libs.common.record import Record
 

@@ -143,12 +143,7 @@ def line(order: Order, parties: Sequence[Party], opened: Sequence[Opened], curre
         "currency": currency,
         "amount": order.amount,
         "debtor": _party(debtor, opened),
-        "creditor": {
-            **_party(creditor, opened),
-            **({"name": order.creditor_name} if order.creditor_name else {}),
-            **({"birth_date": order.creditor_birth_date} if order.creditor_birth_date else {}),
-            **({"country": order.creditor_country} if order.creditor_country else {}),
-        },
+        "creditor": _named_creditor(order, creditor, opened) if order.creditor_name else _party(creditor, opened),
         "channel": order.channel,
         "device_id": order.device_id,
         "ip_country": order.ip_country,
@@ -157,6 +152,16 @@ def line(order: Order, parties: Sequence[Party], opened: Sequence[Opened], curre
         **order.spoilt,
     }
     return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
+
+
+def _named_creditor(order: Order, creditor: Party, opened: Sequence[Opened]) -> dict[str, Any]:
+    """A creditor as the payer wrote it: what the account holder is known by says nothing about that name."""
+    return {
+        "account_id": opened[creditor.number].account_id,
+        "name": order.creditor_name,
+        **({"birth_date": order.creditor_birth_date} if order.creditor_birth_date else {}),
+        **({"country": order.creditor_country} if order.creditor_country else {}),
+    }
 
 
 def _party(party: Party, opened: Sequence[Opened]) -> dict[str, Any]:

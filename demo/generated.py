@@ -16,6 +16,8 @@ MERCHANTS = 60
 PENNILESS_EVERY = 10
 """One person in so many has next to no money, and gives the underfunded orders."""
 DAYS = 28
+GENUINE_LABELLED_SHARE = 0.1
+"""Of the good payments; of the suspicious ones it is always found out what they were."""
 FICTIONAL_LIST = REPOSITORY / "services" / "compliance" / "lists" / "fictional.csv"
 
 SHARES: Mapping[Kind, float] = {
@@ -62,15 +64,15 @@ class Generated:
             yield makers[kind](chance, _at_daytime(chance, start, n / self._payments))
 
     def _good(self, chance: Random, at: datetime) -> Order:
-        return self._order(chance, at, Kind.GOOD, self._payer(chance), _euros(chance, 4, 45))
+        label = False if chance.random() < GENUINE_LABELLED_SHARE else None
+        return self._order(chance, at, Kind.GOOD, self._payer(chance), _euros(chance, 4, 45), label=label)
 
     def _suspicious(self, chance: Random, at: datetime) -> Order:
         """Far more than anyone here pays, now and then from abroad."""
         payer = self._payer(chance)
         abroad = chance.choice(("BR", "NG", "VN", None))
-        return self._order(
-            chance, at, Kind.SUSPICIOUS, payer, _euros(chance, 300, 900), **({"ip_country": abroad} if abroad else {})
-        )
+        origin = {"ip_country": abroad} if abroad else {}
+        return self._order(chance, at, Kind.SUSPICIOUS, payer, _euros(chance, 300, 900), label=True, **origin)
 
     def _listed_name(self, chance: Random, at: datetime) -> Order:
         """Paid to someone with the name and the date of birth of a listed person."""

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -11,7 +11,8 @@ import psycopg
 
 from demo.analysts import Analysts
 from demo.client import Opened, WeirClient, line
-from demo.story import Kind, Order, Party, Story
+from demo.labels import Labels
+from demo.story import Kind, Order, Ordered, Party, Story
 from libs.common import ids
 from libs.common.record import Record
 from stack.settings import StackSettings
@@ -22,16 +23,6 @@ LOOK_SECONDS = 0.25
 STALLED_SECONDS = 6.0
 """Accounts that have not been opened for so long wait for a person, or never will be."""
 END_SECONDS_MAX = 600.0
-LABEL_DELAY = timedelta(days=7)
-LABELS_PAGE = 1_000
-
-
-class Ordered(Record):
-    """An order, and the payment it became or the reason why it didn't."""
-
-    order: Order
-    payment_id: str
-    refusal: str | None
 
 
 class Result(Record):
@@ -48,6 +39,7 @@ class Result(Record):
     settled_seconds: float
     """Until every payment that no person had to look at had ended."""
     first_settled_seconds: float
+    """From the very beginning, installation included."""
     decided: dict[str, int]
     left_alone: int
 
@@ -73,11 +65,13 @@ class Demo:
         self._batch_ids: list[str] = []
         self._ordered: list[Ordered] = []
         self._failure: Exception | None = None
-        self._labelled = 0
-        self._labelled_until = 0
+        self._labels = Labels(self._client)
 
-    def run(self, analysts: Analysts | None) -> Result:
-        """Everything, to the end of every payment, or, without analysts, of every one that needs none."""
+    def run(self, analysts: Analysts | None, *, began: float) -> Result:
+        """Everything, to the end of every payment, or, without analysts, of every one that needs none.
+
+        `began` is when the whole command did, on the monotonic clock.
+        """
         began_at = datetime.now(UTC)
         parties = self._story.parties()
         if analysts is not None:
@@ -87,11 +81,12 @@ class Demo:
             self._watch.stage("bringing money in", 1)
             funded = self._client.fund(parties, opened, self._story.currency)
             started = time.monotonic()
-            first = self._first_settlement(started)
+            first = self._first_settlement(began)
             self._stream(parties, opened)
             streamed_seconds = time.monotonic() - started
             self._wait_for_ends("payments to end", _WITHOUT_REVIEWS)
             settled_seconds = time.monotonic() - started
+            self._labels.report_until(self._ordered[-1].order.instructed_at)
             if analysts is not None:
                 self._wait_for_ends("reviews to end", _ALL)
         finally:
@@ -104,7 +99,7 @@ class Demo:
             opened=self._count_opened(opened),
             funded=funded,
             ordered=tuple(self._ordered),
-            labels=self._labelled,
+            labels=self._labels.reported,
             streamed_seconds=streamed_seconds,
             settled_seconds=settled_seconds,
             first_settled_seconds=first(),
@@ -158,36 +153,21 @@ class Demo:
                 lines = (line(order, parties, opened, self._story.currency) for order in segment)
                 answer = self._client.order(lines, f"orders-{number}")
                 self._take_note(segment, answer)
-                self._report_labels(segment[-1])
+                self._labels.report_until(segment[-1].instructed_at)
         except Exception as error:
             self._failure = error
 
     def _take_note(self, segment: Sequence[Order], answer: dict[str, Any]) -> None:
         refusals = {refusal["line"]: refusal["reason"] for refusal in answer["refusals"]}
         self._batch_ids.append(answer["batch_id"])
-        self._ordered += [
+        ordered = [
             Ordered(
                 order=order, payment_id=ids.derive(answer["batch_id"], "line", number), refusal=refusals.get(number)
             )
             for number, order in enumerate(segment, 1)
         ]
-
-    def _report_labels(self, newest: Order) -> None:
-        """Report what has turned out by now, in the time of the events: labels come a week late."""
-        if newest.instructed_at is None:
-            return
-        known_until = datetime.fromisoformat(newest.instructed_at) - LABEL_DELAY
-        due = []
-        for ordered in self._ordered[self._labelled_until :]:
-            if datetime.fromisoformat(ordered.order.instructed_at or newest.instructed_at) > known_until:
-                break
-            due.append(ordered)
-        self._labelled_until += len(due)
-        known = [ordered for ordered in due if ordered.order.label is not None and ordered.refusal is None]
-        for page in _pages(known, LABELS_PAGE):
-            body = {"labels": [_label(ordered) for ordered in page]}
-            answer = self._client.post("fraud", "/v1/labels", f"labels-{page[0].payment_id}", body)
-            self._labelled += sum("reason" not in label for label in answer["labels"])
+        self._ordered += ordered
+        self._labels.expect(ordered)
 
     # Ends
 
@@ -209,19 +189,18 @@ class Demo:
     def _count_refused(self) -> int:
         return sum(ordered.refusal is not None for ordered in self._ordered)
 
-    def _first_settlement(self, started: float) -> Callable[[], float]:
+    def _first_settlement(self, began: float) -> Callable[[], float]:
         """Watch for the first settlement; the result tells when it came."""
         found: list[float] = []
 
         def watch() -> None:
             query = "SELECT count(*) FROM payments WHERE batch_id = ANY(%b::uuid[]) AND state = 'settled'"
-            while not found and time.monotonic() - started < END_SECONDS_MAX:
+            while not found and time.monotonic() - began < END_SECONDS_MAX:
                 if self._batch_ids and self._one("payments", query, self._batches):
-                    found.append(time.monotonic() - started)
+                    found.append(time.monotonic() - began)
                 time.sleep(LOOK_SECONDS)
 
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
+        threading.Thread(target=watch, daemon=True).start()
         return lambda: found[0] if found else float("nan")
 
     @property
@@ -241,19 +220,9 @@ _WITHOUT_REVIEWS = """SELECT count(*) FROM payments
 _ALL = "SELECT count(*) FROM payments WHERE batch_id = ANY(%b::uuid[]) AND check_at IS NOT NULL"
 
 
-def _label(ordered: Ordered) -> dict[str, Any]:
-    label = {"payment_id": ordered.payment_id, "label": "fraud" if ordered.order.label else "genuine"}
-    return {**label, **({"scenario": str(ordered.order.scenario)} if ordered.order.scenario else {})}
-
-
 def _segments(orders: Iterator[Order]) -> Iterator[list[Order]]:
     while segment := list(islice(orders, SEGMENT)):
         yield segment
-
-
-def _pages(ordered: Sequence[Ordered], length: int) -> Iterator[Sequence[Ordered]]:
-    for start in range(0, len(ordered), length):
-        yield ordered[start : start + length]
 
 
 EXPECTED_ENDS: dict[Kind, frozenset[str]] = {

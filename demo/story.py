@@ -55,6 +55,14 @@ class Order(Record):
     """Fields put in at the end, to make it malformed."""
 
 
+class Ordered(Record):
+    """An order, and the payment it became or the reason why it didn't."""
+
+    order: Order
+    payment_id: str
+    refusal: str | None
+
+
 class Story(Protocol):
     """A source of payments."""
 

@@ -191,7 +191,7 @@ def _times(result: Result, stock: Stock) -> Table:
     unreviewed = sorted(end.seconds for end in stock.ends.values() if end.seconds is not None and not end.was_reviewed)
     table = _table("times", "what", "value")
     table.add_row("accounts opened", f"{result.opened:,} of {result.parties:,}; {result.funded:,} funded")
-    table.add_row("first payment settled after", f"{result.first_settled_seconds:.1f} s")
+    table.add_row("first payment settled", f"{result.first_settled_seconds:.0f} s after the beginning")
     table.add_row("throughput", f"{len(result.ordered) / result.settled_seconds:,.0f} payments/s to their ends")
     for percent in (50, 95, 99):
         table.add_row(f"journey p{percent}, reviews apart", f"{percentile(unreviewed, percent) * 1000:,.0f} ms")
