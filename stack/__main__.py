@@ -1,63 +1,116 @@
-"""`python -m stack up|down|status|restart`: everything of Weir on this machine."""
+"""`python -m stack up|down|status|restart|logs`: everything of Weir on this machine."""
 
+import os
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from stack.part import StackError
-from stack.settings import SERVICES, StackSettings
+from stack.progress import steps
+from stack.services import FEATURES
+from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import Stack
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 console = Console(highlight=False)
+
+_COLOURS = {"ready": "green", "starting": "yellow", "stopping": "yellow", "failing": "red", "stopped": "red"}
+_WAYS = {"native": "as processes of this machine", "docker": "in Docker"}
 
 
 @app.command()
 def up() -> None:
     """Start the real parts and the services, and say where they are."""
     stack = Stack(StackSettings())
-    with console.status("starting") as status:
-        stack.up(lambda what: status.update(f"starting {what}"))
-    status_table(stack)
+    with steps(console) as say:
+        stack.up(say)
+    show(stack)
 
 
 @app.command()
-def down(clean: bool = typer.Option(False, help="remove all data as well")) -> None:
+def down(clean: Annotated[bool, typer.Option("--clean", help="remove all data as well")] = False) -> None:
     """Stop everything. Data is kept, unless --clean."""
     stack = Stack(StackSettings())
     with console.status("stopping"):
         stack.down(forget=clean)
-    console.print("everything is stopped" + (", and its data removed" if clean else ""))
+    console.print("everything is stopped" + (", and its data removed" if clean else "; its data is kept"))
 
 
 @app.command()
 def status() -> None:
-    """Show what runs."""
-    status_table(Stack(StackSettings()))
+    """Show what runs, where it answers, and where its logs are."""
+    show(Stack(StackSettings()))
 
 
 @app.command()
 def restart(name: str) -> None:
-    """Restart one part or service."""
-    stack = Stack(StackSettings())
-    stack.supervisor.stop(name)
-    stack.supervisor.start(name)
+    """Restart one part or service, and wait until it can be used."""
+    stack = _running()
+    with steps(console) as say:
+        say(f"{name}, anew")
+        stack.way.restart(name)
 
 
-def status_table(stack: Stack) -> None:
+@app.command()
+def logs(name: str, follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until Ctrl-C")] = False) -> None:
+    """Show the end of a part's or service's log."""
+    command = _running().way.log_command(name, follow=follow)
+    os.execvp(command[0], command)
+
+
+def show(stack: Stack) -> None:
+    """A line for each part and service."""
     if not stack.is_up:
         console.print("nothing is running; start it with: make up")
         return
-    for name, state in sorted(stack.supervisor.states().items()):
-        console.print(f"{name:12} {state}")
-    for service in SERVICES:
-        console.print(f"{service:12} http://{stack.settings.host}:{stack.settings.service_port(service)}/docs")
+    settings = stack.settings
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", "state", "for", "where"):
+        table.add_column(title, justify="right" if title == "for" else "left")
+    for part in sorted(stack.way.states(), key=lambda part: _order(part.name)):
+        state = f"[{_COLOURS[part.state]}]{part.state}[/]"
+        table.add_row(part.name, state, part.age, addresses(settings).get(part.name, ""))
+    console.print(f"Weir runs {_WAYS[stack.way_name]}, with its data in {_short(settings.folder)}\n")
+    console.print(table)
+    console.print("\nlog of one: python -m stack logs NAME · one anew: python -m stack restart NAME · end: make down")
+
+
+def addresses(settings: StackSettings) -> dict[str, str]:
+    """Where each part and service answers."""
+    web = f"http://{settings.host}"
+    return {
+        "postgres": f"{settings.host}:{settings.postgres_port}",
+        "kafka": settings.kafka_bootstrap,
+        "registry": settings.registry_url,
+        "prometheus": f"{web}:{settings.prometheus_port}",
+        **{service: f"{web}:{settings.service_port(service)}/docs" for service in SERVICES},
+        "compliance": f"{web}:{settings.service_port('compliance')}/docs · /desk",
+        FEATURES: f"{web}:{settings.features_port}/ready",
+    }
+
+
+def _order(name: str) -> int:
+    return list(addresses(StackSettings())).index(name)
+
+
+def _running() -> Stack:
+    stack = Stack(StackSettings())
+    if not stack.is_up:
+        raise StackError("Nothing is running; start it with: make up")
+    return stack
+
+
+def _short(folder: os.PathLike[str]) -> str:
+    path = os.fspath(folder)
+    return os.path.relpath(path, REPOSITORY) if path.startswith(str(REPOSITORY)) else path
 
 
 if __name__ == "__main__":
     try:
         app()
     except StackError as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
         sys.exit(1)

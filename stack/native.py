@@ -1,43 +1,47 @@
-"""The real parts as plain processes of this machine."""
+"""Everything as plain processes of this machine, kept alive by a supervisor."""
 
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from stack import kafka, postgres, registry
-from stack.part import Program, StackError
+from stack import kafka, machine, postgres, prometheus, registry, services
+from stack.part import PartState, Program, Say, StackError
 from stack.settings import SERVICES, StackSettings
 from stack.supervision import Supervisor
 
-PARTS = ("kafka", "postgres", "registry")
-
-Say = Callable[[str], None]
+SERVICE_PROGRAMS = (*SERVICES, services.FEATURES)
 
 
-class NativeParts:
-    """Kafka, Postgres and the registry, supervised."""
+class Native:
+    """Kafka, Postgres, the registry, Prometheus and the services, supervised."""
 
-    def __init__(self, settings: StackSettings, supervisor: Supervisor) -> None:
+    def __init__(
+        self, settings: StackSettings, supervisor: Supervisor, overrides: Mapping[str, Mapping[str, str]]
+    ) -> None:
         self._settings = settings
         self._supervisor = supervisor
+        self._overrides = overrides
 
-    def fetch(self, say: Say) -> None:
-        """Bring what is not here yet."""
-        say("Kafka's jars")
-        kafka.fetch(self._settings)
-        say("the schema registry")
-        registry.fetch(self._settings)
+    @property
+    def is_up(self) -> bool:
+        return self._supervisor.is_alive
 
-    def programs(self) -> list[Program]:
-        settings = self._settings
-        return [kafka.program(settings), postgres.program(settings), registry.program(settings)]
-
-    def start(self, say: Say) -> None:
-        """Start the parts side by side and return when each can be used."""
-        say("Postgres")
+    def start_parts(self, say: Say) -> None:
+        """Fetch and start the real parts side by side; return when each can be used."""
+        if not self.is_up:
+            machine.require_room(self._settings)
+        self._fetch(say)
+        if not self.is_up:
+            # What a crash of the supervisor has left would hold the ports and the data.
+            self._supervisor.end_leftovers()
+            self._require_free_ports()
+        say("Postgres: its data")
         postgres.prepare(self._settings)
+        say("Kafka: its data")
         kafka.prepare(self._settings)
+        self._supervisor.declare(self._programs())
         self._supervisor.start("postgres", "kafka")
+        say("Postgres")
         self._supervisor.wait_ready("postgres")
         postgres.create_databases(self._settings)
         self._supervisor.start("registry")
@@ -46,29 +50,78 @@ class NativeParts:
         say("the schema registry")
         self._supervisor.wait_ready("registry")
 
-    def require_free_ports(self) -> None:
-        """Raise StackError naming every port that something else already uses."""
+    def start_services(self, say: Say) -> None:
+        """Start Weir's services, and what watches them. The parts must run."""
+        self._start_prometheus(say)
+        say("databases, topics, schemas")
+        services.migrate(self._settings)
+        say("the services")
+        self._supervisor.start(*SERVICE_PROGRAMS)
+        self._supervisor.wait_ready(*SERVICE_PROGRAMS)
+
+    def stop(self) -> None:
+        """Stop everything, also what outlived a supervisor that crashed."""
+        self._supervisor.shut_down()
+        self._supervisor.end_leftovers()
+
+    def forget(self) -> None:
+        """Remove all data. Everything must have been stopped."""
+        shutil.rmtree(self._settings.folder, ignore_errors=True)
+        shutil.rmtree(self._settings.postgres_folder, ignore_errors=True)
+
+    def restart(self, name: str) -> None:
+        """Stop one part or service and start it anew; return when it can be used. Raises StackError."""
+        self._supervisor.know(self._programs())
+        self._supervisor.require_known(name)
+        self._supervisor.stop(name)
+        self._supervisor.start(name)
+        self._supervisor.wait_ready(name)
+
+    def states(self) -> list[PartState]:
+        """How each part and service is."""
+        self._supervisor.know(self._programs())
+        return self._supervisor.states()
+
+    def log_command(self, name: str, *, follow: bool) -> list[str]:
+        """What shows a part's log."""
+        self._supervisor.know(self._programs())
+        self._supervisor.require_known(name)
+        return ["tail", "-n", "100", *(["-F"] if follow else []), str(self._supervisor.log_of(name))]
+
+    def _fetch(self, say: Say) -> None:
+        say("fetching Kafka")
+        kafka.fetch(self._settings)
+        say("fetching the schema registry")
+        registry.fetch(self._settings)
+
+    def _start_prometheus(self, say: Say) -> None:
+        say("fetching Prometheus")
+        try:
+            prometheus.fetch(self._settings)
+        except StackError as error:
+            say(f"without Prometheus, on which no payment depends: {error}")
+            return
+        prometheus.prepare(self._settings)
+        # Only now is it known to be there.
+        self._supervisor.declare(self._programs())
+        self._supervisor.start("prometheus")
+
+    def _programs(self) -> list[Program]:
+        settings, overrides = self._settings, self._overrides
+        parts = [kafka.program(settings), postgres.program(settings), registry.program(settings)]
+        if prometheus.is_fetched(settings):
+            parts.append(prometheus.program(settings))
+        ours = [services.program(settings, name, overrides.get(name, {})) for name in SERVICES]
+        return [*parts, *ours, services.features_program(settings, overrides.get(services.FEATURES, {}))]
+
+    def _require_free_ports(self) -> None:
         settings = self._settings
-        ports = {
-            "Kafka": settings.kafka_port,
-            "Kafka's controller": settings.kafka_controller_port,
-            "Postgres": settings.postgres_port,
-            "the registry": settings.registry_port,
-            "the registry's management": settings.registry_management_port,
-            **{service: settings.service_port(service) for service in SERVICES},
-            "fraud's features worker": settings.features_port,
-        }
-        taken = [f"{port} ({use})" for use, port in ports.items() if _is_taken(settings.host, port)]
+        taken = [f"{port} ({use})" for use, port in settings.ports.items() if _is_taken(settings.host, port)]
         if taken:
             raise StackError(
                 f"These ports of {settings.host} are in use by something else: {', '.join(taken)}.\n"
                 "End it, or set WEIR_PORT_BASE to another number (default 19000)."
             )
-
-    def forget(self) -> None:
-        """Remove all data. The parts must have been stopped."""
-        shutil.rmtree(self._settings.folder, ignore_errors=True)
-        shutil.rmtree(self._settings.postgres_folder, ignore_errors=True)
 
 
 def _is_taken(host: str, port: int) -> bool:

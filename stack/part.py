@@ -1,8 +1,11 @@
-"""What every real part has in common: how it is fetched, started, and known to be ready."""
+"""What everything that is started has in common: how it is run, and how it is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+Say = Callable[[str], None]
+"""Told what is being done, step by step: some steps take long."""
 
 
 class StackError(Exception):
@@ -21,4 +24,15 @@ class Program:
     directory: Path | None = None
     stop_signal: str = "TERM"
     stop_seconds: int = 20
-    ready_seconds_max: int = 60
+    ready_seconds_max: int = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartState:
+    """How one part or service is."""
+
+    name: str
+    state: str
+    """ready, starting, failing, stopped."""
+    age: str
+    """Since when, in words; empty where it does not run."""

