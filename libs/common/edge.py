@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from threading import Event as Flag
 from typing import Any
 
+import anyio.to_thread
 from sqlalchemy import Connection
 
 from libs.common import idempotency
@@ -157,6 +158,17 @@ class Edge:
             return await asyncio.wait_for(submission.wait(), self._request_seconds_max + 1)
         except TimeoutError:
             raise Outage("the commit took too long") from None
+
+    async def recall(self, key: RequestKey, body: bytes) -> Answer | None:
+        """The answer that this request was given before, if it was; nothing is carried out.
+
+        Raises KeyReused if its key was used for another body, and Outage.
+        """
+        known = await anyio.to_thread.run_sync(self._unit.administer, lambda tx: idempotency.find(tx, [key]))
+        stored = known.get(key)
+        if stored is not None and stored.body_hash != idempotency.hash_body(body):
+            raise KeyReused
+        return stored.answer if stored is not None else None
 
     def run(self, stop: Flag) -> None:
         """Work off requests until `stop` is set, then those still waiting."""

@@ -12,6 +12,7 @@ from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
+    Field,
     StringConstraints,
     ValidationInfo,
     field_validator,
@@ -33,8 +34,14 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
+class Filters(BaseModel):
+    """Query parameters: unknown ones are refused, or a misspelt filter that shows everything is taken for an answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 class View(BaseModel):
-    """Part of a response."""
+    """Part of a response, as the OpenAPI page describes it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -87,13 +94,15 @@ def text(length_max: int = TEXT_LENGTH_MAX, *, pattern: str | None = None) -> Gr
     return _Text(length_max, pattern)
 
 
-Id = Annotated[str, AfterValidator(_an_id)]
-Currency = Annotated[str, AfterValidator(_a_currency)]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-PartialDate = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")]
+Id = Annotated[str, AfterValidator(_an_id), Field(examples=["0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061"])]
+Currency = Annotated[str, AfterValidator(_a_currency), Field(examples=["EUR"])]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["DE"])]
+PartialDate = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"), Field(examples=["1980-05-17"])
+]
 Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 """A time with its offset from UTC; without one nobody knows when it was."""
-Amount = Annotated[str, StringConstraints(max_length=40)]
+Amount = Annotated[str, StringConstraints(max_length=40), Field(examples=["12.34"])]
 """A decimal text such as "12.34"; what it must be is `money.parse_amount`'s to say."""
 
 

@@ -17,6 +17,7 @@ import structlog
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
+from fastapi.security import HTTPAuthorizationCredentials
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -25,7 +26,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from libs.common import edge, ids, tracing
+from libs.common import edge, ids, openapi, tracing
 from libs.common.clients import Client, Clients, Scope
 from libs.common.errors import Outage
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
@@ -102,8 +103,9 @@ def create(
 
     `large_bodies` names the paths that take files, with their limit in bytes.
     """
-    app = FastAPIOffline(title=title, description=description, version="1", openapi_tags=[])
+    app = FastAPIOffline(title=title, description=description + openapi.INTRODUCTION, version="1")
     app.state.clients = clients
+    openapi.describe(app)
     _add_operations(app, registry, is_ready)
     _add_problems(app)
     app.add_middleware(_BodyLimit, bytes_max=body_bytes_max, large_bodies=large_bodies or {})
@@ -115,11 +117,12 @@ def create(
 # Who calls
 
 
-async def _client(request: Request, authorization: Annotated[str | None, Header()] = None) -> Client:
-    scheme, _, key = (authorization or "").partition(" ")
+async def _client(
+    request: Request, authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(openapi.API_KEY)]
+) -> Client:
     clients: Clients = request.app.state.clients
     client = None
-    if scheme.lower() == "bearer" and key:
+    if authorization is not None and (key := authorization.credentials):
         client = clients.cached(key) or await anyio.to_thread.run_sync(clients.find, key)
     if client is None:
         raise Problem(
@@ -144,7 +147,8 @@ def caller(scope: Scope) -> Any:
 
 async def _idempotency_key(
     idempotency_key: Annotated[
-        str | None, Header(description="unique per request; repeat it to repeat the request")
+        str | None,
+        Header(description="Required. Unique per request; repeat it to repeat the request.", examples=["order-4711"]),
     ] = None,
 ) -> str:
     if not idempotency_key:
@@ -287,7 +291,7 @@ def _add_operations(app: FastAPI, registry: CollectorRegistry, is_ready: Callabl
         """The process lives."""
         return "ok\n"
 
-    @app.get("/ready", tags=["operations"])
+    @app.get("/ready", tags=["operations"], responses={503: {"description": "A role can't work."}})
     async def ready(response: Response) -> dict[str, bool]:
         """Whether each role can work; 503 while one can't."""
         roles = dict(is_ready())

@@ -1,28 +1,32 @@
 """The HTTP API of payments: order one, order a file of them, follow them, withdraw them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from libs.common import ids
 from libs.common.batch import Refusal
-from libs.common.fields import Id, Instant
-from libs.common.http import Caller, IdempotencyKey, Problem, answer_json, answer_problem, request_key, respond
+from libs.common.change import Asked
+from libs.common.edge import Busy, Respond
+from libs.common.fields import Filters, Id, Instant
+from libs.common.http import Problem, answer_json, answer_problem
 from libs.common.idempotency import Answer
-from libs.common.message import Command, Message
+from libs.common.openapi import Responses, answering, changing, reading
 from libs.common.service import Runtime
 from services.payments import queries, uploads
 from services.payments.domain.intake import CancelPayment, RefusalReason
 from services.payments.domain.payment import ENDS, Payments
 from services.payments.intake_gate import IntakeGate
-from services.payments.requests import NewPayment, Reader, Writer
+from services.payments.requests import NewPayment, Reader
 from services.payments.settings import PaymentsSettings
+from services.payments.views import PaymentPage, PaymentView, StaffPaymentView
 
 PAGE_LENGTH_MAX = 500
 
+_PUBLIC_STATES = (queries.PublicState.PROCESSING, *sorted(ENDS))
 _STATUS_BY_REASON = {
     RefusalReason.SAME_ACCOUNT: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.DEBTOR_ACCOUNT_UNKNOWN: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -30,86 +34,116 @@ _STATUS_BY_REASON = {
     RefusalReason.CURRENCY_NOT_HELD: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.PAYMENT_UNKNOWN: HTTPStatus.NOT_FOUND,
 }
-
-
-_PUBLIC_STATES = (queries.PublicState.PROCESSING, *sorted(ENDS))
+_TAKEN_ON = answering(HTTPStatus.ACCEPTED, PaymentView, "Taken on; follow it by its id.")
+_WITHDRAWN = answering(HTTPStatus.ACCEPTED, PaymentView, "Withdrawn, or about to be when that is certain to be right.")
 
 
 def routes(runtime: Runtime) -> Sequence[APIRouter]:
-    """Everything under /v1."""
+    """Everything under /v1: the table of contents."""
     settings = runtime.settings
     assert isinstance(settings, PaymentsSettings)
-    router = APIRouter(prefix="/v1", tags=["payments"])
-    edge, engine = runtime.edge, runtime.engine
-    gate = IntakeGate(lambda: queries.count_in_flight(engine, settings.in_flight_max), settings.in_flight_max)
+    gate = IntakeGate(lambda: queries.count_in_flight(runtime.engine, settings.in_flight_max), settings.in_flight_max)
+    ask = PaymentRoutes(runtime, gate)
+    payments = APIRouter(prefix="/v1/payments", tags=["payments"])
+    payments.post("", status_code=HTTPStatus.ACCEPTED, responses=changing() | _TAKEN_ON)(ask.order_payment)
+    payments.get("", responses=reading() | answering(HTTPStatus.OK, PaymentPage))(ask.list_payments)
+    one: Responses = {
+        200: {"model": StaffPaymentView | PaymentView, "description": "As staff, or its client, sees it."}
+    }
+    payments.get("/{payment_id}", responses=reading(HTTPStatus.NOT_FOUND) | one)(ask.get_payment)
+    payments.post(
+        "/{payment_id}/cancel",
+        status_code=HTTPStatus.ACCEPTED,
+        responses=changing(HTTPStatus.NOT_FOUND) | _WITHDRAWN,
+    )(ask.cancel_payment)
+    return [payments, uploads.routes(runtime, gate)]
 
-    async def carry_out(
-        request: Request, who: Caller, key: str, route: str, command: Command, payment_id: str
-    ) -> Response:
-        def answer(payments: Payments, refusals: Sequence[Refusal | None]) -> Answer:
-            (refusal,) = refusals
-            if refusal is not None:
-                return answer_problem(_problem(refusal))
-            view = queries.payment_view(payments[payment_id], is_staff=who.client.is_staff)
-            return answer_json(HTTPStatus.ACCEPTED, view)
 
-        message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=who.trace)
-        return respond(await edge.submit(request_key(who, route, key), await request.body(), [message], answer))
+class PaymentFilters(Filters):
+    """Which payments to list."""
 
-    @router.post("/payments", status_code=HTTPStatus.ACCEPTED)
-    async def order_payment(request: Request, who: Writer, key: IdempotencyKey, body: NewPayment) -> Response:
+    state: str | None = Field(None, description=f"{', '.join(_PUBLIC_STATES)}; for staff also the states before")
+    debtor_account_id: Id | None = None
+    batch_id: Id | None = None
+    initiated_from: Instant | None = Field(None, description="this instant or later")
+    initiated_before: Instant | None = None
+    cursor: Id | None = Field(None, description="`next_cursor` of the page before")
+    limit: int = Field(100, ge=1, le=PAGE_LENGTH_MAX)
+
+
+class PaymentRoutes:
+    """What can be asked about payments."""
+
+    def __init__(self, runtime: Runtime, gate: IntakeGate) -> None:
+        self._edge = runtime.edge
+        self._engine = runtime.engine
+        self._gate = gate
+
+    async def order_payment(self, asked: Asked, body: NewPayment) -> Response:
         """Order a payment. It is taken on at once and decided soon; follow it by its id."""
-        await gate.admit(1)
-        payment_id = ids.new()
-        command = body.command(payment_id, who.client.client_id)
-        return await carry_out(request, who, key, "payments", command, payment_id)
+        try:
+            await self._gate.admit(1)
+        except Busy:
+            # Same request, same answer: one that was taken on before takes up no room.
+            known = await asked.recall(self._edge, "payments")
+            if known is None:
+                raise
+            return known
+        payment_id, client = ids.new(), asked.who.client
+        command = body.command(payment_id, client.client_id)
+        answer = _answer_about(payment_id, is_staff=client.is_staff)
+        return await asked.carry_out(self._edge, "payments", [command], answer)
 
-    @router.get("/payments/{payment_id}")
-    def get_payment(payment_id: Id, who: Reader) -> dict[str, Any]:
+    def get_payment(self, payment_id: Id, who: Reader) -> dict[str, Any]:
         """A payment with its timeline: what payments itself saw, in order."""
-        payment = queries.find_payment(engine, payment_id)
+        payment = queries.find_payment(self._engine, payment_id)
         if payment is None or not (who.client.is_staff or payment.order.client_id == who.client.client_id):
             raise _problem(Refusal(reason=RefusalReason.PAYMENT_UNKNOWN, detail="payment unknown", field="payment_id"))
         return queries.payment_view(payment, is_staff=who.client.is_staff)
 
-    @router.get("/payments")
-    def list_payments(
-        who: Reader,
-        state: Annotated[str | None, Query(description=", ".join(_PUBLIC_STATES))] = None,
-        debtor_account_id: Id | None = None,
-        batch_id: Id | None = None,
-        initiated_from: Instant | None = None,
-        initiated_before: Instant | None = None,
-        cursor: Id | None = None,
-        limit: Annotated[int, Query(ge=1, le=PAGE_LENGTH_MAX)] = 100,
-    ) -> dict[str, Any]:
+    def list_payments(self, who: Reader, filters: Annotated[PaymentFilters, Query()]) -> dict[str, Any]:
         """Payments, newest first, a page at a time. Clients see their own, staff all."""
-        states = None if state is None else queries.states_named(state, is_staff=who.client.is_staff)
-        if state is not None and states is None:
-            words = f"must be one of {', '.join(_PUBLIC_STATES)}"
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", words, field="state")
         return queries.list_payments(
-            engine,
+            self._engine,
             client_id=None if who.client.is_staff else who.client.client_id,
             is_staff=who.client.is_staff,
-            states=states,
-            debtor_account_id=debtor_account_id,
-            batch_id=batch_id,
-            initiated_from=initiated_from,
-            initiated_before=initiated_before,
-            before=cursor,
-            limit=limit,
+            states=_states(filters.state, is_staff=who.client.is_staff),
+            debtor_account_id=filters.debtor_account_id,
+            batch_id=filters.batch_id,
+            initiated_from=filters.initiated_from,
+            initiated_before=filters.initiated_before,
+            before=filters.cursor,
+            limit=filters.limit,
         )
 
-    @router.post("/payments/{payment_id}/cancel", status_code=HTTPStatus.ACCEPTED)
-    async def cancel_payment(request: Request, payment_id: Id, who: Writer, key: IdempotencyKey) -> Response:
-        """Withdraw a payment while that is possible."""
-        client_id = None if who.client.is_staff else who.client.client_id
-        command = CancelPayment(payment_id=payment_id, client_id=client_id)
-        return await carry_out(request, who, key, f"payments/{payment_id}/cancel", command, payment_id)
+    async def cancel_payment(self, asked: Asked, payment_id: Id) -> Response:
+        """Withdraw a payment while that is possible: until it is approved."""
+        client = asked.who.client
+        command = CancelPayment(payment_id=payment_id, client_id=None if client.is_staff else client.client_id)
+        answer = _answer_about(payment_id, is_staff=client.is_staff)
+        return await asked.carry_out(self._edge, f"payments/{payment_id}/cancel", [command], answer)
 
-    router.include_router(uploads.routes(runtime, gate))
-    return [router]
+
+def _answer_about(payment_id: str, *, is_staff: bool) -> Respond:
+    """The answer to a single command: the payment as it now is, or why it was refused."""
+
+    def answer(payments: Payments, refusals: Sequence[Refusal | None]) -> Answer:
+        (refusal,) = refusals
+        if refusal is not None:
+            return answer_problem(_problem(refusal))
+        return answer_json(HTTPStatus.ACCEPTED, queries.payment_view(payments[payment_id], is_staff=is_staff))
+
+    return answer
+
+
+def _states(name: str | None, *, is_staff: bool) -> list[str] | None:
+    if name is None:
+        return None
+    states = queries.states_named(name, is_staff=is_staff)
+    if states is None:
+        words = f"must be one of {', '.join(_PUBLIC_STATES)}"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", words, field="state")
+    return states
 
 
 def _problem(refusal: Refusal) -> Problem:

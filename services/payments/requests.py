@@ -1,12 +1,22 @@
 """What a client sends to order a payment: the same shape alone, as a JSON line, and as a row of CSV."""
 
-from typing import Annotated
+from typing import Annotated, Any
+
+from pydantic import ConfigDict
 
 from libs.common.clients import Scope
 from libs.common.fields import Body, Country, Id, Instant, MoneyBody, PartialDate, text
 from libs.common.http import Caller, caller
 from schemas.payments.events import Channel, Party, PaymentPersonalData
 from services.payments.domain.intake import InitiatePayment
+
+EXAMPLE: dict[str, Any] = {
+    "currency": "EUR",
+    "amount": "12.34",
+    "debtor": {"account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061", "name": "Ann Miller"},
+    "creditor": {"account_id": "0199a2b4-5c6d-7e8f-8b0c-2d3e4f506172", "name": "Ben Baker", "country": "DE"},
+    "reference": "invoice 4711",
+}
 
 Writer = Annotated[Caller, caller(Scope.WRITE)]
 Reader = Annotated[Caller, caller(Scope.READ)]
@@ -28,6 +38,8 @@ class PartyBody(Body):
 
 class NewPayment(MoneyBody):
     """An order to pay."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     debtor: PartyBody
     creditor: PartyBody

@@ -57,7 +57,7 @@ def find_due_payments(tx: Connection, now: datetime, at_most: int) -> list[Messa
     return [
         Message(
             message_id=deadline_message_id(payment_id, check_at),
-            body=DeadlinePassed(payment_id=payment_id),
+            body=DeadlinePassed(payment_id=payment_id, check_at=check_at),
             received_at=now,
             trace=Trace(correlation_id=payment_id, traceparent=""),
         )

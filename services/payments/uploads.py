@@ -22,6 +22,7 @@ from libs.common.fields import Id
 from libs.common.http import Caller, IdempotencyKey, Problem, answer_json, request_key
 from libs.common.idempotency import Answer, RequestKey
 from libs.common.message import Command, Message
+from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from libs.common.text import printable
 from services.payments import files, queries
@@ -29,8 +30,9 @@ from services.payments.domain.intake import CompleteBatch, InitiatePayment, Open
 from services.payments.domain.payment import Payments
 from services.payments.files import FileFormat, LineFault
 from services.payments.intake_gate import IntakeGate
-from services.payments.requests import NewPayment, Reader, Writer
+from services.payments.requests import EXAMPLE, NewPayment, Reader, Writer
 from services.payments.settings import PaymentsSettings
+from services.payments.views import BatchView, UploadView
 
 WORDS_LENGTH_MAX = 300
 """Of what is kept about a line that was refused."""
@@ -40,14 +42,46 @@ _ANOTHER_FILE = Answer(status=HTTPStatus.UNPROCESSABLE_ENTITY.value, body=b"{}")
 """The stored answer to what would make a file another than the one its key was used for."""
 
 
+_FILE = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            files.CSV: {
+                "schema": {"type": "string", "description": f"Columns: {', '.join(files.CSV_COLUMNS)}."},
+                "example": "debtor_account_id,debtor_name,creditor_account_id,creditor_name,currency,amount\n…",
+            },
+            files.JSON_LINES[0]: {
+                "schema": {"type": "string", "description": "A line each, in the shape of an order to pay."},
+                "example": msgspec.json.encode(EXAMPLE).decode() + "\n…",
+            },
+        },
+    }
+}
+
+
 def routes(runtime: Runtime, gate: IntakeGate) -> APIRouter:
     """Everything about files."""
-    settings = runtime.settings
-    assert isinstance(settings, PaymentsSettings)
-    router = APIRouter(tags=["files of payments"])
+    ask = FileRoutes(runtime, gate)
+    router = APIRouter(prefix=PATH, tags=["files of payments"])
+    router.post(
+        "",
+        openapi_extra=_FILE,
+        responses=changing(HTTPStatus.UNSUPPORTED_MEDIA_TYPE) | answering(HTTPStatus.OK, UploadView),
+    )(ask.order_batch)
+    router.get("/{batch_id}", responses=reading(HTTPStatus.NOT_FOUND) | answering(HTTPStatus.OK, BatchView))(
+        ask.get_batch
+    )
+    return router
 
-    @router.post("/payment-batches")
-    async def order_batch(request: Request, who: Writer, key: IdempotencyKey) -> dict[str, Any]:
+
+class FileRoutes:
+    """What can be asked about files of payments."""
+
+    def __init__(self, runtime: Runtime, gate: IntakeGate) -> None:
+        self._runtime = runtime
+        self._gate = gate
+
+    async def order_batch(self, request: Request, who: Writer, key: IdempotencyKey) -> dict[str, Any]:
         """Order a file of payments: text/csv with a header, or application/x-ndjson, in UTF-8.
 
         Each line is accepted or refused on its own; lines count from 1, the header and blank ones apart.
@@ -56,44 +90,33 @@ def routes(runtime: Runtime, gate: IntakeGate) -> APIRouter:
         """
         lines = files.read_lines(request.stream())
         file_format = await files.file_format(_media_type(request), lines)
-        upload = Upload(runtime, gate, who, key, file_format, wait_seconds_max=settings.intake_wait_seconds_max)
+        upload = Upload(self._runtime, self._gate, who, key, file_format)
         async for chunk in files.chunks(lines):
             await upload.take(chunk)
         await upload.complete()
         return upload.summary
 
-    @router.get("/payment-batches/{batch_id}")
-    def get_batch(batch_id: Id, who: Reader) -> dict[str, Any]:
+    def get_batch(self, batch_id: Id, who: Reader) -> dict[str, Any]:
         """How far a file has come in, what became of its payments, and which lines were refused."""
-        batch = queries.find_batch(
-            runtime.engine, batch_id, client_id=None if who.client.is_staff else who.client.client_id
-        )
+        client_id = None if who.client.is_staff else who.client.client_id
+        batch = queries.find_batch(self._runtime.engine, batch_id, client_id=client_id)
         if batch is None:
             raise Problem(HTTPStatus.NOT_FOUND, "not_found", "there is no such batch", field="batch_id")
         return batch
-
-    return router
 
 
 class Upload:
     """One file on its way in. Nothing of it is stored before its first line."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        gate: IntakeGate,
-        who: Caller,
-        key: str,
-        file_format: FileFormat,
-        *,
-        wait_seconds_max: float,
-    ) -> None:
+    def __init__(self, runtime: Runtime, gate: IntakeGate, who: Caller, key: str, file_format: FileFormat) -> None:
+        settings = runtime.settings
+        assert isinstance(settings, PaymentsSettings)
         self._edge = runtime.edge
         self._gate = gate
         self._who = who
         self._key = key
         self._format = file_format
-        self._wait_seconds_max = wait_seconds_max
+        self._wait_seconds_max = settings.intake_wait_seconds_max
         self._batch_id = ""
         self._line_count = 0
         self._chunk_count = 0
@@ -105,23 +128,13 @@ class Upload:
 
         Raises KeyReused where the key was used for a file that went on otherwise, or ended here.
         """
-        await self._gate.admit(len(lines), wait_seconds_max=self._wait_seconds_max)
-        if not self._batch_id:
-            await self._open()
-        first, end = self._line_count + 1, self._line_count + 1 + len(lines)
-        commands = [self._command(line, number) for number, line in enumerate(lines, first)]
-
-        def answer(payments: Payments, refusals: Sequence[Refusal | None]) -> Answer:
-            if any(refusals):
-                return _ANOTHER_FILE
-            refused = [
-                {"line": line.line_number, "reason": line.reason, "field": line.field, "detail": line.detail}
-                for line in payments.refused_lines
-                if line.batch_id == self._batch_id and first <= line.line_number < end
-            ]
-            return answer_json(HTTPStatus.OK, {"accepted": len(lines) - len(refused), "refusals": refused})
-
-        taken = await self._submit(self._chunk_key(self._chunk_count), b"\n".join(lines), commands, answer)
+        taken = await self._recall_chunk(lines)
+        if taken is None:
+            # Only what is new takes up room: a file sent again finds out what became of it however busy we are.
+            await self._gate.admit(len(lines), wait_seconds_max=self._wait_seconds_max)
+            if not self._batch_id:
+                await self._open()
+            taken = await self._order(lines)
         self._line_count += len(lines)
         self._chunk_count += 1
         self._accepted += taken["accepted"]
@@ -148,11 +161,36 @@ class Upload:
             "refusals": self._refusals[: queries.REFUSALS_SHOWN_MAX],
         }
 
+    async def _recall_chunk(self, lines: Sequence[bytes]) -> dict[str, Any] | None:
+        """What became of these lines, if they came in before."""
+        if not self._batch_id:
+            opened = await self._recall(self._file_key, self._format.signature)
+            if opened is None:
+                return None
+            self._batch_id = opened["batch_id"]
+        return await self._recall(self._chunk_key(self._chunk_count), b"\n".join(lines))
+
+    async def _order(self, lines: Sequence[bytes]) -> dict[str, Any]:
+        first, end = self._line_count + 1, self._line_count + 1 + len(lines)
+        commands = [self._command(line, number) for number, line in enumerate(lines, first)]
+
+        def answer(payments: Payments, refusals: Sequence[Refusal | None]) -> Answer:
+            if any(refusals):
+                return _ANOTHER_FILE
+            refused = [
+                {"line": line.line_number, "reason": line.reason, "field": line.field, "detail": line.detail}
+                for line in payments.refused_lines
+                if line.batch_id == self._batch_id and first <= line.line_number < end
+            ]
+            return answer_json(HTTPStatus.OK, {"accepted": len(lines) - len(refused), "refusals": refused})
+
+        return await self._submit(self._chunk_key(self._chunk_count), b"\n".join(lines), commands, answer)
+
     async def _open(self) -> None:
         """Find the batch that this key began, or begin it."""
         batch_id = ids.new()
         opened = await self._submit(
-            request_key(self._who, "payment-batches", self._key),
+            self._file_key,
             self._format.signature,
             [OpenBatch(batch_id=batch_id, client_id=self._who.client.client_id)],
             lambda _, __: answer_json(HTTPStatus.OK, {"batch_id": batch_id}),
@@ -183,6 +221,10 @@ class Upload:
             detail=printable(detail)[:WORDS_LENGTH_MAX],
         )
 
+    @property
+    def _file_key(self) -> RequestKey:
+        return request_key(self._who, "payment-batches", self._key)
+
     def _chunk_key(self, chunk: int | str) -> RequestKey:
         return request_key(self._who, f"payment-batches/{self._batch_id}", str(chunk))
 
@@ -194,11 +236,18 @@ class Upload:
             Message(message_id=_message_id(command), body=command, received_at=now, trace=self._who.trace)
             for command in commands
         ]
-        answer = await self._edge.submit(key, body, messages, respond)
-        if answer == _ANOTHER_FILE:
-            raise KeyReused
-        result: dict[str, Any] = msgspec.json.decode(answer.body)
-        return result
+        return _read(await self._edge.submit(key, body, messages, respond))
+
+    async def _recall(self, key: RequestKey, body: bytes) -> dict[str, Any] | None:
+        answer = await self._edge.recall(key, body)
+        return None if answer is None else _read(answer)
+
+
+def _read(answer: Answer) -> dict[str, Any]:
+    if answer == _ANOTHER_FILE:
+        raise KeyReused
+    result: dict[str, Any] = msgspec.json.decode(answer.body)
+    return result
 
 
 def _message_id(command: Command) -> str:

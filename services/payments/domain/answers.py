@@ -53,6 +53,8 @@ class DeadlinePassed(Command):
     """A payment may have stayed in its state for longer than it should. A clock tick is an event too."""
 
     payment_id: str
+    check_at: datetime
+    """The look that is due. Once it has been taken, the same tick means nothing, however late another worker is."""
 
 
 # The three answers
@@ -206,7 +208,16 @@ def record_resolution(payments: Payments, event: CaseResolved, at: datetime) -> 
     if payment.state is not PaymentState.SUSPENDED:
         return []
     payment = payment.saw(at, "reviewers decided", event.decision.value, is_internal=True)
+    if event.decision is CaseDecision.APPROVE and _is_out_of_date(payment, event):
+        return journey.ask_again(payments, payment, at)
     return journey.resolve(payments, payment, event.decision, at)
+
+
+def _is_out_of_date(payment: Payment, event: CaseResolved) -> bool:
+    """Whether people decided before they could see why a person has to look."""
+    if payment.is_listed or event.evidence_at is None or payment.alarmed_at is None:
+        return False
+    return event.evidence_at < payment.alarmed_at
 
 
 # What time decides
@@ -215,7 +226,7 @@ def record_resolution(payments: Payments, event: CaseResolved, at: datetime) -> 
 def stop_waiting(payments: Payments, command: DeadlinePassed, at: datetime) -> Sequence[Event]:
     """Do what the table of deadlines says about a payment that has waited too long."""
     payment = payments.payments.get(command.payment_id)
-    if payment is None or payment.deadline_at is None:
+    if payment is None or payment.deadline_at is None or payment.check_at != command.check_at:
         return []
     if payment.deadline_at > at:
         payments.put(replace(payment, check_at=payment.deadline_at))

@@ -113,7 +113,7 @@ def _reconsider(payments: Payments, payment: Payment, at: datetime) -> list[Even
         return show(payments, payment, at)
     reasons = suspension_reasons(payment)
     if payment.is_case_taken:
-        return show(payments, replace(payment, reasons=reasons), at)
+        return show(payments, _with_reasons(payment, reasons, at), at)
     if _verdict(payment) not in (_Verdict.WAIT, _Verdict.REVIEW):
         return _resume(payments, payment, at)
     if reasons == payment.reasons:
@@ -160,11 +160,17 @@ def _still_takes(payment: Payment, decision: CaseDecision) -> set[Answer]:
 
 def _resolve_late(payments: Payments, payment: Payment, decision: CaseDecision, at: datetime) -> list[Event]:
     """An answer came after people had decided: if it says what they could not know, they are asked again."""
-    reasons = review_reasons(payment)
-    is_new = not set(reasons) <= set(payment.reasons)
+    is_new = not set(review_reasons(payment)) <= set(payment.reasons)
     if decision is CaseDecision.APPROVE and is_new and not payment.is_listed:
-        return suspend(payments, replace(payment, resolution=None, is_case_taken=False), reasons, at)
+        return ask_again(payments, payment, at)
     return resolve(payments, payment, decision, at)
+
+
+def ask_again(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """Suspend the payment anew: people approved it, and could not know what is known now."""
+    undecided = replace(payment, resolution=None, is_case_taken=False)
+    anew = enter(undecided, PaymentState.SUSPENDED, at, payments.policy)
+    return suspend(payments, anew, suspension_reasons(payment), at)
 
 
 def approve(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
@@ -190,10 +196,15 @@ def approve(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
 def suspend(payments: Payments, payment: Payment, reasons: tuple[InternalReason, ...], at: datetime) -> list[Event]:
     """Hold the payment up until a person decides or the missing answers come."""
     detail = ", ".join(reasons)
-    suspended = replace(payment.saw(at, "suspended", detail, is_internal=True), reasons=reasons)
+    suspended = _with_reasons(payment.saw(at, "suspended", detail, is_internal=True), reasons, at)
     if payment.state is not PaymentState.SUSPENDED:
         suspended = enter(suspended, PaymentState.SUSPENDED, at, payments.policy)
     return show(payments, suspended, at)
+
+
+def _with_reasons(payment: Payment, reasons: tuple[InternalReason, ...], at: datetime) -> Payment:
+    is_alarming = set(reasons) - set(payment.reasons) - {InternalReason.ANSWER_MISSING}
+    return replace(payment, reasons=reasons, alarmed_at=at if is_alarming else payment.alarmed_at)
 
 
 def show(payments: Payments, payment: Payment, at: datetime) -> list[Event]:

@@ -90,6 +90,8 @@ class Payment(Record, omit_defaults=True):
     funds: Funds | None = None
     reasons: tuple[InternalReason, ...] = ()
     """Why it is suspended."""
+    alarmed_at: datetime | None = None
+    """When the newest of the reasons that ask for a person became known."""
     is_case_taken: bool = False
     """Whether a person works on its case: then it no longer moves by itself."""
     resolution: CaseDecision | None = None

@@ -1,4 +1,4 @@
-"""What payments' tests over HTTP share: accounts it knows of, orders, what the others answer, looks at what is stored."""
+"""What payments' tests over HTTP share: accounts it knows of, orders, what the others answer, looks at the database."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

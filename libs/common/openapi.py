@@ -1,0 +1,117 @@
+"""What a service's OpenAPI page says beyond what FastAPI finds out by itself: keys, problems, and how both look."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.security import HTTPBearer
+
+from libs.common.fields import View
+
+API_KEY = HTTPBearer(
+    auto_error=False,
+    scheme_name="API key",
+    description="A client's key, as `python -m services.… clients add` prints it.",
+)
+
+INTRODUCTION = """
+
+**Who may ask.** Every request needs a client's API key: `Authorization: Bearer weir_…`. What a key may do are its
+scopes: `read`, `write`, and `staff`, which sees what clients must not.
+
+**Same request, same answer.** Every POST that changes something needs an `Idempotency-Key`. The same key and body
+get the stored answer for 30 days at least; the same key with another body is refused (422), and one whose first
+request still runs is told to wait (409). A 5xx is never stored: repeat the request with its key.
+
+**Problems** are `application/problem+json` (RFC 9457), with a `reason` from a closed list and the `field` that is to
+blame.
+"""
+
+
+class FaultView(View):
+    """One of several things that are wrong with a request."""
+
+    field: str
+    reason: str
+    detail: str
+
+
+class ProblemView(View):
+    """Why a request was not served."""
+
+    type: str
+    """`urn:weir:problem:` and the reason."""
+    title: str
+    status: int
+    reason: str
+    detail: str
+    field: str | None = None
+    errors: list[FaultView] | None = None
+
+
+_MEANINGS = {
+    HTTPStatus.BAD_REQUEST: "Not JSON, or without a usable Idempotency-Key.",
+    HTTPStatus.UNAUTHORIZED: "No valid API key.",
+    HTTPStatus.FORBIDDEN: "The key lacks the scope that this needs.",
+    HTTPStatus.NOT_FOUND: "There is none with this id, or none that this client may see.",
+    HTTPStatus.CONFLICT: "It can't be done as things stand; or the first request with this key still runs.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than may be.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A type of file that is not read here.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Something in it makes no sense; `field` says where.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Too busy, or something this needs is away: come again after `Retry-After`.",
+}
+
+Responses = dict[int | str, dict[str, Any]]
+
+_READING = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
+
+def reading(*statuses: HTTPStatus) -> Responses:
+    """The problems of a route that changes nothing: those that any has, and these."""
+    return _problems(*_READING, *statuses)
+
+
+def changing(*statuses: HTTPStatus) -> Responses:
+    """The problems of a route that changes something: those that any has, and these."""
+    return _problems(
+        *_READING, HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *statuses
+    )
+
+
+def answering(status: HTTPStatus, model: type[View], meaning: str = "") -> Responses:
+    """What a route answers that makes its response itself."""
+    return {status.value: {"model": model, "description": meaning or status.phrase}}
+
+
+def _problems(*statuses: HTTPStatus) -> Responses:
+    return {status.value: {"model": ProblemView, "description": _MEANINGS[status]} for status in sorted(set(statuses))}
+
+
+def describe(app: FastAPI) -> None:
+    """Have the application's OpenAPI document name problems by their own media type."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes
+            )
+            for path in app.openapi_schema["paths"].values():
+                for operation in path.values():
+                    _name_problems(operation["responses"])
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _name_problems(responses: Mapping[str, Any]) -> None:
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if status.startswith(("4", "5")) and "application/json" in content:
+            content["application/problem+json"] = content.pop("application/json")

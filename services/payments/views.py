@@ -1,0 +1,96 @@
+"""What the API of payments answers, for its OpenAPI page. `queries` writes it; a test holds the two together."""
+
+from datetime import datetime
+
+from libs.common.fields import View
+from schemas.payments.events import InternalReason, PublicReason
+
+
+class StepView(View):
+    """A line of a payment's timeline."""
+
+    at: datetime
+    what: str
+    detail: str | None
+
+
+class PaymentView(View):
+    """A payment as its client sees it: before its end always `processing`, whatever happens to it."""
+
+    payment_id: str
+    state: str
+    reason: PublicReason | None
+    amount: str
+    currency: str
+    debtor_account_id: str
+    creditor_account_id: str
+    batch_id: str | None
+    line_number: int | None
+    transfer_id: str | None
+    initiated_at: datetime
+    ended_at: datetime | None
+    timeline: list[StepView]
+
+
+class FindingView(View):
+    """Something that fraud or compliance found."""
+
+    source: str
+    score: float
+    reason: str
+
+
+class EvidenceView(View):
+    """What the others have answered so far."""
+
+    fraud_outcome: str | None
+    fraud_score: float | None
+    fraud_findings: list[FindingView]
+    compliance_outcome: str | None
+    compliance_hits: list[FindingView]
+    funds_outcome: str | None
+
+
+class StaffPaymentView(PaymentView):
+    """A payment as staff sees it: its true state, the internal reasons and the evidence."""
+
+    client_id: str
+    internal_reason: InternalReason | None
+    suspension_reasons: list[InternalReason]
+    evidence: EvidenceView
+    deadline_at: datetime | None
+
+
+class PaymentPage(View):
+    """Some payments, and the cursor of the next page if there is one."""
+
+    payments: list[StaffPaymentView | PaymentView]
+    next_cursor: str | None
+
+
+class RefusedLineView(View):
+    """Why a line of a file did not become a payment. Lines count from 1, the header and blank ones apart."""
+
+    line: int
+    reason: str
+    field: str | None
+    detail: str
+
+
+class UploadView(View):
+    """What became of the lines of a file that has come in. At most a thousand refusals are shown."""
+
+    batch_id: str
+    lines: int
+    accepted: int
+    refused: int
+    refusals: list[RefusedLineView]
+
+
+class BatchView(UploadView):
+    """A file: how far it has come in, and what became of its payments."""
+
+    is_complete: bool
+    states: dict[str, int]
+    opened_at: datetime
+    completed_at: datetime | None
