@@ -29,12 +29,13 @@ def end(server: str, configuration: Path, *, seconds: float) -> int:
 
 def find(server: str, configuration: Path) -> list[int]:
     """The ids of the supervisor's process and of all that descend from it."""
-    mark, argument = f"SUPERVISOR_SERVER_URL={server}".encode(), str(configuration).encode()
-    return [
-        pid
-        for pid in _pids()
-        if pid != os.getpid() and (mark in _words(pid, "environ") or argument in _words(pid, "cmdline"))
-    ]
+    mark = f"SUPERVISOR_SERVER_URL={server}".encode()
+    return [pid for pid in _pids() if mark in _words(pid, "environ") or _is_supervisor(pid, configuration)]
+
+
+def _is_supervisor(pid: int, configuration: Path) -> bool:
+    command = _words(pid, "cmdline")
+    return str(configuration).encode() in command and any(word.endswith(b"supervisord") for word in command)
 
 
 def _heads(pids: list[int]) -> list[int]:

@@ -61,7 +61,8 @@ class Native:
 
     def stop(self) -> None:
         """Stop everything, also what outlived a supervisor that crashed."""
-        self._supervisor.shut_down()
+        # The services first, so that they have what they need to finish what they are at.
+        self._supervisor.shut_down(first=SERVICE_PROGRAMS)
         self._supervisor.end_leftovers()
 
     def forget(self) -> None:

@@ -71,15 +71,15 @@ class Stack:
         self._bring_up(say, with_services=True)
 
     def down(self, *, forget: bool = False) -> None:
-        """Stop everything; `forget` removes the data as well."""
-        if not self.settings.folder.exists():
-            return
+        """Stop everything, however it was started, also what a crash has left; `forget` removes the data as well."""
+        ways = [self._way(NATIVE), *([self._way(DOCKER)] if self._known_way == DOCKER else [])]
         with locked(self._lock):
-            self.way.stop()
+            for way in ways:
+                way.stop()
+                if forget:
+                    way.forget()
             if forget:
-                self.way.forget()
-        if forget:
-            self._lock.unlink(missing_ok=True)
+                self._lock.unlink(missing_ok=True)
 
     def _bring_up(self, say: Say, *, with_services: bool) -> None:
         self.settings.folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,9 @@ class Stack:
 
     @property
     def _known_way(self) -> str | None:
-        return self._way_file.read_text().strip() if self._way_file.exists() else None
+        if self._way_file.exists():
+            return self._way_file.read_text().strip()
+        return NATIVE if self.supervisor.is_alive else None
 
     @property
     def _way_file(self) -> Path:

@@ -19,7 +19,7 @@ from stack.waiting import wait_until
 LAUNCH_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 60
 LEFTOVER_SECONDS_MAX = 15
-_GIVEN_UP = ("FATAL", "EXITED", "STOPPED")
+_ENDED = ("FATAL", "EXITED", "STOPPED")
 SOCKET_PATH_MAX = 90
 """Of the 107 characters a socket's path may have, supervisord takes some for the name it has while being made."""
 _WORDS = {"STARTING": "starting", "BACKOFF": "failing", "FATAL": "failing", "STOPPING": "stopping"}
@@ -71,13 +71,14 @@ class Supervisor:
                     raise StackError(f"{name} could not be started: {fault.faultString}; {self._tail(name)}") from fault
 
     def stop(self, *names: str) -> None:
-        """Stop what is running and wait until it is gone."""
+        """Stop what is running, side by side, and wait until all of it is gone."""
         for name in names:
             try:
-                self._rpc.stopProcess(name, True)
+                self._rpc.stopProcess(name, False)
             except Fault as fault:
                 if fault.faultCode not in (Faults.NOT_RUNNING, Faults.BAD_NAME):
                     raise StackError(f"{name} could not be stopped: {fault.faultString}") from fault
+        wait_until(lambda: not self._running() & set(names), seconds=STOP_SECONDS_MAX)
 
     def wait_ready(self, *names: str) -> None:
         """Wait until each is ready to be used. Raises StackError with the end of its log if one never is."""
@@ -85,7 +86,7 @@ class Supervisor:
             program = self._programs[name]
 
             def is_decided(program: Program = program) -> bool:
-                return program.is_ready() or self.state(program.name) in _GIVEN_UP
+                return program.is_ready() or self.state(program.name) in _ENDED
 
             wait_until(is_decided, seconds=program.ready_seconds_max)
             if not program.is_ready():
@@ -106,10 +107,12 @@ class Supervisor:
     def log_of(self, name: str) -> Path:
         return self._folder / "logs" / f"{name}.log"
 
-    def shut_down(self) -> None:
-        """Stop every program, then the supervisor; return when nothing is left."""
+    def shut_down(self, *, first: Sequence[str] = ()) -> None:
+        """Stop the programs named first, then all others, then the supervisor; return when nothing is left."""
         if not self.is_alive:
             return
+        self.stop(*first)
+        self.stop(*self._running())
         pid = int(self._rpc.getPID())
         self._rpc.shutdown()
         wait_until(lambda: not _exists(pid), seconds=STOP_SECONDS_MAX)
@@ -119,6 +122,9 @@ class Supervisor:
         leftovers.end(f"unix://{self._socket}", self._configuration, seconds=LEFTOVER_SECONDS_MAX)
         for path in (self._socket, self._folder / "supervisord.pid"):
             path.unlink(missing_ok=True)
+
+    def _running(self) -> set[str]:
+        return {info["name"] for info in self._rpc.getAllProcessInfo() if info["statename"] not in _ENDED}
 
     @property
     def _rpc(self) -> Any:

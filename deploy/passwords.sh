@@ -1,0 +1,7 @@
+#!/bin/sh
+# Makes up the passwords that docker-compose.yml wants: sh deploy/passwords.sh > .env
+set -eu
+umask 077
+for name in POSTGRES REGISTRY PAYMENTS FRAUD COMPLIANCE ACCOUNTS; do
+  echo "WEIR_${name}_PASSWORD=$(od -An -N18 -tx1 /dev/urandom | tr -d ' \n')"
+done

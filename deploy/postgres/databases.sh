@@ -1,0 +1,12 @@
+#!/bin/bash
+# Run once by Postgres' image, on an empty volume: a database for each service, owned by a role that can enter no other.
+set -euo pipefail
+
+for name in payments fraud compliance accounts registry; do
+  variable="${name^^}_PASSWORD"
+  psql --no-psqlrc -v ON_ERROR_STOP=1 -v name="$name" -v password="${!variable}" --username postgres <<'SQL'
+CREATE ROLE :"name" LOGIN PASSWORD :'password';
+CREATE DATABASE :"name" OWNER :"name";
+REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
+SQL
+done
