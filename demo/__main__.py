@@ -15,7 +15,7 @@ from demo.analysts import Analysts
 from demo.card_file import CardFile, WrongFile
 from demo.desk import seed_users
 from demo.generated import Generated
-from demo.run import Demo, Watch
+from demo.run import Demo, Unended, Watch
 from demo.story import Story
 from stack.part import StackError
 from stack.settings import StackSettings
@@ -55,7 +55,7 @@ def main(
             if not keep:
                 with console.status("stopping"):
                     stack.down()
-    except (StackError, WrongFile) as error:
+    except (StackError, WrongFile, Unended) as error:
         console.print(f"[red]{error}[/red]")
         sys.exit(2)
     sys.exit(0 if is_well else 1)

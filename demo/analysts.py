@@ -12,7 +12,7 @@ import httpx
 
 from stack.settings import StackSettings
 
-LEFT_ALONE_SHARE = 0.1
+LEFT_ALONE_SHARE = 0.15
 LOOK_SECONDS = 0.3
 PAGE = 200
 PROPOSER, CONFIRMER = "analyst1", "analyst2"
@@ -54,10 +54,13 @@ class Analysts:
     def _propose(self, person: httpx.Client) -> int:
         worked = 0
         for case in _cases(person, "open"):
-            if _share(case["case_id"]) < LEFT_ALONE_SHARE and case["payment_id"]:
+            if case["case_id"] in self.left_alone:
+                continue
+            page = _page(person, case)
+            if _share(case["case_id"]) < LEFT_ALONE_SHARE and may_be_left_alone(case, page):
                 self.left_alone.add(case["case_id"])
             elif _act(person, case, "take"):
-                decision, note = decide(case, _page(person, case))
+                decision, note = decide(case, page)
                 case = {**case, "version": case["version"] + 1}
                 worked += _act(person, case, "propose", decision=decision, note=note)
         return worked
@@ -71,10 +74,14 @@ class Analysts:
         return worked
 
 
+def may_be_left_alone(case: dict[str, Any], page: dict[str, Any]) -> bool:
+    """Whether a deadline ends the case: it never does while the money may belong to a listed party."""
+    return bool(case["payment_id"]) and not _likeness(page)
+
+
 def decide(case: dict[str, Any], page: dict[str, Any]) -> tuple[str, str]:
     """The rule that stands for a person's judgement: what the evidence shown says."""
-    hits = [hit["score_percent"] for party in page["parties"] for hit in party["hits"]]
-    likeness = max((*hits, *(finding["score_percent"] for finding in page["compliance_findings"])), default=0)
+    likeness = _likeness(page)
     suspicion = page["fraud_score_percent"] or 0
     if case["is_listed_party"]:
         return "block", "the money belongs to a listed party"
@@ -83,6 +90,12 @@ def decide(case: dict[str, Any], page: dict[str, Any]) -> tuple[str, str]:
     if suspicion >= SUSPICION_REJECTED_PERCENT:
         return "reject", f"suspicion of {suspicion} %"
     return "approve", f"no more than a resemblance of {likeness} % and a suspicion of {suspicion} %"
+
+
+def _likeness(page: dict[str, Any]) -> int:
+    """How much, in percent, a party resembles a listed one at most."""
+    hits = [hit["score_percent"] for party in page["parties"] for hit in party["hits"]]
+    return max((*hits, *(finding["score_percent"] for finding in page["compliance_findings"])), default=0)
 
 
 def _sign_in(desk: str, username: str, password: str) -> httpx.Client:
