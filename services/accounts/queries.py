@@ -1,17 +1,28 @@
 """What people and programs ask about the ledger: read-only SQL, and the shapes of the answers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from libs.common.database import fetch, transaction
+from libs.common.database import execute, fetch, transaction
 from libs.common.money import format_amount
+from services.accounts.domain.ledger import Account, AccountKind, AccountStatus
 
 _ACCOUNT = "account_id, customer_id, kind, currency, status, posted_minor, held_minor"
 
 
-def find_customer(engine: Engine, customer_id: str) -> dict[str, Any] | None:
+@contextmanager
+def _snapshot(engine: Engine) -> Iterator[Connection]:
+    """A transaction whose queries all see the same moment, so that a balance and its entries fit each other."""
     with transaction(engine) as tx:
+        execute(tx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield tx
+
+
+def find_customer(engine: Engine, customer_id: str) -> dict[str, Any] | None:
+    with _snapshot(engine) as tx:
         rows = fetch(
             tx, "SELECT customer_id, kind, status, tier, personal FROM customers WHERE customer_id = %s", (customer_id,)
         )
@@ -26,15 +37,15 @@ def find_customer(engine: Engine, customer_id: str) -> dict[str, Any] | None:
         "kind": kind,
         "status": status,
         "tier": tier,
-        **personal,
-        "accounts": [_account_view(account) for account in accounts],
+        **{field: personal.get(field) for field in ("name", "country", "birth_date", "address")},
+        "accounts": [_row_view(account) for account in accounts],
     }
 
 
 def find_account(engine: Engine, account_id: str) -> dict[str, Any] | None:
     with transaction(engine) as tx:
         rows = fetch(tx, f"SELECT {_ACCOUNT} FROM accounts WHERE account_id = %s", (account_id,))
-    return _account_view(rows[0]) if rows else None
+    return _row_view(rows[0]) if rows else None
 
 
 def list_accounts(engine: Engine, *, customer_id: str | None, after: str | None, limit: int) -> dict[str, Any]:
@@ -46,12 +57,12 @@ def list_accounts(engine: Engine, *, customer_id: str | None, after: str | None,
                  ORDER BY account_id LIMIT %s""",
             (customer_id, customer_id, after, after, limit + 1),
         )
-    page = [_account_view(row) for row in rows[:limit]]
+    page = [_row_view(row) for row in rows[:limit]]
     return {"accounts": page, "next_cursor": page[-1]["account_id"] if len(rows) > limit else None}
 
 
 def statement(engine: Engine, account_id: str, *, after: int, limit: int) -> dict[str, Any] | None:
-    with transaction(engine) as tx:
+    with _snapshot(engine) as tx:
         accounts = fetch(tx, f"SELECT {_ACCOUNT} FROM accounts WHERE account_id = %s", (account_id,))
         rows = fetch(
             tx,
@@ -63,14 +74,14 @@ def statement(engine: Engine, account_id: str, *, after: int, limit: int) -> dic
         )
     if not accounts:
         return None
-    account = _account_view(accounts[0])
+    account = _row_view(accounts[0])
     entries = [_entry_view(row, account["currency"]) for row in rows[:limit]]
     return {**account, "entries": entries, "next_after": entries[-1]["number"] if len(rows) > limit else None}
 
 
 def check_books(engine: Engine) -> dict[str, Any]:
     """Recompute every balance from the entries, and name what differs."""
-    with transaction(engine) as tx:
+    with _snapshot(engine) as tx:
         sums = fetch(
             tx,
             """SELECT a.currency, count(*), coalesce(sum(e.amount_minor), 0)::bigint
@@ -101,18 +112,33 @@ def check_books(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _account_view(row: Any) -> dict[str, Any]:
-    account_id, customer_id, kind, currency, status, posted, held = row
+def account_view(account: Account) -> dict[str, Any]:
+    """An account as everyone sees it."""
     return {
-        "account_id": account_id,
-        "customer_id": customer_id,
-        "kind": kind,
-        "currency": currency,
-        "status": status,
-        "posted": format_amount(posted, currency),
-        "held": format_amount(held, currency),
-        "available": format_amount(posted - held, currency),
+        "account_id": account.account_id,
+        "customer_id": account.customer_id,
+        "kind": account.kind.value,
+        "currency": account.currency,
+        "status": account.status.value,
+        "posted": format_amount(account.posted_minor, account.currency),
+        "held": format_amount(account.held_minor, account.currency),
+        "available": format_amount(account.available_minor, account.currency),
     }
+
+
+def _row_view(row: Any) -> dict[str, Any]:
+    account_id, customer_id, kind, currency, status, posted_minor, held_minor = row
+    return account_view(
+        Account(
+            account_id=account_id,
+            customer_id=customer_id,
+            kind=AccountKind(kind),
+            currency=currency,
+            status=AccountStatus(status),
+            posted_minor=posted_minor,
+            held_minor=held_minor,
+        )
+    )
 
 
 def _entry_view(row: Any, currency: str) -> dict[str, Any]:

@@ -170,7 +170,8 @@ def ask_again(payments: Payments, payment: Payment, at: datetime) -> list[Event]
     """Suspend the payment anew: people approved it, and could not know what is known now."""
     undecided = replace(payment, resolution=None, is_case_taken=False)
     anew = enter(undecided, PaymentState.SUSPENDED, at, payments.policy)
-    return suspend(payments, anew, suspension_reasons(payment), at)
+    is_refused = InternalReason.POSTING_REFUSED in payment.reasons
+    return suspend(payments, anew, payment.reasons if is_refused else suspension_reasons(payment), at)
 
 
 def approve(payments: Payments, payment: Payment, at: datetime) -> list[Event]:

@@ -55,6 +55,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("creditor.account_id", CREDITOR.upper(), "not_an_id"),
         ("creditor.name", "B\nen", "control_characters"),
         ("channel", "pigeon", "enum"),
+        ("channel", "unknown", "unknown_channel"),
         ("is_cash", "perhaps", "bool_parsing"),
         ("device_id", "x" * 201, "string_too_long"),
         ("ip_country", "mt", "string_pattern_mismatch"),

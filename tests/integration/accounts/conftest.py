@@ -1,0 +1,38 @@
+"""Accounts, on real parts and over HTTP: one wiring for a file of tests, emptied before each."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from libs.common.database import execute
+from libs.common.service import Runtime
+from services.accounts.__main__ import SERVICE
+from tests.parts import Parts
+from tests.serving import Api, serving
+
+_EMPTY = """
+ALTER TABLE transfers DISABLE TRIGGER USER;
+ALTER TABLE entries DISABLE TRIGGER USER;
+TRUNCATE customers, accounts, holds, transfers, entries, outbox, inbox, dead_letters, idempotency_keys;
+ALTER TABLE transfers ENABLE TRIGGER USER;
+ALTER TABLE entries ENABLE TRIGGER USER;
+"""
+
+
+@pytest.fixture(scope="module")
+def wired(parts: Parts) -> Iterator[Runtime]:
+    with parts.runtime(SERVICE) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+def served(wired: Runtime) -> Iterator[Api]:
+    with serving(wired) as found:
+        yield found
+
+
+@pytest.fixture
+def api(served: Api) -> Api:
+    """Accounts as if nothing had ever happened."""
+    served.runtime.unit.administer(lambda tx: execute(tx, _EMPTY))
+    return served
