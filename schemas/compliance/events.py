@@ -102,6 +102,7 @@ class CaseResolved(Event):
     decision: CaseDecision
     proposed_by: str
     confirmed_by: str
+    evidence_at: datetime | None = None
     resolved_at: datetime
 
 

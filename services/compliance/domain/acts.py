@@ -176,6 +176,7 @@ def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Even
             decision=decision,
             proposed_by=proposed_by,
             confirmed_by=command.actor,
+            evidence_at=case.told_at,
             resolved_at=at,
         ),
         *customers.resolve(work, resolved, decision, at),

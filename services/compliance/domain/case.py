@@ -90,6 +90,8 @@ class Case(Record, omit_defaults=True):
     customer: CustomerFacts | None = None
     opened_at: datetime | None = None
     """None while nothing was ever asked: only that the payment has ended is known."""
+    told_at: datetime | None = None
+    """When payments told what is known: what it told before and comes later is news of the past."""
     decide_by: datetime | None = None
     taken_by: str | None = None
     proposal: Proposal | None = None

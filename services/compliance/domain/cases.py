@@ -37,12 +37,15 @@ def open_or_update(work: Work, event: PaymentSuspended, at: datetime) -> Sequenc
     case = work.cases.get(payment_case_id(event.payment_id))
     if case is None or case.opened_at is None:
         return _open(work, case, event, at)
-    if case.is_payment_over:
+    if case.is_payment_over or (case.told_at is not None and event.suspended_at < case.told_at):
+        # Replayed from the dead letters, after what followed it.
         return []
     facts = PaymentFacts(order=event.order, reasons=event.reasons, evidence=event.evidence)
-    changed = replace(case, payment=facts, decide_by=event.decide_by)
+    changed = replace(case, payment=facts, told_at=event.suspended_at, decide_by=event.decide_by)
     if case.has_ended:
-        return _reopen(work, changed, event, at)
+        # By this a new suspension is told from more about an old one: clocks of two machines tell nothing.
+        is_suspended_anew = event.decide_by != case.decide_by
+        return _reopen(work, changed, at) if is_suspended_anew else _note(work, changed, at)
     if facts == case.payment:
         work.cases.put(case.case_id, changed)
         return []
@@ -95,16 +98,19 @@ def _open(work: Work, known: Case | None, event: PaymentSuspended, at: datetime)
         payment_id=event.payment_id,
         payment=PaymentFacts(order=event.order, reasons=event.reasons, evidence=event.evidence),
         opened_at=at,
+        told_at=event.suspended_at,
         decide_by=event.decide_by,
     )
     return [_opened(work.act(case, ActKind.OPENED, SYSTEM, at, note=", ".join(case.reasons)), at)]
 
 
-def _reopen(work: Work, case: Case, event: PaymentSuspended, at: datetime) -> Sequence[Event]:
-    if case.ended_at is not None and event.suspended_at <= case.ended_at:
-        # It was on its way while people decided: payments acts on what they decided, not on this.
-        work.act(case, ActKind.EVIDENCE_CHANGED, SYSTEM, at, note="told before the end, received after it")
-        return []
+def _note(work: Work, case: Case, at: datetime) -> Sequence[Event]:
+    """It was on its way while people decided. If they had to know it, payments suspends the payment anew."""
+    work.act(case, ActKind.EVIDENCE_CHANGED, SYSTEM, at, note="told before the end, received after it")
+    return []
+
+
+def _reopen(work: Work, case: Case, at: datetime) -> Sequence[Event]:
     waiting = replace(case, status=CaseStatus.OPEN, taken_by=None, proposal=None, decision=None, ended_at=None)
     return [_opened(work.act(waiting, ActKind.REOPENED, SYSTEM, at, note=", ".join(case.reasons)), at)]
 

@@ -161,14 +161,18 @@ def initiated(ordered: PaymentOrder | None = None, payment_id: str = PAYMENT) ->
 
 
 def suspended(
-    *reasons: InternalReason, evidence: PaymentEvidence | None = None, at: datetime = START
+    *reasons: InternalReason,
+    evidence: PaymentEvidence | None = None,
+    at: datetime = START,
+    decide_by: datetime | None = None,
 ) -> PaymentSuspended:
+    """A suspension; the same one told again, with what is known by then, if `decide_by` is the same."""
     return PaymentSuspended(
         payment_id=PAYMENT,
         order=order(),
         reasons=reasons or (InternalReason.COMPLIANCE_REVIEW,),
         evidence=evidence or PaymentEvidence(compliance_outcome="review", fraud_outcome="allow", funds_outcome="held"),
-        decide_by=DECIDE_BY,
+        decide_by=decide_by or at + (DECIDE_BY - START),
         suspended_at=at,
     )
 

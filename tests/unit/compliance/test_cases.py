@@ -1,7 +1,7 @@
 """Cases: opened by what is suspended, decided by two people, and every refusal in its order."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -270,11 +270,48 @@ def test_a_payment_suspended_again_opens_its_case_again(given: Callable[[Office]
     assert office.timeline()[-1] == "reopened"
 
 
-def test_news_that_was_on_its_way_while_people_decided_opens_nothing_again() -> None:
+@pytest.mark.parametrize("told_at", [START, LATER], ids=["sooner by our clock", "later by our clock"])
+def test_news_that_was_on_its_way_while_people_decided_opens_nothing_again(told_at: datetime) -> None:
     office = Office()
     resolved(office)
-    assert office.decide(suspended(InternalReason.FRAUD_REVIEW, at=START)) == []
+    assert office.decide(suspended(InternalReason.FRAUD_REVIEW, at=told_at, decide_by=DECIDE_BY)) == []
     assert office.case().status is CaseStatus.RESOLVED
+
+
+@pytest.mark.parametrize("given", [resolved, closed])
+def test_a_payment_suspended_again_is_a_case_again_though_its_clock_is_behind_ours(
+    given: Callable[[Office], None],
+) -> None:
+    """Compliance may hear of the end of one suspension after the next has begun: when it heard of it tells nothing."""
+    office = Office()
+    given(office)
+    soon = START + timedelta(milliseconds=5)
+    assert soon < office.now
+    (event,) = office.decide(suspended(InternalReason.POSTING_REFUSED, at=soon))
+    assert isinstance(event, CaseOpened)
+
+
+def test_what_was_told_before_and_comes_later_does_not_replace_what_people_see() -> None:
+    """A dead letter may be replayed after what followed it."""
+    office = Office()
+    opened(office)
+    newer = suspended(InternalReason.FRAUD_REVIEW, at=LATER, decide_by=DECIDE_BY)
+    older = suspended(InternalReason.ANSWER_MISSING, at=START + timedelta(seconds=1), decide_by=DECIDE_BY)
+    office.decide(newer)
+    version = office.case().version
+    assert office.decide(older) == []
+    assert (office.case().reasons, office.case().version) == (("fraud_review",), version)
+
+
+def test_a_decision_tells_what_it_was_made_on() -> None:
+    office = Office()
+    opened(office)
+    office.decide(suspended(InternalReason.FRAUD_REVIEW, at=LATER, decide_by=DECIDE_BY))
+    office.decide(take(version=2))
+    office.decide(propose(version=3))
+    (event,) = office.decide(confirm(version=4))
+    assert isinstance(event, CaseResolved)
+    assert event.evidence_at == LATER
 
 
 @pytest.mark.parametrize("event", [CANCELLED, EXPLAINED], ids=["cancelled", "refused"])

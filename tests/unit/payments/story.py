@@ -96,7 +96,7 @@ def _compliance(outcome: ScreeningOutcome, at: datetime) -> ComplianceScreened:
     )
 
 
-def _resolved(decision: CaseDecision, at: datetime) -> CaseResolved:
+def resolved(decision: CaseDecision, at: datetime, evidence_at: datetime | None = None) -> CaseResolved:
     return CaseResolved(
         case_id=CASE,
         partition_key=DEBTOR,
@@ -104,6 +104,7 @@ def _resolved(decision: CaseDecision, at: datetime) -> CaseResolved:
         decision=decision,
         proposed_by="eve",
         confirmed_by="finn",
+        evidence_at=evidence_at,
         resolved_at=at,
     )
 
@@ -158,14 +159,13 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
     "creditor-frozen": partial(refused, PostRefusal.CREDITOR_ACCOUNT_FROZEN),
     "nothing-held": partial(refused, PostRefusal.NOTHING_HELD),
     "taken": lambda at: CaseTaken(case_id=CASE, partition_key=DEBTOR, payment_id=PAYMENT, taken_by="eve", taken_at=at),
-    "approve": partial(_resolved, CaseDecision.APPROVE),
-    "reject": partial(_resolved, CaseDecision.REJECT),
-    "block": partial(_resolved, CaseDecision.BLOCK),
+    "approve": partial(resolved, CaseDecision.APPROVE),
+    "reject": partial(resolved, CaseDecision.REJECT),
+    "block": partial(resolved, CaseDecision.BLOCK),
     "cancel": lambda at: CancelPayment(payment_id=PAYMENT, client_id=CLIENT),
-    "look": lambda at: DeadlinePassed(payment_id=PAYMENT),
 }
-"""Besides these, `wait`: time passes until the sweep looks at the payment, and it does what is then due; and
-`silence`: so much time passes that the payment is suspended."""
+"""Besides these, `look`: the sweep looks at the payment now; `wait`: time passes until it does, and it does what is
+then due; and `silence`: so much time passes that the payment is suspended."""
 
 
 class Story:
@@ -209,7 +209,7 @@ class Story:
 
     def fails_at_decision(self, decision: CaseDecision) -> Exception | None:
         """The same for what people might decide in some later version."""
-        self.decide(_resolved(decision, self.now))
+        self.decide(resolved(decision, self.now))
         return self.last.error
 
     def decide(self, body: Record) -> Sequence[Event]:
@@ -230,8 +230,15 @@ class Story:
         if word == "wait":
             assert self.payment.check_at is not None, "nobody waits for it"
             self.now = max(self.now, self.payment.check_at)
-            word = "look"
+        if word in ("wait", "look"):
+            return self.tick()
         return WORDS[word](self.now)
+
+    def tick(self) -> DeadlinePassed:
+        """What the sweep finds due, or would if it took the payment before its time."""
+        known = self.state.payments.get(PAYMENT)
+        check_at = known.check_at if known is not None else None
+        return DeadlinePassed(payment_id=PAYMENT, check_at=check_at or self.now)
 
     def _encode(self, event: Event) -> bytes:
         self.events.append(event)

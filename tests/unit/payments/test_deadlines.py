@@ -177,6 +177,18 @@ def test_every_look_is_made_at_a_time_of_its_own() -> None:
     assert len(set(looks)) == len(looks)
 
 
+@pytest.mark.parametrize("words", ["allow clear held", "", "fraud? clear held"])
+def test_a_look_is_taken_once_though_two_workers_find_it_due(words: str) -> None:
+    """After an outage the next row is due as well: that is for the next look, whose events have ids of their own."""
+    story = Story().hears(words)
+    story.now += timedelta(days=30)
+    tick = story.tick()
+    assert story.decide(tick)
+    looked_at = story.payment
+    assert story.decide(tick) == []
+    assert story.payment == looked_at
+
+
 def test_a_new_state_begins_with_its_first_row() -> None:
     payment = Story().hears("wait wait").payment
     assert payment.deadline_step == 0

@@ -1,5 +1,6 @@
 """The process manager: every answer in every order, and exactly one end for each payment."""
 
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
@@ -14,7 +15,7 @@ from schemas.payments.events import (
     PublicReason,
 )
 from services.payments.domain.payment import PaymentState
-from tests.unit.payments.story import PAYMENT, Story, declined, refused
+from tests.unit.payments.story import PAYMENT, Story, declined, refused, resolved
 
 INITIATED, SUSPENDED, APPROVED, BLOCKING = (
     PaymentState.INITIATED,
@@ -338,6 +339,46 @@ def test_what_people_could_not_know_is_asked_again_and_what_they_saw_is_not() ->
     story = Story().hears("clear silence taken fraud? approve")
     assert story.payment.state is SUSPENDED, "the hold is still missing"
     assert story.hears("held").payment.state is APPROVED, "they had seen what fraud said"
+
+
+@pytest.mark.parametrize(
+    ("words", "news", "decision", "state"),
+    [
+        ("clear held silence taken", "fraud?", CaseDecision.APPROVE, SUSPENDED),
+        ("allow held silence taken", "listed?", CaseDecision.APPROVE, SUSPENDED),
+        ("listed? held silence taken", "fraud!", CaseDecision.APPROVE, SUSPENDED),
+        ("clear held silence taken", "allow", CaseDecision.APPROVE, APPROVED),
+        ("clear held silence taken", "fraud?", CaseDecision.REJECT, REJECTED),
+        ("allow held silence taken", "listed?", CaseDecision.BLOCK, BLOCKING),
+        ("allow held silence taken", "listed!", CaseDecision.APPROVE, BLOCKING),
+    ],
+)
+def test_an_approval_that_crossed_the_news_on_its_way_is_asked_for_again(
+    words: str, news: str, decision: CaseDecision, state: PaymentState
+) -> None:
+    """Two people have decided, but payments had told them of the news a moment too late for them to see it."""
+    story = Story().hears(words)
+    seen_at = story.now
+    story.now += timedelta(seconds=1)
+    story.hears(news).decide(resolved(decision, story.now, evidence_at=seen_at))
+    assert story.payment.state is state
+    if state is SUSPENDED:
+        assert story.told == ["PaymentSuspended"]
+        assert (story.payment.resolution, story.payment.is_case_taken) == (None, False)
+        assert story.payment.entered_at == story.now, "a suspension of its own, so that the case is opened again"
+        seen_at = story.now
+        story.decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=seen_at))
+        assert story.payment.state is APPROVED, "now they have seen it"
+
+
+def test_an_approval_from_before_a_posting_was_refused_does_not_count_for_it() -> None:
+    story = Story().hears("clear held silence taken")
+    seen_at = story.now
+    story.now += timedelta(seconds=1)
+    story.hears("allow approve debtor-frozen")
+    story.decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=seen_at))
+    assert story.payment.state is SUSPENDED
+    assert story.payment.reasons == (InternalReason.POSTING_REFUSED,)
 
 
 def test_a_decision_of_a_kind_not_known_here_is_not_guessed_at() -> None:
