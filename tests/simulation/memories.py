@@ -1,11 +1,53 @@
-"""The services' databases, as dictionaries: load what a batch may touch, absorb what it changed."""
+"""The services' databases, as dictionaries: load what a batch may touch, absorb what it changed.
 
-from collections.abc import Sequence
-from datetime import timedelta
+Each loads as much as its service's store, and no more: a decision that touches what was not loaded
+must fail here as it would on the real parts.
+"""
 
-from libs.common.message import Message
-from services.accounts.domain.ledger import Account, Customer, Entry, Hold, Ledger, Transfer, internal_accounts
-from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from libs.common import ids
+from libs.common.message import Message, Trace
+from libs.common.record import replace
+from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed, CustomerRegistered
+from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
+from schemas.fraud.events import CreditorRiskUpdated
+from schemas.payments.events import (
+    Answer,
+    PaymentAnswerOverdue,
+    PaymentBlockRequested,
+    PaymentCancelled,
+    PaymentInitiated,
+    PaymentRefusalExplained,
+    PaymentResumed,
+    PaymentSuspended,
+)
+from services.accounts.domain.customers import Close, Freeze, Fund, OpenAccount, Thaw
+from services.accounts.domain.funds import ExpireHold
+from services.accounts.domain.ledger import Account, Entry, Hold, Ledger, Transfer, internal_accounts
+from services.accounts.domain.ledger import Customer as AccountsCustomer
+from services.compliance.catalogue import shipped_import
+from services.compliance.domain.acts import CaseCommand
+from services.compliance.domain.case import Act, Case
+from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.customers import RescreenCustomer, customer_case_id
+from services.compliance.domain.forgetting import ForgetParties
+from services.compliance.domain.parties import Parties, ScreenedParty
+from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
+from services.compliance.domain.work import Policy as CompliancePolicy
+from services.compliance.lists.own import parse_own
+from services.compliance.matching.index import NameIndex, SourcedParty
+from services.fraud.domain import history, label_days
+from services.fraud.domain.entities import Entity, EntityKind, device_entity_id
+from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
+from services.fraud.domain.labelling import LabelPayment
+from services.fraud.domain.rule_set import RuleSet
+from services.payments.domain.answers import DeadlinePassed, deadline_message_id
+from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
+from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy, RefusedLine
 from tests.simulation.world import absorb, select
 
 
@@ -17,14 +59,18 @@ class PaymentsMemory:
         self.payments: dict[str, Payment] = {}
         self.accounts: dict[str, KnownAccount] = {}
         self.batches: dict[str, Batch] = {}
+        self.refused_lines: list[RefusedLine] = []
 
     def load(self, messages: Sequence[Message]) -> Payments:
         bodies = [message.body for message in messages]
-        named = {getattr(body, field, None) for body in bodies for field in _ACCOUNT_FIELDS}
+        orders = _of(bodies, InitiatePayment)
+        named = {order.debtor_account_id for order in orders} | {order.creditor_account_id for order in orders}
+        named |= {body.account_id for body in _of(bodies, AccountFrozen, AccountThawed, AccountClosed)}
+        in_files = _of(bodies, InitiatePayment, RefuseLine, CompleteBatch)
         return Payments(
-            payments=select(self.payments, {getattr(body, "payment_id", None) for body in bodies}),
+            payments=select(self.payments, _payment_ids(bodies) - {order.payment_id for order in orders}),
             accounts=select(self.accounts, named),
-            batches=select(self.batches, {getattr(body, "batch_id", None) for body in bodies}),
+            batches=select(self.batches, {body.batch_id for body in in_files}),
             policy=self.policy,
         )
 
@@ -32,6 +78,18 @@ class PaymentsMemory:
         absorb(self.payments, state.payments, lambda payment: payment.payment_id)
         absorb(self.accounts, state.accounts, lambda account: account.account_id)
         absorb(self.batches, state.batches, lambda batch: batch.batch_id)
+        self.refused_lines += state.refused_lines
+
+    def due(self, now: datetime) -> list[Message]:
+        waiting = [(p.check_at, p.payment_id) for p in self.payments.values() if p.check_at and p.check_at <= now]
+        return [
+            _tick(DeadlinePassed(payment_id=id_, check_at=check_at), id_, deadline_message_id(id_, check_at), now)
+            for check_at, id_ in sorted(waiting)
+        ]
+
+    @property
+    def everything(self) -> object:
+        return self.payments, self.accounts, self.batches, self.refused_lines
 
 
 class AccountsMemory:
@@ -39,18 +97,32 @@ class AccountsMemory:
 
     def __init__(self, hold_lifetime: timedelta) -> None:
         self.hold_lifetime = hold_lifetime
-        self.customers: dict[str, Customer] = {}
-        self.accounts: dict[str, Account] = {account.account_id: account for account in internal_accounts("EUR")}
+        self.customers: dict[str, AccountsCustomer] = {}
+        self.accounts: dict[str, Account] = {}
         self.holds: dict[str, Hold] = {}
         self.transfers: list[Transfer] = []
         self.entries: list[Entry] = []
 
     def load(self, messages: Sequence[Message]) -> Ledger:
-        # Everything: a decision that touched what the real store doesn't load would fail on the real parts.
+        bodies = [message.body for message in messages]
+        about_customers = _of(bodies, CustomerVerified, CustomerRefused, CustomerRestricted, OpenAccount)
+        customer_ids = {body.customer_id for body in about_customers}
+        thawed = select(self.accounts, {body.account_id for body in _of(bodies, Thaw)})
+        customer_ids |= {account.owner_id for account in thawed.values()}
+        holds = select(self.holds, _payment_ids(bodies))
+        account_ids = {account.account_id for account in self.accounts.values() if account.customer_id in customer_ids}
+        account_ids |= {body.account_id for body in _of(bodies, Fund, Freeze, Thaw, Close)}
+        for order in (body.order for body in _of(bodies, PaymentInitiated, PaymentAnswerOverdue)):
+            account_ids |= {order.debtor_account_id, order.creditor_account_id}
+        for hold in holds.values():
+            account_ids |= {hold.debtor_account_id, hold.creditor_account_id or hold.debtor_account_id}
+        for account in self._of_the_house(bodies):
+            self.accounts.setdefault(account.account_id, account)
+            account_ids.add(account.account_id)
         return Ledger(
-            customers=dict(self.customers),
-            accounts=dict(self.accounts),
-            holds=dict(self.holds),
+            customers=select(self.customers, customer_ids),
+            accounts=select(self.accounts, account_ids),
+            holds=holds,
             hold_lifetime=self.hold_lifetime,
         )
 
@@ -61,5 +133,167 @@ class AccountsMemory:
         self.transfers += state.transfers
         self.entries += state.entries
 
+    def due(self, now: datetime) -> list[Message]:
+        expired = [(h.expires_at, h.payment_id) for h in self.holds.values() if h.expires_at and h.expires_at <= now]
+        return [
+            _tick(ExpireHold(payment_id=id_), id_, ids.derive(id_, "accounts", "expiry", expires_at.isoformat()), now)
+            for expires_at, id_ in sorted(expired)
+        ]
 
-_ACCOUNT_FIELDS = ("account_id", "debtor_account_id", "creditor_account_id")
+    @property
+    def everything(self) -> object:
+        return self.customers, self.accounts, self.holds, self.transfers, self.entries
+
+    def _of_the_house(self, bodies: Sequence[Any]) -> list[Account]:
+        currencies = {body.currency for body in _of(bodies, Fund, PaymentBlockRequested)}
+        overdue = [body for body in _of(bodies, PaymentAnswerOverdue) if Answer.BLOCKING in body.awaited]
+        currencies |= {body.order.currency for body in overdue}
+        return [account for currency in sorted(currencies) for account in internal_accounts(currency)]
+
+
+class FraudMemory:
+    """What fraud keeps; histories and labels go through the bytes that are stored of them."""
+
+    def __init__(self, rule_set: RuleSet) -> None:
+        self.rule_set = rule_set
+        self.entities: dict[tuple[EntityKind, str], Entity] = {}
+        self.assessments: dict[str, Assessment] = {}
+        self.tallies: list[Tally] = []
+
+    def load(self, messages: Sequence[Message]) -> Knowledge:
+        bodies = [message.body for message in messages]
+        asked = {
+            body.payment_id: body.order
+            for body in _of(bodies, PaymentInitiated, PaymentAnswerOverdue)
+            if isinstance(body, PaymentInitiated) or Answer.FRAUD in body.awaited
+        }
+        labelled = select(self.assessments, {body.payment_id for body in _of(bodies, LabelPayment)})
+        keys = {(EntityKind.CREDITOR, body.creditor_account_id) for body in _of(bodies, CreditorRiskUpdated)}
+        for paid in (*asked.values(), *labelled.values()):
+            keys |= {(EntityKind.DEBTOR, paid.debtor_account_id), (EntityKind.CREDITOR, paid.creditor_account_id)}
+        keys |= {(EntityKind.DEVICE, device_entity_id(o.device_id)) for o in asked.values() if o.device_id}
+        found = {key: self.entities.get(key) or Entity(kind=key[0], entity_id=key[1]) for key in sorted(keys)}
+        return Knowledge(
+            rule_set=self.rule_set,
+            debtors={id_: entity for (kind, id_), entity in found.items() if kind is EntityKind.DEBTOR},
+            creditors={id_: entity for (kind, id_), entity in found.items() if kind is EntityKind.CREDITOR},
+            devices={id_: entity for (kind, id_), entity in found.items() if kind is EntityKind.DEVICE},
+            assessments=select(self.assessments, asked.keys() | labelled.keys()),
+        )
+
+    def absorb(self, state: Knowledge) -> None:
+        for entity in state.changed_entities:
+            self.entities[entity.kind, entity.entity_id] = _stored(entity)
+        absorb(self.assessments, state.assessments, lambda assessment: assessment.payment_id)
+        self.tallies += state.tallies
+
+    def due(self, now: datetime) -> list[Message]:
+        return []
+
+    @property
+    def everything(self) -> object:
+        return self.entities, self.assessments, self.tallies
+
+
+class ComplianceMemory:
+    """What compliance keeps, and the list it screens against."""
+
+    def __init__(self, policy: CompliancePolicy) -> None:
+        self.policy = policy
+        self.index = list_of_version(1)
+        self.customers: dict[str, Customer] = {}
+        self.screenings: dict[str, Screening] = {}
+        self.cases: dict[str, Case] = {}
+        self.acts: list[Act] = []
+        self.blocked: list[BlockedProperty] = []
+        self.remembered: dict[str, ScreenedParty] = {}
+
+    def load(self, messages: Sequence[Message]) -> Work:
+        bodies = [message.body for message in messages]
+        case_ids = {body.case_id for body in _of(bodies, CaseCommand)}
+        customer_ids = {body.customer_id for body in _of(bodies, CustomerRegistered, RescreenCustomer)}
+        acted_on = select(self.cases, case_ids)
+        case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
+        case_ids |= {
+            payment_case_id(body.payment_id)
+            for body in _of(bodies, PaymentSuspended, PaymentResumed, PaymentRefusalExplained, PaymentCancelled)
+        }
+        asked = {
+            body.payment_id
+            for body in _of(bodies, PaymentInitiated, PaymentAnswerOverdue)
+            if isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited
+        }
+        now = max((message.received_at for message in messages), default=datetime.min.replace(tzinfo=UTC))
+        return Work(
+            customers=select(self.customers, customer_ids | {case.customer_id for case in acted_on.values()}),
+            screenings=select(self.screenings, asked),
+            cases=select(self.cases, case_ids),
+            parties=Parties(
+                self.index,
+                {key: party.verdict for key, party in self.remembered.items() if party.expires_at > now},
+                remember_for=self.policy.remember_for,
+            ),
+            lists_version=f"simulated:{self.index.version}",
+            policy=self.policy,
+        )
+
+    def absorb(self, state: Work) -> None:
+        absorb(self.customers, state.customers, lambda customer: customer.customer_id)
+        absorb(self.screenings, state.screenings, lambda screening: screening.payment_id)
+        absorb(self.cases, state.cases, lambda case: case.case_id)
+        self.acts += state.acts
+        self.blocked += state.blocked
+        self.remembered |= {party.party_key: party for party in state.parties.screened}
+        before = state.forgets_before
+        if before is not None:
+            self.remembered = {key: party for key, party in self.remembered.items() if party.expires_at > before}
+
+    def due(self, now: datetime) -> list[Message]:
+        version = self.index.version
+        old = [customer.customer_id for customer in self.customers.values() if customer.catalogue_version < version]
+        due = [
+            _tick(RescreenCustomer(customer_id=id_), id_, ids.derive(id_, "rescreen", version), now)
+            for id_ in sorted(old)
+        ]
+        if not due and any(party.expires_at <= now for party in self.remembered.values()):
+            id_ = ids.named("compliance", "forget", now.isoformat())
+            due.append(_tick(ForgetParties(before=now), id_, id_, now))
+        return due
+
+    @property
+    def everything(self) -> object:
+        # Not whom it remembers: until when depends on which batch met a party first, and no decision on that.
+        return self.customers, self.screenings, self.cases, self.acts, self.blocked
+
+
+@cache
+def list_of_version(version: int, *listed: str) -> NameIndex:
+    """The fictional list as some version of it: with persons of these names, spelled so, besides."""
+    rows = "".join(f'N-{number},person,"{name}"\n' for number, name in enumerate(listed))
+    added = parse_own(f"entity_id,kind,name\n{rows}".encode()) if rows else ()
+    parties = (*shipped_import().parties, *added)
+    return NameIndex(
+        [SourcedParty(list_name="simulated", import_id=version, party=p) for p in parties], version=version
+    )
+
+
+def _stored(entity: Entity) -> Entity:
+    return replace(
+        entity,
+        history=history.unpack(history.pack(entity.history)),
+        label_days=label_days.unpack(label_days.pack(entity.label_days)),
+    )
+
+
+def _of(bodies: Iterable[Any], *kinds: type) -> list[Any]:
+    return [body for body in bodies if isinstance(body, kinds)]
+
+
+def _payment_ids(bodies: Iterable[Any]) -> set[str]:
+    return {body.payment_id for body in bodies if getattr(body, "payment_id", None)}
+
+
+def _tick(body: Any, correlation_id: str, message_id: str, now: datetime) -> Message:
+    return Message(
+        message_id=message_id, body=body, received_at=now, trace=Trace(correlation_id=correlation_id, traceparent="")
+    )

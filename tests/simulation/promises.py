@@ -1,0 +1,459 @@
+"""What must hold in the simulated world whatever happens: after every step, at every rest, and at the end.
+
+What is expected is worked out from the events alone, as any reader of the topics could, and from what
+the people in the town have done; what the services keep must agree with it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from libs.common.events import Event
+from schemas.accounts.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountThawed,
+    FundsBlocked,
+    FundsDeclined,
+    FundsHeld,
+    FundsPosted,
+    FundsPostRefused,
+    FundsReleased,
+)
+from schemas.compliance.events import CaseDecision, CaseResolved, ComplianceScreened, ScreeningOutcome
+from schemas.fraud.events import FraudAssessed, FraudOutcome, Label, PaymentLabelled
+from schemas.payments.events import (
+    PaymentAnswerOverdue,
+    PaymentApproved,
+    PaymentBlocked,
+    PaymentBlockRequested,
+    PaymentCancelled,
+    PaymentEvidence,
+    PaymentInitiated,
+    PaymentRejected,
+    PaymentResumed,
+    PaymentSettled,
+    PaymentSuspended,
+)
+from services.accounts.domain.customers import Fund
+from services.accounts.domain.ledger import (
+    AccountKind,
+    AccountStatus,
+    HoldStatus,
+    TransferKind,
+    blocked_funds_account_id,
+    external_account_id,
+)
+from services.accounts.domain.ledger import CustomerStatus as AccountsCustomerStatus
+from services.compliance.domain.case import Case
+from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.work import CustomerStatus
+from services.fraud.domain.entities import EntityKind
+from services.payments.domain.intake import InitiatePayment
+from services.payments.domain.payment import Payment, PaymentState
+from tests.simulation.memories import AccountsMemory, ComplianceMemory, FraudMemory, PaymentsMemory
+from tests.simulation.world import Published, World
+
+END_EVENTS: dict[type[Event], PaymentState] = {
+    PaymentSettled: PaymentState.SETTLED,
+    PaymentRejected: PaymentState.REJECTED,
+    PaymentCancelled: PaymentState.CANCELLED,
+    PaymentBlocked: PaymentState.BLOCKED,
+}
+GIVEN_BACK = (HoldStatus.DECLINED, HoldStatus.RELEASED)
+HOLDS_AT_THE_END = {
+    PaymentState.SETTLED: (HoldStatus.POSTED,),
+    PaymentState.BLOCKED: (HoldStatus.BLOCKED,),
+    PaymentState.REJECTED: GIVEN_BACK,
+    PaymentState.CANCELLED: GIVEN_BACK,
+}
+ACCOUNTS_CUSTOMER_STATUS = {
+    CustomerStatus.IN_REVIEW: AccountsCustomerStatus.REGISTERED,
+    CustomerStatus.VERIFIED: AccountsCustomerStatus.VERIFIED,
+    CustomerStatus.REFUSED: AccountsCustomerStatus.REFUSED,
+    CustomerStatus.RESTRICTED: AccountsCustomerStatus.RESTRICTED,
+}
+
+
+class Known:
+    """What the topics have told about one payment so far."""
+
+    def __init__(self) -> None:
+        self.fraud: FraudOutcome | None = None
+        self.screening: ScreeningOutcome | None = None
+        self.funds: type[Event] | None = None
+        """What accounts said first."""
+        self.approvals: list[PaymentEvidence | None] = []
+        """What the two people saw who approved it, each time."""
+        self.is_blocked_by_people = False
+        self.is_approved = False
+        self.was_refused_posting = False
+        self.was_released = False
+        self.was_suspended = False
+        self.end: PaymentState | None = None
+
+
+class Promises:
+    """Looks on, and raises AssertionError where a promise is broken."""
+
+    def __init__(
+        self,
+        world: World,
+        payments: PaymentsMemory,
+        fraud: FraudMemory,
+        compliance: ComplianceMemory,
+        accounts: AccountsMemory,
+    ) -> None:
+        self.world = world
+        self.payments, self.fraud, self.compliance, self.accounts = payments, fraud, compliance, accounts
+        self.withdrawn: set[str] = set()
+        """Payments whose clients have asked for them to be cancelled."""
+        self._listed: set[str] = set()
+        self._fundings: dict[str, Fund] = {}
+        self._confirmed_on: dict[str, PaymentEvidence | None] = {}
+        self._known: dict[str, Known] = defaultdict(Known)
+        self._numbers: dict[tuple[str, str], int] = defaultdict(int)
+        self._usable: dict[str, bool] = {}
+        self._overdue: dict[str, list[Any]] = defaultdict(list)
+        self._read = self._entries_read = self._transfers_read = 0
+        self._balances: dict[str, int] = defaultdict(int)
+        self._blocked_minor: dict[str, int] = defaultdict(int)
+
+    # What the town tells
+
+    def note_order(self, order: InitiatePayment, *, is_listed: bool) -> None:
+        if is_listed:
+            self._listed.add(order.payment_id)
+
+    def note_funding(self, fund: Fund) -> None:
+        self._fundings[fund.transfer_id] = fund
+
+    def note_confirmed(self, case: Case) -> None:
+        """Two people have decided, and this is what they saw."""
+        self._confirmed_on[case.case_id] = case.payment.evidence if case.payment else None
+        self.check()
+
+    # After every step
+
+    def check(self) -> None:
+        """What holds at any moment."""
+        for published in self.world.log[self._read :]:
+            self._check_number(published)
+            self._check_event(published)
+        self._read = len(self.world.log)
+        self._check_transfers()
+        self._check_books()
+
+    def _check_number(self, published: Published) -> None:
+        topic, subject = published.queue[0], published.event.contract.subject_of(published.event)
+        self._numbers[topic, subject] += 1
+        assert published.number == self._numbers[topic, subject], f"a gap before {published}"
+
+    def _check_event(self, published: Published) -> None:
+        check = self._CHECKS.get(type(published.event))
+        if check is not None:
+            check(self, published.event)
+
+    def _check_assessed(self, event: FraudAssessed) -> None:
+        known = self._known[event.payment_id]
+        assert known.fraud in (None, event.outcome), "an assessment never changes"
+        known.fraud = event.outcome
+
+    def _check_screened(self, event: ComplianceScreened) -> None:
+        known = self._known[event.payment_id]
+        assert known.screening in (None, event.outcome), "a screening never changes"
+        known.screening = event.outcome
+        if event.payment_id in self._listed:
+            assert event.outcome is ScreeningOutcome.BLOCK, "a listed name was let through"
+
+    def _check_held(self, event: FundsHeld) -> None:
+        known = self._known[event.payment_id]
+        assert known.funds in (None, FundsHeld), "what was declined is held"
+        if known.funds is None:
+            order = self.payments.payments[event.payment_id].order
+            self._assert_usable(order.debtor_account_id, order.creditor_account_id)
+        known.funds = FundsHeld
+
+    def _check_declined(self, event: FundsDeclined) -> None:
+        known = self._known[event.payment_id]
+        known.funds = known.funds or FundsDeclined
+
+    def _check_post_refused(self, event: FundsPostRefused) -> None:
+        self._known[event.payment_id].was_refused_posting = True
+
+    def _check_approved(self, event: PaymentApproved) -> None:
+        known, payment = self._known[event.payment_id], self.payments.payments[event.payment_id]
+        assert known.end is None, "approved after its end"
+        assert known.fraud and known.screening and known.funds is FundsHeld, "approved without three answers"
+        assert None not in (payment.assessment, payment.screening, payment.funds)
+        assert known.screening is not ScreeningOutcome.BLOCK, "listed money was approved"
+        if known.fraud is not FraudOutcome.ALLOW:
+            assert any(seen and seen.fraud_outcome == known.fraud for seen in known.approvals), (
+                "nobody who knew what fraud says approved it"
+            )
+        if known.screening is not ScreeningOutcome.CLEAR:
+            assert any(seen and seen.compliance_outcome == known.screening for seen in known.approvals), (
+                "nobody who knew what screening says approved it"
+            )
+        known.is_approved = True
+
+    def _check_block_requested(self, event: PaymentBlockRequested) -> None:
+        known = self._known[event.payment_id]
+        assert known.end is None, "blocked after its end"
+        assert known.screening is ScreeningOutcome.BLOCK or known.is_blocked_by_people
+
+    def _check_posted(self, event: FundsPosted) -> None:
+        known = self._known[event.payment_id]
+        assert known.is_approved, "posted without approval"
+        assert known.end in (None, PaymentState.SETTLED), f"posted after it was {known.end}"
+        if known.end is None and not self._is_told_again(event):
+            self._assert_usable(event.debtor_account_id, event.creditor_account_id)
+
+    def _check_blocked(self, event: FundsBlocked) -> None:
+        assert self._known[event.payment_id].end in (None, PaymentState.BLOCKED)
+
+    def _check_released(self, event: FundsReleased) -> None:
+        known = self._known[event.payment_id]
+        assert known.funds is FundsHeld and not known.was_released, "released what was not held"
+        known.was_released = True
+        is_backstop = event.released_at >= self._held_at(event) + self.accounts.hold_lifetime
+        may_be_theirs = known.screening is not ScreeningOutcome.CLEAR and not known.approvals
+        is_decided = known.end is PaymentState.REJECTED and known.screening is ScreeningOutcome.REVIEW
+        assert is_backstop or is_decided or not may_be_theirs, "what may be a listed party's was given back"
+        assert is_backstop or event.payment_id not in self._listed or known.screening is ScreeningOutcome.REVIEW
+        assert is_backstop or known.end in (PaymentState.REJECTED, PaymentState.CANCELLED), "released before the end"
+
+    def _check_suspended(self, event: PaymentSuspended) -> None:
+        known = self._known[event.payment_id]
+        assert known.end is None, "suspended after its end"
+        known.was_suspended = True
+
+    def _check_resumed(self, event: PaymentResumed) -> None:
+        assert self._known[event.payment_id].end is None, "resumed after its end"
+
+    def _check_overdue(self, event: PaymentAnswerOverdue) -> None:
+        self._overdue[event.payment_id].append(event.overdue_at)
+
+    def _check_resolved(self, event: CaseResolved) -> None:
+        assert event.proposed_by != event.confirmed_by, "one person decided alone"
+        if event.payment_id is None:
+            return
+        known = self._known[event.payment_id]
+        if event.decision is CaseDecision.APPROVE:
+            seen = self._confirmed_on[event.case_id]
+            assert seen is None or seen.compliance_outcome != ScreeningOutcome.BLOCK, "people approved listed money"
+            known.approvals.append(seen)
+        known.is_blocked_by_people |= event.decision is CaseDecision.BLOCK
+
+    def _check_end(self, event: Any) -> None:
+        known = self._known[event.payment_id]
+        assert known.end is None, f"{known.end} and then {event}"
+        known.end = END_EVENTS[type(event)]
+        if isinstance(event, PaymentCancelled):
+            assert event.payment_id in self.withdrawn, "nobody has asked for that"
+
+    def _check_account(self, event: AccountOpened | AccountFrozen | AccountThawed | AccountClosed) -> None:
+        self._usable[event.account_id] = isinstance(event, AccountOpened | AccountThawed)
+
+    _CHECKS: ClassVar[dict[type[Event], Callable[["Promises", Any], None]]] = {
+        FraudAssessed: _check_assessed,
+        ComplianceScreened: _check_screened,
+        FundsHeld: _check_held,
+        FundsDeclined: _check_declined,
+        FundsPostRefused: _check_post_refused,
+        FundsPosted: _check_posted,
+        FundsBlocked: _check_blocked,
+        FundsReleased: _check_released,
+        PaymentApproved: _check_approved,
+        PaymentBlockRequested: _check_block_requested,
+        PaymentSuspended: _check_suspended,
+        PaymentResumed: _check_resumed,
+        PaymentAnswerOverdue: _check_overdue,
+        CaseResolved: _check_resolved,
+        AccountOpened: _check_account,
+        AccountFrozen: _check_account,
+        AccountThawed: _check_account,
+        AccountClosed: _check_account,
+        **dict.fromkeys(END_EVENTS, _check_end),
+    }
+
+    def _assert_usable(self, *account_ids: str) -> None:
+        assert all(self._usable.get(id_) for id_ in account_ids), "money moved on an account that can't be used"
+
+    def _is_told_again(self, event: FundsPosted) -> bool:
+        hold = self.accounts.holds[event.payment_id]
+        return self._numbers[event.contract.topic.name, event.payment_id] > hold.sequence or any(
+            transfer.payment_id == event.payment_id for transfer in self.accounts.transfers[: self._transfers_read]
+        )
+
+    def _held_at(self, event: FundsReleased) -> Any:
+        return next(
+            p.event.held_at
+            for p in self.world.log
+            if isinstance(p.event, FundsHeld) and p.event.payment_id == event.payment_id
+        )
+
+    # The books
+
+    def _check_transfers(self) -> None:
+        """Each transfer has two entries, which balance; each account's entries follow one another."""
+        new = self.accounts.entries[self._entries_read :]
+        transfers = self.accounts.transfers[self._transfers_read :]
+        assert len(new) == 2 * len(transfers)
+        for transfer, debit, credit in zip(transfers, new[::2], new[1::2], strict=True):
+            assert transfer.amount_minor > 0
+            assert (debit.account_id, debit.amount_minor) == (transfer.debit_account_id, -transfer.amount_minor)
+            assert (credit.account_id, credit.amount_minor) == (transfer.credit_account_id, transfer.amount_minor)
+        for entry in new:
+            self._balances[entry.account_id] += entry.amount_minor
+            assert entry.balance_minor == self._balances[entry.account_id]
+        self._entries_read, self._transfers_read = len(self.accounts.entries), len(self.accounts.transfers)
+
+    def _check_books(self) -> None:
+        held, totals = Counter[str](), Counter[str]()
+        for hold in self.accounts.holds.values():
+            if hold.status is HoldStatus.HELD:
+                held[hold.debtor_account_id] += hold.amount_minor
+        for account in self.accounts.accounts.values():
+            totals[account.currency] += account.posted_minor
+            assert account.posted_minor == self._balances[account.account_id], "a balance is not the sum of its entries"
+            assert account.held_minor == held[account.account_id], "what is held is not the sum of the holds"
+            if account.kind is AccountKind.CUSTOMER:
+                assert account.available_minor >= 0, "a balance has passed its floor"
+            if account.kind is AccountKind.BLOCKED_FUNDS:
+                assert account.posted_minor >= self._blocked_minor[account.currency], "blocked funds were given back"
+                self._blocked_minor[account.currency] = account.posted_minor
+        assert not any(totals.values()), "money is not conserved"
+
+    # After every sweep of payments
+
+    def check_deadlines(self) -> None:
+        """Nothing waits longer than it should without someone being asked, or its end."""
+        now, policy = self.world.now, self.payments.policy
+        for payment in self.payments.payments.values():
+            age = now - payment.entered_at
+            if payment.has_ended:
+                continue
+            assert payment.deadline_at is not None and payment.deadline_at > now, "the sweep has left something"
+            assert payment.check_at is not None and payment.check_at <= payment.deadline_at
+            if payment.state is PaymentState.INITIATED:
+                assert age < policy.suspend_after, "a payment waits for answers for too long"
+            if payment.state is PaymentState.SUSPENDED:
+                is_free = payment.screening is not None and payment.screening.outcome is ScreeningOutcome.CLEAR
+                is_to_be_blocked = payment.resolution is CaseDecision.BLOCK
+                assert age < policy.review_within or not is_free or is_to_be_blocked, "nobody decides, for too long"
+            elif age >= policy.ask_again_after:
+                assert any(at >= payment.entered_at for at in self._overdue[payment.payment_id]), "nobody was asked"
+
+    # Whenever nobody waits for anything
+
+    def check_at_rest(self) -> None:
+        """All have heard all: what they know of one another agrees."""
+        for account_id, known in self.payments.accounts.items():
+            assert known.is_usable == (self.accounts.accounts[account_id].status is AccountStatus.OPEN)
+        for customer_id, customer in self.compliance.customers.items():
+            assert self.accounts.customers[customer_id].status is ACCOUNTS_CUSTOMER_STATUS[customer.status]
+            if customer.status in (CustomerStatus.REFUSED, CustomerStatus.RESTRICTED):
+                mine = [a for a in self.accounts.accounts.values() if a.customer_id == customer_id]
+                assert not any(account.status is AccountStatus.OPEN for account in mine), (
+                    "a restricted customer can pay"
+                )
+        for payment in self.payments.payments.values():
+            self._check_case(payment)
+
+    def _check_case(self, payment: Payment) -> None:
+        """People see what is known of what waits for them, and nothing else waits for them."""
+        case = self.compliance.cases.get(payment_case_id(payment.payment_id))
+        if payment.state is PaymentState.SUSPENDED and payment.resolution is None:
+            assert case is not None and not case.has_ended, f"nobody is asked about {payment}"
+            assert case.payment is not None and case.payment.evidence == payment.evidence, "people see something old"
+            assert case.payment.reasons == payment.reasons
+        elif case is not None and payment.has_ended and payment.payment_id not in self.world.replayed["compliance"]:
+            # Compliance keeps no note of every payment that was refused, so a suspension that is replayed after
+            # its end opens a case; an analyst closes it.
+            assert case.has_ended, f"people are asked about {payment}"
+
+    # At the end
+
+    def check_at_the_end(self) -> None:
+        """Every payment has had one end, and its money is where that end says."""
+        self.check_at_rest()
+        payments = self.payments.payments
+        initiated = {p.event.payment_id for p in self.world.log if isinstance(p.event, PaymentInitiated)}
+        assert initiated == payments.keys()
+        for payment in payments.values():
+            known = self._known[payment.payment_id]
+            assert known.end is payment.state, f"told as {known.end}, kept as {payment.state}"
+            assert self.accounts.holds[payment.payment_id].status in HOLDS_AT_THE_END[payment.state]
+            self._check_expected(payment, known)
+        self._check_every_transfer()
+        self._check_what_fraud_counted()
+        blocked = Counter(found.payment_id for found in self.compliance.blocked)
+        assert blocked == Counter(p.payment_id for p in payments.values() if p.state is PaymentState.BLOCKED)
+
+    def _check_expected(self, payment: Payment, known: Known) -> None:
+        """Who was listed did not get through, and what was good did."""
+        is_good = (known.fraud, known.screening, known.funds) == (
+            FraudOutcome.ALLOW,
+            ScreeningOutcome.CLEAR,
+            FundsHeld,
+        )
+        is_undisturbed = not (
+            known.was_suspended
+            or known.was_refused_posting
+            or known.was_released
+            or payment.payment_id in self.withdrawn
+        )
+        if is_good and is_undisturbed:
+            assert payment.state is PaymentState.SETTLED, f"a good payment was {payment.state}"
+        if known.funds is FundsDeclined:
+            assert payment.state in (PaymentState.REJECTED, PaymentState.CANCELLED)
+        if known.screening is ScreeningOutcome.BLOCK and known.funds is FundsHeld and not known.was_released:
+            assert payment.state is PaymentState.BLOCKED, f"listed money was {payment.state}"
+        if known.screening is ScreeningOutcome.BLOCK:
+            assert payment.state is not PaymentState.SETTLED
+        if payment.state is PaymentState.SETTLED and known.fraud is not FraudOutcome.ALLOW:
+            assert known.approvals
+
+    def _check_every_transfer(self) -> None:
+        """The journal holds each funding, each settled and each blocked payment once, and nothing else."""
+        expected = Counter[tuple[Any, ...]]()
+        for fund in self._fundings.values():
+            from_outside = external_account_id(fund.currency)
+            expected[TransferKind.FUNDING, from_outside, fund.account_id, fund.amount_minor, fund.currency] += 1
+        for payment in self.payments.payments.values():
+            order = payment.order
+            if payment.state is PaymentState.SETTLED:
+                parties = (order.debtor_account_id, order.creditor_account_id)
+                expected[TransferKind.PAYMENT, *parties, order.amount_minor, order.currency] += 1
+            elif payment.state is PaymentState.BLOCKED:
+                parties = (order.debtor_account_id, blocked_funds_account_id(order.currency))
+                expected[TransferKind.BLOCKING, *parties, order.amount_minor, order.currency] += 1
+        assert expected == Counter(
+            (t.kind, t.debit_account_id, t.credit_account_id, t.amount_minor, t.currency)
+            for t in self.accounts.transfers
+        )
+
+    def _check_what_fraud_counted(self) -> None:
+        """Every payment is in its parties' histories once, but for those from the future; so are labels in tallies."""
+        assert self.fraud.assessments.keys() == self.payments.payments.keys()
+        orders = [payment.order for payment in self.payments.payments.values()]
+        from_future = {
+            a.payment_id for a in self.fraud.assessments.values() if any("future" in f.rule for f in a.findings)
+        }
+        remembered = [p.order for p in self.payments.payments.values() if p.payment_id not in from_future]
+        for kind, count in (
+            (EntityKind.DEBTOR, Counter(order.debtor_account_id for order in remembered)),
+            (EntityKind.CREDITOR, Counter(order.creditor_account_id for order in remembered)),
+        ):
+            found = {e.entity_id: e for e in self.fraud.entities.values() if e.kind is kind}
+            for entity_id, expected in count.items():
+                past = found[entity_id].history
+                assert len(past.times) + past.forgotten_count <= expected, "a payment is in a history twice"
+        outcomes = set(FraudOutcome)
+        assert sum(t.payments for t in self.fraud.tallies if t.counted in outcomes) == len(orders)
+        labels = {p.event.payment_id: p.event.label for p in self.world.log if isinstance(p.event, PaymentLabelled)}
+        for label, counted in ((Label.FRAUD, "frauds"), (Label.GENUINE, "genuine")):
+            told = sum(getattr(tally, counted) for tally in self.fraud.tallies if tally.counted in outcomes)
+            assert told == Counter(labels.values())[label], "labels are not counted once"

@@ -1,0 +1,400 @@
+"""A town in the simulated world: people who pay and are paid, analysts who decide, and much that goes wrong.
+
+`Town(seed).play()` is one whole story: customers come, money comes in, payments are made in every
+way, services go away and return, lists change, time passes; then everyone returns, and all comes to
+its end. After every step the promises are checked.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from libs.common.batch import Decided
+from libs.common.message import Command
+from libs.common.record import Record
+from schemas.accounts.events import CustomerKind, CustomerPersonalData
+from schemas.compliance.events import CaseDecision
+from schemas.fraud.events import Label
+from schemas.payments.events import Channel, Party, PaymentPersonalData
+from services.accounts.domain.customers import (
+    Close,
+    Freeze,
+    Fund,
+    OpenAccount,
+    RegisterCustomer,
+    Thaw,
+    account_id_of,
+)
+from services.accounts.handlers import handlers as accounts_handlers
+from services.accounts.settings import AccountsSettings
+from services.compliance.domain.acts import (
+    CaseCommand,
+    ConfirmDecision,
+    ProposeDecision,
+    ReleaseCase,
+    ReturnCase,
+    TakeCase,
+)
+from services.compliance.domain.case import Case, CaseStatus
+from services.compliance.handlers import handlers as compliance_handlers
+from services.compliance.settings import ComplianceSettings
+from services.fraud.domain.labelling import LabelPayment
+from services.fraud.handlers import handlers as fraud_handlers
+from services.fraud.settings import FraudSettings
+from services.payments.domain.intake import CancelPayment, CompleteBatch, InitiatePayment, OpenBatch, RefuseLine
+from services.payments.handlers import handlers as payments_handlers
+from services.payments.settings import PaymentsSettings
+from tests.simulation.memories import AccountsMemory, ComplianceMemory, FraudMemory, PaymentsMemory, list_of_version
+from tests.simulation.promises import Promises
+from tests.simulation.world import Misfortunes, Service, World
+
+NOWHERE = "postgresql://nowhere"
+PAYMENTS = PaymentsSettings(database_url=NOWHERE)
+ACCOUNTS = AccountsSettings(database_url=NOWHERE)
+COMPLIANCE = ComplianceSettings(database_url=NOWHERE)
+# A lower limit, so that a card payment of a large amount from abroad is enough to be blocked.
+FRAUD = FraudSettings(database_url=NOWHERE, limits={"block_score": 0.75})
+HANDLERS = {
+    "payments": payments_handlers(PAYMENTS),
+    "fraud": fraud_handlers(FRAUD),
+    "compliance": compliance_handlers(COMPLIANCE),
+    "accounts": accounts_handlers(ACCOUNTS),
+}
+
+LISTED = "Dmitrun Olegast Varkosky"
+"""On the list as it is written here: screening blocks."""
+ALIKE = "Zynovislav Ostroverkenko"
+"""One letter from a listed name: people must look."""
+LISTED_LATER = "Karelian Ondravicky"
+"""On the list from its second version on."""
+ANALYSTS = ("eve", "finn", "gus")
+CLIENTS = ("shop", "bank")
+DEVICES = ("phone", "laptop", None, None)
+
+TURNS = 200
+ROUNDS_MAX = 300
+REPLAYS_MAX = 100
+
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+LEAPS = (SECOND, 20 * SECOND, 31 * SECOND, 31 * SECOND, 125 * SECOND, 125 * SECOND, HOUR, DAY, 3 * DAY, 40 * DAY)
+
+
+class Resident(Record):
+    """Someone who wants to be a customer."""
+
+    name: str
+    kind: CustomerKind = CustomerKind.PERSON
+    birth_date: str | None = None
+    currencies: tuple[str, ...] = ("EUR",)
+
+
+RESIDENTS = (
+    Resident(name="Ann Miller", birth_date="1980-02-03", currencies=("EUR", "USD")),
+    Resident(name="Ben Baker"),
+    Resident(name="Brightwater Books", kind=CustomerKind.COMPANY, currencies=("EUR", "USD")),
+    Resident(name="Cleo Martens", birth_date="1991-11-30"),
+    Resident(name=LISTED_LATER, birth_date="1975-05-05"),
+    Resident(name=ALIKE),
+    Resident(name=LISTED),
+)
+
+
+def new_memories() -> dict[str, Any]:
+    """Four empty databases."""
+    return {
+        "payments": PaymentsMemory(PAYMENTS.policy),
+        "fraud": FraudMemory(FRAUD.rule_set),
+        "compliance": ComplianceMemory(COMPLIANCE.policy),
+        "accounts": AccountsMemory(ACCOUNTS.hold_lifetime),
+    }
+
+
+class Town:
+    """One seed's story."""
+
+    def __init__(self, seed: int, misfortunes: Misfortunes | None = None) -> None:
+        self.world = World(seed, misfortunes)
+        memories = new_memories()
+        self.payments: PaymentsMemory = memories["payments"]
+        self.compliance: ComplianceMemory = memories["compliance"]
+        self.accounts: AccountsMemory = memories["accounts"]
+        self.fraud: FraudMemory = memories["fraud"]
+        for name, handlers in HANDLERS.items():
+            self.world.add(handlers, memories[name])
+        self.customers: dict[str, Resident] = {}
+        self.promises = Promises(self.world, self.payments, self.fraud, self.compliance, self.accounts)
+        acts, weights = zip(*self._acts(), strict=True)
+        self._acts_by_weight: tuple[tuple[Callable[[], None], ...], tuple[float, ...]] = (acts, weights)
+
+    @property
+    def chance(self) -> Random:
+        return self.world.chance
+
+    def play(self) -> "Town":
+        """The whole story. Raises AssertionError where a promise is broken."""
+        for resident in RESIDENTS:
+            self._register(resident)
+        self._deliver_all()
+        for _ in range(4):
+            self._fund()
+        acts, weights = self._acts_by_weight
+        for act in self.chance.choices(acts, weights, k=TURNS):
+            act()
+            self.promises.check()
+        self._come_to_an_end()
+        self.promises.check_at_the_end()
+        return self
+
+    def _acts(self) -> list[tuple[Callable[[], None], float]]:
+        """What may happen next, and how often it does."""
+        return [
+            (self._deliver, 60),
+            (self._pay, 9),
+            (self._upload, 1),
+            (self._cancel, 3),
+            (self._work_on_a_case, 9),
+            (self._fund, 1),
+            (self._freeze, 1),
+            (self._thaw, 1),
+            (self._close, 0.5),
+            (self._open, 0.3),
+            (self._change_list, 0.5),
+            (self._label, 1.5),
+            (self._go_away, 1),
+            (self._return, 2),
+            (self._leap, 3),
+            (self._replay, 1),
+        ]
+
+    # What clients and customers do
+
+    def _register(self, resident: Resident) -> None:
+        customer_id = self.world.new_id()
+        self.customers[customer_id] = resident
+        self._ask(
+            "accounts",
+            RegisterCustomer(
+                customer_id=customer_id,
+                kind=resident.kind,
+                personal=CustomerPersonalData(name=resident.name, birth_date=resident.birth_date, country="DE"),
+                currencies=resident.currencies,
+            ),
+        )
+
+    def _fund(self) -> None:
+        for customer_id, resident in self.customers.items():
+            for currency in resident.currencies:
+                fund = Fund(
+                    transfer_id=self.world.new_id(),
+                    account_id=account_id_of(customer_id, currency),
+                    amount_minor=self.chance.choice((5_00, 300_00, 2_000_00)),
+                    currency=currency,
+                )
+                if self._happens(0.5) and self._ask("accounts", fund).refusal is None:
+                    self.promises.note_funding(fund)
+
+    def _pay(self) -> None:
+        self._ask("payments", self._order())
+
+    def _upload(self) -> None:
+        """A file of payments, with what goes wrong with files."""
+        batch_id, lines = self.world.new_id(), self.chance.randint(1, 4)
+        self._ask("payments", OpenBatch(batch_id=batch_id, client_id=CLIENTS[0]))
+        commands: list[Command] = [self._order(batch_id, number) for number in range(1, lines + 1)]
+        if self._happens(0.3):
+            lines += 1
+            commands.append(
+                RefuseLine(batch_id=batch_id, line_number=lines, reason="malformed", field=None, detail="no amount")
+            )
+        self.world.command("payments", *commands)
+        refused = self._ask("payments", CompleteBatch(batch_id=batch_id, line_count=lines + 1)).refusal
+        assert refused is not None and refused.reason == "batch_differs"
+        assert self._ask("payments", CompleteBatch(batch_id=batch_id, line_count=lines)).refusal is None
+        refused = self._ask("payments", self._order(batch_id, lines + 1)).refusal
+        assert refused is not None and refused.reason == "batch_complete"
+
+    def _order(self, batch_id: str | None = None, line_number: int | None = None) -> InitiatePayment:
+        payer, payee = self.chance.choice(list(self.customers)), self.chance.choice(list(self.customers))
+        currency = "USD" if self._happens(0.1) else "EUR"
+        order = InitiatePayment(
+            payment_id=self.world.new_id(),
+            client_id=CLIENTS[0] if batch_id else self.chance.choice(CLIENTS),
+            debtor_account_id=account_id_of(payer, "EUR" if self._happens(0.02) else currency),
+            creditor_account_id=account_id_of(payee, currency),
+            amount_minor=self._amount_minor(),
+            currency=currency,
+            channel=self.chance.choice((Channel.API, Channel.API, Channel.CARD, Channel.MOBILE)),
+            is_cash=self._happens(0.05),
+            device_id=self.chance.choice(DEVICES),
+            ip_country="BR" if self._happens(0.15) else "DE",
+            instructed_at=self._instructed_at(),
+            personal=self._personal(self.customers[payer].name, self.customers[payee].name),
+            batch_id=batch_id,
+            line_number=line_number,
+        )
+        self.promises.note_order(order, is_listed=self._names(order, LISTED))
+        return order
+
+    def _amount_minor(self) -> int:
+        return self.chance.choice((1, self.chance.randint(1, 50_00), self.chance.randint(1, 150_00), 900_00, 15_001_00))
+
+    def _instructed_at(self) -> datetime | None:
+        if self._happens(0.8):
+            return None
+        return self.world.now - timedelta(hours=self.chance.randint(-50, 24 * 50))
+
+    def _personal(self, payer: str, payee: str) -> PaymentPersonalData:
+        """Who the client says pays and is paid: the customers mostly, sometimes another name."""
+        if self._happens(0.12):
+            payee = self.chance.choice((LISTED, ALIKE))
+        return PaymentPersonalData(debtor=Party(name=payer, country="DE"), creditor=Party(name=payee))
+
+    def _names(self, order: InitiatePayment, name: str) -> bool:
+        return name in (order.personal.debtor.name, order.personal.creditor.name)
+
+    def _cancel(self) -> None:
+        if not self.payments.payments:
+            return
+        payment = self.chance.choice(list(self.payments.payments.values()))
+        client_id = self.chance.choice((payment.order.client_id, payment.order.client_id, "stranger", None))
+        refusal = self._ask("payments", CancelPayment(payment_id=payment.payment_id, client_id=client_id)).refusal
+        assert (refusal is not None and refusal.reason == "payment_unknown") == (client_id == "stranger")
+        if refusal is None:
+            self.promises.withdrawn.add(payment.payment_id)
+
+    # What the staff does
+
+    def _freeze(self) -> None:
+        self._ask("accounts", Freeze(account_id=self._any_account()))
+
+    def _thaw(self) -> None:
+        self._ask("accounts", Thaw(account_id=self._any_account()))
+
+    def _close(self) -> None:
+        self._ask("accounts", Close(account_id=self._any_account()))
+
+    def _open(self) -> None:
+        self._ask("accounts", OpenAccount(customer_id=self.chance.choice(list(self.customers)), currency="USD"))
+
+    def _any_account(self) -> str:
+        return account_id_of(self.chance.choice(list(self.customers)), "EUR")
+
+    def _label(self) -> None:
+        if self.fraud.assessments:
+            payment_id = self.chance.choice(list(self.fraud.assessments))
+            label = self.chance.choice((Label.FRAUD, Label.GENUINE))
+            self._ask("fraud", LabelPayment(payment_id=payment_id, label=label))
+
+    def _change_list(self) -> None:
+        """A new version of the list is imported, with or without someone."""
+        version = self.compliance.index.version + 1
+        index = list_of_version(version, *((LISTED_LATER,) if version % 2 == 0 else ()))
+
+        def use(memory: ComplianceMemory) -> None:
+            memory.index = index
+
+        self.world.change("compliance", use)
+
+    def _work_on_a_case(self) -> None:
+        waiting = [case for case in self.compliance.cases.values() if case.opened_at and not case.has_ended]
+        if waiting:
+            case = self.chance.choice(waiting)
+            command = self._next_act(case, self.chance.choice(ANALYSTS))
+            refusal = self._ask("compliance", command).refusal
+            if isinstance(command, ConfirmDecision) and refusal is None:
+                self.promises.note_confirmed(case)
+
+    def _next_act(self, case: Case, actor: str) -> CaseCommand:
+        """What some analyst tries to do with a case: mostly what it waits for, sometimes what is not allowed."""
+        about: dict[str, Any] = {
+            "case_id": case.case_id,
+            "actor": actor,
+            "version": case.version - (1 if self._happens(0.05) else 0),
+        }
+        note = "seen"
+        if case.status is CaseStatus.OPEN:
+            return TakeCase(**about)
+        if case.status is CaseStatus.PROPOSED:
+            is_agreed = self._happens(0.8)
+            return ConfirmDecision(**about, note=note) if is_agreed else ReturnCase(**about, note=note)
+        if self._happens(0.1):
+            return ReleaseCase(**about, note=note)
+        if self._happens(0.9) and case.taken_by is not None:
+            about["actor"] = case.taken_by
+        decision = self.chance.choice((CaseDecision.APPROVE, CaseDecision.APPROVE, *CaseDecision))
+        if decision is CaseDecision.UNKNOWN:
+            decision = CaseDecision.REJECT
+        return ProposeDecision(**about, decision=decision, note=note)
+
+    # What happens to machines, and to time
+
+    def _deliver(self) -> None:
+        self.world.step()
+
+    def _go_away(self) -> None:
+        self.chance.choice(list(self.world.services.values())).is_away = True
+
+    def _return(self) -> None:
+        self.chance.choice(list(self.world.services.values())).is_away = False
+
+    def _replay(self) -> None:
+        self.world.replay(self.chance.choice(list(self.world.services.values())))
+
+    def _leap(self) -> None:
+        """Time passes, and those who are there do what is due."""
+        self.world.now += self.chance.choice(LEAPS) * self.chance.random()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for service in self._present():
+            self.world.sweep(service)
+            self.promises.check()
+            if service.name == "payments":
+                self.promises.check_deadlines()
+
+    def _present(self) -> list[Service]:
+        return [service for service in self.world.services.values() if not service.is_away]
+
+    def _come_to_an_end(self) -> None:
+        """Everyone is back; what still waits is delivered, decided, or given up in time."""
+        for service in self.world.services.values():
+            service.is_away = False
+        for _ in range(ROUNDS_MAX):
+            self._deliver_all()
+            if not self.world.is_anything_buried:
+                self.promises.check_at_rest()
+            if all(payment.has_ended for payment in self.payments.payments.values()):
+                return
+            for _ in range(3):
+                if self._happens(0.6):
+                    self._work_on_a_case()
+            self._deliver_all()
+            self._leap_to_what_is_due()
+        waiting = [payment for payment in self.payments.payments.values() if not payment.has_ended]
+        raise AssertionError(f"these payments never end: {waiting}")
+
+    def _deliver_all(self) -> None:
+        """Until nobody waits for anything and nothing is buried."""
+        for _ in range(REPLAYS_MAX):
+            while self.world.step():
+                self.promises.check()
+            if not self.world.is_anything_buried:
+                return
+            for service in self.world.services.values():
+                self.world.replay(service)
+                self.promises.check()
+        raise AssertionError("dead letters breed dead letters")
+
+    def _leap_to_what_is_due(self) -> None:
+        looks = [payment.check_at for payment in self.payments.payments.values() if payment.check_at is not None]
+        if looks:
+            self.world.now = max(self.world.now, min(looks))
+        self._sweep()
+
+    def _happens(self, share: float) -> bool:
+        return self.world.happens(share)
+
+    def _ask(self, service: str, command: Command) -> Decided:
+        (decided,) = self.world.command(service, command)
+        return decided
