@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], bool], *, seconds_max: float = 20.0) -> None:
-    """Return as soon as the condition holds. Raises AssertionError if it doesn't in time."""
+def wait_until(condition: Callable[[], bool], *, seconds_max: float = 20.0, every_seconds: float = 0.01) -> None:
+    """Return as soon as the condition, looked at so often, holds. Raises AssertionError if it doesn't in time."""
     deadline = time.monotonic() + seconds_max
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
+        time.sleep(every_seconds)
