@@ -2,20 +2,46 @@
 
 import sys
 from collections.abc import Callable
+from functools import cached_property
 
-from bench import consumer, relay
+from bench import consumer, fraud, ledger, relay, screening
 from bench.figures import Figures, median
+from bench.suite import Suite
 from stack.settings import REPOSITORY, StackSettings
 from stack.stack import Stack
 from tests.parts import Parts
 
 RUNS = 3
 
-BENCHMARKS: dict[str, Callable[[Parts], Figures]] = {
-    "relay": relay.throughput,
-    "relay_latency": relay.latency,
-    "consumer": consumer.throughput,
+
+class Bench:
+    """What benchmarks run on; the whole suite is brought up when the first one needs it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    @cached_property
+    def parts(self) -> Parts:
+        return Parts(self._stack)
+
+    @cached_property
+    def suite(self) -> Suite:
+        return Suite(self._stack)
+
+
+BENCHMARKS: dict[str, Callable[[Bench], Figures]] = {
+    "relay": lambda bench: relay.throughput(bench.parts),
+    "relay_latency": lambda bench: relay.latency(bench.parts),
+    "consumer": lambda bench: consumer.throughput(bench.parts),
+    "fraud": lambda bench: fraud.decisions(bench.parts),
+    "screening": lambda bench: screening.names(bench.parts),
+    "postings": lambda bench: ledger.throughput(bench.parts),
+    "one_payer": lambda bench: ledger.hot_account(bench.parts),
+    "journeys": lambda bench: bench.suite.by_files(),
+    "single_posts": lambda bench: bench.suite.by_single_posts(),
+    "at_100_per_second": lambda bench: bench.suite.at_100_per_second(),
 }
+"""In this order, for those that need the parts alone should have the machine to themselves."""
 
 
 def main(names: list[str]) -> None:
@@ -25,13 +51,13 @@ def main(names: list[str]) -> None:
     stack = Stack(StackSettings(folder=REPOSITORY / ".weir" / "bench", port_base=24_000))
     stack.up_parts()
     try:
-        parts = Parts(stack)
+        bench = Bench(stack)
         for name in names or BENCHMARKS:
-            runs = [BENCHMARKS[name](parts) for _ in range(RUNS)]
+            runs = [BENCHMARKS[name](bench) for _ in range(RUNS)]
             for figure in runs[0]:
                 print(f"{figure}: {median([run[figure] for run in runs]):.4g}", flush=True)
     finally:
-        stack.down()
+        stack.down(forget=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,74 @@
+"""The ledger: transfers a second, each an event in the inbox, two entries, two balances, and an event of its own."""
+
+from bench import batches, orders
+from bench.figures import Figures
+from libs.common import ids
+from libs.common.service import Runtime
+from schemas.accounts.events import CustomerKind, CustomerPersonalData
+from schemas.compliance.events import CustomerVerified
+from schemas.payments.events import PaymentApproved, PaymentInitiated
+from services.accounts.__main__ import SERVICE
+from services.accounts.domain.customers import Fund, RegisterCustomer, account_id_of
+from tests.parts import Parts
+
+ACCOUNTS = 1_000
+TRANSFERS = 20_000
+BATCH = 1_000
+
+
+def throughput(parts: Parts) -> Figures:
+    """Post 20,000 held payments of 1,000 payers to 100 payees, 1,000 at a time."""
+    with parts.runtime(SERVICE) as runtime:
+        payments = _held(runtime)
+        approved = [_approved(event) for event in payments]
+        seconds = batches.apply(runtime, approved, batch_size=BATCH)
+    return {"postings_per_second": TRANSFERS / sum(seconds)}
+
+
+def hot_account(parts: Parts) -> Figures:
+    """The same with one single payer, as payroll and funding are."""
+    with parts.runtime(SERVICE) as runtime:
+        payments = _held(runtime, payers=1)
+        seconds = batches.apply(runtime, [_approved(event) for event in payments], batch_size=BATCH)
+    return {"postings_per_second_of_one_payer": TRANSFERS / sum(seconds)}
+
+
+def _held(runtime: Runtime, *, payers: int = ACCOUNTS) -> list[PaymentInitiated]:
+    accounts = _open_accounts(runtime, payers + orders.MERCHANTS)
+    rich = accounts[:payers]
+    funds = [
+        Fund(transfer_id=ids.new(), account_id=id_, currency="EUR", amount_minor=TRANSFERS * 10_000) for id_ in rich
+    ]
+    batches.ask(runtime, funds, batch_size=BATCH)
+    payments = orders.initiated(TRANSFERS, payers=rich, payees=accounts[payers:], seed=1)
+    batches.apply(runtime, payments, batch_size=BATCH)
+    return payments
+
+
+def _open_accounts(runtime: Runtime, count: int) -> list[str]:
+    customer_ids = [ids.new() for _ in range(count)]
+    commands = [
+        RegisterCustomer(
+            customer_id=id_,
+            kind=CustomerKind.PERSON,
+            personal=CustomerPersonalData(name=f"Customer {n}"),
+            currencies=("EUR",),
+        )
+        for n, id_ in enumerate(customer_ids)
+    ]
+    batches.ask(runtime, commands, batch_size=BATCH)
+    verified = [CustomerVerified(customer_id=id_, tier=3, verified_at=orders.START) for id_ in customer_ids]
+    batches.apply(runtime, verified, batch_size=BATCH)
+    return [account_id_of(id_, "EUR") for id_ in customer_ids]
+
+
+def _approved(event: PaymentInitiated) -> PaymentApproved:
+    order = event.order
+    return PaymentApproved(
+        payment_id=event.payment_id,
+        debtor_account_id=order.debtor_account_id,
+        creditor_account_id=order.creditor_account_id,
+        amount_minor=order.amount_minor,
+        currency=order.currency,
+        approved_at=event.initiated_at,
+    )
