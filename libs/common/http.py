@@ -29,6 +29,7 @@ from starlette.types import Scope as AsgiScope
 from libs.common import edge, ids, openapi, tracing
 from libs.common.clients import Client, Clients, Scope
 from libs.common.errors import Outage
+from libs.common.figures import Readiness
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
 from libs.common.message import Trace
 from libs.common.text import printable
@@ -107,6 +108,7 @@ def create(
     app.state.clients = clients
     openapi.describe(app)
     _add_operations(app, registry, is_ready)
+    registry.register(Readiness(is_ready))
     _add_problems(app)
     app.add_middleware(_BodyLimit, bytes_max=body_bytes_max, large_bodies=large_bodies or {})
     app.add_middleware(_Observer, registry=registry)

@@ -27,6 +27,7 @@ from libs.common.codec import Codec
 from libs.common.consumer import Consumer
 from libs.common.edge import Edge
 from libs.common.errors import Outage
+from libs.common.figures import PARKED_KEYS, Figure, Figures
 from libs.common.metrics import ConsumerMetrics, OutboxMetrics
 from libs.common.receiver import Receiver
 from libs.common.record import Record
@@ -64,6 +65,8 @@ class Service(Record):
     handlers: Callable[[Any], Handlers]
     routes: Callable[["Runtime"], Sequence[APIRouter]]
     find_due: FindDue | None = None
+    figures: Callable[[Any], Sequence[Figure]] = lambda _: ()
+    """What Prometheus is to see of this service's tables, given its settings."""
     large_bodies: Callable[[Any], Mapping[str, int]] = lambda _: {}
     """The paths that take files, with their limits in bytes."""
 
@@ -151,6 +154,10 @@ class Runtime:
     def sweep(self) -> Sweep:
         return Sweep(self.unit, self.service.find_due, idempotency_days=self.settings.idempotency_days)
 
+    @cached_property
+    def figures(self) -> Figures:
+        return Figures(self.unit, (PARKED_KEYS, *self.service.figures(self.settings)), self.metrics)
+
     def app(self, roles: Sequence[Role], is_ready: Callable[[], Mapping[str, bool]]) -> FastAPI:
         """The HTTP application: operations always, the API when that is one of the roles."""
         service = self.service
@@ -221,7 +228,7 @@ class Process:
         if Role.API in self._roles:
             work.append(("edge", runtime.edge.run))
         if Role.WORKER in self._roles:
-            work += [("consumer", runtime.consumer.run), ("sweep", runtime.sweep.run)]
+            work += [("consumer", runtime.consumer.run), ("sweep", runtime.sweep.run), ("figures", runtime.figures.run)]
         if Role.RELAY in self._roles:
             work.append(("relay", runtime.relay.run))
         return work

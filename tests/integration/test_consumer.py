@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from prometheus_client import generate_latest
 
 from libs.common import ids, inbox
 from libs.common.codec import Codec
@@ -374,6 +376,8 @@ def test_a_ledger_parks_the_key_of_what_it_could_not_apply_and_works_it_off_in_o
         meter.send("b", 1)
         wait_until(lambda: totals(ledger) == {"a": 1, "b": 6})
         assert ledger.replay.parked_keys() == [("a", dead_id, 2)]
+        ledger.figures.run_once(datetime.now(UTC))
+        assert "parked_keys 1.0" in generate_latest(ledger.metrics).decode().splitlines()
         with pytest.raises(ReplayRefused, match="must be applied or discarded first"):
             ledger.replay.release("a")
         Superstition.is_active = False

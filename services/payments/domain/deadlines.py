@@ -52,6 +52,11 @@ def deadlines(policy: Policy) -> Mapping[PaymentState, tuple[Deadline, ...]]:
     }
 
 
+def longest_stays(policy: Policy) -> Mapping[PaymentState, timedelta]:
+    """How long a payment is in a state at most, unless something is wrong."""
+    return {state: rows[-1].after for state, rows in deadlines(policy).items()}
+
+
 def enter(payment: Payment, state: PaymentState, at: datetime, policy: Policy) -> Payment:
     """The payment in a new state, with that state's first deadline, or at its end with none."""
     entered = replace(payment, state=state, entered_at=at, deadline_step=0)
