@@ -36,6 +36,10 @@ CREATE TABLE accounts (
   held_minor bigint NOT NULL,
   entry_count bigint NOT NULL,
   sequence bigint NOT NULL,
+  CONSTRAINT kind_is_known CHECK (kind IN ('customer', 'external', 'blocked_funds')),
+  CONSTRAINT status_is_known CHECK (status IN ('open', 'frozen', 'closed')),
+  CONSTRAINT customers_have_customer_accounts CHECK ((kind = 'customer') = (customer_id IS NOT NULL)),
+  CONSTRAINT closed_holds_nothing CHECK (status <> 'closed' OR (posted_minor = 0 AND held_minor = 0)),
   CONSTRAINT held_is_not_negative CHECK (held_minor >= 0),
   CONSTRAINT available_is_above_floor CHECK (floor_minor IS NULL OR posted_minor - held_minor >= floor_minor)
 ) WITH (fillfactor = 80);
@@ -52,14 +56,19 @@ CREATE TABLE holds (
   post_refusal text,
   expires_at timestamptz,
   transfer_id uuid,
-  sequence bigint NOT NULL
+  sequence bigint NOT NULL,
+  CONSTRAINT status_is_known CHECK (status IN ('held', 'declined', 'posted', 'blocked', 'released')),
+  CONSTRAINT held_is_something_that_runs_out CHECK ((status = 'held') = (expires_at IS NOT NULL)),
+  CONSTRAINT what_is_held_is_money CHECK (status NOT IN ('held', 'posted', 'blocked') OR amount_minor > 0),
+  CONSTRAINT moved_by_a_transfer CHECK ((status IN ('posted', 'blocked')) = (transfer_id IS NOT NULL)),
+  CONSTRAINT declined_for_a_reason CHECK ((status = 'declined') = (decline_reason IS NOT NULL))
 ) WITH (fillfactor = 80);
 -- Only what is still held has a time to run out; BRIN would do, but this one stays small by itself.
 CREATE INDEX holds_expiring ON holds (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE transfers (
   transfer_id uuid PRIMARY KEY,
-  kind text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('funding', 'payment', 'blocking')),
   payment_id uuid,
   debit_account_id uuid NOT NULL,
   credit_account_id uuid NOT NULL CHECK (credit_account_id <> debit_account_id),
@@ -67,7 +76,8 @@ CREATE TABLE transfers (
   currency text NOT NULL,
   reference text,
   effective_at timestamptz NOT NULL,
-  recorded_at timestamptz NOT NULL
+  recorded_at timestamptz NOT NULL,
+  CONSTRAINT payments_move_by_payments_word CHECK ((kind = 'funding') = (payment_id IS NULL))
 );
 
 CREATE TABLE entries (
@@ -94,23 +104,75 @@ CREATE TRIGGER transfers_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON transf
 CREATE TRIGGER entries_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
-CREATE FUNCTION require_balance() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE unbalanced uuid;
+-- What is said of an entry: its transfer balances, in its accounts' currency; it goes on where the account's
+-- entries ended; and the account, which is written first, stands where they end now.
+CREATE FUNCTION require_balance() RETURNS trigger LANGUAGE plpgsql
+-- A plan made while a table was small must not scan it when it has grown.
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE fault text;
 BEGIN
-  SELECT e.transfer_id INTO unbalanced
-    FROM added e LEFT JOIN transfers t ON t.transfer_id = e.transfer_id
-   GROUP BY e.transfer_id
-  HAVING sum(e.amount_minor) <> 0
-      OR count(*) <> 2
-      OR count(*) FILTER (WHERE e.account_id = t.debit_account_id AND e.amount_minor = -t.amount_minor) <> 1
-      OR count(*) FILTER (WHERE e.account_id = t.credit_account_id AND e.amount_minor = t.amount_minor) <> 1
-   LIMIT 1;
-  IF unbalanced IS NOT NULL THEN
-    RAISE EXCEPTION 'the entries of transfer % do not balance', unbalanced USING ERRCODE = '23514';
+  WITH legs AS MATERIALIZED (
+    SELECT e.transfer_id, e.account_id, e.number, e.amount_minor, e.balance_minor,
+           lag(e.number) OVER w AS number_before, lag(e.balance_minor) OVER w AS balance_before,
+           lead(e.number) OVER w IS NULL AS is_last,
+           e.account_id = t.debit_account_id AND e.amount_minor = -t.amount_minor AS is_debit,
+           e.account_id = t.credit_account_id AND e.amount_minor = t.amount_minor AS is_credit,
+           t.currency
+      FROM added e LEFT JOIN transfers t ON t.transfer_id = e.transfer_id
+    WINDOW w AS (PARTITION BY e.account_id ORDER BY e.number)
+  ), accounts_touched AS (
+    SELECT account_id, min(currency) AS currency, max(currency) AS other_currency, max(number) AS number,
+           max(balance_minor) FILTER (WHERE is_last) AS balance_minor
+      FROM legs GROUP BY account_id
+  )
+  SELECT words INTO fault FROM (
+    SELECT format('the entries of transfer %s do not balance', transfer_id) AS words
+      FROM legs GROUP BY transfer_id
+    HAVING count(*) <> 2 OR count(*) FILTER (WHERE is_debit) <> 1 OR count(*) FILTER (WHERE is_credit) <> 1
+    UNION ALL
+    SELECT format('entry %s of account %s does not go on where the one before ended', l.number, l.account_id)
+      FROM legs l LEFT JOIN LATERAL (
+        SELECT e.number, e.balance_minor FROM entries e
+         WHERE l.number_before IS NULL AND e.account_id = l.account_id AND e.number = l.number - 1
+      ) stored ON true
+     WHERE l.number <> coalesce(l.number_before, stored.number, 0) + 1
+        OR l.balance_minor <> coalesce(l.balance_before, stored.balance_minor, 0) + l.amount_minor
+    UNION ALL
+    SELECT format('account %s does not stand where its entries end', t.account_id)
+      FROM accounts_touched t LEFT JOIN accounts a ON a.account_id = t.account_id
+     WHERE (a.currency, a.currency, a.entry_count, a.posted_minor)
+           IS DISTINCT FROM (t.currency, t.other_currency, t.number, t.balance_minor)
+  ) AS faults LIMIT 1;
+  IF fault IS NOT NULL THEN
+    RAISE EXCEPTION '%', fault USING ERRCODE = '23514';
   END IF;
   RETURN NULL;
 END $$;
 
 CREATE TRIGGER entries_balance AFTER INSERT ON entries REFERENCING NEW TABLE AS added
   FOR EACH STATEMENT EXECUTE FUNCTION require_balance();
+
+-- The other way round: who changes a balance must have written the entries for it by the time of the commit.
+CREATE FUNCTION require_entries() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE newest entries;
+BEGIN
+  SELECT * INTO newest FROM entries WHERE account_id = NEW.account_id ORDER BY number DESC LIMIT 1;
+  IF (NEW.entry_count, NEW.posted_minor) <> (coalesce(newest.number, 0), coalesce(newest.balance_minor, 0))
+     -- Unless it has changed again since: that change is looked at in its turn.
+     AND EXISTS (SELECT FROM accounts WHERE account_id = NEW.account_id
+                    AND (entry_count, posted_minor) = (NEW.entry_count, NEW.posted_minor))
+  THEN
+    RAISE EXCEPTION 'account % does not stand where its entries end', NEW.account_id USING ERRCODE = '23514';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER balances_have_entries AFTER UPDATE ON accounts
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  WHEN (OLD.posted_minor <> NEW.posted_minor OR OLD.entry_count <> NEW.entry_count)
+  EXECUTE FUNCTION require_entries();
+CREATE CONSTRAINT TRIGGER accounts_begin_empty AFTER INSERT ON accounts
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  WHEN (NEW.posted_minor <> 0 OR NEW.entry_count <> 0)
+  EXECUTE FUNCTION require_entries();
 """

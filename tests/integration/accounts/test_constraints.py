@@ -1,0 +1,150 @@
+"""The ledger's invariants hold even against psql: each is violated by hand, as the service's own role, and refused."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from libs.common import ids
+from libs.common.service import Runtime
+from services.accounts.domain.ledger import external_account_id
+from tests.integration.accounts.scene import Payment, money, opened, require_balanced
+from tests.serving import Api, rows, tell
+
+
+class Books:
+    """Ann has 100.00, of which 30.00 are held for Ben and 10.00 have been paid to him."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.ann, self.ben, self.dollars = opened(api, "100"), opened(api), opened(api, currency="USD")
+        held, posted, declined = (Payment(self.ann, self.ben, amount) for amount in ("30", "10", "500"))
+        tell(api.runtime, held.initiated, posted.initiated, posted.approved, declined.initiated)
+        self.held, self.posted, self.declined = held.payment_id, posted.payment_id, declined.payment_id
+        self.external = external_account_id("EUR")
+        self.new = ids.new()
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.api.runtime
+
+    def run(self, statement: str) -> None:
+        """Run statements in one transaction, as the service's own role. `:name` stands for an attribute's value."""
+        for name in ("ann", "ben", "dollars", "held", "posted", "declined", "external", "new"):
+            statement = statement.replace(f":{name}", f"'{getattr(self, name)}'")
+        with psycopg.connect(self.runtime.settings.database_url.replace("+psycopg", "")) as connection:
+            connection.execute(statement.encode())
+
+
+@pytest.fixture
+def books(api: Api) -> Books:
+    return Books(api)
+
+
+TRANSFER = """
+INSERT INTO transfers (transfer_id, kind, debit_account_id, credit_account_id, amount_minor, currency, effective_at,
+                       recorded_at) VALUES (:new, 'funding', :external, :ann, 500, '{currency}', now(), now());
+"""
+
+
+def transfer(*legs: str, currency: str = "EUR", moved: str = "") -> str:
+    """A funding of Ann's of 5.00 by hand: what becomes of the balances, and its entries."""
+    entries = "INSERT INTO entries (account_id, number, transfer_id, amount_minor, balance_minor, effective_at, "
+    entries += f"recorded_at) VALUES {', '.join(f'({leg}, now(), now())' for leg in legs)};"
+    return TRANSFER.format(currency=currency) + moved + (entries if legs else "")
+
+
+DEBIT, CREDIT = ":external, 2, :new, -500, -10500", ":ann, 3, :new, 500, 9500"
+MOVED = """
+UPDATE accounts SET posted_minor = posted_minor - 500, entry_count = entry_count + 1 WHERE account_id = :external;
+UPDATE accounts SET posted_minor = posted_minor + 500, entry_count = entry_count + 1 WHERE account_id = :ann;
+"""
+
+
+def test_what_is_done_right_by_hand_is_taken(books: Books) -> None:
+    """Else what follows would prove nothing."""
+    books.run(transfer(DEBIT, CREDIT, moved=MOVED))
+    assert money(books.api, books.ann) == ("95.00", "30.00", "65.00")
+    require_balanced(books.runtime)
+
+
+BEYOND_FLOOR = "UPDATE accounts SET held_minor = posted_minor + 1 WHERE account_id = :ann"
+VIOLATIONS = {
+    "a hold of more than is available": BEYOND_FLOOR,
+    "a balance below its floor": "UPDATE accounts SET floor_minor = 9000 WHERE account_id = :ann",
+    "less than nothing held": "UPDATE accounts SET held_minor = -1 WHERE account_id = :ann",
+    "a closed account with money": "UPDATE accounts SET status = 'closed' WHERE account_id = :ann",
+    "a state that does not exist": "UPDATE accounts SET status = 'lost' WHERE account_id = :ann",
+    "a kind that does not exist": "UPDATE accounts SET kind = 'suspense' WHERE account_id = :external",
+    "a customer's account without a customer": "UPDATE accounts SET customer_id = NULL WHERE account_id = :ann",
+    "a customer that does not exist": "UPDATE accounts SET customer_id = :new WHERE account_id = :ann",
+    "a balance changed without an entry": "UPDATE accounts SET posted_minor = posted_minor + 1 WHERE account_id = :ann",
+    "entries counted that do not exist": "UPDATE accounts SET entry_count = entry_count + 1 WHERE account_id = :ann",
+    "a balance set back to an earlier one": (
+        "UPDATE accounts SET entry_count = 1, posted_minor = 10000 WHERE account_id = :ann"
+    ),
+    "an account opened with money from nowhere": """
+        INSERT INTO accounts (account_id, customer_id, kind, currency, status, posted_minor, held_minor, entry_count,
+                              sequence)
+        SELECT :new, customer_id, kind, 'CHF', status, 500, 0, 1, 1 FROM accounts WHERE account_id = :ann
+        """,
+    "an entry changed": "UPDATE entries SET amount_minor = 1 WHERE account_id = :ann",
+    "an entry deleted": "DELETE FROM entries WHERE account_id = :ann",
+    "the entries emptied": "TRUNCATE entries",
+    "a transfer changed": "UPDATE transfers SET amount_minor = 1",
+    "a transfer deleted": "DELETE FROM transfers",
+    "the transfers emptied": "TRUNCATE transfers",
+    "an entry without a transfer": """
+        INSERT INTO entries (account_id, number, transfer_id, amount_minor, balance_minor, effective_at, recorded_at)
+        VALUES (:ann, 3, :new, 500, 9500, now(), now())
+        """,
+    "one leg": transfer(CREDIT, moved=MOVED),
+    "two legs that do not balance": transfer(DEBIT, ":ann, 3, :new, 501, 9501", moved=MOVED),
+    "the same leg twice": transfer(CREDIT, ":ann, 4, :new, 500, 10000", moved=MOVED),
+    "legs on other accounts than the transfer's": transfer(DEBIT, ":ben, 2, :new, 500, 1500", moved=MOVED),
+    "an entry whose balance is not the one before and its amount": transfer(
+        DEBIT, ":ann, 3, :new, 500, 9999", moved=MOVED
+    ),
+    "an entry that leaves a number out": transfer(DEBIT, ":ann, 4, :new, 500, 9500", moved=MOVED),
+    "an entry with a number that is taken": transfer(DEBIT, ":ann, 2, :new, 500, 9500", moved=MOVED),
+    "entries without the balances they lead to": transfer(DEBIT, CREDIT),
+    "money in a currency that the accounts don't hold": transfer(DEBIT, CREDIT, currency="USD", moved=MOVED),
+    "a transfer of nothing": TRANSFER.format(currency="EUR").replace("500", "0"),
+    "a transfer to itself": TRANSFER.format(currency="EUR").replace(":external", ":ann"),
+    "a payment moved without its id": TRANSFER.format(currency="EUR").replace("funding", "payment"),
+    "a hold without end": "UPDATE holds SET expires_at = NULL WHERE payment_id = :held",
+    "a hold of nothing": "UPDATE holds SET amount_minor = 0 WHERE payment_id = :held",
+    "a hold of less than nothing": "UPDATE holds SET amount_minor = -1 WHERE payment_id = :declined",
+    "money posted without a transfer": (
+        "UPDATE holds SET status = 'posted', expires_at = NULL WHERE payment_id = :held"
+    ),
+    "money declined without a reason": "UPDATE holds SET decline_reason = NULL WHERE payment_id = :declined",
+    "a second hold for one payment": "INSERT INTO holds SELECT * FROM holds WHERE payment_id = :held",
+}
+
+
+@pytest.mark.parametrize("statement", VIOLATIONS.values(), ids=VIOLATIONS)
+def test_the_database_refuses(books: Books, statement: str) -> None:
+    before = contents(books)
+    with pytest.raises(psycopg.IntegrityError) as refused:
+        books.run(statement)
+    assert (refused.value.sqlstate or "").startswith("23"), "poison, by the words of libs/common/errors.py"
+    assert contents(books) == before
+    require_balanced(books.runtime)
+
+
+def contents(books: Books) -> list[Any]:
+    return [
+        rows(books.runtime, f"SELECT count(*), md5(string_agg(t::text, ';' ORDER BY t::text)) FROM {table} t")
+        for table in ("accounts", "holds", "transfers", "entries")
+    ]
+
+
+def test_what_constraints_cant_see_the_check_of_the_books_names(books: Books) -> None:
+    """That what is held is the sum of the holds is not for the database to say: the check finds it."""
+    books.run("UPDATE accounts SET held_minor = held_minor - 1 WHERE account_id = :ann")
+    found = books.api.get("/v1/books", by="staff").json()
+    assert not found["is_balanced"]
+    assert found["balances_differing_from_holds"] == [
+        {"account_id": books.ann, "kept_minor": 2999, "computed_minor": 3000}
+    ]
