@@ -68,14 +68,14 @@ def show(stack: Stack) -> None:
         return
     settings = stack.settings
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", "state", "for", "where"):
+    for title in ("part", "state", "for", "where"):
         table.add_column(title, justify="right" if title == "for" else "left")
     for part in sorted(stack.way.states(), key=lambda part: _order(part.name)):
         state = f"[{_COLOURS[part.state]}]{part.state}[/]"
         table.add_row(part.name, state, part.age, addresses(settings).get(part.name, ""))
     console.print(f"Weir runs {_WAYS[stack.way_name]}, with its data in {_short(settings.folder)}\n")
     console.print(table)
-    console.print("\nlog of one: python -m stack logs NAME · one anew: python -m stack restart NAME · end: make down")
+    console.print("\none part's log: python -m stack logs NAME · anew: … restart NAME · stop it all: make down")
 
 
 def addresses(settings: StackSettings) -> dict[str, str]:

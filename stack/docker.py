@@ -6,11 +6,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 from stack import kafka, postgres, prometheus, registry, services
-from stack.part import PartState, Say, StackError
+from stack.part import PartState, Say, StackError, in_words
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.waiting import wait_until
 
@@ -75,8 +76,8 @@ class Docker:
 
     def states(self) -> list[PartState]:
         """How each part and service is."""
-        running = set(self._compose("ps", "--services", "--filter", "status=running").split())
-        return [PartState(name=name, state=self._state(name, running), age="") for name in self._probes]
+        began = self._running_since()
+        return [self._state(name, began.get(name)) for name in self._probes]
 
     def log_command(self, name: str, *, follow: bool) -> list[str]:
         """What shows a part's log."""
@@ -101,10 +102,19 @@ class Docker:
             **{name: _ready_probe(f"{address}:{port}/ready") for name, port in ours.items()},
         }
 
-    def _state(self, name: str, running: set[str]) -> str:
-        if name not in running:
-            return "stopped"
-        return "ready" if self._probes[name]() else "starting"
+    def _state(self, name: str, began: datetime | None) -> PartState:
+        if began is None:
+            return PartState(name=name, state="stopped", age="")
+        state = "ready" if self._probes[name]() else "starting"
+        return PartState(name=name, state=state, age=in_words(datetime.now(UTC) - began))
+
+    def _running_since(self) -> dict[str, datetime]:
+        """Since when each container has been running, by the service it belongs to."""
+        ids = self._compose("ps", "-q").split()
+        template = '{{.State.Running}} {{index .Config.Labels "com.docker.compose.service"}} {{.State.StartedAt}}'
+        lines = _run("docker", "inspect", "--format", template, *ids).splitlines() if ids else []
+        # To the second: Docker writes more digits than Python reads.
+        return {name: _instant(at) for is_running, name, at in map(str.split, lines) if is_running == "true"}
 
     def _wait_ready(self, *names: str) -> None:
         for name in names:
@@ -116,10 +126,7 @@ class Docker:
         self._compose("up", "--detach", *names)
 
     def _compose(self, *arguments: str) -> str:
-        result = subprocess.run([*self._command(), *arguments], cwd=REPOSITORY, capture_output=True, text=True)
-        if result.returncode != 0:
-            raise StackError(f"Compose could not {arguments[0]}:\n{result.stderr.strip()[-3000:]}")
-        return result.stdout
+        return _run(*self._command(), *arguments)
 
     def _command(self) -> Sequence[str]:
         command = compose_command()
@@ -174,6 +181,17 @@ def environment(settings: StackSettings) -> dict[str, str]:
         **{f"WEIR_{name}_PORT": str(port) for name, port in ports.items()},
         **{f"WEIR_{name}_PASSWORD": password for name, password in passwords.items()},
     }
+
+
+def _run(*command: str) -> str:
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise StackError(f"Docker refused {' '.join(command[-2:])}:\n{result.stderr.strip()[-3000:]}")
+    return result.stdout
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.split(".")[0].rstrip("Z")).replace(tzinfo=UTC)
 
 
 def _ready_probe(url: str) -> Callable[[], bool]:

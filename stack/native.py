@@ -39,7 +39,7 @@ class Native:
         postgres.prepare(self._settings)
         say("Kafka: its data")
         kafka.prepare(self._settings)
-        self._supervisor.declare(self._programs())
+        self._supervisor.declare(self.programs())
         self._supervisor.start("postgres", "kafka")
         say("Postgres")
         self._supervisor.wait_ready("postgres")
@@ -72,7 +72,7 @@ class Native:
 
     def restart(self, name: str) -> None:
         """Stop one part or service and start it anew; return when it can be used. Raises StackError."""
-        self._supervisor.know(self._programs())
+        self._supervisor.know(self.programs())
         self._supervisor.require_known(name)
         self._supervisor.stop(name)
         self._supervisor.start(name)
@@ -80,12 +80,12 @@ class Native:
 
     def states(self) -> list[PartState]:
         """How each part and service is."""
-        self._supervisor.know(self._programs())
+        self._supervisor.know(self.programs())
         return self._supervisor.states()
 
     def log_command(self, name: str, *, follow: bool) -> list[str]:
         """What shows a part's log."""
-        self._supervisor.know(self._programs())
+        self._supervisor.know(self.programs())
         self._supervisor.require_known(name)
         return ["tail", "-n", "100", *(["-F"] if follow else []), str(self._supervisor.log_of(name))]
 
@@ -104,10 +104,11 @@ class Native:
             return
         prometheus.prepare(self._settings)
         # Only now is it known to be there.
-        self._supervisor.declare(self._programs())
+        self._supervisor.declare(self.programs())
         self._supervisor.start("prometheus")
 
-    def _programs(self) -> list[Program]:
+    def programs(self) -> list[Program]:
+        """Everything there is to run; Prometheus only where it could be had."""
         settings, overrides = self._settings, self._overrides
         parts = [kafka.program(settings), postgres.program(settings), registry.program(settings)]
         if prometheus.is_fetched(settings):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 Say = Callable[[str], None]
@@ -36,3 +37,11 @@ class PartState:
     """ready, starting, failing, stopped."""
     age: str
     """Since when, in words; empty where it does not run."""
+
+
+def in_words(age: timedelta) -> str:
+    """As a person reads it: 12 s, 3 min, 5 h, 2 d."""
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if age.total_seconds() >= 2 * seconds:
+            return f"{age.total_seconds() // seconds:.0f} {unit}"
+    return f"{age.total_seconds():.0f} s"

@@ -16,7 +16,7 @@ from stack.settings import SERVICES, StackSettings
 DATABASES = (*SERVICES, "registry")
 
 # Durable as a bank needs it (fsync and synchronous_commit stay on); the rest is room to work in.
-_SETTINGS = {
+SETTINGS = {
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
     "min_wal_size": "512MB",
@@ -60,7 +60,7 @@ def prepare(settings: StackSettings) -> None:
 
 def program(settings: StackSettings) -> Program:
     folder = settings.postgres_folder
-    options = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+    options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
     return Program(
         name="postgres",
         command=(

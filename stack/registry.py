@@ -28,7 +28,7 @@ def _unpack(folder: Path) -> None:
 
 
 def program(settings: StackSettings) -> Program:
-    application = next((settings.cache / f"registry-{VERSION}").rglob("quarkus-run.jar"))
+    application = settings.cache / f"registry-{VERSION}" / "quarkus-run.jar"
     properties = {
         "quarkus.http.host": settings.host,
         "quarkus.http.port": settings.registry_port,

@@ -12,7 +12,7 @@ from xmlrpc.client import Fault, ServerProxy
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from stack import leftovers
-from stack.part import PartState, Program, StackError
+from stack.part import PartState, Program, StackError, in_words
 from stack.settings import StackSettings
 from stack.waiting import wait_until
 
@@ -167,7 +167,7 @@ def _state(info: Mapping[str, Any], program: Program) -> PartState:
         return PartState(
             name=program.name,
             state="ready" if program.is_ready() else "starting",
-            age=str(timedelta(seconds=info["now"] - info["start"])),
+            age=in_words(timedelta(seconds=info["now"] - info["start"])),
         )
     return PartState(name=program.name, state=_WORDS.get(info["statename"], "stopped"), age="")
 

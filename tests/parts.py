@@ -15,7 +15,8 @@ from libs.common.service import Runtime, Service
 from libs.common.settings import Settings
 from stack import postgres
 from stack.settings import REPOSITORY, StackSettings
-from stack.stack import Stack
+from stack.stack import DOCKER, Stack
+from tests import containers
 
 TEST_FOLDER = Path(os.environ.get("WEIR_TEST_FOLDER", REPOSITORY / ".weir" / "test"))
 TEST_PORT_BASE = int(os.environ.get("WEIR_TEST_PORT_BASE", 29_000))
@@ -97,6 +98,10 @@ class Parts:
 def running_parts() -> Iterator[Parts]:
     """The real parts: those that run already, else started for as long as this takes."""
     stack = Stack(StackSettings(folder=TEST_FOLDER, port_base=TEST_PORT_BASE))
+    if stack.way_name == DOCKER and not stack.is_up:
+        with containers.running(stack.settings):
+            yield Parts(stack)
+        return
     was_up = stack.is_up
     stack.up_parts()
     try:

@@ -25,7 +25,7 @@ def prepare(settings: StackSettings) -> None:
     """Write the configuration and format the log folder, once."""
     folder = settings.folder / "kafka"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "server.properties").write_text(_properties(settings))
+    (folder / "server.properties").write_text(properties(settings))
     (folder / "log4j2.properties").write_text(_LOGGING)
     if not (folder / "log" / "meta.properties").exists():
         _format(settings)
@@ -79,7 +79,8 @@ def _format(settings: StackSettings) -> None:
         raise StackError(f"Kafka's log folder could not be formatted:\n{result.stdout}{result.stderr}")
 
 
-def _properties(settings: StackSettings) -> str:
+def properties(settings: StackSettings) -> str:
+    """The broker's configuration."""
     # Events stamped years ago are normal here: topics that keep time-based retention set it themselves.
     return f"""
 process.roles=broker,controller

@@ -1,0 +1,95 @@
+"""Both ways of running everything are the same suite: held together here, for they are written down twice."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stack import docker, kafka, postgres, registry, services
+from stack.docker import Docker
+from stack.native import Native
+from stack.settings import SERVICES, StackSettings
+from stack.supervision import Supervisor
+
+COMPOSED: dict[str, Any] = yaml.safe_load(docker.FILE.read_text())["services"]
+VARIABLES = set(re.findall(r"\$\{(\w+)", docker.FILE.read_text()))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> StackSettings:
+    return StackSettings(folder=tmp_path, cache=tmp_path, port_base=20_000)
+
+
+def test_every_variable_of_the_compose_file_is_given_a_value_and_no_other(settings: StackSettings) -> None:
+    assert set(docker.environment(settings)) == VARIABLES
+
+
+def test_no_password_has_a_default() -> None:
+    passwords = re.findall(r"\$\{\w+_PASSWORD[^}]*\}", docker.FILE.read_text())
+    assert passwords
+    assert all(":?" in password for password in passwords), passwords
+
+
+def test_the_ports_without_make_are_those_of_make() -> None:
+    defaults = {name: int(port) for name, port in re.findall(r"\$\{(\w+_PORT):-(\d+)\}", docker.FILE.read_text())}
+    given = docker.environment(StackSettings(folder=Path("unused"), port_base=19_000))
+    assert defaults == {name: int(value) for name, value in given.items() if name.endswith("_PORT")}
+
+
+def test_passwords_made_by_hand_are_those_that_the_compose_file_wants() -> None:
+    script = (docker.FILE.parent / "deploy" / "passwords.sh").read_text()
+    (names,) = re.findall(r"for name in (.+); do", script)
+    assert {f"WEIR_{name}_PASSWORD" for name in names.split()} == {v for v in VARIABLES if v.endswith("_PASSWORD")}
+
+
+def test_parts_have_the_same_versions() -> None:
+    assert COMPOSED["kafka"]["image"] == f"apache/kafka:{kafka.VERSION}"
+    assert COMPOSED["registry"]["image"] == f"apicurio/apicurio-registry:{registry.VERSION}"
+
+
+def test_postgres_has_the_same_settings() -> None:
+    given = [word.removeprefix("-c") for word in COMPOSED["postgres"]["command"] if word.startswith("-c")]
+    assert dict(word.split("=") for word in given) == {"listen_addresses": "*", **postgres.SETTINGS}
+
+
+def test_kafka_has_the_same_settings(settings: StackSettings) -> None:
+    native = dict(line.split("=", 1) for line in kafka.properties(settings).splitlines() if "=" in line)
+    composed = {
+        key.removeprefix("KAFKA_").lower().replace("_", "."): str(value)
+        for key, value in COMPOSED["kafka"]["environment"].items()
+    }
+    where = re.compile(r"listener|voters|bootstrap|log\.dirs|heap")
+    assert {key: value for key, value in composed.items() if not where.search(key)} == {
+        key: value for key, value in native.items() if not where.search(key)
+    }
+
+
+def test_both_ways_start_the_same_services(settings: StackSettings) -> None:
+    native = {program.name for program in Native(settings, Supervisor(settings), {}).programs()}
+    migrations = {f"{service}-migrate" for service in SERVICES}
+    assert COMPOSED.keys() - migrations == native | {"prometheus"}
+    assert COMPOSED.keys() >= migrations
+
+
+def test_a_service_is_migrated_with_the_same_image_and_database_before_any_service_starts() -> None:
+    for service in (*SERVICES, services.FEATURES):
+        assert set(COMPOSED[service]["depends_on"]) == {f"{name}-migrate" for name in SERVICES}
+    for service in SERVICES:
+        migration = COMPOSED[f"{service}-migrate"]
+        assert migration["command"] == ["migrate"]
+        assert migration["image"] == COMPOSED[service]["image"]
+        assert migration["environment"] == COMPOSED[service]["environment"]
+
+
+def test_what_prometheus_watches_in_containers_are_the_services() -> None:
+    targets = yaml.safe_load((docker.FILE.parent / "deploy" / "prometheus" / "targets.json").read_text())
+    assert [target["targets"] for target in targets] == [
+        [f"{service}:8000"] for service in (*SERVICES, services.FEATURES)
+    ]
+
+
+def test_two_installations_are_two_projects(tmp_path: Path) -> None:
+    one, two = (Docker(StackSettings(folder=tmp_path / name), {}).project for name in ("one", "two"))
+    assert one != two
