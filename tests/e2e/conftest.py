@@ -1,0 +1,66 @@
+"""One installation and one stream of payments for the whole tier."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from stack.settings import REPOSITORY
+from tests.e2e.installation import Installation
+from tests.e2e.shop import Shop
+
+DEMO_SECONDS_MAX = 280
+ORDER = ("test_demo", "test_killed", "test_zombie", "test_consuming")
+"""The demo begins with an empty installation; whoever reads the topics last meets all that the deaths left there."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else -1)
+
+
+class DemoRuns:
+    """Runs `python -m demo` as a newcomer would, against the tier's installation."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def run(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "demo", "--keep", *options],
+            cwd=REPOSITORY,
+            env={**self._installation.environment, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=DEMO_SECONDS_MAX,
+        )
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[DemoRuns]:
+    """The demo, which starts an empty installation; everything is removed in the end."""
+    installation = Installation()
+    was_up = installation.stack.is_up
+    if not was_up:
+        installation.down()
+    try:
+        yield DemoRuns(installation)
+    finally:
+        if not was_up:
+            installation.down()
+
+
+@pytest.fixture(scope="session")
+def installation(demo: DemoRuns) -> Installation:
+    """Everything running, ready to be killed."""
+    installation = Installation()
+    installation.up()
+    return installation
+
+
+@pytest.fixture(scope="session")
+def shop(installation: Installation) -> Shop:
+    """A client whose customers have accounts and money."""
+    shop = Shop(installation)
+    shop.open()
+    return shop

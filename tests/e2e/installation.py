@@ -1,0 +1,275 @@
+"""The whole suite as supervised processes on real parts, and the means to do it harm."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from demo import client, desk, nothing_lost, topics
+from demo.analysts import Analysts
+from docs import catalogue
+from stack import services
+from stack.settings import REPOSITORY, SERVICES, StackSettings
+from stack.stack import Stack
+from tests.parts import TEST_FOLDER, TEST_PORT_BASE
+from tests.waiting import wait_until
+
+FOLDER = TEST_FOLDER.with_name(f"{TEST_FOLDER.name}-e2e")
+PORT_BASE = TEST_PORT_BASE + 200
+"""Apart from the parts that other tiers run on, which know nothing of services."""
+SESSION_TIMEOUT_MS = 3_000
+REVIEW_SECONDS = 15
+"""As in the demo: a review that no analyst ends is given up after so long."""
+RESTART_SECONDS_MAX = 150
+REST_SECONDS_MAX = 150
+LOOK_SECONDS = 0.2
+"""Between two looks that cost something: the processes under test need the machine."""
+
+
+class Installation:
+    """Kafka, Postgres, the registry, and every service as a process of this machine: only those can be killed."""
+
+    def __init__(self) -> None:
+        self.settings = StackSettings(folder=FOLDER, port_base=PORT_BASE, stack="native")
+        self.stack = Stack(self.settings, overrides={service: self._overrides(service) for service in SERVICES})
+        self.supervisor = self.stack.supervisor
+        self.faults = FOLDER / "faults"
+        self._another_count = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `python -m demo` and its like need to know to use this installation."""
+        return {**os.environ, "WEIR_FOLDER": str(FOLDER), "WEIR_PORT_BASE": str(PORT_BASE), "WEIR_STACK": "native"}
+
+    def up(self) -> None:
+        """Start what doesn't run yet, with faults to come: to be called again after something else used it."""
+        self.faults.mkdir(parents=True, exist_ok=True)
+        self.stack.up()
+        self._let_us_in()
+
+    def down(self) -> None:
+        """Stop everything and remove what it left."""
+        self.stack.down(forget=True)
+
+    def url(self, service: str) -> str:
+        return f"http://{self.settings.host}:{self.settings.service_port(service)}"
+
+    def is_ready(self, *names: str) -> bool:
+        return all(services.is_ready(f"{self.url(name)}/ready") for name in names or SERVICES)
+
+    def wait_ready(self, *names: str) -> None:
+        wait_until(lambda: self.is_ready(*names), seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
+
+    # Harm
+
+    def arm(self, service: str, point: str, *, then: str = "SIGKILL") -> Path:
+        """Have a service die, or get another signal, the next time it reaches a point; returns what is gone then."""
+        path = self.faults / f"{service}.{point}"
+        draft = path.with_suffix(".draft")
+        draft.write_text(then)
+        return draft.replace(path)
+
+    def die_at(self, service: str, point: str) -> None:
+        """Return when a service has died at a point, by our hand, and is back at work."""
+        pid = self.supervisor.pid(service)
+        armed = self.arm(service, point)
+        wait_until(lambda: not armed.exists(), seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
+        self._wait_for_another(service, pid)
+        self.wait_ready(service)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a program and all its children; return when the supervisor has started it again."""
+        pid = self.supervisor.pid(name)
+        _kill(_family(pid))
+        self._wait_for_another(name, pid)
+
+    @contextmanager
+    def away(self, name: str) -> Iterator[None]:
+        """A program is killed, and kept from coming back for as long as the block lasts."""
+        pid = self.supervisor.pid(name)
+        # Frozen first: so it never hears the polite request that keeps the supervisor from starting it again.
+        os.kill(pid, signal.SIGSTOP)
+        stopping = threading.Thread(target=self.supervisor.stop, args=(name,))
+        stopping.start()
+        wait_until(lambda: self.supervisor.state(name) == "STOPPING")
+        _kill(_family(pid))
+        stopping.join()
+        try:
+            yield
+        finally:
+            self.supervisor.start(name)
+            self.supervisor.wait_ready(name)
+
+    @contextmanager
+    def another(self, service: str, *roles: str) -> Iterator["Another"]:
+        """One more process of a service, with some of its roles."""
+        self._another_count += 1
+        name = f"{service}-{self._another_count + 1}"
+        process = Another(self, service, roles, name=name, port=PORT_BASE + 20 + self._another_count)
+        try:
+            process.wait_ready()
+            yield process
+        finally:
+            process.end()
+
+    def _wait_for_another(self, name: str, pid: int) -> None:
+        wait_until(
+            lambda: self.supervisor.pid(name) not in (0, pid),
+            seconds_max=RESTART_SECONDS_MAX,
+            every_seconds=LOOK_SECONDS,
+        )
+
+    # Taking stock
+
+    def rows(self, service: str, query: str) -> list[tuple]:  # type: ignore[type-arg]
+        with psycopg.connect(self.settings.database_url(service).replace("+psycopg", "")) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def come_to_rest(self) -> None:
+        """Wait until every payment has ended and all that follows is done. Then all of it must hold."""
+        self.wait_ready()
+        self.wait_for_ends()
+        faults: list[str] = []
+
+        def is_well() -> bool:
+            faults[:] = self.faults_found()
+            return not faults
+
+        try:
+            wait_until(is_well, seconds_max=REST_SECONDS_MAX / 3, every_seconds=LOOK_SECONDS)
+        except AssertionError:
+            raise AssertionError("; ".join(faults)) from None
+
+    def wait_for_ends(self) -> None:
+        """Have analysts decide what is held up, and wait until no payment is under way."""
+        analysts = Analysts(self.settings)
+        analysts.start()
+        try:
+            wait_until(lambda: not self._open_payments(), seconds_max=REST_SECONDS_MAX, every_seconds=LOOK_SECONDS)
+        finally:
+            analysts.stop()
+
+    def faults_found(self) -> list[str]:
+        """What doesn't hold of: every payment ends once, nothing is lost, nothing waits, the books balance."""
+        recorded = list(topics.read(self.settings.kafka_bootstrap, list(catalogue.topics())))
+        databases = {service: self.settings.database_url(service) for service in SERVICES}
+        findings = nothing_lost.compare(recorded, databases)
+        books = httpx.get(f"{self.url('accounts')}/v1/books", headers=self.authorization, timeout=30).json()
+        faults = [f"{finding.what}: {finding.detail}" for finding in findings if not finding.holds]
+        if not books["is_balanced"] or books["open_holds"]:
+            faults.append(f"the books: {books}")
+        return faults + [f"{service} has dead letters" for service in SERVICES if self._dead_letters(service)]
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.settings.secrets.get('api-key/demo')}"}
+
+    def _let_us_in(self) -> None:
+        """As the demo does; unless it has, for it takes a process for each service."""
+        if httpx.get(f"{self.url('payments')}/v1/payments", headers=self.authorization).status_code == 401:
+            client.register_client(self.settings)
+            desk.seed_users(self.settings)
+
+    def _dead_letters(self, service: str) -> int:
+        ((count,),) = self.rows(service, "SELECT count(*) FROM dead_letters")
+        return int(count)
+
+    def _open_payments(self) -> int:
+        ((count,),) = self.rows("payments", "SELECT count(*) FROM payments WHERE check_at IS NOT NULL")
+        return int(count)
+
+    def _overrides(self, service: str) -> dict[str, str]:
+        return {
+            "WEIR_FAULT_POINTS": str(FOLDER / "faults" / service),
+            "WEIR_CONSUMER_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
+            **({"WEIR_REVIEW_SECONDS": str(REVIEW_SECONDS)} if service == "payments" else {}),
+        }
+
+    def environment_of(self, service: str, *, name: str, port: int) -> dict[str, str]:
+        """What one more process of a service needs to know."""
+        return {
+            **os.environ,
+            **services.environment(self.settings, service),
+            **self._overrides(service),
+            "WEIR_FAULT_POINTS": str(self.faults / name),
+            "WEIR_HTTP_PORT": str(port),
+        }
+
+
+class Another:
+    """A process of a service besides the supervised one."""
+
+    def __init__(self, installation: Installation, service: str, roles: Sequence[str], *, name: str, port: int) -> None:
+        self.name = name
+        self.url = f"http://{installation.settings.host}:{port}"
+        self._log = FOLDER / "logs" / f"{name}.log"
+        with self._log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", f"services.{service}", *roles],
+                env=installation.environment_of(service, name=name, port=port),
+                cwd=REPOSITORY,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it stands still by a signal."""
+        return _state(self.process.pid) == "T"
+
+    def wait_ready(self) -> None:
+        wait_until(
+            lambda: services.is_ready(f"{self.url}/ready"), seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS
+        )
+
+    def go_on(self) -> None:
+        """After it stood still."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        """Ask it to stop, as a restart does, and see that it stops well; unless it was killed before."""
+        if self.process.poll() is None:
+            self.go_on()
+            self.process.terminate()
+            assert self.process.wait(30) == 0, self.log[-4_000:]
+
+
+def metric(url: str, name: str) -> float:
+    """The sum of a metric over its labels."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=5) as response:
+        lines = response.read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+def wait_seconds(seconds: float) -> None:
+    """Let an outage last so long: what it has to outlast are the time-outs of clients."""
+    until = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > until, seconds_max=seconds + 5, every_seconds=LOOK_SECONDS)
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(member for child in children for member in _family(int(child)))]
+
+
+def _kill(pids: Sequence[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

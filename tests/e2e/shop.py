@@ -1,0 +1,191 @@
+"""A client that goes on ordering payments whatever happens, and repeats each request until it is answered."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import cycle
+
+import httpx
+
+from demo.client import Opened, WeirClient, line
+from demo.generated import Generated
+from demo.story import Kind, Party
+from libs.common import ids
+from tests.e2e.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
+from tests.waiting import wait_until
+
+PAUSE_SECONDS = 0.2
+ANSWER_SECONDS_MAX = 120
+SINGLE_PAYERS = 2
+FILE_LINES = 10
+PENCE = "1.00"
+
+
+class Shop:
+    """Customers with money, and the orders they give: by single POSTs, by files, and money brought in besides."""
+
+    currency = "EUR"
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._story = Generated(payments=1_000_000, seed=7)
+        saver = Party(number=len(self._story.parties()), name="Ida Sparsam", is_company=False, country="DE")
+        self._parties: Sequence[Party] = [*self._story.parties(), saver]
+        self._orders = (order for order in self._story.orders() if order.kind is not Kind.MALFORMED)
+        self._lock = threading.Lock()
+        self._http = httpx.Client(timeout=30)
+        self._opened: Sequence[Opened] = []
+        self._run = ids.new()
+        self._paid: dict[str, tuple[bytes, str]] = {}
+        self._files: dict[str, tuple[bytes, str]] = {}
+        self._funded: dict[str, bytes] = {}
+        self.seen: Counter[str] = Counter()
+        """Every answer so far, by its status; `broken` where the connection broke instead."""
+
+    def open(self) -> None:
+        """Open everyone's account and bring their money in; return when payments knows them."""
+        settings = self._installation.settings
+        client = WeirClient(settings, settings.secrets.get("api-key/demo"), run=self._run)
+        self._opened = client.register(self._parties, self.currency, lambda _: None)
+        wanted = {account.account_id for account in self._opened}
+        wait_until(lambda: wanted <= self._known_accounts(), seconds_max=REST_SECONDS_MAX, every_seconds=LOOK_SECONDS)
+        client.fund(self._parties, self._opened, self.currency)
+        client.close()
+
+    # Ordering
+
+    def pay(self, url: str | None = None) -> str:
+        """One payment by a POST of its own; its id."""
+        key, body = self._key(), self._line()
+        response = self._post(f"{url or self._installation.url('payments')}/v1/payments", key, body)
+        assert response.status_code == 202, response.text
+        payment_id: str = response.json()["payment_id"]
+        self._paid[key] = body, payment_id
+        return payment_id
+
+    def pay_many(self, count: int, url: str | None = None) -> list[str]:
+        return [self.pay(url) for _ in range(count)]
+
+    def pay_until(self, condition: Callable[[], bool], *, urls: Sequence[str | None] = (None,)) -> None:
+        """Pay, at each address in turn, until the condition holds."""
+        turns = cycle(urls)
+
+        def is_met() -> bool:
+            self.pay(next(turns))
+            return condition()
+
+        wait_until(is_met, seconds_max=REST_SECONDS_MAX, every_seconds=PAUSE_SECONDS)
+
+    def pay_by_file(self) -> None:
+        """A small file of payments."""
+        key, body = self._key(), b"\n".join(self._line() for _ in range(FILE_LINES))
+        self._files[key] = body, self._send_file(key, body)
+
+    def bring_money(self) -> None:
+        """A deposit to the account that does nothing but save."""
+        key = self._key()
+        account_id = self._opened[-1].account_id
+        body = f'{{"account_id": "{account_id}", "currency": "{self.currency}", "amount": "{PENCE}"}}'.encode()
+        response = self._post(f"{self._installation.url('accounts')}/v1/fundings", key, body)
+        assert response.status_code == 201, response.text
+        self._funded[key] = body
+
+    @contextmanager
+    def trading(self) -> Iterator[None]:
+        """All of it, side by side, for as long as the block lasts; fails if any of it was refused."""
+        stop = threading.Event()
+        work: list[tuple[Callable[[], object], float]] = [
+            *[(self.pay, PAUSE_SECONDS)] * SINGLE_PAYERS,
+            (self.pay_by_file, 1.0),
+            (self.bring_money, 0.3),
+        ]
+        with ThreadPoolExecutor(len(work)) as pool:
+            running = [pool.submit(_again_and_again, once, pause, stop) for once, pause in work]
+            try:
+                yield
+            finally:
+                stop.set()
+        for thread in running:
+            thread.result()
+
+    # Whether it was done once
+
+    def require_once(self) -> None:
+        """Every request sent again gets the answer it got, and the databases hold each thing once."""
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(self._require_same_payment, list(self._paid)))
+            list(pool.map(self._require_same_file, list(self._files)))
+            list(pool.map(self._require_same_deposit, list(self._funded)))
+        stored = self._installation.rows("payments", "SELECT payment_id::text FROM payments WHERE batch_id IS NULL")
+        assert {payment_id for (payment_id,) in stored} == {payment_id for _, payment_id in self._paid.values()}
+        lines = dict(
+            self._installation.rows(
+                "payments", "SELECT batch_id::text, count(*) FROM payments WHERE batch_id IS NOT NULL GROUP BY batch_id"
+            )
+        )
+        assert all(lines[batch_id] == FILE_LINES for _, batch_id in self._files.values())
+        saver = self._opened[-1].account_id
+        ((posted,),) = self._installation.rows(
+            "accounts", f"SELECT posted_minor FROM accounts WHERE account_id = '{saver}'"
+        )
+        assert posted == 100 * len(self._funded)
+
+    def _require_same_payment(self, key: str) -> None:
+        body, payment_id = self._paid[key]
+        again = self._post(f"{self._installation.url('payments')}/v1/payments", key, body)
+        assert again.status_code == 202 and again.json()["payment_id"] == payment_id
+
+    def _require_same_file(self, key: str) -> None:
+        body, batch_id = self._files[key]
+        assert self._send_file(key, body) == batch_id
+
+    def _require_same_deposit(self, key: str) -> None:
+        again = self._post(f"{self._installation.url('accounts')}/v1/fundings", key, self._funded[key])
+        assert again.status_code == 201
+
+    # Requests
+
+    def _send_file(self, key: str, body: bytes) -> str:
+        url = f"{self._installation.url('payments')}/v1/payment-batches"
+        response = self._post(url, key, body, "application/x-ndjson")
+        assert response.status_code == 200, response.text
+        answer = response.json()
+        assert answer["accepted"] == FILE_LINES, answer
+        return str(answer["batch_id"])
+
+    def _post(self, url: str, key: str, body: bytes, media_type: str = "application/json") -> httpx.Response:
+        """Send until there is an answer. What is put off must say so properly."""
+        headers = {**self._installation.authorization, "Idempotency-Key": key, "Content-Type": media_type}
+        deadline, pause = time.monotonic() + ANSWER_SECONDS_MAX, threading.Event()
+        while time.monotonic() < deadline:
+            try:
+                response = self._http.post(url, content=body, headers=headers)
+            except httpx.TransportError:
+                self.seen["broken"] += 1
+                pause.wait(PAUSE_SECONDS)
+                continue
+            self.seen[str(response.status_code)] += 1
+            if response.status_code not in (409, 503):
+                return response
+            assert int(response.headers["retry-after"]) > 0
+            pause.wait(PAUSE_SECONDS)
+        raise AssertionError("waited in vain for an answer")
+
+    def _key(self) -> str:
+        return f"{self._run}/{ids.new()}"
+
+    def _line(self) -> bytes:
+        with self._lock:
+            order = next(self._orders)
+        return line(order, self._parties, self._opened, self.currency)
+
+    def _known_accounts(self) -> set[str]:
+        return {i for (i,) in self._installation.rows("payments", "SELECT account_id::text FROM known_accounts")}
+
+
+def _again_and_again(once: Callable[[], object], pause_seconds: float, stop: threading.Event) -> None:
+    while not stop.wait(pause_seconds):
+        once()
