@@ -20,6 +20,7 @@ if [ ! -x .venv/bin/python ]; then
   "$python" -m venv .venv || fail "Python's venv is missing (Debian, Ubuntu: apt-get install python3-venv)."
 fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
-.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.lock
+# Compiled once here, not by each of a dozen processes that start side by side.
+.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes -r requirements/dev.lock
 touch .venv/.ready
 echo "set up in $((SECONDS - began)) s"
