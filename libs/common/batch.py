@@ -31,6 +31,10 @@ Decision = Callable[[Any, Any, datetime], "Sequence[Event] | Refusal"]
 """(state, body, now) -> what happened. Pure: no clock, no I/O, no chance. Raising means poison."""
 
 
+Observe = Callable[[Any], None]
+"""(state) -> nothing: counts what a batch has changed. Called after its commit, so never for what was rolled back."""
+
+
 class Refusal(Record):
     """A business "no": a value, never an exception. Nothing is stored but the answer itself."""
 
@@ -136,13 +140,21 @@ class UnitOfWork:
     """Runs batches against one service's database. The only place where anything is committed."""
 
     def __init__(
-        self, engine: Engine, handlers: Handlers, codec: Codec, *, shards: int, on_commit: Callable[[], None]
+        self,
+        engine: Engine,
+        handlers: Handlers,
+        codec: Codec,
+        *,
+        shards: int,
+        on_commit: Callable[[], None],
+        observe: Observe = lambda _: None,
     ) -> None:
         self._engine = engine
         self._handlers = handlers
         self._codec = codec
         self._shards = shards
         self._on_commit = on_commit
+        self._observe = observe
 
     def run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
         """One batch, one transaction.
@@ -165,6 +177,7 @@ class UnitOfWork:
             reach_in_role("after_commit")
         if rows:
             self._on_commit()
+        self._observe(state)
         return decided
 
     def administer(self, work: Callable[[Connection], T]) -> T:

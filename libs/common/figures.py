@@ -1,12 +1,13 @@
 """What Prometheus sees of a service's tables: figures that only a query can tell, asked for now and then."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event as Flag
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
@@ -17,32 +18,47 @@ from libs.common.errors import Outage
 from libs.common.record import Record
 
 LOOK_SECONDS = 5.0
+STALE_SECONDS = 30.0
+"""A figure older than this is shown no more: a number that has stopped to change must not pass for good news."""
+
+Value = float | Mapping[str, float]
+"""A number, or one for each value of the figure's label."""
 
 log = logging.getLogger(__name__)
 
 
 class Figure(Record):
-    """One number, and the query that tells it. Every worker of a service tells the same."""
+    """Something about a service's tables. Every worker tells the same, so ask for the maximum over them."""
 
     name: str
     meaning: str
-    count: Callable[[Connection, datetime], float]
-    """(tx, now) -> the number."""
+    label: str | None = None
+    """What tells its numbers apart, if there are several; its values come from a closed list."""
 
 
-PARKED_KEYS = Figure(
-    name="parked_keys",
-    meaning="Keys whose messages wait for one that could not be applied",
-    count=lambda tx, _: len(parking.list_keys(tx)),
+class Look(Record):
+    """One bounded query, and the figures it tells."""
+
+    figures: tuple[Figure, ...]
+    ask: Callable[[Connection, datetime], Sequence[Value]]
+    """(tx, now) -> a value for each figure."""
+
+
+PARKED_KEYS = Look(
+    figures=(Figure(name="parked_keys", meaning="Keys whose messages wait for one that could not be applied"),),
+    ask=lambda tx, _: (len(parking.list_keys(tx)),),
 )
 
 
-class Figures:
-    """Asks for a service's figures until it is stopped."""
+class Figures(Collector):
+    """Looks at a service's tables until it is stopped, and shows Prometheus what it saw last."""
 
-    def __init__(self, unit: UnitOfWork, figures: Sequence[Figure], registry: CollectorRegistry) -> None:
+    def __init__(self, unit: UnitOfWork, looks: Sequence[Look], registry: CollectorRegistry) -> None:
         self._unit = unit
-        self._gauges = [(figure, Gauge(figure.name, figure.meaning, registry=registry)) for figure in figures]
+        self._looks = looks
+        self._seen: dict[Figure, Value] = {}
+        self._seen_at = 0.0
+        registry.register(self)
 
     def run(self, stop: Flag) -> None:
         while not stop.is_set():
@@ -53,13 +69,31 @@ class Figures:
             stop.wait(LOOK_SECONDS)
 
     def run_once(self, now: datetime) -> None:
-        """Ask for each figure. Raises Outage."""
-        for figure, gauge in self._gauges:
-            gauge.set(self._unit.administer(partial(_count, figure, now)))
+        """Take every look once. Raises Outage."""
+        seen: dict[Figure, Value] = {}
+        for look in self._looks:
+            seen |= zip(look.figures, self._unit.administer(partial(_ask, look, now)), strict=True)
+        self._seen, self._seen_at = seen, time.monotonic()
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        return [_family(figure, {}) for look in self._looks for figure in look.figures]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        if time.monotonic() - self._seen_at < STALE_SECONDS:
+            for figure, value in self._seen.items():
+                yield _family(figure, value)
 
 
-def _count(figure: Figure, now: datetime, tx: Connection) -> float:
-    return figure.count(tx, now)
+def _ask(look: Look, now: datetime, tx: Connection) -> Sequence[Value]:
+    return look.ask(tx, now)
+
+
+def _family(figure: Figure, value: Value) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(figure.name, figure.meaning, labels=[figure.label] if figure.label else None)
+    values = value.items() if isinstance(value, Mapping) else [("", value)]
+    for label, number in values:
+        family.add_metric([label] if figure.label else [], number)
+    return family
 
 
 class Readiness(Collector):

@@ -21,13 +21,13 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from sqlalchemy import Engine
 
 from libs.common import database, http, kafka, logs, migrations
-from libs.common.batch import Handlers, UnitOfWork
+from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
 from libs.common.consumer import Consumer
 from libs.common.edge import Edge
 from libs.common.errors import Outage
-from libs.common.figures import PARKED_KEYS, Figure, Figures
+from libs.common.figures import PARKED_KEYS, Figures, Look
 from libs.common.metrics import ConsumerMetrics, OutboxMetrics
 from libs.common.receiver import Receiver
 from libs.common.record import Record
@@ -65,8 +65,10 @@ class Service(Record):
     handlers: Callable[[Any], Handlers]
     routes: Callable[["Runtime"], Sequence[APIRouter]]
     find_due: FindDue | None = None
-    figures: Callable[[Any], Sequence[Figure]] = lambda _: ()
+    looks: Callable[[Any], Sequence[Look]] = lambda _: ()
     """What Prometheus is to see of this service's tables, given its settings."""
+    observer: Callable[[CollectorRegistry], Observe] = lambda _: lambda _: None
+    """Counts what batches lead to, once each is committed."""
     large_bodies: Callable[[Any], Mapping[str, int]] = lambda _: {}
     """The paths that take files, with their limits in bytes."""
 
@@ -104,6 +106,7 @@ class Runtime:
             self.codec,
             shards=self.settings.outbox_shards,
             on_commit=self.wake_relay.set,
+            observe=self.service.observer(self.metrics),
         )
 
     @cached_property
@@ -156,7 +159,7 @@ class Runtime:
 
     @cached_property
     def figures(self) -> Figures:
-        return Figures(self.unit, (PARKED_KEYS, *self.service.figures(self.settings)), self.metrics)
+        return Figures(self.unit, (PARKED_KEYS, *self.service.looks(self.settings)), self.metrics)
 
     def app(self, roles: Sequence[Role], is_ready: Callable[[], Mapping[str, bool]]) -> FastAPI:
         """The HTTP application: operations always, the API when that is one of the roles."""

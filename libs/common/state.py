@@ -51,6 +51,11 @@ class Aggregates(Generic[V]):
         """What was loaded and has changed since."""
         return [value for id_, value in self._kept.items() if id_ in self._loaded]
 
+    @property
+    def changes(self) -> Iterator[tuple[V | None, V]]:
+        """What was there before, if anything, and what there is now, for all that decisions put."""
+        return ((self._loaded.get(id_), value) for id_, value in self._kept.items())
+
     def keep(self) -> None:
         if self._draft:
             self._kept.update(self._draft)

@@ -3,23 +3,10 @@
 from pathlib import Path
 
 from libs.common import cli
-from libs.common.figures import Figure
 from libs.common.service import Service
-from services.payments import api, store, uploads
+from services.payments import api, metrics, store, uploads
 from services.payments.handlers import handlers
 from services.payments.settings import PaymentsSettings
-
-
-def figures(settings: PaymentsSettings) -> list[Figure]:
-    """What Prometheus is to see of payments' tables."""
-    return [
-        Figure(
-            name="payments_past_deadline",
-            meaning="Payments that are in a state for longer than it may take",
-            count=lambda tx, now: store.count_past_deadline(tx, now, settings.policy),
-        )
-    ]
-
 
 SERVICE = Service(
     name="payments",
@@ -30,7 +17,8 @@ SERVICE = Service(
     handlers=handlers,
     routes=api.routes,
     find_due=store.find_due_payments,
-    figures=figures,
+    looks=metrics.looks,
+    observer=metrics.observer,
     large_bodies=lambda settings: {uploads.PATH: settings.batch_bytes_max},
 )
 

@@ -6,13 +6,17 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from libs.common.database import fetch, transaction
 from libs.common.money import format_amount
-from services.payments.domain.payment import ENDS, Payment, PaymentState
+from libs.common.record import Record
+from services.payments.domain.deadlines import longest_stays
+from services.payments.domain.payment import ENDS, Payment, PaymentState, Policy
 
 REFUSALS_SHOWN_MAX = 1_000
+MEASURED_MAX = 20_000
+"""Payments that Prometheus is told of: beyond them nobody needs to know how many more there are."""
 
 _decode = msgspec.json.Decoder(Payment).decode
 
@@ -21,6 +25,15 @@ class PublicState(StrEnum):
     """What a client sees of everything before the end: nothing that tells of a review."""
 
     PROCESSING = "processing"
+
+
+class OpenPayments(Record):
+    """The payments of one state that have not ended."""
+
+    state: PaymentState
+    count: int
+    oldest_at: datetime
+    past_deadline: int
 
 
 def count_in_flight(engine: Engine, at_most: int) -> int:
@@ -34,6 +47,27 @@ def count_in_flight(engine: Engine, at_most: int) -> int:
             (at_most + 1,),
         )
     return int(count)
+
+
+def measure_open(tx: Connection, now: datetime, policy: Policy) -> list[OpenPayments]:
+    """The payments that have not ended, by their state: those looked at soonest, as far as it is worth counting."""
+    stays = longest_stays(policy)
+    rows = fetch(
+        tx,
+        # A payment is no longer in its state than it is here, which the column tells without opening the body.
+        """SELECT p.state, count(*), min(p.initiated_at),
+                  count(*) FILTER (WHERE CASE WHEN p.initiated_at < late.since
+                                              THEN (p.body::json ->> 'entered_at')::timestamptz < late.since END)
+             FROM (SELECT state, initiated_at, body FROM payments
+                    WHERE check_at IS NOT NULL ORDER BY check_at LIMIT %s) AS p
+             JOIN unnest(%s::text[], %s::timestamptz[]) AS late (state, since) ON late.state = p.state
+            GROUP BY p.state""",
+        (MEASURED_MAX, [state.value for state in stays], [now - stay for stay in stays.values()]),
+    )
+    return [
+        OpenPayments(state=PaymentState(state), count=count, oldest_at=oldest_at, past_deadline=past_deadline)
+        for state, count, oldest_at, past_deadline in rows
+    ]
 
 
 def find_payment(engine: Engine, payment_id: str) -> Payment | None:

@@ -11,7 +11,6 @@ from libs.common.database import copy, execute, fetch
 from libs.common.message import Message, Trace
 from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
-from services.payments.domain.deadlines import longest_stays
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
 from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy, RefusedLine
 
@@ -64,21 +63,6 @@ def find_due_payments(tx: Connection, now: datetime, at_most: int) -> list[Messa
         )
         for payment_id, check_at in rows
     ]
-
-
-def count_past_deadline(tx: Connection, now: datetime, policy: Policy) -> int:
-    """The payments that are in a state for longer than it may take."""
-    stays = longest_stays(policy)
-    ((count,),) = fetch(
-        tx,
-        # A payment is no longer in its state than it is here, which the column tells without opening the body.
-        """SELECT count(*) FROM payments p
-             JOIN unnest(%s::text[], %s::timestamptz[]) AS late (state, since) ON late.state = p.state
-            WHERE p.check_at IS NOT NULL AND p.initiated_at < late.since
-              AND (p.body::json ->> 'entered_at')::timestamptz < late.since""",
-        ([state.value for state in stays], [now - stay for stay in stays.values()]),
-    )
-    return int(count)
 
 
 def _lock_payments(tx: Connection, payment_ids: set[str]) -> dict[str, Payment]:
