@@ -10,8 +10,11 @@ from services.fraud.domain import rule_set as rules
 from services.fraud.domain.limits import Limits
 from services.fraud.domain.rule_set import RuleName, RuleSet
 
+Overrides = dict[str, int | float]
+"""Limits by name. Whole numbers stay whole: most limits are counts and cents, for which 300.0 is no value."""
 
-def _known(overrides: dict[str, float]) -> dict[str, float]:
+
+def _known(overrides: Overrides) -> Overrides:
     unknown = overrides.keys() - set(Limits.__struct_fields__)
     if unknown:
         raise ValueError(f"there are no such limits: {', '.join(sorted(unknown))}")
@@ -19,13 +22,13 @@ def _known(overrides: dict[str, float]) -> dict[str, float]:
     return overrides
 
 
-def _limits(overrides: dict[str, float]) -> Limits:
+def _limits(overrides: Overrides) -> Limits:
     """The default limits with some replaced. Raises ValueError (msgspec's) where a whole number is wanted."""
     return msgspec.convert({**msgspec.to_builtins(Limits()), **overrides}, Limits)
 
 
 class FraudSettings(Settings):
-    limits: Annotated[dict[str, float], AfterValidator(_known)] = Field(
+    limits: Annotated[Overrides, AfterValidator(_known)] = Field(
         {}, description="limits that differ from those in services/fraud/domain/limits.py, by name, as JSON"
     )
     rules_off: frozenset[RuleName] = Field(frozenset(), description="rules that are not applied, as a JSON list")

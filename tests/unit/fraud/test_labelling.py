@@ -1,0 +1,219 @@
+"""What payments turned out to be: for them, for both their parties, and for the rules that fired."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from schemas.fraud.events import CreditorRiskUpdated, Label, PaymentLabelled
+from schemas.payments.events import Channel
+from services.fraud.domain import label_days
+from services.fraud.domain.entities import EntityKind
+from services.fraud.domain.facts import gather
+from services.fraud.domain.knowledge import Assessment
+from services.fraud.domain.label_days import DAYS_KEPT, LabelCount, LabelDays, day_of
+from services.fraud.domain.labelling import RefusalReason
+from services.fraud.domain.limits import DEFAULT_LIMITS
+from services.fraud.domain.rule_set import RuleName
+from tests.unit.fraud.past import ANN, CLEO, DAY, SHOP, START, Desk, labelled, order, payment_id
+
+
+def labels(desk: Desk, kind: EntityKind, entity_id: str) -> LabelCount:
+    return label_days.count(desk.entity(kind, entity_id).label_days, after_day=0, until_day=10**6)
+
+
+def test_a_label_is_noted_with_the_payment_and_both_its_parties_and_told() -> None:
+    desk = Desk()
+    desk.assess(1, order(device_id="phone"))
+    desk.now += DAY
+    (event,) = desk.hears(labelled(1, Label.FRAUD, "stolen card"))
+    assert event == PaymentLabelled(
+        payment_id=payment_id(1),
+        debtor_account_id=ANN,
+        creditor_account_id=SHOP,
+        label=Label.FRAUD,
+        scenario="stolen card",
+        transacted_at=START,
+        labelled_at=desk.now,
+    )
+    for kind, id_ in ((EntityKind.DEBTOR, ANN), (EntityKind.CREDITOR, SHOP)):
+        assert labels(desk, kind, id_) == LabelCount(labelled=1, fraud=1)
+    known = desk.assessments[payment_id(1)]
+    assert (known.label, known.scenario, known.labelled_at) == (Label.FRAUD, "stolen card", desk.now)
+
+
+def test_labels_are_numbered_by_the_account_that_was_paid() -> None:
+    desk = Desk()
+    for number, creditor in enumerate((SHOP, CLEO, SHOP)):
+        desk.assess(number, order(creditor=creditor))
+    numbers = []
+    for number in range(3):
+        desk.hears(labelled(number))
+        numbers += desk.numbers
+    assert numbers == [1, 1, 2]
+
+
+def test_a_second_label_corrects_the_first_and_names_it() -> None:
+    desk = Desk()
+    desk.assess(1, order())
+    desk.hears(labelled(1, Label.FRAUD))
+    (event,) = desk.hears(labelled(1, Label.GENUINE))
+    assert isinstance(event, PaymentLabelled)
+    assert (event.label, event.previous_label) == (Label.GENUINE, Label.FRAUD)
+    assert labels(desk, EntityKind.CREDITOR, SHOP) == LabelCount(labelled=1, fraud=0)
+    assert desk.tally("allow") == (1, 0, 1)
+
+
+def test_the_same_label_again_changes_nothing_and_is_not_told() -> None:
+    desk = Desk()
+    desk.assess(1, order())
+    desk.hears(labelled(1, Label.FRAUD, "a"))
+    assert desk.hears(labelled(1, Label.FRAUD, "a")) == []
+    assert desk.tally("allow") == (1, 1, 0)
+
+
+def test_another_scenario_alone_is_told_and_counted_no_second_time() -> None:
+    desk = Desk()
+    desk.assess(1, order())
+    desk.hears(labelled(1, Label.FRAUD, "a"))
+    (event,) = desk.hears(labelled(1, Label.FRAUD, "b"))
+    assert isinstance(event, PaymentLabelled) and event.scenario == "b"
+    assert desk.tally("allow") == (1, 1, 0)
+    assert labels(desk, EntityKind.CREDITOR, SHOP) == LabelCount(labelled=1, fraud=1)
+
+
+def test_labels_are_counted_for_the_outcome_and_every_rule_that_fired() -> None:
+    desk = Desk()
+    desk.assess(1, order(230_00, channel=Channel.CARD))
+    desk.hears(labelled(1, Label.FRAUD))
+    assert desk.tally("review") == desk.tally(RuleName.AMOUNT_OVER_LIMIT) == (1, 1, 0)
+    assert desk.tally("allow") == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "reason"),
+    [(DAY, None), (DAY + timedelta(microseconds=1), RefusalReason.PAYMENT_IN_FUTURE)],
+)
+def test_a_payment_dated_in_the_future_is_not_labelled(ahead: timedelta, reason: RefusalReason | None) -> None:
+    desk = Desk()
+    desk.assess(1, order(at=START + ahead))
+    assert desk.refuses(labelled(1)) == reason
+    desk.now += timedelta(microseconds=1)
+    assert desk.refuses(labelled(1)) is None
+
+
+def test_a_payment_that_was_never_assessed_is_not_labelled() -> None:
+    assert Desk().refuses(labelled(1)) == RefusalReason.PAYMENT_UNKNOWN
+
+
+def test_a_label_changes_no_assessment_that_was_made() -> None:
+    desk = Desk()
+    first = desk.assess(1, order())
+    desk.hears(labelled(1))
+    known = desk.assessments[payment_id(1)]
+    assert isinstance(known, Assessment)
+    assert (known.outcome, known.score, known.findings) == (first.outcome, first.score, first.findings)
+
+
+@pytest.mark.parametrize(
+    ("days_later", "counted"),
+    [(6, False), (7, True), (13, True), (14, False)],
+)
+def test_labels_count_from_the_delay_on_and_for_a_week(days_later: int, counted: bool) -> None:
+    """The payments of days (d - 14, d - 7], whenever their labels came."""
+    desk = Desk()
+    desk.assess(1, order())
+    desk.hears(labelled(1))
+    found = gather(
+        order(at=START + days_later * DAY),
+        debtor=desk.entity(EntityKind.DEBTOR, ANN),
+        creditor=desk.entity(EntityKind.CREDITOR, SHOP),
+        device=None,
+        now=START + days_later * DAY,
+        limits=DEFAULT_LIMITS,
+    )
+    expected = LabelCount(labelled=int(counted), fraud=int(counted))
+    assert (found.debtor.labels, found.creditor.labels) == (expected, expected)
+
+
+# Labels by the day
+
+
+def labelled_on(*days: int, label: Label = Label.FRAUD) -> LabelDays:
+    known = label_days.NONE
+    for day in days:
+        known = label_days.relabel(known, day=day, before=None, after=label)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("after_day", "until_day", "count"), [(0, 10, 3), (5, 10, 1), (4, 9, 2), (5, 9, 0), (10, 99, 0)]
+)
+def test_days_are_counted_after_the_first_and_until_the_last(after_day: int, until_day: int, count: int) -> None:
+    known = labelled_on(10, 5, 5)
+    assert label_days.count(known, after_day=after_day, until_day=until_day) == LabelCount(labelled=count, fraud=count)
+
+
+@pytest.mark.parametrize(("day", "is_kept"), [(1_000 - DAYS_KEPT, False), (1_000 - DAYS_KEPT + 1, True)])
+def test_labels_of_days_long_gone_are_left_out(day: int, is_kept: bool) -> None:
+    newest = labelled_on(1_000)
+    later = label_days.relabel(newest, day=day, before=None, after=Label.FRAUD)
+    assert len(later.days) == 1 + is_kept
+    assert list(label_days.relabel(labelled_on(day), day=1_000, before=None, after=Label.FRAUD).days) == (
+        [day, 1_000] if is_kept else [1_000]
+    )
+
+
+def test_stored_bytes_give_the_same_days_back() -> None:
+    known = labelled_on(20_000, 19_990, -3)
+    assert label_days.unpack(label_days.pack(known)) == known
+    assert label_days.unpack(label_days.pack(label_days.NONE)) is label_days.NONE
+    assert label_days.unpack(None) is label_days.NONE
+
+
+def test_a_day_begins_at_midnight_utc() -> None:
+    midnight = 20_000 * 24 * 3_600 * 1_000_000
+    assert (day_of(midnight - 1), day_of(midnight)) == (19_999, 20_000)
+
+
+# Snapshots of the features worker
+
+
+def snapshot(version: int, fraud: int = 3, as_of: datetime = START) -> CreditorRiskUpdated:
+    return CreditorRiskUpdated(
+        creditor_account_id=SHOP, labelled_count=5, fraud_count=fraud, window_days=30, version=version, as_of=as_of
+    )
+
+
+@pytest.mark.parametrize(("versions", "kept"), [([1, 2], 2), ([2, 1], 2), ([2, 2], 2), ([2, 2**40 + 1], 2**40 + 1)])
+def test_only_a_newer_snapshot_replaces_one(versions: list[int], kept: int) -> None:
+    desk = Desk()
+    for place, version in enumerate(versions):
+        assert desk.hears(snapshot(version, fraud=place)) == []
+    risk = desk.entity(EntityKind.CREDITOR, SHOP).risk
+    assert risk is not None
+    assert (risk.version, risk.fraud_count) == (kept, versions.index(kept))
+
+
+def test_an_assessment_names_the_snapshot_it_was_made_with() -> None:
+    desk = Desk()
+    desk.assess(1, order())
+    desk.hears(snapshot(7))
+    assert RuleName.CREDITOR_RISK_SNAPSHOT in {finding.rule for finding in desk.assess(2, order()).findings}
+    assert [desk.assessments[payment_id(number)].risk_version for number in (1, 2)] == [None, 7]
+
+
+@pytest.mark.parametrize(("age", "version"), [(30 * DAY, 7), (30 * DAY + timedelta(microseconds=1), None)])
+def test_a_snapshot_too_old_says_nothing_any_more(age: timedelta, version: int | None) -> None:
+    desk = Desk()
+    desk.hears(snapshot(7, as_of=START - age))
+    desk.assess(1, order())
+    assert desk.assessments[payment_id(1)].risk_version == version
+
+
+def test_moments_are_kept_to_the_microsecond() -> None:
+    desk = Desk()
+    fine: dict[str, Any] = {"as_of": datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)}
+    desk.hears(snapshot(1, **fine))
+    risk = desk.entity(EntityKind.CREDITOR, SHOP).risk
+    assert risk is not None and risk.as_of_micros % 1_000_000 == 1
