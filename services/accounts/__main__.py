@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.accounts import api, store
+from services.accounts import api, commands, metrics, store
 from services.accounts.handlers import handlers
 from services.accounts.settings import AccountsSettings
 
@@ -17,7 +17,8 @@ SERVICE = Service(
     handlers=handlers,
     routes=api.routes,
     find_due=store.find_expired_holds,
+    looks=metrics.looks,
 )
 
 if __name__ == "__main__":
-    cli.main(SERVICE)
+    cli.main(SERVICE, commands.extend)

@@ -10,6 +10,10 @@ from libs.common.database import execute, fetch, transaction
 from libs.common.money import format_amount
 from services.accounts.domain.ledger import Account, AccountKind, AccountStatus
 
+DIFFERENCES_SHOWN_MAX = 100
+MEASURED_MAX = 100_000
+"""Open holds that Prometheus is told of: beyond them nobody needs to know how many more there are."""
+
 _ACCOUNT = "account_id, customer_id, kind, currency, status, posted_minor, held_minor"
 
 
@@ -79,9 +83,11 @@ def statement(engine: Engine, account_id: str, *, after: int, limit: int) -> dic
     return {**account, "entries": entries, "next_after": entries[-1]["number"] if len(rows) > limit else None}
 
 
-def check_books(engine: Engine) -> dict[str, Any]:
-    """Recompute every balance from the entries, and name what differs."""
+def check_books(engine: Engine, *, seconds_max: float = 30) -> dict[str, Any]:
+    """Recompute every balance from the entries and holds, and name what differs. Reads all there is; raises Outage
+    when that takes too long."""
     with _snapshot(engine) as tx:
+        execute(tx, f"SET LOCAL statement_timeout = {int(seconds_max * 1_000)}")
         sums = fetch(
             tx,
             """SELECT a.currency, count(*), coalesce(sum(e.amount_minor), 0)::bigint
@@ -92,13 +98,15 @@ def check_books(engine: Engine) -> dict[str, Any]:
             """SELECT a.account_id, a.posted_minor, coalesce(sum(e.amount_minor), 0)::bigint
                  FROM accounts a LEFT JOIN entries e USING (account_id)
                 GROUP BY a.account_id HAVING a.posted_minor <> coalesce(sum(e.amount_minor), 0)
-                    OR a.entry_count <> count(e.account_id) LIMIT 100""",
+                    OR a.entry_count <> count(e.account_id) LIMIT %s""",
+            (DIFFERENCES_SHOWN_MAX,),
         )
         wrong_holds = fetch(
             tx,
             """SELECT a.account_id, a.held_minor, coalesce(sum(h.amount_minor), 0)::bigint
                  FROM accounts a LEFT JOIN holds h ON h.debtor_account_id = a.account_id AND h.status = 'held'
-                GROUP BY a.account_id HAVING a.held_minor <> coalesce(sum(h.amount_minor), 0) LIMIT 100""",
+                GROUP BY a.account_id HAVING a.held_minor <> coalesce(sum(h.amount_minor), 0) LIMIT %s""",
+            (DIFFERENCES_SHOWN_MAX,),
         )
         ((open_holds,),) = fetch(tx, "SELECT count(*) FROM holds WHERE status = 'held'")
     imbalances = {currency: total for currency, _, total in sums if total}
@@ -110,6 +118,49 @@ def check_books(engine: Engine) -> dict[str, Any]:
         "balances_differing_from_holds": [_difference(row) for row in wrong_holds],
         "open_holds": open_holds,
     }
+
+
+def measure_holds(tx: Connection) -> int:
+    """Payments whose money is set aside, as far as it is worth counting."""
+    ((count,),) = fetch(
+        tx,
+        "SELECT count(*) FROM (SELECT 1 FROM holds WHERE expires_at IS NOT NULL LIMIT %s) AS open_holds",
+        (MEASURED_MAX,),
+    )
+    return int(count)
+
+
+def measure_imbalances(tx: Connection) -> dict[str, float]:
+    """What the balances of all accounts add up to, by currency: zero, since every transfer takes what it gives."""
+    rows = fetch(tx, "SELECT currency, sum(posted_minor)::bigint FROM accounts GROUP BY currency")
+    return {currency: float(total) for currency, total in rows}
+
+
+def find_wrong_accounts(tx: Connection, *, after: str | None, limit: int) -> tuple[list[str], str | None]:
+    """Of a page of accounts, those that do not stand where their entries end or hold what their holds add up to; and
+    where to go on, None at the end."""
+    rows = fetch(
+        tx,
+        """WITH page AS (
+             SELECT account_id, posted_minor, held_minor, entry_count FROM accounts
+              WHERE %s::uuid IS NULL OR account_id > %s ORDER BY account_id LIMIT %s
+           ), held AS (
+             SELECT debtor_account_id, sum(amount_minor) AS held_minor FROM holds
+              WHERE expires_at IS NOT NULL GROUP BY debtor_account_id
+           )
+           SELECT p.account_id,
+                  (p.posted_minor, p.entry_count, p.held_minor) IS DISTINCT FROM
+                  (coalesce(newest.balance_minor, 0), coalesce(newest.number, 0), coalesce(held.held_minor, 0))
+             FROM page p
+             LEFT JOIN LATERAL (
+               SELECT number, balance_minor FROM entries e WHERE e.account_id = p.account_id
+                ORDER BY number DESC LIMIT 1
+             ) newest ON true
+             LEFT JOIN held ON held.debtor_account_id = p.account_id
+            ORDER BY p.account_id""",
+        (after, after, limit),
+    )
+    return [account_id for account_id, is_wrong in rows if is_wrong], rows[-1][0] if len(rows) == limit else None
 
 
 def account_view(account: Account) -> dict[str, Any]:

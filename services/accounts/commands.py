@@ -1,0 +1,35 @@
+"""What operators of accounts may ask for besides what every service offers: the check of the books."""
+
+from collections.abc import Callable
+
+import typer
+
+from libs.common.money import format_amount
+from libs.common.service import Runtime
+from services.accounts import queries
+
+SECONDS_MAX = 3_600.0
+
+
+def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
+    """Add it to the command line."""
+
+    @commands.command("check-books")
+    def check_books() -> None:
+        """Recompute every balance from the entries and holds; name the accounts that differ, and fail if any does."""
+        books = queries.check_books(runtime().engine, seconds_max=SECONDS_MAX)
+        for currency, minor in books["imbalance_minor_by_currency"].items():
+            typer.echo(f"{currency}: all entries add up to {format_amount(minor, currency)} instead of zero", err=True)
+        for what, name in (("entries", "balances_differing_from_entries"), ("holds", "balances_differing_from_holds")):
+            for difference in books[name]:
+                typer.echo(_words(what, difference), err=True)
+        if not books["is_balanced"]:
+            raise typer.Exit(1)
+        entries = books["entries_by_currency"]
+        counted = ", ".join(f"{currency} {count} entries" for currency, count in entries.items()) or "no entries"
+        typer.echo(f"the books balance: {counted}, {books['open_holds']} open holds")
+
+
+def _words(what: str, difference: dict[str, object]) -> str:
+    kept, computed = difference["kept_minor"], difference["computed_minor"]
+    return f"account {difference['account_id']} keeps {kept} (minor units) where its {what} add up to {computed}"
