@@ -61,6 +61,8 @@ class Docker:
 
     def stop(self) -> None:
         """Stop and remove the containers; the volumes with their data stay."""
+        # Images declare volumes of their own besides, which `down` would leave behind, one more each time.
+        self._compose("rm", "--stop", "--force", "-v")
         self._compose("down", "--remove-orphans")
 
     def forget(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from stack import docker
 from stack.cache import locked
@@ -13,7 +13,8 @@ from stack.part import PartState, Say, StackError
 from stack.settings import StackSettings
 from stack.supervision import Supervisor
 
-NATIVE, DOCKER = "native", "docker"
+NATIVE: Final = "native"
+DOCKER: Final = "docker"
 
 
 class Way(Protocol):

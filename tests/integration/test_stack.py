@@ -1,0 +1,190 @@
+"""The stack itself: up, watched, restarted, crashed and up again, down without a trace. In that order."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import yaml
+
+from stack import leftovers, postgres, prometheus, services
+from stack.part import StackError
+from stack.settings import REPOSITORY, SERVICES, StackSettings
+from stack.stack import NATIVE, Stack
+from tests.parts import TEST_FOLDER, TEST_PORT_BASE
+from tests.waiting import wait_until
+
+RULES = prometheus.CONFIGURATION / "rules.yml"
+FOLDER = TEST_FOLDER.with_name(f"{TEST_FOLDER.name}-stack")
+
+
+def settings(folder: Path = FOLDER, **more: Any) -> StackSettings:
+    return StackSettings(folder=folder, port_base=TEST_PORT_BASE + 300, stack=NATIVE, kafka_heap_mb=256, **more)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    stack = Stack(settings())
+    stack.down(forget=True)
+    stack.up()
+    yield stack
+    stack.down(forget=True)
+
+
+def test_after_up_everything_is_ready(stack: Stack) -> None:
+    states = {part.name: part.state for part in stack.way.states()}
+    parts = ("postgres", "kafka", "registry", "prometheus", *SERVICES, services.FEATURES)
+    assert states == dict.fromkeys(parts, "ready")
+
+
+def test_a_second_up_leaves_what_runs_as_it_is(stack: Stack) -> None:
+    before = pids(stack)
+    stack.up()
+    assert pids(stack) == before
+
+
+def test_prometheus_watches_every_service(stack: Stack) -> None:
+    def watched() -> dict[str, str]:
+        answer = httpx.get(f"http://{stack.settings.host}:{stack.settings.prometheus_port}/api/v1/targets").json()
+        return {target["labels"]["service"]: target["health"] for target in answer["data"]["activeTargets"]}
+
+    wait_until(lambda: watched() == dict.fromkeys((*SERVICES, services.FEATURES), "up"))
+
+
+def test_every_metric_that_an_alert_asks_for_is_exported(stack: Stack) -> None:
+    ports = [*(stack.settings.service_port(service) for service in SERVICES), stack.settings.features_port]
+    pages = [httpx.get(f"http://{stack.settings.host}:{port}/metrics").text for port in ports]
+    exported = set(re.findall(r"^# TYPE (\w+) ", "\n".join(pages), re.MULTILINE))
+    rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    asked = {metric for rule in rules for metric in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", rule["expr"])}
+    assert len(asked) > len(rules) / 2
+    assert asked <= exported
+
+
+def test_the_rules_pass_prometheus_own_checks_and_their_tests(stack: Stack) -> None:
+    for words in ("check config prometheus.yml", "check rules rules.yml", "test rules rules_test.yml"):
+        result = subprocess.run(
+            [prometheus.promtool(stack.settings), *words.split()],
+            cwd=prometheus.CONFIGURATION,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_one_part_is_restarted_and_the_others_go_on(stack: Stack) -> None:
+    before = pids(stack)
+    stack.way.restart("compliance")
+    after = pids(stack)
+    assert {name for name in after if after[name] != before[name]} == {"compliance"}
+    assert {part.name: part.state for part in stack.way.states()}["compliance"] == "ready"
+
+
+def test_an_unknown_name_is_answered_with_those_there_are(stack: Stack) -> None:
+    with pytest.raises(StackError, match=r"no 'paymentz'; there are accounts, .*payments"):
+        stack.way.restart("paymentz")
+
+
+def test_after_a_crash_of_the_supervisor_up_ends_what_it_left_and_finds_the_data_again(stack: Stack) -> None:
+    dsn = postgres.admin_dsn(stack.settings)
+    with psycopg.connect(dsn) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    old = set(pids(stack).values())
+    os.kill(int((FOLDER / "supervisord.pid").read_text()), signal.SIGKILL)
+    wait_until(lambda: not stack.is_up)
+    assert set(left()) >= old
+
+    stack.up()
+
+    assert not set(left()) & old
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+
+
+def test_down_leaves_no_process_no_port_and_without_data_no_file(stack: Stack) -> None:
+    os.kill(int((FOLDER / "supervisord.pid").read_text()), signal.SIGKILL)
+    wait_until(lambda: not stack.is_up)
+    stack.down()
+    assert left() == []
+    assert FOLDER.exists() and stack.settings.postgres_folder.exists()
+    assert not (FOLDER / "supervisor.sock").exists() and not (FOLDER / "supervisord.pid").exists()
+    for port in stack.settings.ports.values():
+        with socket.socket() as probe:
+            assert probe.connect_ex((stack.settings.host, port)) != 0
+
+    stack.down(forget=True)
+    assert not FOLDER.exists() and not stack.settings.postgres_folder.exists()
+    assert not FOLDER.with_name(FOLDER.name + ".lock").exists()
+
+
+def test_an_up_that_is_interrupted_leaves_nothing_running() -> None:
+    def press_ctrl_c(what: str) -> None:
+        if what == "the schema registry":
+            raise KeyboardInterrupt
+
+    stack = Stack(settings())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            stack.up(press_ctrl_c)
+        assert left() == []
+        assert not stack.is_up
+    finally:
+        stack.down(forget=True)
+
+
+def test_ports_that_are_taken_are_named_with_what_they_are_for(tmp_path: Path) -> None:
+    wanted = settings(tmp_path / "data")
+    with (
+        socket.create_server((wanted.host, wanted.kafka_port)),
+        socket.create_server((wanted.host, wanted.port_base + 1)),
+    ):
+        with pytest.raises(StackError) as refused:
+            Stack(wanted).up()
+        assert f"{wanted.kafka_port} (Kafka), {wanted.port_base + 1} (payments)" in str(refused.value)
+        assert "WEIR_PORT_BASE" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "said"),
+    [
+        ("restart payments", {}, "Nothing is running; start it with: make up"),
+        ("up", {"WEIR_MEMORY_MB_MIN": "999999999"}, "MB of memory are free"),
+        ("up", {"WEIR_STACK": "native", "PATH": "/nowhere", "WEIR_CACHE": "{folder}"}, "apt-get install maven"),
+        ("up", {"WEIR_STACK": "docker", "PATH": "/nowhere"}, "No Docker engine with Compose answers"),
+        ("up", {"WEIR_FOLDER": "{folder}/" + 100 * "x"}, "is too long for a socket"),
+        ("up", {"WEIR_PORT_BASE": "high"}, "WEIR_PORT_BASE"),
+    ],
+)
+def test_what_prevents_a_command_is_said_in_a_line_or_two(
+    tmp_path: Path, words: str, environment: dict[str, str], said: str
+) -> None:
+    given = {name: value.replace("{folder}", str(tmp_path)) for name, value in environment.items()}
+    unused = {"WEIR_FOLDER": str(tmp_path / "data"), "WEIR_PORT_BASE": str(TEST_PORT_BASE + 300), "WEIR_STACK": NATIVE}
+    result = subprocess.run(
+        [sys.executable, "-m", "stack", *words.split()],
+        env={**os.environ, **unused, **given},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert said in " ".join(result.stdout.split())
+    assert "Traceback" not in result.stdout + result.stderr
+    assert len(result.stdout.strip().splitlines()) <= 6, result.stdout
+
+
+def pids(stack: Stack) -> dict[str, int]:
+    return {part.name: stack.supervisor.pid(part.name) for part in stack.way.states()}
+
+
+def left() -> list[int]:
+    """The processes that this installation's supervisor has ever started and that are still there."""
+    return leftovers.find(f"unix://{FOLDER / 'supervisor.sock'}", FOLDER / "supervisord.conf")
