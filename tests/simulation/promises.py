@@ -32,6 +32,7 @@ from schemas.payments.events import (
     PaymentEvidence,
     PaymentInitiated,
     PaymentRejected,
+    PaymentReleaseRequested,
     PaymentResumed,
     PaymentSettled,
     PaymentSuspended,
@@ -68,6 +69,7 @@ HOLDS_AT_THE_END = {
     PaymentState.REJECTED: GIVEN_BACK,
     PaymentState.CANCELLED: GIVEN_BACK,
 }
+ANSWERS = ("fraud answered", "compliance answered", "funds held", "funds declined", "settled", "blocked")
 ACCOUNTS_CUSTOMER_STATUS = {
     CustomerStatus.IN_REVIEW: AccountsCustomerStatus.REGISTERED,
     CustomerStatus.VERIFIED: AccountsCustomerStatus.VERIFIED,
@@ -91,6 +93,7 @@ class Known:
         self.was_refused_posting = False
         self.was_released = False
         self.was_suspended = False
+        self.is_release_requested = False
         self.end: PaymentState | None = None
 
 
@@ -224,6 +227,11 @@ class Promises:
         assert is_backstop or event.payment_id not in self._listed or known.screening is ScreeningOutcome.REVIEW
         assert is_backstop or known.end in (PaymentState.REJECTED, PaymentState.CANCELLED), "released before the end"
 
+    def _check_release_requested(self, event: PaymentReleaseRequested) -> None:
+        known = self._known[event.payment_id]
+        assert known.end in (PaymentState.REJECTED, PaymentState.CANCELLED), "released before its end"
+        known.is_release_requested = True
+
     def _check_suspended(self, event: PaymentSuspended) -> None:
         known = self._known[event.payment_id]
         assert known.end is None, "suspended after its end"
@@ -231,6 +239,7 @@ class Promises:
 
     def _check_resumed(self, event: PaymentResumed) -> None:
         assert self._known[event.payment_id].end is None, "resumed after its end"
+        assert not self.payments.payments[event.payment_id].is_case_taken, "it went on while a person worked on it"
 
     def _check_overdue(self, event: PaymentAnswerOverdue) -> None:
         self._overdue[event.payment_id].append(event.overdue_at)
@@ -267,6 +276,7 @@ class Promises:
         FundsReleased: _check_released,
         PaymentApproved: _check_approved,
         PaymentBlockRequested: _check_block_requested,
+        PaymentReleaseRequested: _check_release_requested,
         PaymentSuspended: _check_suspended,
         PaymentResumed: _check_resumed,
         PaymentAnswerOverdue: _check_overdue,
@@ -365,6 +375,8 @@ class Promises:
     def _check_case(self, payment: Payment) -> None:
         """People see what is known of what waits for them, and nothing else waits for them."""
         case = self.compliance.cases.get(payment_case_id(payment.payment_id))
+        if payment.is_listed and payment.is_funded and not payment.is_case_taken:
+            assert payment.state in (PaymentState.BLOCKING, PaymentState.BLOCKED), "listed money waits for nobody"
         if payment.state is PaymentState.SUSPENDED and payment.resolution is None:
             assert case is not None and not case.has_ended, f"nobody is asked about {payment}"
             assert case.payment is not None and case.payment.evidence == payment.evidence, "people see something old"
@@ -394,6 +406,8 @@ class Promises:
 
     def _check_expected(self, payment: Payment, known: Known) -> None:
         """Who was listed did not get through, and what was good did."""
+        heard = Counter(step.what for step in payment.steps)
+        assert all(heard[answer] <= 1 for answer in ANSWERS), "a repeated answer changes nothing"
         is_good = (known.fraud, known.screening, known.funds) == (
             FraudOutcome.ALLOW,
             ScreeningOutcome.CLEAR,
@@ -413,8 +427,10 @@ class Promises:
             assert payment.state is PaymentState.BLOCKED, f"listed money was {payment.state}"
         if known.screening is ScreeningOutcome.BLOCK:
             assert payment.state is not PaymentState.SETTLED
-        if payment.state is PaymentState.SETTLED and known.fraud is not FraudOutcome.ALLOW:
-            assert known.approvals
+        if payment.state in (PaymentState.REJECTED, PaymentState.CANCELLED):
+            seen = [step.what for step in payment.steps]
+            is_late = "funds held" in seen[seen.index(payment.state) :]
+            assert known.is_release_requested == is_late, "a hold that came after the end is released"
 
     def _check_every_transfer(self) -> None:
         """The journal holds each funding, each settled and each blocked payment once, and nothing else."""

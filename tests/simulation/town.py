@@ -154,6 +154,7 @@ class Town:
             (self._upload, 1),
             (self._cancel, 3),
             (self._work_on_a_case, 9),
+            (self._hurry, 2),
             (self._fund, 1),
             (self._freeze, 1),
             (self._thaw, 1),
@@ -222,7 +223,7 @@ class Town:
             client_id=CLIENTS[0] if batch_id else self.chance.choice(CLIENTS),
             debtor_account_id=account_id_of(payer, "EUR" if self._happens(0.02) else currency),
             creditor_account_id=account_id_of(payee, currency),
-            amount_minor=self._amount_minor(),
+            amount_minor=self._amount_minor(account_id_of(payer, currency)),
             currency=currency,
             channel=self.chance.choice((Channel.API, Channel.API, Channel.CARD, Channel.MOBILE)),
             is_cash=self._happens(0.05),
@@ -236,7 +237,11 @@ class Town:
         self.promises.note_order(order, is_listed=self._names(order, LISTED))
         return order
 
-    def _amount_minor(self) -> int:
+    def _amount_minor(self, payer_account_id: str) -> int:
+        """Often so much that a few such payments can't all be paid for."""
+        account = self.accounts.accounts.get(payer_account_id)
+        if account is not None and account.posted_minor > 1 and self._happens(0.3):
+            return account.posted_minor * self.chance.randint(50, 100) // 100
         return self.chance.choice((1, self.chance.randint(1, 50_00), self.chance.randint(1, 150_00), 900_00, 15_001_00))
 
     def _instructed_at(self) -> datetime | None:
@@ -304,6 +309,11 @@ class Town:
             refusal = self._ask("compliance", command).refusal
             if isinstance(command, ConfirmDecision) and refusal is None:
                 self.promises.note_confirmed(case)
+
+    def _hurry(self) -> None:
+        """Two people work off what they see, faster than news can reach them."""
+        for _ in range(8):
+            self._work_on_a_case()
 
     def _next_act(self, case: Case, actor: str) -> CaseCommand:
         """What some analyst tries to do with a case: mostly what it waits for, sometimes what is not allowed."""
