@@ -26,7 +26,7 @@ from tests.serving import Api
 
 INVALID = [
     ("currency", ...),
-    ("currency", "XXX"),
+    ("currency", "ZZZ"),
     ("currency", "eur"),
     ("amount", ...),
     ("amount", "0"),
@@ -163,7 +163,7 @@ def test_each_bad_csv_line_is_refused_at_its_place_and_the_others_are_paid(api: 
         (row(1, ""), "missing", "debtor.name"),
         (row(1, "A\x07nn"), "control_characters", "debtor.name"),
         (row(2, ANNS), "same_account", "creditor.account_id"),
-        (row(4, "XXX"), "unknown_currency", "currency"),
+        (row(4, "ZZZ"), "unknown_currency", "currency"),
         (row(5, "0"), "not_positive", "amount"),
         (row(5, "-5"), "not_positive", "amount"),
         (row(5, "1.005"), "too_precise", "amount"),

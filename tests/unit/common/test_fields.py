@@ -100,7 +100,7 @@ def test_a_time_is_the_same_moment_whatever_its_offset() -> None:
     ("currency", "amount", "field", "reason"),
     [
         ("ZZZ", "12.34", "currency", "unknown_currency"),
-        ("XXX", "nonsense", "currency", "unknown_currency"),
+        ("ZZZ", "nonsense", "currency", "unknown_currency"),
         ("EUR", "nonsense", "amount", "not_a_decimal"),
         ("EUR", "12.345", "amount", "too_precise"),
         ("JPY", "12.5", "amount", "too_precise"),

@@ -52,9 +52,9 @@ def test_no_text_does_worse_than_be_refused(text: str, asset: str) -> None:
         ("0.00000001", "BTC", 1),
         ("0.000000001", "ETH", 1),
         ("10000000000000.00", "EUR", AMOUNT_MINOR_MAX),
-        ("12.34", "XXX", AmountFault.UNKNOWN_CURRENCY),
+        ("12.34", "ZZZ", AmountFault.UNKNOWN_CURRENCY),
         ("12.34", "eur", AmountFault.UNKNOWN_CURRENCY),
-        ("nonsense", "XXX", AmountFault.UNKNOWN_CURRENCY),
+        ("nonsense", "ZZZ", AmountFault.UNKNOWN_CURRENCY),
         ("", "EUR", AmountFault.NOT_A_DECIMAL),
         ("12.", "EUR", AmountFault.NOT_A_DECIMAL),
         (".5", "EUR", AmountFault.NOT_A_DECIMAL),
@@ -103,7 +103,7 @@ def test_an_amount_is_written_with_all_its_decimals(minor: int, asset: str, text
 
 def test_an_unknown_asset_has_no_text() -> None:
     with pytest.raises(KeyError):
-        format_amount(1, "XXX")
+        format_amount(1, "ZZZ")
 
 
 def test_the_scales_are_what_they_have_always_been() -> None:

@@ -33,7 +33,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
     ("place", "value", "reason"),
     [
         ("currency", ..., "missing"),
-        ("currency", "XXX", "unknown_currency"),
+        ("currency", "ZZZ", "unknown_currency"),
         ("amount", ..., "missing"),
         ("amount", "0", "not_positive"),
         ("amount", "-1", "not_positive"),
