@@ -34,6 +34,8 @@ from libs.common.receiver import Receiver
 from libs.common.record import Record, replace
 
 POLL_SECONDS = 0.2
+PROBE_SECONDS = 1.0
+"""How long a broker that was away may take to say that it is back."""
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 5.0
 HINT_SECONDS = 5.0
@@ -116,7 +118,13 @@ class Consumer:
         self._is_paused = False
         self._carried: list[KafkaRecord] = []
         self._hinted_at = 0.0
-        self.is_ready = False
+        self._is_working = False
+        self._is_broker_away = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether database, registry and broker let it work."""
+        return self._is_working and not self._is_broker_away
 
     def run(self, stop: Flag) -> None:
         """Read until `stop` is set. Raises what can't be waited for: a bug, or a log we can't follow."""
@@ -129,7 +137,7 @@ class Consumer:
             while not stop.is_set():
                 self.run_once()
         finally:
-            self.is_ready = False
+            self._is_working = False
             self._kafka.close()
 
     def run_once(self) -> int:
@@ -138,6 +146,8 @@ class Consumer:
         if records:
             self._patiently(lambda: self._apply(self._take_all(records)))
             self._hint()
+        if self._is_broker_away:
+            self._is_broker_away = not records and not self._broker_answers()
         return len(records)
 
     # Reading
@@ -148,6 +158,14 @@ class Consumer:
         first = carried or self._kafka.consume(1, POLL_SECONDS)
         rest = self._kafka.consume(self._batch_size_max - len(first), 0) if first else []
         return [record for record in (*first, *rest) if self._is_record(record)]
+
+    def _broker_answers(self) -> bool:
+        """Ask: the client tells when the last broker is gone, but not when one is back, and a topic may be silent."""
+        try:
+            self._kafka.list_topics(self._topics[0], timeout=PROBE_SECONDS)
+        except KafkaException:
+            return False
+        return True
 
     def _is_record(self, record: KafkaRecord) -> bool:
         error = record.error()
@@ -256,10 +274,10 @@ class Consumer:
         while not self._stop.is_set():
             try:
                 work()
-                self.is_ready = True
+                self._is_working = True
                 return
             except Outage as outage:
-                self.is_ready = False
+                self._is_working = False
                 log.warning("waiting for an outage to end", extra={"error": str(outage), "seconds": delay})
                 self._metrics.outages.inc()
                 wait(delay * random.uniform(0.5, 1.0))
@@ -326,6 +344,8 @@ class Consumer:
 
     def _on_error(self, error: KafkaError) -> None:
         self._metrics.kafka_errors.inc()
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._is_broker_away = True
         log.debug("kafka", extra={"error": error.str()})
 
 

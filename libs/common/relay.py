@@ -113,7 +113,12 @@ class Relay:
         self._parked: set[Order] = set()
         self._attempts: Counter[int] = Counter()
         self._due: dict[str, float] = {}
-        self.is_ready = False
+        self._is_working = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether database and broker let it work."""
+        return self._is_working and not self._sender.is_stalled
 
     def run(self, stop: Flag) -> None:
         """Publish until `stop` is set."""
@@ -127,9 +132,9 @@ class Relay:
                     if is_busy
                     else min(max(wait * 1.5, settings.relay_poll_seconds), settings.relay_idle_poll_seconds)
                 )
-                backoff, self.is_ready = BACKOFF_SECONDS_MIN, True
+                backoff, self._is_working = BACKOFF_SECONDS_MIN, True
             except (Outage, psycopg.Error) as outage:
-                self.is_ready = False
+                self._is_working = False
                 log.warning("the relay waits for an outage to end", extra={"error": str(outage), "seconds": backoff})
                 self.close()
                 wait = backoff * random.uniform(0.5, 1.0)
@@ -137,7 +142,7 @@ class Relay:
             if wait:
                 self._wake.wait(wait)
                 self._wake.clear()
-        self.is_ready = False
+        self._is_working = False
         self.close()
 
     def run_once(self) -> int:

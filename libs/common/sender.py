@@ -6,6 +6,7 @@ delivery the producer is thrown away with all it holds (docs/decisions/0002-outb
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from threading import Event as Flag
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from libs.common.fault_points import reach
 from libs.common.metrics import OutboxMetrics
 
 FLUSH_SECONDS = 0.2
+STALLED_SECONDS = 3.0
+"""A broker that has acknowledged nothing for so long is away, as far as anyone who asks is concerned."""
 TOPIC_REFUSED = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -64,6 +67,13 @@ class Sender:
         self._metrics = metrics
         self._producer: Producer | None = None
         self._failures: list[KafkaError] = []
+        self._acknowledged_at = 0.0
+        self._is_waiting = False
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether records have been waiting for the broker for longer than they should."""
+        return self._is_waiting and time.monotonic() > self._acknowledged_at + STALLED_SECONDS
 
     def send(self, rows: Sequence[Sendable], stop: Flag) -> KafkaError | None:
         """Send rows in order and wait until each is acknowledged: None, or the first failure.
@@ -72,6 +82,7 @@ class Sender:
         """
         producer = self._producer = self._producer or Producer(self._config)
         self._failures = []
+        self._acknowledged_at, self._is_waiting = time.monotonic(), True
         try:
             for row in rows:
                 self._produce(producer, row)
@@ -81,6 +92,8 @@ class Sender:
                     raise Outage("asked to stop while the broker does not answer")
         except KafkaException as error:
             self._failures.append(error.args[0])
+        finally:
+            self._is_waiting = False
         if self._failures:
             self._metrics.restarts.inc()
             self.close()
@@ -104,6 +117,7 @@ class Sender:
                 return
 
     def _on_delivery(self, error: KafkaError | None, _: KafkaRecord) -> None:
+        self._acknowledged_at = time.monotonic()
         if error is not None:
             self._failures.append(error)
 

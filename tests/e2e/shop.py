@@ -39,6 +39,7 @@ class Shop:
         self._http = httpx.Client(timeout=30)
         self._opened: Sequence[Opened] = []
         self._run = ids.new()
+        self._stored_before: set[str] = set()
         self._paid: dict[str, tuple[bytes, str]] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
         self._funded: dict[str, bytes] = {}
@@ -54,6 +55,7 @@ class Shop:
         wait_until(lambda: wanted <= self._known_accounts(), seconds_max=REST_SECONDS_MAX, every_seconds=LOOK_SECONDS)
         client.fund(self._parties, self._opened, self.currency)
         client.close()
+        self._stored_before = self._stored_singles()
 
     # Ordering
 
@@ -119,8 +121,7 @@ class Shop:
             list(pool.map(self._require_same_payment, list(self._paid)))
             list(pool.map(self._require_same_file, list(self._files)))
             list(pool.map(self._require_same_deposit, list(self._funded)))
-        stored = self._installation.rows("payments", "SELECT payment_id::text FROM payments WHERE batch_id IS NULL")
-        assert {payment_id for (payment_id,) in stored} == {payment_id for _, payment_id in self._paid.values()}
+        assert self._stored_singles() - self._stored_before == {payment_id for _, payment_id in self._paid.values()}
         lines = dict(
             self._installation.rows(
                 "payments", "SELECT batch_id::text, count(*) FROM payments WHERE batch_id IS NOT NULL GROUP BY batch_id"
@@ -181,6 +182,10 @@ class Shop:
         with self._lock:
             order = next(self._orders)
         return line(order, self._parties, self._opened, self.currency)
+
+    def _stored_singles(self) -> set[str]:
+        rows = self._installation.rows("payments", "SELECT payment_id::text FROM payments WHERE batch_id IS NULL")
+        return {payment_id for (payment_id,) in rows}
 
     def _known_accounts(self) -> set[str]:
         return {i for (i,) in self._installation.rows("payments", "SELECT account_id::text FROM known_accounts")}
