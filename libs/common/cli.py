@@ -3,13 +3,19 @@
 import getpass
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsError
+from typer._click.exceptions import ClickException
 
 from libs.common import clients, logs, outbox
 from libs.common.clients import Scope
+from libs.common.errors import Outage
+from libs.common.registry import IncompatibleSchema
 from libs.common.replay import DeadLetter, ReplayRefused, StillFails
 from libs.common.service import Role, Runtime, Service, run
 
@@ -22,12 +28,49 @@ Actor = Annotated[str, typer.Option(help="who does this", default_factory=getpas
 
 
 def main(service: Service, extend: Extend | None = None) -> None:
-    """Run roles (`api worker relay`), or one of the operators' commands (`--help` lists them)."""
-    words = sys.argv[1:]
-    roles = {role.value for role in Role}
-    if words and set(words) <= roles:
-        sys.exit(run(service, [Role(word) for word in words]))
-    app(service, extend)()
+    """Run roles (`api worker relay`), or one of the operators' commands (`--help` lists them), and end the process.
+
+    What an operator can mend is told in one line on stderr, with exit status 1; only a fault of ours leaves a stack.
+    """
+    try:
+        status = _run(service, extend, sys.argv[1:])
+    except ClickException as error:
+        status = _give_up(service, error.format_message())
+    except typer.Abort:
+        status = _give_up(service, "aborted")
+    except ValidationError as error:
+        status = _give_up(service, "; ".join(map(_setting_fault, error.errors(include_input=False))))
+    except (SettingsError, Outage, IncompatibleSchema) as error:
+        status = _give_up(service, str(error))
+    except OSError as error:
+        status = _give_up(service, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    sys.exit(status)
+
+
+def _run(service: Service, extend: Extend | None, words: Sequence[str]) -> int:
+    roles = [role.value for role in Role]
+    if words and words[0] in roles:
+        if strangers := [word for word in words if word not in roles]:
+            raise typer.BadParameter(f"no such role: {', '.join(strangers)} (there are {', '.join(roles)})")
+        if Role.MIGRATE in words and len(set(words)) > 1:
+            raise typer.BadParameter("migrate prepares and ends: run it alone, before the others")
+        return run(service, [Role(word) for word in dict.fromkeys(words)])
+    command = typer.main.get_command(app(service, extend))
+    status = command.main(
+        list(words) or ["--help"], prog_name=f"python -m services.{service.name}", standalone_mode=False
+    )
+    return status if isinstance(status, int) else 0
+
+
+def _give_up(service: Service, why: str) -> int:
+    # What a driver says goes on for lines; the first tells what it is.
+    print(f"{service.name}: {why.strip().splitlines()[0]}", file=sys.stderr)
+    return 1
+
+
+def _setting_fault(fault: ErrorDetails) -> str:
+    name = "_".join(["WEIR", *map(str, fault["loc"])]).upper()
+    return f"{name} is not set" if fault["type"] == "missing" else f"{name}: {fault['msg']}"
 
 
 def app(service: Service, extend: Extend | None = None) -> typer.Typer:

@@ -6,6 +6,7 @@ and ends.
 """
 
 import logging
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -198,7 +199,7 @@ class Process:
         self._server: uvicorn.Server | None = None
 
     def run(self) -> int:
-        """Returns the exit status: 0 when asked to stop, 1 when a role failed."""
+        """Returns the exit status: 0 when asked to stop, 1 when a role failed. Raises OSError if its port is taken."""
         sys.setswitchinterval(SWITCH_SECONDS)
         settings = self._runtime.settings
         app = self._runtime.app(self._roles, self._readiness)
@@ -213,11 +214,13 @@ class Process:
             lifespan="off",
         )
         self._server = uvicorn.Server(config)
+        # Before anything runs: a process whose port is taken would only be in the way of the one that has it.
+        listener = _listen(settings.http_host, settings.http_port)
         threads = [threading.Thread(target=self._guard, args=(name, work), name=name) for name, work in self._work()]
         for thread in threads:
             thread.start()
         # Serves until SIGTERM or SIGINT: requests under way get their answers before anything else stops.
-        self._server.run()
+        self._server.run(sockets=[listener])
         self._runtime.stop.set()
         self._runtime.wake_relay.set()
         for thread in threads:
@@ -270,6 +273,17 @@ class Process:
         if Role.RELAY in self._roles:
             ready["relay"] = runtime.relay.is_ready
         return ready
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
+    return listener
 
 
 def run(service: Service, roles: Sequence[Role]) -> int:

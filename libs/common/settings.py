@@ -1,10 +1,22 @@
 """Settings of a process: read once from the environment (`WEIR_…`), typed, with a meaning each."""
 
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+
+def _an_address(url: str) -> str:
+    try:
+        make_url(url)
+    except ArgumentError as error:
+        # Without the text itself: it may hold a password.
+        raise PydanticCustomError("not_an_address", "must be like postgresql+psycopg://user@host/database") from error
+    return url
 
 
 class Settings(BaseSettings):
@@ -12,7 +24,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True)
 
-    database_url: str = Field(description="SQLAlchemy address of this service's own database")
+    database_url: Annotated[str, AfterValidator(_an_address)] = Field(
+        description="SQLAlchemy address of this service's own database"
+    )
     kafka_bootstrap: str = Field("127.0.0.1:19092", description="brokers, comma-separated")
     registry_url: str = Field("http://127.0.0.1:19081/apis/ccompat/v7", description="schema registry")
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from libs.common import cli
 from libs.common.service import Service
 from services.compliance import api, commands, desk
 from services.compliance.handlers import handlers
@@ -20,4 +21,4 @@ SERVICE = Service(
 )
 
 if __name__ == "__main__":
-    commands.main(SERVICE)
+    cli.main(SERVICE, commands.extend)

@@ -2,14 +2,14 @@
 
 import getpass
 import secrets
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
 from sqlalchemy import Connection
 
 from libs.common import cli
-from libs.common.service import Role, Runtime, Service
+from libs.common.service import Runtime, Service
 from services.compliance import queries
 from services.compliance.desk import passwords
 from services.compliance.importing import ListFormat, import_list, read_list
@@ -18,22 +18,18 @@ from services.compliance.settings import ROLE_ANALYST, SEEDED_USERS, ComplianceS
 from services.compliance.store import lists, people
 
 
-def main(service: Service) -> None:
-    """Run roles, or one of the operators' commands."""
-    words = sys.argv[1:]
-    if words and set(words) <= {role.value for role in Role}:
-        cli.main(service)
-    app(service)()
-
-
 def app(service: Service) -> typer.Typer:
     """Every service's commands, and those of compliance."""
-    commands = cli.app(service)
+    return cli.app(service, extend)
+
+
+def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
+    """Add them to the command line."""
 
     def runtime() -> tuple[Runtime, ComplianceSettings]:
-        settings = service.settings()
-        assert isinstance(settings, ComplianceSettings)
-        return Runtime(service, settings), settings
+        found = make_runtime()
+        assert isinstance(found.settings, ComplianceSettings)
+        return found, found.settings
 
     @commands.command("import-list")
     def import_list_command(
@@ -116,8 +112,6 @@ def app(service: Service) -> typer.Typer:
         if not found.unit.administer(lambda tx: people.disable(tx, username)):
             typer.echo(f"there is no user {username!r}", err=True)
             raise typer.Exit(1)
-
-    return commands
 
 
 def _add_user(runtime: Runtime, username: str, password: str | None) -> None:

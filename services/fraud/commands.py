@@ -18,6 +18,8 @@ from services.fraud import reconciliation
 from services.fraud.backtest import Backtest, KnownPayment
 from services.fraud.domain.rule_set import rule_set
 
+_COLUMNS = {"instructed_at", "debtor", "creditor", "amount", "currency", "channel", "is_fraud"}
+
 
 def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
     """Add them to the command line."""
@@ -60,14 +62,20 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
 def _read(path: Path) -> Iterator[KnownPayment]:
     """Rows with instructed_at, debtor, creditor, amount, currency, channel, device (may be empty) and is_fraud."""
     with path.open(newline="") as file:
-        for number, row in enumerate(csv.DictReader(file)):
-            yield _payment(number, row)
+        table = csv.DictReader(file)
+        if missing := _COLUMNS - set(table.fieldnames or ()):
+            raise typer.BadParameter(f"{path} has no column {', '.join(sorted(missing))}")
+        for number, row in enumerate(table):
+            try:
+                yield _payment(number, row)
+            except ValueError as error:
+                raise typer.BadParameter(f"{path}, row {number + 1}: {error}") from error
 
 
 def _payment(number: int, row: dict[str, str]) -> KnownPayment:
     amount_minor = parse_amount(row["amount"], row["currency"])
     if not isinstance(amount_minor, int):
-        raise typer.BadParameter(f"row {number + 1}: {row['amount']} {row['currency']} is {amount_minor.value}")
+        raise ValueError(f"{row['amount']} {row['currency']} is {amount_minor.value}")
     order = PaymentOrder(
         client_id="backtest",
         debtor_account_id=ids.named("backtest", "debtor", row["debtor"]),

@@ -5,15 +5,24 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from libs.common.errors import Outage
 
 _HERE = Path(__file__).parent
 
 
 def upgrade(engine: Engine, service_folder: Path | None) -> None:
-    """Run every migration that has not run yet: messaging's alone where there is no service. Repeatable."""
-    with engine.connect() as connection:
-        command.upgrade(_config(connection, service_folder), "heads")
-        connection.commit()
+    """Run every migration that has not run yet: messaging's alone where there is no service. Repeatable.
+
+    Raises Outage while the database is away.
+    """
+    try:
+        with engine.connect() as connection:
+            command.upgrade(_config(connection, service_folder), "heads")
+            connection.commit()
+    except OperationalError as error:
+        raise Outage(f"the database: {error}") from error
 
 
 def _config(connection: Connection, service_folder: Path | None) -> Config:
