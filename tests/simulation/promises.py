@@ -350,9 +350,14 @@ class Promises:
             if payment.state is PaymentState.INITIATED:
                 assert age < policy.suspend_after, "a payment waits for answers for too long"
             if payment.state is PaymentState.SUSPENDED:
+                # One that could not be given back when its time was over is looked at again at its next deadline.
+                was_asked_about = any(
+                    at >= payment.entered_at + policy.review_within for at in self._overdue[payment.payment_id]
+                )
                 is_free = payment.screening is not None and payment.screening.outcome is ScreeningOutcome.CLEAR
                 is_to_be_blocked = payment.resolution is CaseDecision.BLOCK
-                assert age < policy.review_within or not is_free or is_to_be_blocked, "nobody decides, for too long"
+                may_wait = age < policy.review_within or was_asked_about or not is_free or is_to_be_blocked
+                assert may_wait, "nobody decides, for too long"
             elif age >= policy.ask_again_after:
                 assert any(at >= payment.entered_at for at in self._overdue[payment.payment_id]), "nobody was asked"
 

@@ -72,7 +72,8 @@ ANALYSTS = ("eve", "finn", "gus")
 CLIENTS = ("shop", "bank")
 DEVICES = ("phone", "laptop", None, None)
 
-TURNS = 200
+TURNS = 180
+BURST_MAX = 12
 ROUNDS_MAX = 300
 REPLAYS_MAX = 100
 
@@ -150,11 +151,12 @@ class Town:
         """What may happen next, and how often it does."""
         return [
             (self._deliver, 60),
+            (self._burst, 5),
             (self._pay, 9),
             (self._upload, 1),
             (self._cancel, 3),
             (self._work_on_a_case, 9),
-            (self._hurry, 2),
+            (self._hurry, 4),
             (self._fund, 1),
             (self._freeze, 1),
             (self._thaw, 1),
@@ -162,9 +164,9 @@ class Town:
             (self._open, 0.3),
             (self._change_list, 0.5),
             (self._label, 1.5),
-            (self._go_away, 1),
+            (self._go_away, 1.5),
             (self._return, 2),
-            (self._leap, 3),
+            (self._leap, 4),
             (self._replay, 1),
         ]
 
@@ -312,7 +314,13 @@ class Town:
 
     def _hurry(self) -> None:
         """Two people work off what they see, faster than news can reach them."""
-        for _ in range(8):
+        for _ in range(5):
+            self._work_on_a_case()
+        if self._happens(0.6):
+            for name in ("fraud", "payments"):
+                self.world.services[name].is_away = False
+                self._hear_all(name)
+        for _ in range(5):
             self._work_on_a_case()
 
     def _next_act(self, case: Case, actor: str) -> CaseCommand:
@@ -341,6 +349,16 @@ class Town:
 
     def _deliver(self) -> None:
         self.world.step()
+
+    def _burst(self) -> None:
+        """One service is quick, all others slow: it hears everything before they hear anything."""
+        self._hear_all(self.chance.choice(list(self.world.services)))
+
+    def _hear_all(self, service: str) -> None:
+        for _ in range(BURST_MAX):
+            if not self.world.step(service):
+                return
+            self.promises.check()
 
     def _go_away(self) -> None:
         self.chance.choice(list(self.world.services.values())).is_away = True

@@ -175,12 +175,12 @@ class World:
         self.replayed[service.name] |= {message.body.payment_id for message in group}
         self._run(service, [replace(message, received_at=self.now) for message in group])
 
-    def step(self) -> bool:
-        """Deliver one batch to one service, or return False when nobody waits for anything."""
+    def step(self, only: str | None = None) -> bool:
+        """Deliver one batch to one service, or return False when nobody (or not that one) waits for anything."""
         waiting = self._waiting()
-        if not waiting:
+        if not waiting or (only is not None and only not in waiting):
             return False
-        service = self.chance.choice(list(waiting))
+        service = only or self.chance.choice(list(waiting))
         queues = waiting[service]
         self.chance.shuffle(queues)
         self._deliver(self.services[service], queues[: self.chance.randint(1, 4)])
