@@ -103,7 +103,7 @@ def test_a_limit_that_does_not_exist_or_is_no_whole_number_is_refused_at_the_sta
 
 @pytest.mark.parametrize(
     ("amount_minor", "currency", "cents"),
-    [(10_00, "EUR", 1_000), (118_00, "USD", 10_000), (18_400, "JPY", 10_000), (130_000, "BTC", 10_000), (5, "XXX", 5)],
+    [(10_00, "EUR", 1_000), (118_00, "USD", 10_000), (18_400, "JPY", 10_000), (130_000, "BTC", 10_000), (5, "QQQ", 5)],
 )
 def test_limits_hold_in_every_currency_by_a_rough_rate(amount_minor: int, currency: str, cents: int) -> None:
     assert rough_cents(amount_minor, currency) == cents
