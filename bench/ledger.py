@@ -20,8 +20,7 @@ def throughput(parts: Parts) -> Figures:
     """Post 20,000 held payments of 1,000 payers to 100 payees, 1,000 at a time."""
     with parts.runtime(SERVICE) as runtime:
         payments = _held(runtime)
-        approved = [_approved(event) for event in payments]
-        seconds = batches.apply(runtime, approved, batch_size=BATCH)
+        seconds = batches.apply(runtime, [approved(event) for event in payments], batch_size=BATCH)
     return {"postings_per_second": TRANSFERS / sum(seconds)}
 
 
@@ -29,18 +28,24 @@ def hot_account(parts: Parts) -> Figures:
     """The same with one single payer, as payroll and funding are."""
     with parts.runtime(SERVICE) as runtime:
         payments = _held(runtime, payers=1)
-        seconds = batches.apply(runtime, [_approved(event) for event in payments], batch_size=BATCH)
+        seconds = batches.apply(runtime, [approved(event) for event in payments], batch_size=BATCH)
     return {"postings_per_second_of_one_payer": TRANSFERS / sum(seconds)}
 
 
-def _held(runtime: Runtime, *, payers: int = ACCOUNTS) -> list[PaymentInitiated]:
+def funded_accounts(runtime: Runtime, payers: int) -> tuple[list[str], list[str]]:
+    """Open accounts: of payers, who get more than any benchmark spends, and of 100 payees."""
     accounts = _open_accounts(runtime, payers + orders.MERCHANTS)
     rich = accounts[:payers]
     funds = [
         Fund(transfer_id=ids.new(), account_id=id_, currency="EUR", amount_minor=TRANSFERS * 10_000) for id_ in rich
     ]
     batches.ask(runtime, funds, batch_size=BATCH)
-    payments = orders.initiated(TRANSFERS, payers=rich, payees=accounts[payers:], seed=1)
+    return rich, accounts[payers:]
+
+
+def _held(runtime: Runtime, *, payers: int = ACCOUNTS) -> list[PaymentInitiated]:
+    rich, payees = funded_accounts(runtime, payers)
+    payments = orders.initiated(TRANSFERS, payers=rich, payees=payees, seed=1)
     batches.apply(runtime, payments, batch_size=BATCH)
     return payments
 
@@ -62,7 +67,8 @@ def _open_accounts(runtime: Runtime, count: int) -> list[str]:
     return [account_id_of(id_, "EUR") for id_ in customer_ids]
 
 
-def _approved(event: PaymentInitiated) -> PaymentApproved:
+def approved(event: PaymentInitiated) -> PaymentApproved:
+    """Payments' word that the money of a payment may move."""
     order = event.order
     return PaymentApproved(
         payment_id=event.payment_id,
