@@ -83,7 +83,6 @@ def _load(runtime: Runtime, past: Sequence[str], start: int, end: int) -> None:
             tx.commit()
     with runtime.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
-        connection.exec_driver_sql("CHECKPOINT")
 
 
 def _past(table: str, columns: str, values: str, salt: str = "''") -> str:
