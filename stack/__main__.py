@@ -5,6 +5,7 @@ import sys
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +25,7 @@ _WAYS = {"native": "as processes of this machine", "docker": "in Docker"}
 @app.command()
 def up() -> None:
     """Start the real parts and the services, and say where they are."""
-    stack = Stack(StackSettings())
+    stack = Stack(_settings())
     with steps(console) as say:
         stack.up(say)
     show(stack)
@@ -33,7 +34,7 @@ def up() -> None:
 @app.command()
 def down(clean: Annotated[bool, typer.Option("--clean", help="remove all data as well")] = False) -> None:
     """Stop everything. Data is kept, unless --clean."""
-    stack = Stack(StackSettings())
+    stack = Stack(_settings())
     with console.status("stopping"):
         stack.down(forget=clean)
     console.print("everything is stopped" + (", and its data removed" if clean else "; its data is kept"))
@@ -42,7 +43,7 @@ def down(clean: Annotated[bool, typer.Option("--clean", help="remove all data as
 @app.command()
 def status() -> None:
     """Show what runs, where it answers, and where its logs are."""
-    show(Stack(StackSettings()))
+    show(Stack(_settings()))
 
 
 @app.command()
@@ -70,7 +71,7 @@ def show(stack: Stack) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("part", "state", "for", "where"):
         table.add_column(title, justify="right" if title == "for" else "left")
-    for part in sorted(stack.way.states(), key=lambda part: _order(part.name)):
+    for part in sorted(stack.way.states(), key=lambda part: _order(part.name, settings)):
         state = f"[{_COLOURS[part.state]}]{part.state}[/]"
         table.add_row(part.name, state, part.age, addresses(settings).get(part.name, ""))
     console.print(f"Weir runs {_WAYS[stack.way_name]}, with its data in {_short(settings.folder)}\n")
@@ -92,12 +93,20 @@ def addresses(settings: StackSettings) -> dict[str, str]:
     }
 
 
-def _order(name: str) -> int:
-    return list(addresses(StackSettings())).index(name)
+def _order(name: str, settings: StackSettings) -> int:
+    return list(addresses(settings)).index(name)
+
+
+def _settings() -> StackSettings:
+    try:
+        return StackSettings()
+    except ValidationError as error:
+        faults = (f"WEIR_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors())
+        raise StackError("\n".join(faults)) from error
 
 
 def _running() -> Stack:
-    stack = Stack(StackSettings())
+    stack = Stack(_settings())
     if not stack.is_up:
         raise StackError("Nothing is running; start it with: make up")
     return stack

@@ -29,6 +29,7 @@ class Native:
     def start_parts(self, say: Say) -> None:
         """Fetch and start the real parts side by side; return when each can be used."""
         if not self.is_up:
+            self._supervisor.require_usable_folder()
             machine.require_room(self._settings)
         self._fetch(say)
         if not self.is_up:

@@ -54,6 +54,14 @@ class Supervisor:
         if name not in self._programs:
             raise StackError(f"There is no {name!r}; there are {', '.join(sorted(self._programs))}.")
 
+    def require_usable_folder(self) -> None:
+        """Raise StackError when its path leaves no room for the socket's."""
+        if len(str(self._socket)) > SOCKET_PATH_MAX:
+            raise StackError(
+                f"The path {self._socket} is too long for a socket (at most {SOCKET_PATH_MAX} characters).\n"
+                "Set WEIR_FOLDER to a shorter one."
+            )
+
     @property
     def is_alive(self) -> bool:
         try:
@@ -132,11 +140,6 @@ class Supervisor:
         return ServerProxy("http://supervisor", transport=SupervisorTransport(None, None, socket)).supervisor
 
     def _launch(self) -> None:
-        if len(str(self._socket)) > SOCKET_PATH_MAX:
-            raise StackError(
-                f"The path {self._socket} is too long for a socket (at most {SOCKET_PATH_MAX} characters).\n"
-                "Set WEIR_FOLDER to a shorter one."
-            )
         result = subprocess.run(
             [str(Path(sys.executable).with_name("supervisord")), "-c", str(self._configuration)],
             capture_output=True,

@@ -33,7 +33,7 @@ class Registry:
         """Add a schema to its subject if it isn't there, and return its id. Raises IncompatibleSchema."""
         subject = contract.registry_subject
         with _Outages():
-            self._client.set_compatibility(level=COMPATIBILITY)
+            self._require_compatibility()
             for version in self._versions(subject):
                 if faults := differences(old=version, new=contract.schema):
                     raise IncompatibleSchema(f"{subject}: " + "; ".join(faults))
@@ -68,6 +68,15 @@ class Registry:
             assert text is not None
             parsed = json.loads(text)
             return parsed if isinstance(parsed, dict) else None
+
+    def _require_compatibility(self) -> None:
+        try:
+            self._client.set_compatibility(level=COMPATIBILITY)
+        except SchemaRegistryError as error:
+            if error.http_status_code != 409:
+                raise
+            # On a new registry another service was quicker to make the rule. Now that there is one, it can be set.
+            self._client.set_compatibility(level=COMPATIBILITY)
 
     def _versions(self, subject: str) -> list[dict[str, Any]]:
         try:

@@ -32,9 +32,9 @@ def test_no_password_has_a_default() -> None:
     assert all(":?" in password for password in passwords), passwords
 
 
-def test_the_ports_without_make_are_those_of_make() -> None:
+def test_the_ports_without_make_are_those_of_make(tmp_path: Path) -> None:
     defaults = {name: int(port) for name, port in re.findall(r"\$\{(\w+_PORT):-(\d+)\}", docker.FILE.read_text())}
-    given = docker.environment(StackSettings(folder=Path("unused"), port_base=19_000))
+    given = docker.environment(StackSettings(folder=tmp_path, port_base=19_000))
     assert defaults == {name: int(value) for name, value in given.items() if name.endswith("_PORT")}
 
 
