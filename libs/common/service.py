@@ -214,6 +214,8 @@ class Process:
             lifespan="off",
         )
         self._server = uvicorn.Server(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
         # Before anything runs: a process whose port is taken would only be in the way of the one that has it.
         listener = _listen(settings.http_host, settings.http_port)
         threads = [threading.Thread(target=self._guard, args=(name, work), name=name) for name, work in self._work()]
@@ -227,6 +229,14 @@ class Process:
             thread.join(SHUTDOWN_SECONDS_MAX)
         log.info("stopped", extra={"failures": self._failures})
         return 1 if self._failures else 0
+
+    def _on_signal(self, *_: object) -> None:
+        """Take a signal that comes before uvicorn listens, and the same one when uvicorn, ending, raises it again.
+
+        Left to Python, the second would end the process before its roles have finished what they have begun.
+        """
+        assert self._server is not None
+        self._server.should_exit = True
 
     def _work(self) -> list[tuple[str, Callable[[Flag], None]]]:
         runtime = self._runtime

@@ -245,6 +245,8 @@ class Another:
             self.go_on()
             self.process.terminate()
             assert self.process.wait(30) == 0, self.log[-4_000:]
+            # Said when every role has finished what it had begun, not when HTTP has.
+            assert '"event": "stopped"' in self.log
 
 
 def metric(url: str, name: str) -> float:
