@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Iterator
 from types import ModuleType
 
+from libs.common.batch import Handlers
 from libs.common.events import Event, Topic
 from libs.common.record import Record
 
@@ -30,8 +31,8 @@ class Entry(Record):
 
 def entries() -> list[Entry]:
     """Every event type, by topic, in the order its publisher declares them."""
-    writers = {kind: service for service in SERVICES for kind in _handlers(service).writes}
-    readers = {service: set(_handlers(service).reads) for service in SERVICES}
+    writers = {kind: service for service in SERVICES for kind in handlers(service).writes}
+    readers = {service: set(handlers(service).reads) for service in SERVICES}
     features = importlib.import_module("services.fraud.features")
     writers |= dict.fromkeys(features.WRITES, FEATURES)
     readers[FEATURES] = set(features.READS)
@@ -62,8 +63,10 @@ def event_types(module: ModuleType) -> Iterator[type[Event]]:
             yield value
 
 
-def _handlers(service: str):  # type: ignore[no-untyped-def]
+def handlers(service: str) -> Handlers:
+    """A service's table of contents."""
     module = importlib.import_module(f"services.{service}.handlers")
     settings = importlib.import_module(f"services.{service}.settings")
     kind = getattr(settings, f"{service.capitalize()}Settings")
-    return module.handlers(kind(database_url="postgresql+psycopg://nobody@nowhere/nothing"))
+    found: Handlers = module.handlers(kind(database_url="postgresql+psycopg://nobody@nowhere/nothing"))
+    return found

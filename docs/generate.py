@@ -8,6 +8,7 @@ import yaml
 
 from docs import catalogue
 from docs.catalogue import Entry
+from docs.readmes import readmes
 from libs.common import envelope
 from libs.common.dead_letters import topic_of
 
@@ -29,7 +30,11 @@ def main() -> None:
 
 def documents() -> dict[Path, str]:
     """Every generated document, and what it must say."""
-    return {ROOT / "schemas" / "README.md": events_page(), ROOT / "docs" / "asyncapi" / "asyncapi.yaml": asyncapi()}
+    return {
+        ROOT / "schemas" / "README.md": events_page(),
+        ROOT / "docs" / "asyncapi" / "asyncapi.yaml": asyncapi(),
+        **readmes(),
+    }
 
 
 def events_page() -> str:
