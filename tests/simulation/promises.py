@@ -24,6 +24,8 @@ from schemas.accounts.events import (
 from schemas.compliance.events import CaseDecision, CaseResolved, ComplianceScreened, ScreeningOutcome
 from schemas.fraud.events import FraudAssessed, FraudOutcome, Label, PaymentLabelled
 from schemas.payments.events import (
+    Answer,
+    InternalReason,
     PaymentAnswerOverdue,
     PaymentApproved,
     PaymentBlocked,
@@ -68,6 +70,15 @@ HOLDS_AT_THE_END = {
     PaymentState.BLOCKED: (HoldStatus.BLOCKED,),
     PaymentState.REJECTED: GIVEN_BACK,
     PaymentState.CANCELLED: GIVEN_BACK,
+}
+ANSWERS_TOLD_BY: dict[type[Event], tuple[Answer, ...]] = {
+    FraudAssessed: (Answer.FRAUD,),
+    ComplianceScreened: (Answer.COMPLIANCE,),
+    FundsHeld: (Answer.HOLD,),
+    FundsDeclined: (Answer.HOLD,),
+    FundsPosted: (Answer.HOLD, Answer.POSTING),
+    FundsBlocked: (Answer.HOLD, Answer.BLOCKING),
+    FundsPostRefused: (Answer.POSTING, Answer.BLOCKING),
 }
 ANSWERS = ("fraud answered", "compliance answered", "funds held", "funds declined", "settled", "blocked")
 ACCOUNTS_CUSTOMER_STATUS = {
@@ -114,10 +125,12 @@ class Promises:
         """Payments whose clients have asked for them to be cancelled."""
         self._listed: set[str] = set()
         self._fundings: dict[str, Fund] = {}
+        self._proposed_on: dict[str, PaymentEvidence | None] = {}
         self._confirmed_on: dict[str, PaymentEvidence | None] = {}
         self._known: dict[str, Known] = defaultdict(Known)
         self._numbers: dict[tuple[str, str], int] = defaultdict(int)
         self._usable: dict[str, bool] = {}
+        self._unanswered: set[tuple[str, Answer]] = set()
         self._overdue: dict[str, list[Any]] = defaultdict(list)
         self._read = self._entries_read = self._transfers_read = 0
         self._balances: dict[str, int] = defaultdict(int)
@@ -132,9 +145,15 @@ class Promises:
     def note_funding(self, fund: Fund) -> None:
         self._fundings[fund.transfer_id] = fund
 
+    def note_proposed(self, case: Case) -> None:
+        """One person has decided, and this is what that person saw."""
+        self._proposed_on[case.case_id] = case.payment.evidence if case.payment else None
+
     def note_confirmed(self, case: Case) -> None:
-        """Two people have decided, and this is what they saw."""
-        self._confirmed_on[case.case_id] = case.payment.evidence if case.payment else None
+        """Two people have decided, and this is what they saw: both the same."""
+        seen = case.payment.evidence if case.payment else None
+        assert self._proposed_on[case.case_id] == seen, "the proposal was made on something else"
+        self._confirmed_on[case.case_id] = seen
         self.check()
 
     # After every step
@@ -154,6 +173,8 @@ class Promises:
         assert published.number == self._numbers[topic, subject], f"a gap before {published}"
 
     def _check_event(self, published: Published) -> None:
+        for answer in ANSWERS_TOLD_BY.get(type(published.event), ()):
+            self._unanswered.discard((published.event.contract.subject_of(published.event), answer))
         check = self._CHECKS.get(type(published.event))
         if check is not None:
             check(self, published.event)
@@ -243,6 +264,7 @@ class Promises:
 
     def _check_overdue(self, event: PaymentAnswerOverdue) -> None:
         self._overdue[event.payment_id].append(event.overdue_at)
+        self._unanswered |= {(event.payment_id, answer) for answer in event.awaited}
 
     def _check_resolved(self, event: CaseResolved) -> None:
         assert event.proposed_by != event.confirmed_by, "one person decided alone"
@@ -329,6 +351,8 @@ class Promises:
             totals[account.currency] += account.posted_minor
             assert account.posted_minor == self._balances[account.account_id], "a balance is not the sum of its entries"
             assert account.held_minor == held[account.account_id], "what is held is not the sum of the holds"
+            if account.status is AccountStatus.CLOSED:
+                assert account.posted_minor == account.held_minor == 0, "money lies on a closed account"
             if account.kind is AccountKind.CUSTOMER:
                 assert account.available_minor >= 0, "a balance has passed its floor"
             if account.kind is AccountKind.BLOCKED_FUNDS:
@@ -364,7 +388,8 @@ class Promises:
     # Whenever nobody waits for anything
 
     def check_at_rest(self) -> None:
-        """All have heard all: what they know of one another agrees."""
+        """All have heard all: who was asked again has answered, and what they know of one another agrees."""
+        assert not self._unanswered, f"nobody answered when asked again: {self._unanswered}"
         for account_id, known in self.payments.accounts.items():
             assert known.is_usable == (self.accounts.accounts[account_id].status is AccountStatus.OPEN)
         for customer_id, customer in self.compliance.customers.items():
@@ -430,6 +455,11 @@ class Promises:
             assert payment.state in (PaymentState.REJECTED, PaymentState.CANCELLED)
         if known.screening is ScreeningOutcome.BLOCK and known.funds is FundsHeld and not known.was_released:
             assert payment.state is PaymentState.BLOCKED, f"listed money was {payment.state}"
+        decisions = [step.detail for step in payment.steps if step.what == "reviewers decided"]
+        if decisions[-1:] == [CaseDecision.BLOCK] and known.funds is FundsHeld and not known.was_released:
+            assert payment.state is PaymentState.BLOCKED, f"what people blocked was {payment.state}"
+        if decisions[-1:] == [CaseDecision.BLOCK] and known.funds is FundsHeld:
+            assert payment.internal_reason is not InternalReason.REVIEWER_REJECTED
         if known.screening is ScreeningOutcome.BLOCK:
             assert payment.state is not PaymentState.SETTLED
         if payment.state in (PaymentState.REJECTED, PaymentState.CANCELLED):

@@ -309,6 +309,8 @@ class Town:
             case = self.chance.choice(waiting)
             command = self._next_act(case, self.chance.choice(ANALYSTS))
             refusal = self._ask("compliance", command).refusal
+            if isinstance(command, ProposeDecision) and refusal is None:
+                self.promises.note_proposed(case)
             if isinstance(command, ConfirmDecision) and refusal is None:
                 self.promises.note_confirmed(case)
 
