@@ -6,6 +6,7 @@ and ends.
 """
 
 import logging
+import signal
 import socket
 import sys
 import threading
