@@ -155,7 +155,10 @@ class World:
         self.services[service].committed.append(change)
 
     def sweep(self, service: Service) -> None:
-        """Do all that time has made due. Two workers may see the same, and one may crash on it."""
+        """Do all that time has made due. Two workers may see the same, and one may crash on it.
+
+        Raises AssertionError if that never ends.
+        """
         for _ in range(SWEEPS_MAX):
             due = service.memory.due(self.now)
             if not due:
@@ -164,6 +167,7 @@ class World:
                 self._run(service, due)
                 if self.happens(self.misfortunes.repeat):
                     self._run(service, due)
+        raise AssertionError(f"{service.name} finds the same due again and again: {due}")
 
     def replay(self, service: Service) -> None:
         """Give what was buried first a second chance; with it, in order, what was parked behind it."""
