@@ -1,14 +1,16 @@
 """What a service's OpenAPI page says beyond what FastAPI finds out by itself: keys, problems, and how both look."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPBearer
+from pydantic import ConfigDict
 
 from libs.common.fields import View
+from libs.common.idempotency import KEY_LENGTH_MAX
 
 API_KEY = HTTPBearer(
     auto_error=False,
@@ -30,6 +32,17 @@ blame.
 """
 
 
+_EXAMPLE: dict[str, Any] = {
+    "type": "urn:weir:problem:invalid",
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "reason": "invalid",
+    "detail": "amount: must be greater than zero",
+    "field": "amount",
+    "errors": [{"field": "amount", "reason": "not_positive", "detail": "must be greater than zero"}],
+}
+
+
 class FaultView(View):
     """One of several things that are wrong with a request."""
 
@@ -40,6 +53,8 @@ class FaultView(View):
 
 class ProblemView(View):
     """Why a request was not served."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     type: str
     """`urn:weir:problem:` and the reason."""
@@ -95,7 +110,7 @@ def _problems(*statuses: HTTPStatus) -> Responses:
 
 
 def describe(app: FastAPI) -> None:
-    """Have the application's OpenAPI document name problems by their own media type."""
+    """Have the application's OpenAPI document name problems by their own media type, and keys as required."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -105,9 +120,18 @@ def describe(app: FastAPI) -> None:
             for path in app.openapi_schema["paths"].values():
                 for operation in path.values():
                     _name_problems(operation["responses"])
+                    _require_keys(operation.get("parameters", []))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _require_keys(parameters: Sequence[dict[str, Any]]) -> None:
+    # Taken as optional only so that who is asking is looked at first.
+    for parameter in parameters:
+        if parameter["name"] == "idempotency-key":
+            parameter["required"] = True
+            parameter["schema"] = {"type": "string", "maxLength": KEY_LENGTH_MAX}
 
 
 def _name_problems(responses: Mapping[str, Any]) -> None:

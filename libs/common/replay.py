@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from libs.common import dead_letters, inbox, parking
+from libs.common import dead_letters, ids, inbox, parking
 from libs.common.batch import Decided, Handlers, UnitOfWork, Unreadable
 from libs.common.database import execute, fetch
 from libs.common.inbox import Outcome
@@ -62,7 +62,8 @@ class Replay:
 
     def find(self, event_id: str) -> DeadLetter:
         """One dead letter. Raises ReplayRefused if there is none of that id."""
-        letters = self._unit.administer(lambda tx: _letters(tx, "event_id = %s", (event_id,)))
+        is_id = ids.is_id(event_id)
+        letters = self._unit.administer(lambda tx: _letters(tx, "event_id = %s", (event_id,))) if is_id else []
         if not letters:
             raise ReplayRefused(f"there is no dead letter {event_id}")
         return letters[0]

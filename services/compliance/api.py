@@ -10,6 +10,7 @@ from libs.common.clients import Scope
 from libs.common.database import transaction
 from libs.common.fields import Body, Country, PartialDate, text
 from libs.common.http import Caller, caller
+from libs.common.openapi import reading
 from libs.common.service import Runtime
 from services.compliance import queries
 from services.compliance.catalogue import live_catalogue
@@ -33,7 +34,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
     settings = runtime.settings
     assert isinstance(settings, ComplianceSettings)
     live = live_catalogue(settings)
-    router = APIRouter(prefix="/v1", tags=["screening"])
+    router = APIRouter(prefix="/v1", tags=["screening"], responses=reading())
 
     @router.post("/screenings")
     def screen_name(who: Staff, body: ScreeningRequest) -> dict[str, Any]:

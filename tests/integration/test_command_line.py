@@ -105,6 +105,12 @@ def test_a_wrong_argument_is_told_in_one_line(run: Run, words: str, told: str) -
     require_one_line(run(words), words.split()[0], told)
 
 
+@pytest.mark.parametrize("verb", ["show", "replay", "discard"])
+def test_a_dead_letter_by_what_is_no_id_does_not_exist(run: Run, verb: str) -> None:
+    ended = run(f"payments dead-letters {verb} nonsense", database_url=NOWHERE)
+    assert ended == (1, "", "there is no dead letter nonsense\n")
+
+
 @pytest.mark.parametrize(
     "words",
     [

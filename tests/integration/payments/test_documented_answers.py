@@ -62,5 +62,7 @@ def test_the_page_tells_of_keys_and_of_every_problem_by_its_own_type(api: Api) -
             for status, response in operation["responses"].items():
                 if status >= "400" and path.startswith("/v1"):
                     assert list(response["content"]) == ["application/problem+json"]
+    (key,) = [p for p in document["paths"]["/v1/payments"]["post"]["parameters"] if p["name"] == "idempotency-key"]
+    assert key["required"]
     upload = document["paths"]["/v1/payment-batches"]["post"]
     assert set(upload["requestBody"]["content"]) == {"text/csv", "application/x-ndjson"}
