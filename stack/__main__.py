@@ -56,6 +56,13 @@ def restart(name: str) -> None:
 
 
 @app.command()
+def env(service: Annotated[ServiceName, typer.Argument(help="whose commands are to be used")]) -> None:
+    """Print what a service's own commands need to know: eval "$(python -m stack env payments)"."""
+    for name, value in services.environment(_settings(), service.value).items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
 def logs(name: str, follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until Ctrl-C")] = False) -> None:
     """Show the end of a part's or service's log."""
     command = _running().way.log_command(name, follow=follow)

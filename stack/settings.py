@@ -5,21 +5,31 @@ import os
 import secrets
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SERVICES = ("payments", "fraud", "compliance", "accounts")
 
 
+def _of_our_own(folder: Path) -> Path:
+    """The folder's full path. Everything in it is removed with the data, so it may hold nothing of anyone else."""
+    folder = folder.resolve()
+    if folder in (REPOSITORY, *REPOSITORY.parents, Path.home()):
+        raise ValueError(f"{folder} holds more than Weir's data; name a folder of its own")
+    return folder
+
+
 class StackSettings(BaseSettings):
     """One installation of the real parts. Two with other folders and port bases live side by side."""
 
-    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="WEIR_", env_ignore_empty=True, frozen=True)
 
-    folder: Path = Field(REPOSITORY / ".weir" / "main", description="data, logs and secrets")
+    folder: Annotated[Path, AfterValidator(_of_our_own)] = Field(
+        REPOSITORY / ".weir" / "main", description="data, logs and secrets"
+    )
     cache: Path = Field(REPOSITORY / ".weir" / "parts", description="what was fetched once")
     host: str = "127.0.0.1"
     port_base: int = Field(19000, description="every port is this plus a fixed number")

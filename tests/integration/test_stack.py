@@ -47,7 +47,7 @@ def test_after_up_everything_is_ready(stack: Stack) -> None:
 
 def test_a_second_up_leaves_what_runs_as_it_is(stack: Stack) -> None:
     before = pids(stack)
-    stack.up()
+    stack.up_parts()
     assert pids(stack) == before
 
 
@@ -102,7 +102,7 @@ def test_after_a_crash_of_the_supervisor_up_ends_what_it_left_and_finds_the_data
     wait_until(lambda: not stack.is_up)
     assert set(left()) >= old
 
-    stack.up()
+    stack.up_parts()
 
     assert not set(left()) & old
     with psycopg.connect(dsn) as connection:
