@@ -1,6 +1,7 @@
-"""`python -m stack up|down|status|restart|logs`: everything of Weir on this machine."""
+"""`python -m stack up|down|status|restart|logs|env`: everything of Weir on this machine."""
 
 import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from stack.part import StackError
 from stack.progress import steps
-from stack.services import FEATURES
+from stack.services import FEATURES, environment
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import Stack
 
@@ -56,9 +57,11 @@ def restart(name: str) -> None:
 
 
 @app.command()
-def env(service: Annotated[ServiceName, typer.Argument(help="whose commands are to be used")]) -> None:
+def env(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))]) -> None:
     """Print what a service's own commands need to know: eval "$(python -m stack env payments)"."""
-    for name, value in services.environment(_settings(), service.value).items():
+    if service not in SERVICES:
+        raise StackError(f"There is no service {service!r}; there are {', '.join(SERVICES)}")
+    for name, value in environment(_settings(), service).items():
         print(f"export {name}={shlex.quote(value)}")
 
 
