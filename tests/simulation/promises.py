@@ -197,6 +197,10 @@ class Promises:
         if known.funds is None:
             order = self.payments.payments[event.payment_id].order
             self._assert_usable(order.debtor_account_id, order.creditor_account_id)
+            debtor = self.accounts.accounts[order.debtor_account_id]
+            assert debtor.currency == event.currency == order.currency
+            limit = debtor.debit_max_minor
+            assert limit is not None and event.amount_minor <= limit, "more than the customer's tier allows"
         known.funds = FundsHeld
 
     def _check_declined(self, event: FundsDeclined) -> None:
