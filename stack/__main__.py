@@ -86,7 +86,7 @@ def show(stack: Stack) -> None:
         table.add_row(part.name, state, part.age, addresses(settings).get(part.name, ""))
     console.print(f"Weir runs {_WAYS[stack.way_name]}, with its data in {_short(settings.folder)}\n")
     console.print(table)
-    console.print("\none part's log: python -m stack logs NAME · anew: … restart NAME · stop it all: make down")
+    console.print("\nlog of one: python -m stack logs NAME · anew: … restart NAME · end: make down")
 
 
 def addresses(settings: StackSettings) -> dict[str, str]:
