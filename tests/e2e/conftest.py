@@ -29,7 +29,7 @@ class DemoRuns:
         return subprocess.run(
             [sys.executable, "-m", "demo", "--keep", *options],
             cwd=REPOSITORY,
-            env={**self._installation.environment, "COLUMNS": "200"},
+            env=self._installation.environment,
             capture_output=True,
             text=True,
             timeout=DEMO_SECONDS_MAX,
