@@ -29,6 +29,7 @@ status: $(READY) ## Show what runs
 	@$(PYTHON) -m stack status
 
 test: $(READY) $(ASYNCAPI) ## Run every test on real parts
+	@$(PYTHON) -m tests.browser
 	@$(PYTHON) -m tests
 
 check: $(READY) ## Style, types, generated documents

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from libs.common import ids
 from libs.common.service import Runtime
 from schemas.payments.events import Finding, PaymentBlocked, PaymentInitiated
+from tests.browser import find
 from tests.integration.compliance.scene import (
     ALIKE,
     LISTED,
@@ -24,7 +25,6 @@ from tests.integration.compliance.scene import (
     suspended,
 )
 
-CHROMIUM = os.environ.get("WEIR_CHROMIUM", "/usr/bin/chromium")
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> O'Brien"
 FINDINGS = (
     Finding(source="new_device", score=0.4, reason="first payment from this device"),
@@ -36,7 +36,7 @@ FINDINGS = (
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+            executable_path=find(), args=["--no-sandbox", "--disable-background-networking"]
         )
         yield browser
         browser.close()
