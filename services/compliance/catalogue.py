@@ -63,10 +63,11 @@ def live_catalogue(_: ComplianceSettings) -> LiveCatalogue:
 def _load(tx: Connection) -> Catalogue:
     if not lists.find_live_lists(tx):
         _begin_with_shipped_list(tx)
-    index = NameIndex(lists.load_parties(tx), version=lists.find_catalogue_version(tx))
+    live = lists.load_live_entries(tx)
+    index = NameIndex(live.parties, version=live.catalogue_version)
     index.warm_up()
-    label = " ".join(f"{live.list_name}:{live.import_id}" for live in lists.find_live_lists(tx))
-    return Catalogue(label=label, index=index)
+    versions = dict.fromkeys(f"{party.list_name}:{party.import_id}" for party in live.parties)
+    return Catalogue(label=" ".join(versions), index=index)
 
 
 def _begin_with_shipped_list(tx: Connection) -> None:

@@ -43,6 +43,13 @@ class LiveList(Record):
     party_count: int
 
 
+class LiveEntries(Record):
+    """What there is to be searched."""
+
+    catalogue_version: int
+    parties: tuple[SourcedParty, ...]
+
+
 def find_catalogue_version(tx: Connection) -> int:
     """The version of all lists together."""
     ((version,),) = fetch(tx, "SELECT version FROM catalogue")
@@ -61,17 +68,23 @@ def find_live_lists(tx: Connection) -> list[LiveList]:
     ]
 
 
-def load_parties(tx: Connection) -> list[SourcedParty]:
-    """Every entry of every live list."""
+def load_live_entries(tx: Connection) -> LiveEntries:
+    """Every entry of every live list, of which there is one at least, with the version that they are.
+
+    One statement, and so as of one moment: with an import between two of them, the entries of one version
+    would be taken for those of the next, and whoever is new on it would be cleared until the one after that.
+    """
     rows = fetch(
         tx,
-        """SELECT i.list_name, i.import_id, p.body FROM listed_parties p JOIN list_imports i USING (import_id)
+        """SELECT c.version, i.list_name, i.import_id, p.body
+             FROM catalogue c CROSS JOIN list_imports i JOIN listed_parties p USING (import_id)
             WHERE i.is_live ORDER BY i.list_name, p.entity_id""",
     )
-    return [
+    parties = tuple(
         SourcedParty(list_name=list_name, import_id=import_id, party=_decode(body))
-        for list_name, import_id, body in rows
-    ]
+        for _, list_name, import_id, body in rows
+    )
+    return LiveEntries(catalogue_version=rows[0][0], parties=parties)
 
 
 def lock_catalogue(tx: Connection) -> None:

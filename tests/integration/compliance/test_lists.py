@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -65,6 +66,24 @@ def test_an_imported_list_is_searched_at_once_and_a_retired_one_no_more(
     assert run("retire-list", "own").exit_code == 0
     assert outcomes(compliance, ["Tortov Grimbel"]) == ["clear"]
     assert run("retire-list", "own").exit_code == 1
+
+
+def test_a_list_imported_while_the_lists_are_loaded_is_searched_from_then_on(
+    compliance: Runtime, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("import-list", "own", write(tmp_path, FIRST))
+    fetch, imported = lists.fetch, []
+
+    def fetch_and_import(tx: Connection, statement: str, *parameters: Any) -> list[Any]:
+        found = fetch(tx, statement, *parameters)
+        if "listed_parties" in statement and not imported:
+            imported.append(run("import-list", "own", write(tmp_path, FIRST + "4,person,Quenby Harthwaite,,,,,,\n")))
+        return found
+
+    monkeypatch.setattr(lists, "fetch", fetch_and_import)
+    assert outcomes(compliance, ["Tortov Grimbel"]) == ["block"]
+    assert "4 entries" in imported[0].output
+    assert outcomes(compliance, ["Quenby Harthwaite"]) == ["block"]
 
 
 def test_a_broken_file_leaves_the_old_version_live_and_names_the_place(
