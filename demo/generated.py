@@ -16,8 +16,6 @@ MERCHANTS = 60
 PENNILESS_EVERY = 10
 """One person in so many has next to no money, and gives the underfunded orders."""
 DAYS = 28
-GENUINE_LABELLED_SHARE = 0.1
-"""Of the good payments; of the suspicious ones it is always found out what they were."""
 FICTIONAL_LIST = REPOSITORY / "services" / "compliance" / "lists" / "fictional.csv"
 
 SHARES: Mapping[Kind, float] = {
@@ -64,8 +62,7 @@ class Generated:
             yield makers[kind](chance, _at_daytime(chance, start, n / self._payments))
 
     def _good(self, chance: Random, at: datetime) -> Order:
-        label = False if chance.random() < GENUINE_LABELLED_SHARE else None
-        return self._order(chance, at, Kind.GOOD, self._payer(chance), _euros(chance, 4, 45), label=label)
+        return self._order(chance, at, Kind.GOOD, self._payer(chance), _euros(chance, 4, 45), label=False)
 
     def _suspicious(self, chance: Random, at: datetime) -> Order:
         """Far more than anyone here pays, now and then from abroad."""

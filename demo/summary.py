@@ -91,6 +91,7 @@ def addresses(console: Console, settings: StackSettings) -> None:
     for name in (PROPOSER, CONFIRMER):
         table.add_row(f"  sign in as {name}", settings.secrets.get(f"desk/{name}"))
     table.add_row("API key (read, write, staff)", settings.secrets.get("api-key/demo"))
+    table.add_row("Prometheus", f"http://{host}:{settings.prometheus_port}")
     table.add_row("Kafka", settings.kafka_bootstrap)
     table.add_row("schema registry", settings.registry_url)
     console.print(table)
