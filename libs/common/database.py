@@ -6,6 +6,7 @@ to update. Arrays travel in binary (`%b` with a cast such as `%b::uuid[]`): as t
 texts costs sixty times as much (measured in docs/decisions/0004-bulk-rows.md).
 """
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,8 @@ LOCK_TIMEOUT = "10s"
 STATEMENT_TIMEOUT = "30s"
 IDLE_TIMEOUT = "60s"
 
+_UUID_BYTES = 16
+
 
 def create(url: str, *, pool_size: int = 8, application_name: str = "weir") -> Engine:
     """An engine whose connections give up rather than wait for ever, and read uuids as text."""
@@ -36,6 +39,7 @@ def create(url: str, *, pool_size: int = 8, application_name: str = "weir") -> E
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
+        hide_parameters=True,
         connect_args={
             "application_name": application_name,
             "connect_timeout": 5,
@@ -64,6 +68,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             yield tx
     except (psycopg.Error, SQLAlchemyError) as error:
         if is_poison(error):
+            _withhold_values(error)
             raise
         # Its neighbours in the pool have most likely died with it: none of them is tried again.
         engine.dispose(close=False)
@@ -72,20 +77,37 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 def execute(tx: Connection, statement: str, parameters: Sequence[Any] = ()) -> int:
     """Run one statement with `%s` parameters; return how many rows it touched."""
-    return _driver(tx).execute(statement.encode(), parameters or None).rowcount
+    with _unfit_values():
+        return _driver(tx).execute(statement.encode(), parameters or None).rowcount
 
 
 def fetch(tx: Connection, statement: str, parameters: Sequence[Any] = (), *, binary: bool = False) -> list[Any]:
     """The rows of one query with `%s` parameters. Binary pays where there are large bytea columns."""
-    return _driver(tx).execute(statement.encode(), parameters or None, binary=binary).fetchall()
+    with _unfit_values():
+        return _driver(tx).execute(statement.encode(), parameters or None, binary=binary).fetchall()
 
 
 def copy(tx: Connection, statement: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert rows by `COPY … FROM STDIN (FORMAT BINARY)`; `types` are the columns' Postgres types."""
-    with _driver(tx).cursor() as cursor, cursor.copy(statement.encode()) as stream:
+    with _unfit_values(), _driver(tx).cursor() as cursor, cursor.copy(statement.encode()) as stream:
         stream.set_types(types)
         for row in rows:
             stream.write_row(row)
+
+
+@contextmanager
+def _unfit_values() -> Iterator[None]:
+    """A value that can't be made into its column's type: what Postgres would call class 22, had it come so far."""
+    try:
+        yield
+    except (ValueError, OverflowError, struct.error) as error:
+        raise psycopg.DataError(f"a value does not fit its column: {error}") from error
+
+
+def _withhold_values(error: Exception) -> None:
+    """Leave of Postgres' message what is wrong, and not the row: it goes to logs, where nobody's name belongs."""
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        error.args = (error.diag.message_primary,)
 
 
 def _driver(tx: Connection) -> psycopg.Connection[Any]:
@@ -106,7 +128,10 @@ class _BinaryUuidDumper(Dumper):
     oid = postgres.types["uuid"].oid
 
     def dump(self, obj: str) -> bytes:
-        return bytes.fromhex(obj.replace("-", ""))
+        value = bytes.fromhex(obj.replace("-", ""))
+        if len(value) != _UUID_BYTES:
+            raise ValueError(f"not a UUID: {obj!r}")
+        return value
 
 
 def _keep_uuids_as_text(connection: psycopg.Connection[Any], _: object) -> None:

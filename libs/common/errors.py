@@ -24,6 +24,9 @@ def is_poison(error: BaseException) -> bool:
     """Whether an error was the message's fault. Raised by Postgres: SQLSTATE classes 22 and 23 only."""
     if isinstance(error, DBAPIError):
         return is_poison(error.orig) if error.orig is not None else False
+    if isinstance(error, psycopg.DataError):
+        # Class 22, and the same faults found by the driver before Postgres could: those have no SQLSTATE.
+        return True
     if isinstance(error, psycopg.Error):
         return (error.sqlstate or "")[:2] in _POISON_CLASSES
     return isinstance(error, Poison)

@@ -17,6 +17,7 @@ POISON = [
     errors.NumericValueOutOfRange,
     errors.CharacterNotInRepertoire,
     errors.StringDataRightTruncation,
+    psycopg.DataError,
 ]
 OUTAGES = [
     errors.DeadlockDetected,
