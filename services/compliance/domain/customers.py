@@ -24,7 +24,7 @@ from services.compliance.domain.case import (
     CustomerFacts,
 )
 from services.compliance.domain.work import Customer, CustomerStatus, Work
-from services.compliance.matching.screening import ENCRYPTED, Subject, Verdict, worst
+from services.compliance.matching.screening import ENCRYPTED, Subject, Verdict
 
 TIER_NAME_ONLY = 1
 """Screened by name: what little can be told about this person."""
@@ -91,24 +91,29 @@ _STATUS_BY_OUTCOME = {
 
 
 def rescreen(work: Work, command: RescreenCustomer, at: datetime) -> Sequence[Event]:
-    """Look a customer up again after the lists have changed: only what nobody has decided on counts."""
+    """Look a customer up again after the lists have changed: only what nobody has decided on counts.
+
+    Whoever waits for people because of an entry is shown to them without it when it is gone: else nobody could
+    approve a customer that was restricted by a mistake in a list.
+    """
     customer = work.customers.get(command.customer_id)
     if customer is None or customer.catalogue_version >= work.parties.index.version:
         return []
-    verdict = customer.verdict if customer.subject is None else work.parties.verdict(customer.subject, at)
+    verdict = customer.verdict
+    if customer.subject is not None:
+        verdict = work.parties.verdict(customer.subject, at, ruled_out=customer.cleared)
     customer = replace(customer, verdict=verdict, catalogue_version=work.parties.index.version)
-    outcome = worst([hit.outcome for hit in customer.open_hits])
-    if outcome is ScreeningOutcome.CLEAR or customer.status is CustomerStatus.REFUSED:
-        work.customers.put(customer.customer_id, customer)
+    work.customers.put(customer.customer_id, customer)
+    if verdict.unscreenable is not None or customer.status is CustomerStatus.REFUSED:
         return []
-    news = replace(verdict, outcome=outcome, hits=customer.open_hits)
     if customer.status is not CustomerStatus.VERIFIED:
-        work.customers.put(customer.customer_id, customer)
-        return _ask_people(work, customer, news, CaseReason.LIST_CHANGED, at)
+        return _ask_people(work, customer, verdict, CaseReason.LIST_CHANGED, at)
+    if verdict.outcome is ScreeningOutcome.CLEAR:
+        return []
     work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.RESTRICTED))
     return [
         CustomerRestricted(customer_id=customer.customer_id, restricted_at=at),
-        *_ask_people(work, customer, news, CaseReason.LIST_CHANGED, at),
+        *_ask_people(work, customer, verdict, CaseReason.LIST_CHANGED, at),
     ]
 
 
@@ -132,7 +137,7 @@ def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseRe
     facts = CustomerFacts(kind=customer.kind, subject=customer.subject, verdict=verdict, reasons=(reason,))
     known = work.cases.get(customer_case_id(customer.customer_id))
     if known is not None and not known.has_ended:
-        if facts != known.customer:
+        if known.customer is None or not _says_the_same(verdict, known.customer.verdict):
             work.change_evidence(replace(known, customer=facts), at)
         return []
     case = Case(
@@ -154,6 +159,15 @@ def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseRe
             opened_at=at,
         )
     ]
+
+
+def _says_the_same(verdict: Verdict, known: Verdict) -> bool:
+    """Whether the same entries are hit in the same way: a new version of a list alone is no news."""
+
+    def said(verdict: Verdict) -> Verdict:
+        return replace(verdict, hits=tuple(replace(hit, import_id=0) for hit in verdict.hits))
+
+    return said(verdict) == said(known)
 
 
 def _verified(customer: Customer, at: datetime) -> CustomerVerified:

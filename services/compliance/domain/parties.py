@@ -1,6 +1,6 @@
 """Parties once screened, and remembered: who is known costs a look-up, who is not is searched for once. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
@@ -29,12 +29,14 @@ class Parties:
         self._remember_for = remember_for
         self._screened: dict[str, ScreenedParty] = {}
 
-    def verdict(self, subject: Subject, at: datetime) -> Verdict:
-        """What screening says about a party.
+    def verdict(self, subject: Subject, at: datetime, *, ruled_out: Collection[str] = ()) -> Verdict:
+        """What screening says about a party, but for entries that people have ruled out: then nothing is remembered.
 
         Searched for here, in the decision, and not for a whole batch at once: a name that breaks the
         matcher then costs its own message, and no other.
         """
+        if ruled_out:
+            return screen(self.index, subject, ruled_out=ruled_out)
         key = party_key(subject, self.index.version)
         known = self._remembered.get(key)
         if known is not None:

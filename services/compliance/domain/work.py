@@ -17,7 +17,7 @@ from schemas.compliance.events import (
 )
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseStatus, act_of
 from services.compliance.domain.parties import Parties
-from services.compliance.matching.screening import Hit, Subject, Verdict
+from services.compliance.matching.screening import Subject, Verdict
 
 
 class CustomerStatus(StrEnum):
@@ -71,11 +71,6 @@ class Customer(Record, omit_defaults=True):
     catalogue_version: int
     """The version of all lists it was last screened against."""
     sequence: int = 0
-
-    @property
-    def open_hits(self) -> tuple[Hit, ...]:
-        """The hits on which nobody has decided yet."""
-        return tuple(hit for hit in self.verdict.hits if hit.reference not in self.cleared)
 
 
 class BlockedProperty(Record):

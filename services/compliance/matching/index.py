@@ -103,7 +103,7 @@ class NameIndex:
             self._alike[text] = alike
         return alike
 
-    def candidates(self, words: Sequence[Word]) -> list[int]:
+    def candidates(self, words: Sequence[Word], *, at_most: int = CANDIDATES_MAX) -> list[int]:
         """The numbers of the names that may be alike, the most alike first."""
         parts = [self._names_with(word.text) for word in words if word.kind is not WordKind.INITIAL]
         parts += [self._names_with_joined(one.text + other.text) for one, other in pairwise(words)]
@@ -117,7 +117,7 @@ class NameIndex:
         paired = np.minimum(shared[numbers], np.minimum(asked, listed))
         scores = score(paired, paired, asked - paired, listed - paired)
         likely = np.flatnonzero(scores >= CANDIDATE_SCORE_MIN)
-        order = np.argsort(-scores[likely], kind="stable")[:CANDIDATES_MAX]
+        order = np.argsort(-scores[likely], kind="stable")[:at_most]
         return [int(number) for number in numbers[likely[order]]]
 
     def warm_up(self) -> None:

@@ -10,17 +10,17 @@ make a hit strong enough to block: a name is borne by many.
 How the figures were found, and what they cost in misses and false alarms, is in README.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from libs.common.record import Record
 from schemas.compliance.events import ScreeningOutcome, UnscreenableReason
 from services.compliance.lists.birth import BirthEvidence, BirthSpan, compare_births, parse_birth
 from services.compliance.lists.listed import ListedParty, NameStrength, PartyKind
 from services.compliance.matching.compare import Comparison, Pair, Pairing, compare
-from services.compliance.matching.index import IndexedName, NameIndex, SourcedParty, Word
+from services.compliance.matching.index import CANDIDATES_MAX, IndexedName, NameIndex, SourcedParty, Word
 from services.compliance.matching.words import WordKind
 
-MATCHER_VERSION = 1
+MATCHER_VERSION = 2
 """Raised with every change that could change an answer: what is remembered from before then no longer counts."""
 
 REVIEW_SCORE = 0.84
@@ -31,8 +31,8 @@ BLOCK_NAME_SCORE = 0.95
 SAME_NAME = 0.97
 """What names reach that differ in spelling only."""
 RARE_WORDS_TO_BLOCK = 2
-HITS_MAX = 10
-"""The hits of a party that are kept and shown, the strongest first."""
+HITS_MAX = CANDIDATES_MAX
+"""The hits of a party that are kept and shown, the strongest first: all there can be, for who decides must see all."""
 
 BIRTH_POINTS = {
     BirthEvidence.UNKNOWN: 0.0,
@@ -46,7 +46,8 @@ COUNTRY_POINTS = 0.01
 OTHER_BIRTH_OF_COMMON_NAME_POINTS = -0.20
 """Of two John Smiths born thirty years apart, the one is not the other."""
 NOT_A_PERSON_POINTS = -0.20
-"""For what is born, but listed as a company or a ship."""
+"""For what is born, but listed as a company or a ship. Not for an organisation's whole name: who orders a payment can
+say of any payee that it was born."""
 
 
 class Subject(Record, omit_defaults=True):
@@ -107,18 +108,24 @@ def worst(outcomes: Sequence[ScreeningOutcome]) -> ScreeningOutcome:
     return max(outcomes, key=_SEVERITY.__getitem__, default=ScreeningOutcome.CLEAR)
 
 
-def screen(index: NameIndex, subject: Subject) -> Verdict:
-    """Compare a party with every listed name."""
+def screen(index: NameIndex, subject: Subject, *, ruled_out: Collection[str] = ()) -> Verdict:
+    """Compare a party with every listed name.
+
+    Entries that people have ruled out (by their references) make room for others, and are no hits again unless
+    they must block: nobody was asked about that.
+    """
     words = index.words(subject.name)
     if not words:
         return UNREADABLE
     born = subject.born
     found: dict[int, Hit] = {}
-    for number in index.candidates(words):
+    for number in index.candidates(words, at_most=CANDIDATES_MAX * (1 + len(ruled_out))):
         name = index.names[number]
         hit = _judge(index, subject, born, words, name)
+        if hit is None or (hit.reference in ruled_out and hit.outcome is not ScreeningOutcome.BLOCK):
+            continue
         known = found.get(name.party_number)
-        if hit is not None and (known is None or _strength(hit) > _strength(known)):
+        if known is None or _strength(hit) > _strength(known):
             found[name.party_number] = hit
     if not found:
         return CLEAR
@@ -140,7 +147,7 @@ def _judge(
     birth = compare_births(born, source.party.births)
     is_same_country = subject.country is not None and subject.country in source.party.countries
     score = _with_evidence(comparison, source.party, birth, is_same_country, is_born=born is not None)
-    if score < _score_needed(name, source.party.kind, comparison, birth):
+    if score < _score_needed(name, source.party, comparison, birth):
         return None
     is_blocked = _may_block(comparison, name, birth, is_same_country)
     return Hit(
@@ -163,13 +170,17 @@ def _with_evidence(
     points = BIRTH_POINTS[birth] + (COUNTRY_POINTS if is_same_country else 0.0)
     if birth is BirthEvidence.DIFFERENT and not any(pair.is_rare for pair in comparison.pairs):
         points = OTHER_BIRTH_OF_COMMON_NAME_POINTS
-    if is_born and party.kind is not PartyKind.PERSON:
+    if is_born and party.kind is not PartyKind.PERSON and not _is_organisations_name(comparison, party):
         points += NOT_A_PERSON_POINTS
     # Evidence never makes a name the same that isn't.
     return min(comparison.score + points, 1.0 if comparison.score == 1.0 else 0.99)
 
 
-def _score_needed(name: IndexedName, kind: PartyKind, comparison: Comparison, birth: BirthEvidence) -> float:
+def _is_organisations_name(comparison: Comparison, party: ListedParty) -> bool:
+    return party.kind is PartyKind.ORGANISATION and comparison.is_full and comparison.score >= SAME_NAME
+
+
+def _score_needed(name: IndexedName, party: ListedParty, comparison: Comparison, birth: BirthEvidence) -> float:
     """What a score must be for a hit: more for names that are weak, and no score is enough for one common word."""
     is_weak, is_supported = name.listed.strength is NameStrength.WEAK, birth is BirthEvidence.SAME_DAY
     telling = [pair for pair in comparison.pairs if pair.is_telling]
@@ -177,8 +188,7 @@ def _score_needed(name: IndexedName, kind: PartyKind, comparison: Comparison, bi
     if (len(telling) < 2 or not names) and not is_supported:
         is_rare = any(pair.is_rare for pair in telling)
         # "Al-Qaida" is common on lists, and nowhere else; "General Trading" is common everywhere.
-        is_same_organisation = kind is PartyKind.ORGANISATION and comparison.is_full and comparison.score >= SAME_NAME
-        if is_weak or not telling or not (is_rare or is_same_organisation):
+        if is_weak or not telling or not (is_rare or _is_organisations_name(comparison, party)):
             return _NEVER
     return WEAK_NAME_SCORE if is_weak and not is_supported else REVIEW_SCORE
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection
 from typer.testing import CliRunner, Result
 
+from libs.common.database import fetch
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseOpened, CustomerRestricted, CustomerVerified
 from services.compliance import commands, queries
@@ -72,7 +73,7 @@ def test_a_list_imported_while_the_lists_are_loaded_is_searched_from_then_on(
     compliance: Runtime, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("import-list", "own", write(tmp_path, FIRST))
-    fetch, imported = lists.fetch, []
+    imported: list[Result] = []
 
     def fetch_and_import(tx: Connection, statement: str, *parameters: Any) -> list[Any]:
         found = fetch(tx, statement, *parameters)
@@ -80,7 +81,7 @@ def test_a_list_imported_while_the_lists_are_loaded_is_searched_from_then_on(
             imported.append(run("import-list", "own", write(tmp_path, FIRST + "4,person,Quenby Harthwaite,,,,,,\n")))
         return found
 
-    monkeypatch.setattr(lists, "fetch", fetch_and_import)
+    monkeypatch.setattr("services.compliance.store.lists.fetch", fetch_and_import)
     assert outcomes(compliance, ["Tortov Grimbel"]) == ["block"]
     assert "4 entries" in imported[0].output
     assert outcomes(compliance, ["Quenby Harthwaite"]) == ["block"]

@@ -184,3 +184,57 @@ def test_news_about_a_customer_under_review_takes_a_proposal_back() -> None:
 
 def test_looking_at_a_customer_nobody_knows_changes_nothing() -> None:
     assert Office().decide(RESCREEN) == []
+
+
+def test_a_customer_with_many_hits_is_shown_all_of_them_and_the_next_one_too() -> None:
+    many = HEADER + "".join(f"{number},person,Dmitrun Varkoskiy,,,,,,\n" for number in range(1, 16))
+    office = Office(many)
+    office.decide(registered("Dmitrum Varkoskiy"))
+    assert len(office.case().customer.verdict.hits) == 15  # type: ignore[union-attr]
+    decide(office, CaseDecision.APPROVE)
+    office.switch_to(many + '99,person,"VARKOSKY, Dmitrun",,,,,,\n')
+    restricted, _ = office.decide(RESCREEN)
+    assert isinstance(restricted, CustomerRestricted)
+    assert [hit.entity_id for hit in office.case().customer.verdict.hits] == ["99"]  # type: ignore[union-attr]
+
+
+def test_what_people_have_cleared_is_a_case_again_when_it_must_block() -> None:
+    office = Office()
+    office.decide(registered(ALIKE, birth_date="1968-03-15"))
+    decide(office, CaseDecision.APPROVE)
+    office.switch_to(LIST.replace("1968-03-14", "1968-03-15").replace('"VARKOSKY, Dmitrun"', ALIKE))
+    restricted, _ = office.decide(RESCREEN)
+    assert isinstance(restricted, CustomerRestricted)
+    assert office.case().is_about_listed_party
+
+
+@pytest.mark.parametrize("name", [ORDINARY, "Zarifan Qandarus"])
+def test_who_was_restricted_by_a_mistake_in_a_list_may_be_approved_once_it_is_mended(name: str) -> None:
+    office = Office()
+    office.decide(registered(name))
+    office.switch_to(NEWLY_BLOCKED + "4,person,Ann Miller,,,,,,\n")
+    office.decide(RESCREEN)
+    office.switch_to(LIST)
+    assert office.decide(RESCREEN) == []
+    assert not office.case().is_about_listed_party
+    assert isinstance(decide(office, CaseDecision.APPROVE)[1], CustomerVerified)
+
+
+def test_a_new_version_of_a_list_that_says_the_same_leaves_a_proposal_alone() -> None:
+    office = Office()
+    office.decide(registered(ALIKE))
+    case_id = office.case().case_id
+    office.decide(TakeCase(case_id=case_id, actor="ann", version=1))
+    office.decide(ProposeDecision(case_id=case_id, actor="ann", version=2, decision=CaseDecision.APPROVE, note="seen"))
+    office.switch_to(LIST + "3,person,Someone Else,,,,,,\n")
+    assert office.decide(RESCREEN) == []
+    assert office.case().status is CaseStatus.PROPOSED
+
+
+def test_who_could_not_be_screened_and_was_approved_stays_so_when_lists_change() -> None:
+    office = Office()
+    office.decide(registered("???"))
+    decide(office, CaseDecision.APPROVE)
+    office.switch_to(NEWLY_LISTED)
+    assert office.decide(RESCREEN) == []
+    assert status(office) is CustomerStatus.VERIFIED

@@ -30,6 +30,7 @@ LIST = """entity_id,kind,name,aliases,weak_aliases,birth_dates,countries,program
 7,organisation,VOLNA ELECTROCHEMICAL LIMITED LIABILITY COMPANY,,,,RU,,
 8,person,"AL-ZARIQI, Mohammed Ali",,Abu Z,1975,IQ,,
 9,organisation,VOLNAGRAD CORP,,,,,,
+10,vessel,GRIMBELSUND,,,,PA,,
 """
 
 
@@ -82,6 +83,9 @@ def score(index: NameIndex, asked: str, listed: str) -> float:
         ("John Smith", "1960", "US", REVIEW),
         ("Muqtadir Hassan Abdul Zarifan", None, None, REVIEW),
         ("Volna Electrochemical LLC", None, None, BLOCK),
+        # Who orders a payment may say of any payee that it was born
+        ("Volna Electrochemical LLC", "1980-01-01", None, BLOCK),
+        ("Volnagrad", "1980-01-01", None, REVIEW),
         # Clear: another name, or too little of one
         ("John Smith", "1990-01-01", None, CLEAR),
         ("George Bush", None, None, CLEAR),
@@ -93,7 +97,7 @@ def score(index: NameIndex, asked: str, listed: str) -> float:
         ("Dima", None, None, CLEAR),
         ("Mohammed Ali", None, None, CLEAR),
         ("Acme Corp", None, None, CLEAR),
-        ("Volnagrad", "1980-01-01", None, CLEAR),
+        ("Grimbelsund", "1980-01-01", None, CLEAR),
         ("Maria Garcia", None, None, CLEAR),
     ],
 )
