@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine
 
 from libs.common import envelope, ids, outbox
@@ -127,7 +128,8 @@ def _decide(handlers: Handlers, state: State, message: Message, encode: Callable
         )
         for row in rows:
             outbox.require_size(row)
-    except Outage:
+    except (Outage, MemoryError):
+        # A machine that is out of memory says nothing about the message.
         raise
     except Exception as error:
         state.forget()
@@ -162,6 +164,14 @@ class UnitOfWork:
         Raises Outage when nothing, or nothing known, was committed; psycopg.Error of SQLSTATE classes 22
         and 23 when a message of the batch can't be stored, with nothing committed either.
         """
+        try:
+            return self._run(messages, claim)
+        except UniqueViolation:
+            # Another transaction may have inserted the same row meanwhile. If so it has been committed by now, and
+            # whoever looks again finds it; only what is refused a second time is the message's own fault.
+            return self._run(messages, claim)
+
+    def _run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
         handlers = self._handlers
         reach_in_role("before_claim")
         with transaction(self._engine) as tx:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from threading import Event as Flag
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common import idempotency
 from libs.common.batch import Decided, UnitOfWork
@@ -48,7 +50,7 @@ class Sweep:
         self._unit = unit
         self._find_due = find_due
         self._idempotency_days = idempotency_days
-        self._pruned_at = 0.0
+        self._prune_at = 0.0
 
     def run(self, stop: Flag) -> None:
         while not stop.is_set():
@@ -68,11 +70,26 @@ class Sweep:
         find_due, now = self._find_due, datetime.now(UTC)
         due = self._unit.administer(lambda tx: find_due(tx, now, DUE_MAX))
         if due:
-            self._unit.run(due, NoClaim())
+            self._apply(due)
         return len(due)
 
+    def _apply(self, due: Sequence[Message]) -> None:
+        """Run what is due. What can't be stored is found by halving, and never fails its neighbours."""
+        try:
+            self._unit.run(due, NoClaim())
+        except (psycopg.Error, SQLAlchemyError) as error:
+            if len(due) == 1:
+                log.error("a due decision could not be stored", exc_info=error, extra={"message_id": due[0].message_id})
+            else:
+                middle = len(due) // 2
+                self._apply(due[:middle])
+                self._apply(due[middle:])
+
     def _prune(self) -> None:
-        if time.monotonic() < self._pruned_at + PRUNE_SECONDS:
+        if time.monotonic() < self._prune_at:
             return
-        self._pruned_at = time.monotonic()
-        self._unit.administer(lambda tx: idempotency.prune(tx, days=self._idempotency_days, rows_max=PRUNED_MAX))
+        pruned = self._unit.administer(
+            lambda tx: idempotency.prune(tx, days=self._idempotency_days, rows_max=PRUNED_MAX)
+        )
+        # Where more are added in a minute than one pass removes, the next pass must not wait for the next minute.
+        self._prune_at = time.monotonic() + (PRUNE_SECONDS if pruned < PRUNED_MAX else 0)

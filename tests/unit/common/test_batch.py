@@ -85,11 +85,12 @@ def test_an_event_too_large_for_kafka_is_dead_before_it_is_written() -> None:
     assert isinstance(result.error, outbox.ValueTooLarge)
 
 
-def test_an_outage_while_encoding_is_nobodys_fault() -> None:
+@pytest.mark.parametrize("fault", [Outage("the registry"), MemoryError()])
+def test_an_outage_while_deciding_is_nobodys_fault(fault: Exception) -> None:
     def away(_: Event) -> bytes:
-        raise Outage("the registry")
+        raise fault
 
-    with pytest.raises(Outage):
+    with pytest.raises(type(fault)):
         decide_all(HANDLERS, tally(), [message("a", 1)], away)
 
 
