@@ -89,7 +89,7 @@ class Codec:
     def _reader(self, schema_id: int) -> Reader | None:
         declared = self._registry.schema(schema_id)
         if declared is None:
-            raise Undecodable(f"the registry knows no schema {schema_id}")
+            raise Undecodable(f"the registry knows no Avro schema {schema_id}")
         event_type = self._types.get(f"{declared.get('namespace')}.{declared.get('name')}")
         if event_type is None:
             return None

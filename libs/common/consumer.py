@@ -38,8 +38,10 @@ PROBE_SECONDS = 1.0
 """How long a broker that was away may take to say that it is back."""
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 5.0
-HINT_SECONDS = 5.0
-"""Between two commits of offsets to the broker, where only lag tools read them."""
+TELL_SECONDS = 5.0
+"""Between two looks at how far we are and how much is left, for tools and for Prometheus."""
+RECLAIM_SECONDS = 15.0
+"""How long a partition that someone moved is left alone: longer than it takes to hear that it is no longer ours."""
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +119,10 @@ class Consumer:
         self._stop = Flag()
         self._is_paused = False
         self._carried: list[KafkaRecord] = []
-        self._hinted_at = 0.0
+        self._reclaim_at: dict[inbox.TopicPartition, float] = {}
+        self._newest: dict[str, float] = {}
+        self._started_at = time.time()
+        self._told_at = 0.0
         self._is_working = False
         self._is_broker_away = False
 
@@ -142,10 +147,16 @@ class Consumer:
 
     def run_once(self) -> int:
         """Take what is there, apply it, and return how many records that was."""
+        self._reclaim()
         records = self._poll()
         if records:
             self._patiently(lambda: self._apply(self._take_all(records)))
+            self._newest.update((str(record.topic()), record.timestamp()[1] / 1000) for record in records)
+        if time.monotonic() >= self._told_at + TELL_SECONDS:
+            self._told_at = time.monotonic()
+            self._patiently(self._keep_place)
             self._hint()
+            self._measure()
         if self._is_broker_away:
             self._is_broker_away = not records and not self._broker_answers()
         return len(records)
@@ -255,15 +266,49 @@ class Consumer:
             self._positions[partition] = replace(self._positions[partition], progress=moved)
 
     def _find_out(self, partitions: Iterable[inbox.TopicPartition]) -> None:
-        """Someone moved these: another consumer, or we ourselves in a commit whose answer was lost."""
+        """Someone moved these: another consumer, we ourselves in a commit whose answer was lost, or a failover."""
         stored = self._unit.administer(lambda tx: inbox.load_progress(tx, self._handlers.service))
         for partition in partitions:
-            position, now = self._positions.get(partition), stored[partition]
-            if position is None or now.epoch != position.progress.epoch:
+            position, now = self._positions.get(partition), stored.get(partition)
+            if position is None:
+                continue
+            if now is None or now.epoch != position.progress.epoch:
                 log.warning("another consumer has taken a partition over", extra={"partition": partition})
-                self._positions.pop(partition, None)
+                self._drop(partition)
+                self._reclaim_at[partition] = time.monotonic() + RECLAIM_SECONDS
+            elif now.next_offset < position.progress.next_offset:
+                # A standby that lagged has taken the database's place: what it doesn't know must be read again.
+                log.error("the database has forgotten how far we were", extra={"partition": partition})
+                self._drop(partition)
+                self._reclaim_at[partition] = 0.0
             else:
                 self._positions[partition] = Position(progress=now, read_offset=now.next_offset)
+
+    def _drop(self, partition: inbox.TopicPartition) -> None:
+        """Stand nowhere in a partition, and forget what was read ahead of it: its successor begins where it stands."""
+        self._positions.pop(partition, None)
+        self._reclaim_at.pop(partition, None)
+        self._carried = [r for r in self._carried if (r.topic(), r.partition()) != partition]
+
+    def _keep_place(self) -> None:
+        """Store how far we are where nothing was of interest: a log cut short behind us must not look like a loss."""
+        behind = {p: position for p, position in self._positions.items() if _is_ahead(position)}
+        if behind:
+            progress = [
+                replace(
+                    position.progress,
+                    previous_offset=position.progress.next_offset,
+                    next_offset=position.read_offset,
+                )
+                for position in behind.values()
+            ]
+            try:
+                self._unit.administer(lambda tx: inbox.claim(tx, self._handlers.service, [], progress))
+            except FencedError as error:
+                self._find_out(error.partitions)
+                raise Outage(str(error)) from error
+            for moved in progress:
+                self._positions[moved.topic, moved.partition] = Position(progress=moved, read_offset=moved.next_offset)
 
     # Waiting
 
@@ -317,6 +362,29 @@ class Consumer:
         for partition, progress in owned.items():
             self._positions[partition] = Position(progress=progress, read_offset=progress.next_offset)
 
+    def _reclaim(self) -> None:
+        """Take over again what someone moved and the group still says is ours.
+
+        Whoever moved it had been thrown out of the group and did not know it yet; nobody else will read it.
+        """
+        due = [partition for partition, at in self._reclaim_at.items() if time.monotonic() >= at]
+        if due:
+            assigned = {(p.topic, p.partition) for p in self._kafka.assignment()}
+            ours = [TopicPartition(*partition) for partition in due if partition in assigned]
+            # Not by polling: no partition may go while it is being taken.
+            self._patiently(lambda: self._take_over_and_seek(ours), wait=self._stop.wait)
+            for partition in due:
+                self._reclaim_at.pop(partition, None)
+
+    def _take_over_and_seek(self, partitions: Sequence[TopicPartition]) -> None:
+        self._take_over(partitions)
+        for partition in partitions:
+            partition.offset = self._positions[partition.topic, partition.partition].read_offset
+            try:
+                self._kafka.seek(partition)
+            except KafkaException as error:
+                raise Outage(f"the broker: {error}") from error
+
     def _first_offset(self, partition: TopicPartition) -> int:
         try:
             low, _ = self._kafka.get_watermark_offsets(partition, timeout=5)
@@ -326,27 +394,39 @@ class Consumer:
 
     def _on_revoke(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
-            self._positions.pop((partition.topic, partition.partition), None)
+            self._drop((partition.topic, partition.partition))
         self._metrics.rebalances.inc()
 
     # Telling others
 
     def _hint(self) -> None:
         """Tell the broker how far we are, for lag tools. Nothing depends on it."""
-        if time.monotonic() < self._hinted_at + HINT_SECONDS:
-            return
-        self._hinted_at = time.monotonic()
         offsets = [TopicPartition(*partition, position.read_offset) for partition, position in self._positions.items()]
         try:
             self._kafka.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             log.debug("the hint was not taken", extra={"error": str(error)})
 
+    def _measure(self) -> None:
+        """Tell Prometheus how much is left of what is ours, by what the client last heard from the broker."""
+        left = dict.fromkeys(self._topics, 0)
+        for (topic, number), position in self._positions.items():
+            _, high = self._kafka.get_watermark_offsets(TopicPartition(topic, number), cached=True)
+            left[topic] += max(0, high - position.read_offset)
+        for topic, count in left.items():
+            self._metrics.lag_records.labels(topic).set(count)
+            age = time.time() - self._newest.get(topic, self._started_at)
+            self._metrics.lag_seconds.labels(topic).set(age if count else 0)
+
     def _on_error(self, error: KafkaError) -> None:
         self._metrics.kafka_errors.inc()
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._is_broker_away = True
         log.debug("kafka", extra={"error": error.str()})
+
+
+def _is_ahead(position: Position) -> bool:
+    return position.read_offset > position.progress.next_offset
 
 
 def _ends(taken: Iterable[Taken]) -> dict[inbox.TopicPartition, int]:

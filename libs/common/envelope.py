@@ -57,9 +57,10 @@ def trace_of(headers: Mapping[str, str], *, fallback_id: str) -> Trace:
 
 
 def time_of(message: Message) -> datetime | None:
-    """When the event was caused, if its headers tell."""
+    """When the event was caused, if its headers tell: a time without a zone tells nothing."""
     headers = dict(message.source.headers) if message.source else {}
     try:
-        return datetime.fromisoformat((headers.get(TIME) or b"").decode())
+        time = datetime.fromisoformat((headers.get(TIME) or b"").decode())
     except ValueError:
         return None
+    return time if time.tzinfo is not None else None

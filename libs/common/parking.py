@@ -38,6 +38,9 @@ PARKED_MESSAGES = Table(
     Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
+KEY_BYTES_MAX = 1_000
+"""What an index takes. No service of ours has longer keys, so what has comes from elsewhere and parks nothing."""
+
 
 def parked_among(tx: Connection, messages: Sequence[Message]) -> set[str]:
     """Those keys of a batch that are parked now, locked against being released meanwhile."""

@@ -1,10 +1,10 @@
 """From bytes to messages: what the consumer reads from a topic, and a replay from what was kept of one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from libs.common import envelope, ids
+from libs.common import envelope, ids, parking
 from libs.common.batch import Handlers, Unreadable
 from libs.common.codec import Codec, Undecodable
 from libs.common.message import Message, Source
@@ -45,9 +45,14 @@ class Receiver:
             received_at=received_at,
             trace=envelope.trace_of(headers, fallback_id=message_id),
             key=printable((source.key or b"").decode(errors="replace")),
-            parks_key=self._handlers.parks_keys and envelope.is_from(headers, service=source.topic.partition(".")[0]),
+            parks_key=self._handlers.parks_keys and _is_ours(source, headers),
             source=source,
         )
+
+
+def _is_ours(source: Source, headers: Mapping[str, str]) -> bool:
+    is_key_ours = len(source.key or b"") <= parking.KEY_BYTES_MAX
+    return is_key_ours and envelope.is_from(headers, service=source.topic.partition(".")[0])
 
 
 def place_id(source: Source) -> str:

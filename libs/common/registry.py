@@ -12,6 +12,7 @@ from libs.common.errors import Outage
 from libs.common.events import Contract
 
 COMPATIBILITY = "FULL_TRANSITIVE"
+_AVRO = "AVRO"
 _TIMEOUT_SECONDS = 5
 
 
@@ -57,16 +58,17 @@ class Registry:
             return found.schema_id
 
     def schema(self, schema_id: int) -> dict[str, Any] | None:
-        """The schema behind an id met on a topic; None when the registry doesn't know it."""
+        """The schema behind an id met on a topic; None when the registry knows none that is an Avro record's."""
         with _Outages():
             try:
-                text = self._client.get_schema(schema_id).schema_str
+                found = self._client.get_schema(schema_id)
             except SchemaRegistryError as error:
                 if error.http_status_code == 404:
                     return None
                 raise
-            assert text is not None
-            parsed = json.loads(text)
+            if found.schema_type != _AVRO or found.schema_str is None:
+                return None
+            parsed = json.loads(found.schema_str)
             return parsed if isinstance(parsed, dict) else None
 
     def _require_compatibility(self) -> None:
@@ -90,16 +92,17 @@ class Registry:
 
 
 class _Outages:
-    """Turns "nobody answers" and "the server failed" into Outage; lets refusals through."""
+    """Turns "nobody answers", and every answer that the caller has no meaning for, into Outage."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, httpx.TransportError):
             raise Outage(f"the schema registry does not answer: {error}") from error
-        if isinstance(error, SchemaRegistryError) and error.http_status_code >= 500:
+        if isinstance(error, SchemaRegistryError):
+            # The server's failure, or a refusal that is no schema's fault: too many requests, no permission.
             raise Outage(f"the schema registry failed: {error}") from error
 
 
 def _schema(contract: Contract) -> Schema:
-    return Schema(json.dumps(contract.schema), "AVRO")
+    return Schema(json.dumps(contract.schema), _AVRO)

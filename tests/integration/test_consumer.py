@@ -10,12 +10,14 @@ import psycopg
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from prometheus_client import generate_latest
 
+from libs.common import consumer as consumer_module
 from libs.common import ids, inbox
 from libs.common.codec import Codec
 from libs.common.consumer import Consumer
-from libs.common.database import fetch, transaction
+from libs.common.database import execute, fetch, transaction
 from libs.common.errors import Outage
 from libs.common.events import Event
 from libs.common.replay import ReplayRefused, StillFails
@@ -143,7 +145,7 @@ def test_what_is_decided_is_published_with_its_cause_and_its_place(tally: Runtim
     [
         (b"hello", {"ce_id": ids.new()}, "not Avro in Confluent's wire format"),
         (None, {"ce_id": ids.new()}, "not Avro in Confluent's wire format"),
-        (b"\x00\x7f\xff\xff\xff\x02a\x02", {"ce_id": ids.new()}, "the registry knows no schema"),
+        (b"\x00\x7f\xff\xff\xff\x02a\x02", {"ce_id": ids.new()}, "the registry knows no Avro schema"),
     ],
 )
 def test_junk_goes_to_the_dead_letters_byte_for_byte_and_the_stream_goes_on(
@@ -212,6 +214,25 @@ def test_what_the_database_refuses_is_found_by_halving_the_batch(tally: Runtime)
     (letter,) = tally.replay.list_dead(limit=10)
     assert "can't be stored" in letter.error
     assert outcomes(tally) == {"applied": 39, "dead": 1}
+
+
+def test_a_race_for_the_same_new_row_is_no_dead_letter(tally: Runtime) -> None:
+    """As when two workers meet, on two topics, the first two messages about the same thing."""
+    meter = Meter(tally)
+    with transaction(tally.engine) as tx:
+        # The first to save finds that another was quicker; a sequence doesn't go back with its transaction.
+        execute(tx, "CREATE SEQUENCE saves")
+        execute(
+            tx,
+            """CREATE FUNCTION lose_once() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN IF nextval('saves') = 1 THEN RAISE unique_violation; END IF; RETURN NEW; END $$""",
+        )
+        execute(tx, "CREATE TRIGGER race BEFORE UPDATE ON counters FOR EACH ROW EXECUTE FUNCTION lose_once()")
+        tx.commit()
+    meter.send("a", 5)
+    with consuming(tally):
+        wait_until(lambda: outcomes(tally) != {})
+    assert (totals(tally), outcomes(tally)) == ({"a": 5}, {"applied": 1})
 
 
 def test_a_locked_row_is_waited_for_and_is_no_dead_letter(tally: Runtime) -> None:
@@ -419,3 +440,105 @@ def test_junk_from_outsiders_parks_nobodys_key(ledger: Runtime) -> None:
         wait_until(lambda: totals(ledger) == {"a": 2})
     assert ledger.replay.parked_keys() == []
     assert outcomes(ledger) == {"applied": 1, "dead": 2}
+
+
+def test_junk_in_the_headers_ends_nobodys_work(ledger: Runtime) -> None:
+    """A time without a zone, and a key longer than any index takes from a record that claims to be ours."""
+    meter = Meter(ledger)
+    whole = meter._codec.encode(CounterIncremented(counter_id="a", by=1))
+    meter.send_bytes("a", whole, {"ce_id": ids.new(), "ce_time": "2026-01-01T00:00:00"})
+    with consuming(ledger):
+        wait_until(lambda: totals(ledger) == {"a": 1})
+        long_key = "".join(ids.new() for _ in range(500))
+        meter.send_bytes(long_key, b"junk", {"ce_id": ids.new(), "ce_source": "/weir/meter"})
+        meter.send("a", 2)
+        wait_until(lambda: totals(ledger) == {"a": 3})
+    assert ledger.replay.parked_keys() == []
+
+
+def test_a_schema_that_is_not_avro_makes_a_dead_letter(tally: Runtime) -> None:
+    meter = Meter(tally)
+    client = SchemaRegistryClient({"url": tally.settings.registry_url})
+    schema_id = client.register_schema("strangers", Schema('syntax = "proto3"; message Stranger {}', "PROTOBUF"))
+    meter.send_bytes("a", b"\x00" + schema_id.to_bytes(4, "big") + b"\x02a\x02", {"ce_id": ids.new()})
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+    (letter,) = tally.replay.list_dead(limit=10)
+    assert f"schema {schema_id}" in letter.error
+
+
+def test_a_database_that_has_lost_its_last_transactions_is_told_them_again(tally: Runtime) -> None:
+    """As after a failover to a standby that lagged: offsets, inbox and effects go back together."""
+    meter = Meter(tally)
+    lost = ids.new()
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+        meter.send("a", 2, event_id=lost)
+        wait_until(lambda: totals(tally) == {"a": 3})
+        with transaction(tally.engine) as tx:
+            execute(
+                tx, "UPDATE consumer_offsets SET next_offset = 1 WHERE topic = %s AND partition = 0", (INCREMENT.name,)
+            )
+            execute(tx, "DELETE FROM inbox WHERE event_id = %s", (lost,))
+            execute(tx, "UPDATE counters SET total = 1, sequence = 1")
+            tx.commit()
+        meter.send("a", 4)
+        wait_until(lambda: totals(tally) == {"a": 7})
+    assert outcomes(tally) == {"applied": 3}
+
+
+def test_a_partition_taken_by_one_that_had_lost_it_comes_back_to_whom_the_group_gave_it(
+    tally: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer that was thrown out while it waited for the database may raise the epoch after its successor."""
+    monkeypatch.setattr(consumer_module, "RECLAIM_SECONDS", 0.5)
+    meter = Meter(tally)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+        tally.unit.administer(lambda tx: inbox.take_over(tx, "tally", {(INCREMENT.name, 0): 0}))
+        meter.send("a", 2)
+        wait_until(lambda: totals(tally) == {"a": 3})
+    assert outcomes(tally) == {"applied": 2}
+
+
+def test_what_is_of_no_interest_moves_the_place_too(
+    parts: Parts, tally: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a log that loses its old records behind a consumer would look as if it had lost unread ones."""
+    monkeypatch.setattr(consumer_module, "TELL_SECONDS", 0.1)
+    stranger = Codec(tally.registry, [CounterReported]).encode(CounterReported(counter_id="a", total=1))
+    meter = Meter(tally)
+    for _ in range(3):
+        meter.send_bytes("a", stranger, {"ce_id": ids.new()})
+    place = "SELECT next_offset FROM consumer_offsets WHERE partition = 0"
+    with consuming(tally):
+        wait_until(lambda: rows(tally, place) == [(3,)])
+    admin = AdminClient({"bootstrap.servers": parts.kafka_bootstrap})
+    for future in admin.delete_records([TopicPartition(INCREMENT.name, 0, 3)]).values():
+        future.result(10)
+    again = Runtime(tally.service, tally.settings)
+    meter.send("a", 5)
+    with consuming(again, again.consumer):
+        wait_until(lambda: totals(tally) == {"a": 5})
+    again.engine.dispose()
+
+
+def test_lag_is_told_while_there_is_more_to_read_and_is_gone_when_there_is_not(
+    tally: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_module, "TELL_SECONDS", 0.0)
+    meter, label = Meter(tally), {"topic": INCREMENT.name}
+    for _ in range(300):
+        meter.send("a", 1)
+    monkeypatch.setattr(tally.consumer, "_batch_size_max", 1)
+    with consuming(tally):
+        wait_until(lambda: lag(tally, "records", label) > 0, every_seconds=0.001)
+        wait_until(lambda: totals(tally) == {"a": 300} and lag(tally, "records", label) == 0)
+        assert lag(tally, "seconds", label) == 0
+
+
+def lag(runtime: Runtime, unit: str, label: dict[str, str]) -> float:
+    return runtime.metrics.get_sample_value(f"consumer_lag_{unit}", label) or 0.0

@@ -105,7 +105,7 @@ def test_a_schema_the_registry_does_not_know_is_asked_for_every_time() -> None:
     registry = RegistryInMemory()
     codec = Codec(registry, CONTRACTS)
     for _ in range(2):
-        with pytest.raises(Undecodable, match="knows no schema 999"):
+        with pytest.raises(Undecodable, match="knows no Avro schema 999"):
             codec.reader_of(b"\0\0\0\3\xe7")
     assert registry.asked == [999, 999]
 
