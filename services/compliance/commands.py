@@ -36,7 +36,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
         name: str,
         path: Path,
         list_format: ListFormat | None = typer.Option(None, "--format", help="guessed from the path if not given"),
-        force: bool = typer.Option(False, help="import it even if it has lost many entries"),
+        force: bool = typer.Option(False, help="import it even if it has lost many entries or has not changed"),
     ) -> None:
         """Import a list: a UN XML file, a folder with OFAC's CSV files, or a CSV of one's own.
 

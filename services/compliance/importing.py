@@ -44,7 +44,7 @@ class Imported(Record):
     """What an import came to."""
 
     import_id: int | None
-    """None if the live version has the same content: then nothing was done."""
+    """None if the live version has the same content, and was not to be read anew: then nothing was done."""
     parties: int
     names: int
 
@@ -84,15 +84,21 @@ def import_list(
         imported_by=imported_by,
         parties=file.parties,
     )
-    if live is not None and live.content_hash == file.content_hash:
+    if live is not None and live.content_hash == file.content_hash and not is_forced:
         return Imported(import_id=None, parties=len(file.parties), names=imported.name_count)
-    if live is not None and not is_forced and len(file.parties) < live.party_count * (1 - shrink_max):
-        raise ListFault(
-            "the whole file",
-            f"{len(file.parties)} entries where the live version has {live.party_count}; if that is right, force it",
-        )
+    if live is not None and not is_forced:
+        _require_size(len(file.parties), live.party_count, "entries", shrink_max)
+        # OFAC's other names are in a file of their own: cut short, it leaves the entries, each with one name.
+        _require_size(imported.name_count, live.name_count, "names", shrink_max)
     import_id = lists.save_import(tx, imported)
     return Imported(import_id=import_id, parties=len(file.parties), names=imported.name_count)
+
+
+def _require_size(found: int, live: int, of_what: str, shrink_max: float) -> None:
+    if found < live * (1 - shrink_max):
+        raise ListFault(
+            "the whole file", f"{found} {of_what} where the live version has {live}; if that is right, force it"
+        )
 
 
 def _guess_format(path: Path) -> ListFormat:

@@ -41,6 +41,7 @@ class LiveList(Record):
     list_name: str
     content_hash: str
     party_count: int
+    name_count: int
 
 
 class LiveEntries(Record):
@@ -59,12 +60,18 @@ def find_catalogue_version(tx: Connection) -> int:
 def find_live_lists(tx: Connection) -> list[LiveList]:
     rows = fetch(
         tx,
-        """SELECT import_id, list_name, content_hash, party_count FROM list_imports
+        """SELECT import_id, list_name, content_hash, party_count, name_count FROM list_imports
             WHERE is_live ORDER BY list_name""",
     )
     return [
-        LiveList(import_id=import_id, list_name=list_name, content_hash=content_hash, party_count=party_count)
-        for import_id, list_name, content_hash, party_count in rows
+        LiveList(
+            import_id=import_id,
+            list_name=list_name,
+            content_hash=content_hash,
+            party_count=party_count,
+            name_count=name_count,
+        )
+        for import_id, list_name, content_hash, party_count, name_count in rows
     ]
 
 

@@ -110,6 +110,23 @@ def test_a_list_that_has_lost_most_of_its_entries_is_not_believed_unless_forced(
     assert live(compliance)["own"] == 1
 
 
+def test_a_list_that_has_lost_most_of_its_other_names_is_not_believed_either(
+    compliance: Runtime, run: Run, tmp_path: Path
+) -> None:
+    run("import-list", "own", write(tmp_path, HEADER + "1,person,Tortov Grimbel,Tortov the Tall|Grimbelov,,,,,\n"))
+    result = run("import-list", "own", write(tmp_path, HEADER + "1,person,Tortov Grimbel,,,,,,\n"))
+    assert result.exit_code == 1
+    assert "1 names where the live version has 3" in result.output
+
+
+def test_the_same_file_is_read_anew_only_if_forced(compliance: Runtime, run: Run, tmp_path: Path) -> None:
+    """A newer Weir may read more out of it."""
+    run("import-list", "own", write(tmp_path, FIRST))
+    ((version,),) = rows(compliance, "SELECT version FROM catalogue")
+    assert "is live as version" in run("import-list", "own", write(tmp_path, FIRST), "--force").output
+    assert rows(compliance, "SELECT version FROM catalogue") > [(version,)]
+
+
 def test_the_same_file_again_changes_nothing(compliance: Runtime, run: Run, tmp_path: Path) -> None:
     run("import-list", "own", write(tmp_path, FIRST))
     ((version,),) = rows(compliance, "SELECT version FROM catalogue")
