@@ -5,15 +5,19 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from libs.common import ids
 from libs.common.database import fetch, transaction
+from libs.common.fields import YEAR_MAX, YEAR_MIN
 from libs.common.record import Record
 from services.compliance.domain.case import Act, ActKind, Case, CaseStatus
-from services.compliance.domain.work import Screening
-from services.compliance.store.screenings import screening_of
+from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.work import ScreenedRole, Screening
+from services.compliance.store.screenings import roles_of, screening_of
 
 PAGE_LENGTH = 25
+COUNTED_MAX = 1_000
 
 _decode_case = msgspec.json.Decoder(Case).decode
 
@@ -37,7 +41,13 @@ class Page(Record):
 
 
 class BlockedRow(Record):
+    """Money in blocked funds, and whose it is as far as screening said so."""
+
     payment_id: str
+    case_id: str | None
+    """If people were asked about the payment."""
+    screened: tuple[ScreenedRole, ...]
+    """The parties on which screening had something to say."""
     debtor_account_id: str
     amount_minor: int
     currency: str
@@ -110,24 +120,36 @@ def parse_cursor(text: str) -> tuple[datetime, str] | None:
     """Where a page goes on, from what the page before it said; None if that is no such thing."""
     at, _, case_id = text.rpartition("_")
     try:
-        return datetime.fromisoformat(at), case_id
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    is_ours = ids.is_id(case_id) and moment.tzinfo is not None and YEAR_MIN <= moment.year <= YEAR_MAX
+    return (moment, case_id) if is_ours else None
+
+
+def parse_blocked_cursor(text: str) -> tuple[date, str] | None:
+    """The same for blocked property."""
+    due, _, payment_id = text.partition("_")
+    try:
+        return (date.fromisoformat(due), payment_id) if ids.is_id(payment_id) else None
     except ValueError:
         return None
 
 
-def count_cases(engine: Engine, at_most: int = 1_000) -> dict[Queue, int]:
-    """How many cases wait, as far as it is worth counting."""
+def count_cases(engine: Engine) -> dict[Queue, int]:
+    """How many cases wait, as far as it is worth counting: COUNTED_MAX stands for as many or more."""
     with transaction(engine) as tx:
-        rows = fetch(
-            tx,
-            """SELECT status, count(*) FROM (
-                 SELECT status FROM cases
-                  WHERE opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed') LIMIT %s
-               ) AS waiting GROUP BY status""",
-            (at_most,),
-        )
-    counts = dict(rows)
-    return {queue: sum(counts.get(status, 0) for status in _STATUSES[queue]) for queue in (Queue.OPEN, Queue.PROPOSED)}
+        return {queue: _count_cases(tx, queue) for queue in (Queue.OPEN, Queue.PROPOSED)}
+
+
+def _count_cases(tx: Connection, queue: Queue) -> int:
+    ((count,),) = fetch(
+        tx,
+        """SELECT count(*) FROM (
+             SELECT FROM cases WHERE opened_at IS NOT NULL AND status = ANY(%s) LIMIT %s) AS waiting""",
+        (_STATUSES[queue], COUNTED_MAX),
+    )
+    return int(count)
 
 
 def find_case(engine: Engine, case_id: str) -> Case | None:
@@ -184,9 +206,19 @@ def list_blocked_property(engine: Engine, *, cursor: tuple[date, str] | None, li
                   FROM blocked_property {after} ORDER BY report_due_on, payment_id LIMIT %s""",
             (*(cursor or ()), limit + 1),
         )
+        case_ids = {payment_case_id(row[0]) for row in rows}
+        known = fetch(
+            tx, "SELECT case_id FROM cases WHERE case_id = ANY(%s) AND opened_at IS NOT NULL", (list(case_ids),)
+        )
+        screened = fetch(
+            tx, "SELECT payment_id, roles FROM screenings WHERE payment_id = ANY(%s)", ([row[0] for row in rows],)
+        )
+    cases, roles = {case_id for (case_id,) in known}, {payment_id: roles_of(stored) for payment_id, stored in screened}
     return [
         BlockedRow(
             payment_id=payment_id,
+            case_id=case_id if (case_id := payment_case_id(payment_id)) in cases else None,
+            screened=roles.get(payment_id, ()),
             debtor_account_id=debtor_account_id,
             amount_minor=amount_minor,
             currency=currency,

@@ -1,5 +1,6 @@
 """What people do with cases, carried out in the one shape like every other command."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -88,6 +89,10 @@ async def carry_out(
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "note_too_long", f"at most {NOTE_LENGTH_MAX} characters", field="note"
         )
+    if not all(map(_may_be_written, note)):
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "control_characters", "must not contain control characters", field="note"
+        )
     command = _COMMANDS[verb](case_id, actor, version, note.strip(), decision)
     message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=trace)
 
@@ -100,6 +105,11 @@ async def carry_out(
 
     request_key = RequestKey(client_id=f"desk/{actor}", route=f"cases/{case_id}/{verb}", key=key)
     return await edge.submit(request_key, msgspec.json.encode(command), [message], answer)
+
+
+def _may_be_written(character: str) -> bool:
+    # What turns text around may be pasted into a note; pages show it as what it is.
+    return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
 
 
 def _problem(refusal: Refusal) -> Problem:

@@ -84,7 +84,7 @@ async def _as_page(request: Request, handle: RouteHandler) -> Response:
     except RequestValidationError as error:
         return render.error_page(HTTPStatus.BAD_REQUEST, f"{error.errors()[0]['loc'][-1]}: {error.errors()[0]['msg']}")
     except (Outage, edge.Busy):
-        detail = "Something the desk needs is away. Nothing was changed; try again in a moment."
+        detail = "Something the desk needs is away. Look at the case again in a moment, and whether this was done."
         return render.error_page(HTTPStatus.SERVICE_UNAVAILABLE, detail)
     except (edge.KeyInUse, edge.KeyReused):
         return render.error_page(HTTPStatus.CONFLICT, "This form has been sent before. Look at the case again.")

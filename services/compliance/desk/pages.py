@@ -18,7 +18,7 @@ from services.compliance import queries
 from services.compliance.desk import acts, guard, render, views
 from services.compliance.desk.acts import Verb
 from services.compliance.desk.sessions import DeskSession, DeskSessions
-from services.compliance.domain.business_days import is_business_day
+from services.compliance.domain.business_days import day_of, is_business_day
 from services.compliance.domain.case import NOTE_LENGTH_MAX
 from services.compliance.queries import PAGE_LENGTH, Queue
 
@@ -104,13 +104,15 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         person: DeskSession = signed_in, after: Annotated[str | None, Query(max_length=100)] = None
     ) -> Response:
         """Property of listed parties, by the day its report is due."""
-        rows = queries.list_blocked_property(engine, cursor=_blocked_cursor(after), limit=PAGE_LENGTH)
+        rows = queries.list_blocked_property(
+            engine, cursor=queries.parse_blocked_cursor(after) if after else None, limit=PAGE_LENGTH
+        )
         shown = rows[:PAGE_LENGTH]
-        today = datetime.now(UTC).date()
+        today = day_of(datetime.now(UTC))
         return render.page(
             "blocked.html",
             person=person,
-            rows=[(row, _days_left(row.report_due_on, today)) for row in shown],
+            rows=[(row, views.listed_parties(row.screened), _days_left(row.report_due_on, today)) for row in shown],
             next_cursor=f"{shown[-1].report_due_on}_{shown[-1].payment_id}" if len(rows) > PAGE_LENGTH else None,
         )
 
@@ -148,20 +150,13 @@ def _case_page(
         person=person,
         case=view,
         decisions=acts.DECISIONS,
+        meanings=views.meanings(case),
         note_length_max=NOTE_LENGTH_MAX,
         request_id=ids.new(),
         notice=notice,
         fault=fault,
         written={"note": note, "decision": decision, "verb": verb},
     )
-
-
-def _blocked_cursor(after: str | None) -> tuple[date, str] | None:
-    due, _, payment_id = (after or "").partition("_")
-    try:
-        return date.fromisoformat(due), payment_id
-    except ValueError:
-        return None
 
 
 def _days_left(due: date, today: date) -> int:

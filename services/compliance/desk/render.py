@@ -13,7 +13,9 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from libs.common import ids
 from libs.common.money import SCALES, format_amount
+from services.compliance.queries import COUNTED_MAX
 
 FOLDER = Path(__file__).parent
 STATIC_PATH = "/desk/static"
@@ -67,6 +69,8 @@ def _environment() -> Environment:
         "day": day,
         "words": words,
         "short_id": short_id,
+        "is_id": ids.is_id,
+        "counted": counted,
     }
     environment.globals["static"] = _static_address
     return environment
@@ -90,6 +94,10 @@ def amount(amount_minor: int, currency: str) -> str:
         return f"{amount_minor} {currency}"
     whole, point, fraction = format_amount(amount_minor, currency).partition(".")
     return f"{int(whole):,}{point}{fraction} {currency}"
+
+
+def counted(count: int) -> str:
+    return f"{count:,}" if count < COUNTED_MAX else f"{COUNTED_MAX:,}+"
 
 
 def moment(at: datetime) -> str:

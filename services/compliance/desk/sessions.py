@@ -58,15 +58,12 @@ class DeskSessions:
     def sign_in(self, username: str, password: str, address: str) -> DeskSession | SignInRefusal:
         """Begin a session of this person's. Raises Outage."""
         now = datetime.now(UTC)
-        since = now - timedelta(minutes=FAILURES_MINUTES)
-        with transaction(self._runtime.engine) as tx:
-            of_user, from_address = people.count_failures(tx, username, address, since)
-            user = people.find_user(tx, username)
-        if of_user >= FAILURES_OF_USER_MAX or from_address >= FAILURES_FROM_ADDRESS_MAX:
+        if not self._runtime.unit.administer(lambda tx: _may_try(tx, username, address, now)):
             return SignInRefusal.TOO_MANY_FAILURES
+        with transaction(self._runtime.engine) as tx:
+            user = people.find_user(tx, username)
         # Outside any transaction: it takes long on purpose.
         if not passwords.is_password(password, user.password_hash if user else None) or user is None:
-            self._runtime.unit.administer(lambda tx: people.save_failure(tx, username, address, now, since))
             return SignInRefusal.WRONG_PASSWORD
         token = secrets.token_urlsafe(32)
         expires_at = now + self._lifetime
@@ -93,6 +90,20 @@ class DeskSessions:
             people.end_session(tx, _hash(token))
 
         self._runtime.unit.administer(end)
+
+
+def _may_try(tx: Connection, username: str, address: str, now: datetime) -> bool:
+    """Whether there were not too many failures; this attempt counts as one until it succeeds.
+
+    Else as many attempts as come at once would all be let through before the first of them has failed.
+    """
+    since = now - timedelta(minutes=FAILURES_MINUTES)
+    people.lock_failures(tx)
+    of_user, from_address = people.count_failures(tx, username, address, since)
+    if of_user >= FAILURES_OF_USER_MAX or from_address >= FAILURES_FROM_ADDRESS_MAX:
+        return False
+    people.save_failure(tx, username, address, now, since)
+    return True
 
 
 def new_form_token() -> str:

@@ -21,9 +21,9 @@ from services.compliance.desk.sessions import (
     is_csrf_token,
     new_form_token,
 )
+from services.compliance.store.people import USERNAME
 
 FORM_SECONDS = 3_600
-USERNAME_LENGTH_MAX = 40
 
 _IN_WORDS = {
     SignInRefusal.WRONG_PASSWORD: "The user name or the password is wrong.",
@@ -108,10 +108,11 @@ async def _sign_in_program(sessions: DeskSessions, request: Request) -> Response
 
 
 async def _try(sessions: DeskSessions, request: Request, username: str, password: str) -> DeskSession | SignInRefusal:
-    if len(username) > USERNAME_LENGTH_MAX or len(password) > LENGTH_MAX:
+    username = username.strip().lower()
+    if not USERNAME.fullmatch(username) or len(password) > LENGTH_MAX:
         return SignInRefusal.WRONG_PASSWORD
     address = request.client.host if request.client else ""
-    return await run_in_threadpool(sessions.sign_in, username.strip().lower(), password, address)
+    return await run_in_threadpool(sessions.sign_in, username, password, address)
 
 
 def _form(

@@ -1,5 +1,7 @@
 """What the desk's pages show of a case: words and figures, ready to be put into a template."""
 
+import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -8,8 +10,9 @@ from schemas.compliance.events import CaseDecision
 from schemas.payments.events import EncryptedPersonalData, Finding, InternalReason
 from services.compliance.desk.parties import PartyView, country_in_words, customer_party, payment_parties
 from services.compliance.desk.render import amount, plain
-from services.compliance.domain.case import Act, ActKind, Case, CaseReason, CaseStatus
-from services.compliance.domain.work import Screening
+from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus
+from services.compliance.domain.work import ScreenedRole, Screening
+from services.compliance.matching.screening import Hit
 
 SOON = timedelta(hours=24)
 
@@ -107,6 +110,8 @@ class CaseView(Record):
     opened_at: datetime | None
     facts: tuple[tuple[str, str], ...]
     parties: tuple[PartyView, ...]
+    is_screened: bool
+    """Whether its parties were compared with the lists; without that, no hit means nothing."""
     fraud_outcome: str | None
     fraud_score_percent: int | None
     fraud_findings: tuple[FindingView, ...]
@@ -151,6 +156,7 @@ def case_view(case: Case, acts: list[Act], screening: Screening | None, now: dat
         opened_at=case.opened_at,
         facts=_payment_facts(case) if case.payment else (),
         parties=parties,
+        is_screened=case.payment is None or screening is not None,
         fraud_outcome=evidence.fraud_outcome if evidence else None,
         fraud_score_percent=_percent(evidence.fraud_score) if evidence and evidence.fraud_score is not None else None,
         fraud_findings=tuple(map(_finding, evidence.fraud_findings)) if evidence else (),
@@ -163,6 +169,12 @@ def case_view(case: Case, acts: list[Act], screening: Screening | None, now: dat
         proposal_note=case.proposal.note if case.proposal else "",
         proposed_by=case.proposal.proposed_by if case.proposal else None,
     )
+
+
+def listed_parties(screened: Sequence[ScreenedRole]) -> list[tuple[str, Hit]]:
+    """Each party that resembles someone listed, with its strongest hit."""
+    found = [(role.subject, role.verdict.hits[0]) for role in screened if role.verdict.hits]
+    return [(subject.name if subject else "Encrypted", hit) for subject, hit in found]
 
 
 def _title(case: Case) -> str:
@@ -244,14 +256,31 @@ def _finding(finding: Finding) -> FindingView:
     return FindingView(source=finding.source, score_percent=_percent(finding.score), reason=finding.reason)
 
 
+def meanings(case: Case) -> dict[CaseDecision, str]:
+    """What each decision comes to. A listed party's money is blocked, whatever people decide."""
+    if case.payment is None:
+        reject, block = "do not serve this customer", "do not serve this listed customer"
+    else:
+        is_listed = case.is_about_listed_party
+        reject = "refuse it; the money is blocked all the same" if is_listed else "refuse it, money goes back"
+        block = "keep the money in blocked funds"
+    return {CaseDecision.APPROVE: "let it go on", CaseDecision.REJECT: reject, CaseDecision.BLOCK: block}
+
+
 def _act(act: Act) -> ActView:
+    is_ours = act.actor == SYSTEM
     return ActView(
         what=ACTS[act.kind],
-        actor=act.actor,
+        actor="Weir" if is_ours else act.actor,
         acted_at=act.acted_at,
         decision=DECISIONS[act.decision] if act.decision else None,
-        note=act.note,
+        note=_CODE.sub(lambda code: _reason(code[0]), act.note) if is_ours else act.note,
     )
+
+
+_CODE = re.compile(
+    "|".join(sorted((reason.value for reason in REASONS if reason.value != "unknown"), key=len, reverse=True))
+)
 
 
 def _percent(share: float) -> int:

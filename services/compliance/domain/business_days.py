@@ -17,7 +17,12 @@ _MONDAY, _THURSDAY = 0, 3
 
 def report_due_on(blocked_at: datetime) -> date:
     """The last day on which property that was blocked at this moment may be reported."""
-    return after_business_days(blocked_at.astimezone(_EASTERN).date(), REPORT_BUSINESS_DAYS)
+    return after_business_days(day_of(blocked_at), REPORT_BUSINESS_DAYS)
+
+
+def day_of(at: datetime) -> date:
+    """The day that a moment belongs to where reports are due."""
+    return at.astimezone(_EASTERN).date()
 
 
 def after_business_days(day: date, count: int) -> date:

@@ -57,6 +57,11 @@ def find_user(tx: Connection, username: str) -> DeskUser | None:
     return DeskUser(username=rows[0][0], password_hash=rows[0][1], role=rows[0][2]) if rows else None
 
 
+def lock_failures(tx: Connection) -> None:
+    """Let one attempt at a time be counted."""
+    execute(tx, "LOCK TABLE desk_failures IN SHARE ROW EXCLUSIVE MODE")
+
+
 def count_failures(tx: Connection, username: str, address: str, since: datetime) -> tuple[int, int]:
     """How often someone has failed to sign in lately: as this user, and from this address."""
     ((by_user, by_address),) = fetch(

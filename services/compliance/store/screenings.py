@@ -32,11 +32,16 @@ def screening_of(row: Sequence[Any]) -> Screening:
         payment_id=payment_id,
         debtor_account_id=debtor_account_id,
         outcome=ScreeningOutcome(outcome),
-        roles=_decode_roles(roles) if roles else (),
+        roles=roles_of(roles),
         lists_version=lists_version,
         screened_at=screened_at,
         sequence=sequence,
     )
+
+
+def roles_of(stored: str | None) -> tuple[ScreenedRole, ...]:
+    """What is stored where there is more to say than "clear"."""
+    return _decode_roles(stored) if stored else ()
 
 
 def save_screenings(tx: Connection, *, inserted: Sequence[Screening], updated: Sequence[Screening]) -> None:

@@ -1,6 +1,7 @@
 """The desk for programs: the same sign-in, the same two people, and everything that must not work."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,9 @@ from libs.common.clients import Scope
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision, CaseResolved, CaseTaken
 from schemas.payments.events import PaymentBlocked, PaymentInitiated, PaymentSuspended
+from services.compliance import queries
 from services.compliance.desk.sessions import FAILURES_OF_USER_MAX
+from services.compliance.queries import Queue
 from tests.integration.compliance.scene import (
     ALIKE,
     LISTED,
@@ -143,6 +146,7 @@ def test_who_has_not_seen_the_news_does_not_decide(compliance: Runtime, ann: Ana
         ("propose", {"decision": "unknown", "note": "why"}, 422, "decision_missing"),
         ("propose", {"decision": "bribe", "note": "why"}, 422, "invalid"),
         ("propose", {"decision": "approve", "note": "x" * 5_000}, 422, "invalid"),
+        ("propose", {"decision": "approve", "note": "well\0known"}, 422, "control_characters"),
         ("confirm", {}, 409, "nothing_proposed"),
         ("sell", {}, 422, "invalid"),
     ],
@@ -257,6 +261,42 @@ def test_after_too_many_failures_not_even_the_password_helps(compliance: Runtime
         pass
 
 
+def test_a_name_that_nobody_can_have_is_no_way_in_and_no_way_to_bring_the_desk_down(
+    compliance: Runtime, address: str
+) -> None:
+    for username in ("an\0alyst1", "ann or 1=1", ""):
+        answer = httpx.post(f"{address}/desk/sign-in", json={"username": username, "password": PASSWORD})
+        assert answer.status_code in (401, 422), username
+    with signed_in(address):
+        pass
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/desk?after=2026-01-05T09:00:00_nobody",
+        "/desk?after=0001-01-01T00:00:00%2B23:00_x",
+        "/desk/blocked?after=2026-01-05_nobody",
+        "/desk/api/cases?after=2026-01-05T09:00:00_nobody",
+    ],
+)
+def test_a_page_that_nobody_was_led_to_begins_at_the_beginning(ann: Analyst, case_id: str, path: str) -> None:
+    assert ann.http.get(path).status_code == 200
+
+
+def test_failures_that_come_at_once_are_counted_before_any_password_is_looked_at(
+    compliance: Runtime, address: str
+) -> None:
+    def guess(number: int) -> int:
+        body = {"username": "analyst1", "password": f"guess {number}"}
+        return httpx.post(f"{address}/desk/sign-in", json=body, timeout=60).status_code
+
+    with ThreadPoolExecutor(30) as threads:
+        found = list(threads.map(guess, range(30)))
+    assert found.count(401) == FAILURES_OF_USER_MAX
+    assert found.count(429) == 30 - FAILURES_OF_USER_MAX
+
+
 @pytest.mark.parametrize("body", ["{}", "[]", "nonsense", '{"username": 1, "password": null}', '{"username": "a"}'])
 def test_a_sign_in_that_is_none_is_refused(compliance: Runtime, address: str, body: str) -> None:
     answer = httpx.post(f"{address}/desk/sign-in", content=body, headers={"Content-Type": "application/json"})
@@ -295,6 +335,17 @@ def test_blocked_money_is_listed_by_the_day_its_report_is_due(compliance: Runtim
     page = ann.http.get("/desk/blocked").text
     assert page.index("16 Mar 2026") < page.index("23 Mar 2026")
     assert page.index("2,000.00 USD") < page.index("9,000.00 USD")
+
+
+def test_those_that_wait_for_a_second_person_are_counted_whatever_waits_besides(
+    compliance: Runtime, ann: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "COUNTED_MAX", 3)
+    events = [initiated(order(creditor=ALIKE)) for _ in range(6)]
+    decide(compliance, *events, *map(suspended, events))
+    ann.do("take", case_of(events[5]))
+    ann.do("propose", case_of(events[5]), decision="reject", note="listed")
+    assert queries.count_cases(compliance.engine) == {Queue.OPEN: 3, Queue.PROPOSED: 1}
 
 
 def test_programs_of_staff_screen_names_and_see_the_lists_and_others_may_not(compliance: Runtime, address: str) -> None:

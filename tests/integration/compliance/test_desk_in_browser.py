@@ -1,6 +1,7 @@
 """The desk in a real browser: an analyst sees why, proposes, and another confirms."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from libs.common import ids
+from libs.common.record import replace
 from libs.common.service import Runtime
-from schemas.payments.events import Finding, PaymentBlocked, PaymentInitiated
+from schemas.payments.events import Finding, InternalReason, PaymentBlocked, PaymentEvidence, PaymentInitiated
+from services.compliance.domain.cases import payment_case_id
 from tests.browser import find
 from tests.integration.compliance.scene import (
     ALIKE,
@@ -208,7 +211,47 @@ def test_a_listed_partys_case_offers_no_approval(ann: Desk, compliance: Runtime,
     ann.page.get_by_role("button", name="Take this case").click()
     expect(ann.page.get_by_role("radio", name="Approve")).to_be_disabled()
     expect(ann.page.get_by_text("it may not be approved")).to_be_visible()
+    expect(ann.page.get_by_role("radio", name="Reject")).to_have_accessible_name(
+        "Reject refuse it; the money is blocked all the same"
+    )
     ann.page.screenshot(path=shots / "case-listed.png", full_page=True)
+
+
+def test_what_nobody_has_looked_at_yet_is_not_shown_as_harmless(ann: Desk, compliance: Runtime) -> None:
+    late = suspended(initiated(order("Ann Miller", LISTED)))
+    decide(compliance, replace(late, reasons=(InternalReason.ANSWER_MISSING,), evidence=PaymentEvidence()))
+    ann.open(payment_case_id(late.payment_id))
+    expect(ann.page.get_by_text("Not compared with any list yet.")).to_have_count(2)
+    expect(ann.page.get_by_text("Resembles nobody listed.")).to_have_count(0)
+    expect(ann.page.get_by_text("No rule has been applied yet.")).to_be_visible()
+    expect(ann.page.locator(".timeline")).to_contain_text("An answer is missing")
+
+
+def test_who_writes_a_long_note_stays_signed_in(ann: Desk, payment: PaymentInitiated) -> None:
+    ann.page.clock.install()
+    ann.open(case_of(payment))
+    ann.page.get_by_role("button", name="Take this case").click()
+    ann.page.clock.fast_forward("05:00")
+    with ann.page.expect_response("**/desk/api/session") as answer:
+        ann.page.get_by_label("Why").press_sequentially("x")
+    assert answer.value.status == 200
+    assert ann.complaints == []
+
+
+def test_blocked_property_names_the_listed_party_and_leads_to_the_case(ann: Desk, compliance: Runtime) -> None:
+    event = initiated(order("Ann Miller", LISTED, creditor_born="1974-11-02", country="IQ"))
+    blocked = PaymentBlocked(
+        payment_id=event.payment_id, debtor_account_id=event.order.debtor_account_id, amount_minor=125_000,
+        currency="EUR", transfer_id=ids.new(), blocked_at=NOW,
+    )  # fmt: skip
+    decide(compliance, event, suspended(event, "block"), blocked)
+    ann.page.goto("/desk/blocked")
+    row = ann.page.get_by_role("row", name=event.payment_id)
+    expect(row).to_contain_text(LISTED)
+    expect(row).to_contain_text("fictional F-002")
+    expect(row).to_contain_text("FICTION-TERROR")
+    row.get_by_role("link").click()
+    expect(ann.page).to_have_url(re.compile(case_of(event)))
 
 
 def test_a_customer_in_doubt_is_decided_at_the_desk_too(ann: Desk, ben: Desk, compliance: Runtime) -> None:
@@ -240,7 +283,7 @@ def test_the_pages_are_fit_to_be_seen_in_light_and_dark_wide_and_narrow(
     decide(
         compliance,
         PaymentBlocked(
-            payment_id=ids.new(), debtor_account_id=ids.new(), amount_minor=7_700_000, currency="USD",
+            payment_id=events[2].payment_id, debtor_account_id=ids.new(), amount_minor=7_700_000, currency="USD",
             transfer_id=ids.new(), blocked_at=NOW,
         ),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.compliance.domain.business_days import after_business_days, is_business_day, report_due_on
+from services.compliance.domain.business_days import after_business_days, day_of, is_business_day, report_due_on
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,11 @@ def test_weekends_are_no_business_days(day: str) -> None:
 )
 def test_ten_business_days_later_is_found(day: str, due: str) -> None:
     assert after_business_days(date.fromisoformat(day), 10) == date.fromisoformat(due)
+
+
+def test_a_report_is_not_overdue_before_its_day_has_ended_where_it_is_due() -> None:
+    assert day_of(datetime(2026, 3, 17, 3, 30, tzinfo=UTC)).isoformat() == "2026-03-16"
+    assert day_of(datetime(2026, 3, 17, 6, 0, tzinfo=UTC)).isoformat() == "2026-03-17"
 
 
 def test_the_day_is_counted_where_the_office_is_and_never_too_late() -> None:

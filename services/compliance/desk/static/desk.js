@@ -28,5 +28,14 @@ for (const note of document.querySelectorAll("textarea[data-count]")) {
     left.textContent = rest < 500 ? `${rest} characters left` : "";
   };
   note.addEventListener("input", count);
+  note.addEventListener("input", stayKnown);
   count();
+}
+
+// Whoever writes a long note is at work: the session must not end, and the note with it, for want of other requests.
+let knownAt = Date.now();
+function stayKnown() {
+  if (Date.now() - knownAt < 60_000) return;
+  knownAt = Date.now();
+  fetch("/desk/api/session").catch(() => {});
 }
