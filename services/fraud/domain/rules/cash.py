@@ -13,8 +13,10 @@ def cash_below_threshold(facts: Facts, limits: Limits) -> Finding | None:
 
 
 def cash_structured(facts: Facts, limits: Limits) -> Finding | None:
-    """Cash of a little less than has to be reported, several times within days."""
+    """Cash of a little less than has to be reported, after other such amounts, in cash or not, within days."""
     count = facts.debtor.below_threshold_count
     if count < limits.cash_repeat_count or not is_below_threshold(facts.amount_cents, limits):
         return None
-    return Finding(score=0.6, reason=f"{count} such payments within {limits.cash_repeat_days} days")
+    return Finding(
+        score=0.6, reason=f"{amount_of(facts)} in cash, {count} such amounts within {limits.cash_repeat_days} days"
+    )
