@@ -119,6 +119,12 @@ def list_messages(tx: Connection, key: str, at_most: int) -> list[tuple[int, Sou
     ]
 
 
+def still_waiting(tx: Connection, numbers: Sequence[int]) -> set[int]:
+    """Those of some messages that have not been worked off."""
+    rows = fetch(tx, "SELECT id FROM parked_messages WHERE id = ANY(%b::bigint[])", (list(numbers),))
+    return {number for (number,) in rows}
+
+
 def forget_messages(tx: Connection, numbers: Sequence[int]) -> None:
     """Remove messages that wait no more."""
     execute(tx, "DELETE FROM parked_messages WHERE id = ANY(%b::bigint[])", (list(numbers),))

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common import dead_letters, ids, inbox, parking
 from libs.common.batch import Decided, Handlers, UnitOfWork, Unreadable
@@ -17,7 +19,7 @@ from libs.common.inbox import Outcome
 from libs.common.message import Message, Source
 from libs.common.outbox import OutboxRow
 from libs.common.receiver import Receiver
-from libs.common.record import Record
+from libs.common.record import Record, replace
 
 RELEASE_BATCH_MAX = 500
 
@@ -76,7 +78,10 @@ class Replay:
             raise ReplayRefused("this service doesn't decide on such messages; discard it")
         if isinstance(message.body, Unreadable):
             raise StillFails(message.body.reason)
-        self._unit.run([message], _ReplayClaim(self._handlers.service, letter, actor))
+        try:
+            self._unit.run([message], _ReplayClaim(self._handlers.service, letter, actor))
+        except (psycopg.Error, SQLAlchemyError) as error:
+            raise StillFails(f"can't be stored: {dead_letters.describe(error)}") from error
 
     def discard(self, event_id: str, *, actor: str) -> None:
         """Decide that a dead letter is never to be applied. It stays in the table, with who decided so."""
@@ -95,14 +100,29 @@ class Replay:
         """
         total = 0
         while True:
-            waiting = self._unit.administer(lambda tx: parking.list_messages(tx, key, RELEASE_BATCH_MAX))
-            now = datetime.now(UTC)
-            messages = {number: self._receiver.message(source, now) for number, source in waiting}
-            claim = _ReleaseClaim(self._handlers.service, key, messages)
-            self._unit.run([message for message in messages.values() if message is not None], claim)
+            claim = self._release(key, RELEASE_BATCH_MAX)
             total += claim.applied_count
             if claim.is_finished:
                 return total
+
+    def _release(self, key: str, at_most: int) -> "_ReleaseClaim":
+        """Work off the first messages of a key; where one of them can't be stored, those before it, or it alone."""
+        waiting = self._unit.administer(lambda tx: parking.list_messages(tx, key, at_most))
+        now = datetime.now(UTC)
+        messages = {number: self._receiver.message(source, now) for number, source in waiting}
+        try:
+            return self._run_released(key, messages)
+        except (psycopg.Error, SQLAlchemyError) as error:
+            if len(messages) > 1:
+                return self._release(key, len(messages) // 2)
+            reason = Unreadable(reason=f"can't be stored: {dead_letters.describe(error)}")
+            unfit = {number: message and replace(message, body=reason) for number, message in messages.items()}
+            return self._run_released(key, unfit)
+
+    def _run_released(self, key: str, messages: Mapping[int, Message | None]) -> "_ReleaseClaim":
+        claim = _ReleaseClaim(self._handlers.service, key, messages)
+        self._unit.run([message for message in messages.values() if message is not None], claim)
+        return claim
 
 
 class _ReplayClaim:
@@ -148,7 +168,10 @@ class _ReleaseClaim:
             raise ReplayRefused(f"the key {self._key} is not parked")
         if _letters(tx, "event_id = %s AND status = 'dead'", (because_of,)):
             raise ReplayRefused(f"dead letter {because_of} must be applied or discarded first")
-        return messages
+        # Read before the key was ours: someone else may have worked some of them off meanwhile.
+        still_there = parking.still_waiting(tx, list(self._waiting))
+        self._waiting = {number: message for number, message in self._waiting.items() if number in still_there}
+        return [message for message in self._waiting.values() if message is not None]
 
     def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
         applied = [result.message for result in decided if result.outcome is Outcome.APPLIED]
@@ -162,8 +185,8 @@ class _ReleaseClaim:
             [n for n, message in self._waiting.items() if message is None or message.message_id not in still_waiting],
         )
         self.applied_count = len(applied)
-        if dead:
-            parking.wait_for(tx, self._key, dead[0].message.message_id)
+        if blocking := [result for result in dead if result.message.parks_key]:
+            parking.wait_for(tx, self._key, blocking[0].message.message_id)
             self.is_finished = True
         elif not parking.list_messages(tx, self._key, 1):
             parking.free_key(tx, self._key)

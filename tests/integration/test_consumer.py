@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from prometheus_client import generate_latest
 
 from libs.common import consumer as consumer_module
-from libs.common import ids, inbox
+from libs.common import ids, inbox, replay
 from libs.common.codec import Codec
 from libs.common.consumer import Consumer
 from libs.common.database import execute, fetch, transaction
@@ -429,6 +429,74 @@ def test_a_second_failure_among_the_parked_leaves_the_rest_waiting_for_it(ledger
     ledger.replay.discard(second, actor="ann")
     assert ledger.replay.release("a") == 1
     assert totals(ledger) == {"a": 2}
+
+
+def test_a_parked_message_that_cant_be_stored_is_found_and_waited_for(ledger: Runtime) -> None:
+    meter = Meter(ledger)
+    first = meter.send("a", UNLUCKY)
+    meter.send("a", 1)
+    meter.send("a", 2)
+    unfit = meter.send("a", 1_000_000)
+    meter.send("a", 4)
+    with consuming(ledger):
+        wait_until(lambda: outcomes(ledger) == {"dead": 1, "parked": 4})
+    ledger.replay.discard(first, actor="ann")
+    assert ledger.replay.release("a") == 2
+    assert totals(ledger) == {"a": 3}
+    assert ledger.replay.parked_keys() == [("a", unfit, 1)]
+    with pytest.raises(StillFails, match="counters_total_check"):
+        ledger.replay.apply(unfit, actor="ann")
+    ledger.replay.discard(unfit, actor="ann")
+    assert ledger.replay.release("a") == 1
+    assert totals(ledger) == {"a": 7}
+
+
+def test_two_who_release_one_key_at_once_apply_each_message_once(
+    ledger: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter = Meter(ledger)
+    first = meter.send("a", UNLUCKY)
+    for by in (1, 2, 4, 8):
+        meter.send("a", by)
+    with consuming(ledger):
+        wait_until(lambda: outcomes(ledger) == {"dead": 1, "parked": 4})
+    ledger.replay.discard(first, actor="ann")
+    monkeypatch.setattr(replay, "RELEASE_BATCH_MAX", 2)
+
+    def release() -> None:
+        # Whoever comes when all is done is told that nothing is parked.
+        with suppress(ReplayRefused):
+            ledger.replay.release("a")
+
+    releases = [threading.Thread(target=release) for _ in range(2)]
+    dsn = ledger.settings.database_url.replace("+psycopg", "")
+    with psycopg.connect(dsn) as holder, psycopg.connect(dsn, autocommit=True) as admin:
+        holder.execute("SELECT * FROM parked_keys FOR UPDATE")
+        for thread in releases:
+            thread.start()
+        # Both have read what waits, and wait for the key.
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        wait_until(lambda: len(admin.execute(waiting).fetchall()) == 2)
+        holder.rollback()
+    for thread in releases:
+        thread.join(20)
+    assert totals(ledger) == {"a": 15}
+    assert ledger.replay.parked_keys() == []
+    assert outcomes(ledger) == {"dead": 1, "applied": 4}
+
+
+def test_junk_from_outsiders_among_the_parked_is_not_waited_for(ledger: Runtime) -> None:
+    meter = Meter(ledger)
+    first = meter.send("a", UNLUCKY)
+    meter.send("a", UNLUCKY, source="/elsewhere/meter")
+    meter.send("a", 2)
+    with consuming(ledger):
+        wait_until(lambda: outcomes(ledger) == {"dead": 1, "parked": 2})
+    ledger.replay.discard(first, actor="ann")
+    assert ledger.replay.release("a") == 1
+    assert totals(ledger) == {"a": 2}
+    assert ledger.replay.parked_keys() == []
+    assert outcomes(ledger) == {"dead": 2, "applied": 1}
 
 
 def test_junk_from_outsiders_parks_nobodys_key(ledger: Runtime) -> None:
