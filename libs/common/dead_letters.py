@@ -27,7 +27,8 @@ from sqlalchemy import (
 from libs.common.batch import Decided
 from libs.common.database import TABLES, copy
 from libs.common.message import Source
-from libs.common.outbox import VALUE_BYTES_MAX, OutboxRow
+from libs.common.outbox import RECORD_BYTES_MAX, OutboxRow, size_of
+from libs.common.record import replace
 from libs.common.text import printable
 
 DEAD_LETTERS = Table(
@@ -52,6 +53,7 @@ Index("dead_letters_open", DEAD_LETTERS.c.failed_at, postgresql_where=text("stat
 
 _ERROR_LENGTH_MAX = 4_000
 _STACK_LENGTH_MAX = 16_000
+_KEY_LENGTH_MAX = 1_000
 
 
 def topic_of(service: str) -> str:
@@ -105,23 +107,26 @@ def _row(result: Decided) -> tuple[Any, ...]:
 
 
 def _record(service: str, result: Decided) -> OutboxRow:
+    """The record that tells of it: whole if that fits into one, else what fits of it, for the table has the rest."""
     source = _source(result)
-    fits = source.value is None or len(source.value) <= VALUE_BYTES_MAX
+    why = {
+        "weir_dead_letter_id": result.message.message_id,
+        "weir_error_type": type(result.error).__name__,
+        "weir_error": describe(result.error),
+        "weir_source_topic": source.topic,
+        "weir_source_partition": str(source.partition),
+        "weir_source_offset": str(source.offset),
+    }
     original = {printable(name): printable((value or b"").decode(errors="replace")) for name, value in source.headers}
-    return OutboxRow(
-        topic=topic_of(service),
-        key=printable((source.key or b"").decode(errors="replace")),
-        value=source.value if fits else None,
-        headers={
-            **original,
-            "weir_dead_letter_id": result.message.message_id,
-            "weir_error_type": type(result.error).__name__,
-            "weir_error": describe(result.error),
-            "weir_source_topic": source.topic,
-            "weir_source_partition": str(source.partition),
-            "weir_source_offset": str(source.offset),
-            **({} if fits else {"weir_value_omitted": "too large; it is kept in the table"}),
-        },
+    key = printable((source.key or b"").decode(errors="replace"))
+    whole = OutboxRow(topic=topic_of(service), key=key, value=source.value, headers={**original, **why})
+    if size_of(whole) <= RECORD_BYTES_MAX:
+        return whole
+    return replace(
+        whole,
+        key=key[:_KEY_LENGTH_MAX],
+        value=None,
+        headers={**why, "weir_omitted": "value and headers: too large; they are kept in the table"},
     )
 
 

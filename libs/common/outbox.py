@@ -52,8 +52,8 @@ OUTBOX_PARKED = Table(
     Column("release_requested_at", DateTime(timezone=True)),
 )
 
-VALUE_BYTES_MAX = 1_000_000
-"""Below the broker's `message.max.bytes`, so that no row is written that Kafka won't take."""
+RECORD_BYTES_MAX = 950_000
+"""Of key, value and headers together: below the producer's and the broker's `message.max.bytes`, with what they add."""
 
 
 class OutboxRow(Record):
@@ -66,8 +66,11 @@ class OutboxRow(Record):
 
 
 class ValueTooLarge(ValueError):
-    """An event is larger than a Kafka record may be."""
+    """An event is larger, with its key and headers, than a Kafka record may be."""
 
+
+_UTF8_BYTES_MAX = 4
+"""Of one character: counting them all as that long is much faster than encoding them, and long ones are rare."""
 
 _encode_headers = msgspec.json.Encoder().encode
 
@@ -79,8 +82,15 @@ def shard_of(key: str, shards: int) -> int:
 
 def require_size(row: OutboxRow) -> None:
     """Raises ValueTooLarge for what Kafka would refuse for ever."""
-    if row.value is not None and len(row.value) > VALUE_BYTES_MAX:
-        raise ValueTooLarge(f"{len(row.value)} bytes for {row.topic}, {VALUE_BYTES_MAX} at most")
+    size = size_of(row)
+    if size > RECORD_BYTES_MAX:
+        raise ValueTooLarge(f"{size} bytes for {row.topic}, {RECORD_BYTES_MAX} at most")
+
+
+def size_of(row: OutboxRow) -> int:
+    """The bytes of a record: at least as many as Kafka will count, but for some per header."""
+    text_length = len(row.key) + sum(len(name) + len(value) for name, value in row.headers.items())
+    return len(row.value or b"") + _UTF8_BYTES_MAX * text_length
 
 
 def write(tx: Connection, rows: Sequence[OutboxRow], *, shards: int) -> None:

@@ -19,6 +19,6 @@ class Record(msgspec.Struct, metaclass=_RecordMeta):
     """A frozen, keyword-only value. Built six times faster than a frozen dataclass, and replaced thirty times."""
 
 
-def replace(value: V, **changes: Any) -> V:
+def replace(value: V, /, **changes: Any) -> V:
     """The same value with some fields changed. Raises TypeError for a field it doesn't have."""
     return msgspec.structs.replace(value, **changes)

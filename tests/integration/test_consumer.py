@@ -183,6 +183,20 @@ def test_truncated_avro_an_event_without_an_id_and_a_stranger_on_the_topic_are_d
     assert "ce_id must be a UUID" in errors[2]
 
 
+def test_junk_as_large_as_a_topic_takes_is_told_of_by_a_record_that_kafka_takes(tally: Runtime) -> None:
+    meter, value = Meter(tally), b"j" * 990_000
+    meter.send_bytes("a", value, {"ce_id": ids.new()})
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+    (letter,) = tally.replay.list_dead(limit=10)
+    assert letter.source.value == value
+    ((told, headers),) = rows(tally, "SELECT value, headers::json FROM outbox WHERE topic LIKE '%dead%'")
+    assert told is None
+    assert headers["weir_dead_letter_id"] == letter.event_id
+    assert "too large" in headers["weir_omitted"]
+
+
 def test_junk_does_not_use_up_the_id_of_an_event_to_come(tally: Runtime) -> None:
     meter, event_id = Meter(tally), ids.new()
     meter.send_bytes("a", b"junk", {"ce_id": event_id})

@@ -1,6 +1,7 @@
 """The relay: nothing lost, nothing out of order, whatever else goes on in the database."""
 
 import random
+import secrets
 import threading
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, text
 from libs.common import database, ids, kafka, migrations, outbox
 from libs.common.metrics import OutboxMetrics
 from libs.common.outbox import OutboxRow
+from libs.common.record import replace
 from libs.common.relay import Relay
 from libs.common.settings import Settings
 from tests.parts import Parts
@@ -103,7 +105,7 @@ def published(parts: Parts, topic: str) -> list[tuple[str, str]]:
             if record.error():
                 ended.add(record.partition() or 0)
             else:
-                found.append(((record.key() or b"").decode(), (record.value() or b"").decode()))
+                found.append(((record.key() or b"").decode(), (record.value() or b"").decode(errors="replace")))
     consumer.close()
     return found
 
@@ -270,7 +272,23 @@ def test_a_relay_that_starts_anew_knows_what_was_parked(
 
 def test_an_event_too_large_for_kafka_is_refused_before_it_is_written() -> None:
     with pytest.raises(outbox.ValueTooLarge):
-        outbox.require_size(row("a", "x" * (outbox.VALUE_BYTES_MAX + 1)))
+        outbox.require_size(row("a", "x" * (outbox.RECORD_BYTES_MAX + 1)))
+
+
+def test_the_largest_events_that_may_be_written_are_taken_by_kafka(
+    parts: Parts, engine: Engine, relay: Relay, topic: str
+) -> None:
+    def largest(headers: dict[str, str]) -> OutboxRow:
+        empty = OutboxRow(topic=topic, key="a", value=b"", headers=headers)
+        return replace(empty, value=secrets.token_bytes(outbox.RECORD_BYTES_MAX - outbox.size_of(empty)))
+
+    rows = [largest({"ce_id": "1"}), largest({"ce_id": "2", "long": "\N{BULLET}" * 200_000})]
+    for each in rows:
+        outbox.require_size(each)
+    write(engine, *rows)
+    drain(relay)
+    assert len(published(parts, topic)) == 2
+    assert list_parked(engine) == []
 
 
 def test_kafka_connect_could_take_the_relays_place(engine: Engine, relay: Relay) -> None:

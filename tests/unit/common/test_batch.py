@@ -81,7 +81,7 @@ def test_what_cant_be_read_is_dead_with_the_reason() -> None:
 
 
 def test_an_event_too_large_for_kafka_is_dead_before_it_is_written() -> None:
-    (result,) = decide_all(HANDLERS, tally(), [message("a", 1)], lambda _: b"x" * (outbox.VALUE_BYTES_MAX + 1))
+    (result,) = decide_all(HANDLERS, tally(), [message("a", 1)], lambda _: b"x" * (outbox.RECORD_BYTES_MAX + 1))
     assert isinstance(result.error, outbox.ValueTooLarge)
 
 

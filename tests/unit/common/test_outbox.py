@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from libs.common import ids
 from libs.common.idempotency import hash_body
-from libs.common.outbox import VALUE_BYTES_MAX, OutboxRow, ValueTooLarge, require_size, shard_of
+from libs.common.outbox import RECORD_BYTES_MAX, OutboxRow, ValueTooLarge, require_size, shard_of
 from libs.common.text import printable
 
 
@@ -22,12 +22,21 @@ def test_shards_share_the_work() -> None:
     assert min(counts) > 800
 
 
-@pytest.mark.parametrize(("size", "fits"), [(0, True), (VALUE_BYTES_MAX, True), (VALUE_BYTES_MAX + 1, False)])
+@pytest.mark.parametrize(("size", "fits"), [(0, True), (RECORD_BYTES_MAX - 4, True), (RECORD_BYTES_MAX - 3, False)])
 def test_what_kafka_would_refuse_is_refused_first(size: int, fits: bool) -> None:
     row = OutboxRow(topic="t", key="k", value=b"x" * size, headers={})
     if fits:
         require_size(row)
     else:
+        with pytest.raises(ValueTooLarge):
+            require_size(row)
+
+
+def test_key_and_headers_count_too() -> None:
+    for row in (
+        OutboxRow(topic="t", key="k" * RECORD_BYTES_MAX, value=None, headers={}),
+        OutboxRow(topic="t", key="k", value=None, headers={"ce_correlationid": "\N{BULLET}" * (RECORD_BYTES_MAX // 3)}),
+    ):
         with pytest.raises(ValueTooLarge):
             require_size(row)
 
