@@ -17,6 +17,7 @@ from stack import postgres
 from stack.settings import REPOSITORY, StackSettings
 from stack.stack import DOCKER, Stack
 from tests import containers
+from tests.waiting import wait_until
 
 TEST_FOLDER = Path(os.environ.get("WEIR_TEST_FOLDER", REPOSITORY / ".weir" / "test"))
 TEST_PORT_BASE = int(os.environ.get("WEIR_TEST_PORT_BASE", 29_000))
@@ -70,6 +71,8 @@ class Parts:
         if existing:
             for future in self._admin.delete_topics(sorted(existing), operation_timeout=30).values():
                 future.result(30)
+            # On a busy machine the broker says that a topic is gone a moment before a new one may have its name.
+            wait_until(lambda: not existing & set(self._admin.list_topics(timeout=10).topics))
 
     @contextmanager
     def runtime(self, service: Service, settings: type[S] | None = None, **overrides: Any) -> Iterator[Runtime]:
