@@ -7,7 +7,7 @@ texts costs sixty times as much (measured in docs/decisions/0004-bulk-rows.md).
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +29,20 @@ LOCK_TIMEOUT = "10s"
 STATEMENT_TIMEOUT = "30s"
 IDLE_TIMEOUT = "60s"
 
+GONE_SECONDS_MAX = 25
+"""How long a machine at the other end may be silent before its connection is given up, by either end."""
+LIVENESS: Mapping[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # Keepalives are not sent while something sent waits to be acknowledged: that has a limit of its own.
+    "tcp_user_timeout": GONE_SECONDS_MAX * 1000,
+}
+"""What libpq is told, so that a database that has vanished without a word is noticed."""
+LIVENESS_OPTIONS = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+"""The same for Postgres: a client that has vanished must not keep its locks, which leaders of the relay hold."""
+
 _UUID_BYTES = 16
 
 
@@ -42,11 +56,8 @@ def create(url: str, *, pool_size: int = 8, application_name: str = "weir") -> E
         hide_parameters=True,
         connect_args={
             "application_name": application_name,
-            "connect_timeout": 5,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}"
+            **LIVENESS,
+            "options": f"{LIVENESS_OPTIONS} -c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}"
             f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT} -c timezone=UTC",
         },
     )

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import psycopg
 from confluent_kafka import KafkaError
 
+from libs.common.database import LIVENESS, LIVENESS_OPTIONS
 from libs.common.errors import Outage
 from libs.common.fault_points import reach
 from libs.common.metrics import OutboxMetrics
@@ -31,6 +32,12 @@ PROBE_SECONDS = 0.1
 """Between two looks at who is inserting: how soon the lower bound follows."""
 LEAD_SECONDS = 1.0
 """Between two attempts to become the leader of shards that others lead."""
+IDLE_LEADER_TIMEOUT = "60s"
+"""A leader that asks nothing for so long stands still, or waits for a broker: its shards go to one that may do better.
+
+Should it wake up, all it has sent by then was sent by its successor too, from the same first row: readers, who drop
+what they know, see no other order.
+"""
 MEASURE_SECONDS = 1.0
 BACKLOG_COUNTED_MAX = 100_000
 LOCK_CLASS = 0x77656972
@@ -178,7 +185,10 @@ class Relay:
     # Leading
 
     def _open(self) -> psycopg.Connection[Any]:
-        self._session = psycopg.connect(self._dsn, autocommit=True, connect_timeout=5, application_name="weir-relay")
+        options = f"{LIVENESS_OPTIONS} -c idle_session_timeout={IDLE_LEADER_TIMEOUT}"
+        self._session = psycopg.connect(
+            self._dsn, autocommit=True, application_name="weir-relay", options=options, **LIVENESS
+        )
         # A deletion lost in a crash is a row sent twice, which readers drop by its id: no need to wait for the disk.
         self._session.execute("SET synchronous_commit = off")
         self._session.execute("SET statement_timeout = '30s'")
@@ -263,6 +273,8 @@ class Relay:
             sent = self._send_one_by_one(session, sendable)
         reach("relay.after_ack")
         self._delete(session, sent)
+        for row in sent if is_suspect else ():
+            self._attempts.pop(row.id, None)
         if sent:
             self._metrics.published.inc(len(sent))
             self._metrics.latency.observe(time.time() - sent[0].created_at.timestamp())

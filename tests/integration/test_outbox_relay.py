@@ -1,7 +1,9 @@
 """The relay: nothing lost, nothing out of order, whatever else goes on in the database."""
 
+import os
 import random
 import secrets
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -12,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, text
 
 from libs.common import database, ids, kafka, migrations, outbox
+from libs.common import relay as relay_module
 from libs.common.metrics import OutboxMetrics
 from libs.common.outbox import OutboxRow
 from libs.common.record import replace
@@ -230,6 +233,43 @@ def test_each_shard_has_one_leader_and_another_takes_over_when_it_is_gone(
     second._due.clear()
     assert second.run_once() == 1
     second.close()
+
+
+def test_a_leader_that_stands_still_loses_its_shards_and_sends_in_order_when_it_wakes_up(
+    parts: Parts, settings: Settings, engine: Engine, relay: Relay, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "IDLE_LEADER_TIMEOUT", "500ms")
+    relay.run_once()
+    monkeypatch.undo()
+    second = new_relay(settings)
+    write(engine, row("a", "1"), row("a", "2"))
+
+    def takes_over() -> bool:
+        second._due.pop("lead", None)
+        second.run_once()
+        return set(second._bound.shards) == {0, 1}
+
+    wait_until(takes_over)
+    drain(second)
+    with pytest.raises(psycopg.Error):
+        relay.run_once()
+    relay.close()
+    assert relay.run_once() == 0
+    second.close()
+    assert by_key(published(parts, topic)) == {"a": ["1", "2"]}
+
+
+def test_a_machine_that_vanishes_is_noticed_at_both_ends(engine: Engine, relay: Relay) -> None:
+    relay.run_once()
+    assert relay._session is not None
+    with engine.connect() as tx:
+        driver = tx.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        for session in (relay._session, driver):
+            with socket.socket(fileno=os.dup(session.fileno())) as end:
+                assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 25_000
+                assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+            assert session.execute("SHOW tcp_keepalives_idle").fetchone() == ("10",)
 
 
 def test_what_kafka_never_takes_is_parked_with_what_follows_it_and_sent_in_order_on_release(
