@@ -23,8 +23,8 @@ STATIC_SECONDS = 31_536_000
 """What has a hash in its address never changes."""
 
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_JOINERS = frozenset("\u200c\u200d")
-"""Invisible, but part of how Persian and Indian names are written."""
+_SHOWN = frozenset("\u200c\u200d\n")
+"""Invisible, but part of how Persian and Indian names are written; and the lines of a note."""
 
 
 def page(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
@@ -83,7 +83,7 @@ def _static_address(name: str) -> str:
 def plain(text: str) -> str:
     """Text without characters that would hide or turn around what stands beside it."""
     return "".join(
-        "\ufffd" if unicodedata.category(character) in ("Cc", "Cf") and character not in _JOINERS else character
+        "\ufffd" if unicodedata.category(character) in ("Cc", "Cf") and character not in _SHOWN else character
         for character in text
     )
 

@@ -19,6 +19,7 @@ from tests.unit.compliance.office import DECIDE_BY, START, Office, suspended
         ("Ann\x00\x1b[31m", "Ann\ufffd\ufffd[31m"),
         ("مى\u200cخواهم", "مى\u200cخواهم"),
         ("<b>", "<b>"),
+        ("Same town.\nAsked the branch.", "Same town.\nAsked the branch."),
     ],
 )
 def test_text_is_shown_without_what_would_disguise_it(text: str, shown: str) -> None:
