@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from operator import methodcaller
 from threading import Event as Flag
 from typing import Any
 
@@ -440,5 +441,18 @@ def _source(record: Any) -> Source:
         offset=record.offset(),
         key=record.key(),
         value=record.value(),
-        headers=tuple(record.headers() or ()),
+        headers=_headers(record),
     )
+
+
+# Not `record.headers()`: where the client can't hand them over it returns and leaves an exception behind, which the
+# interpreter, once a call site is warm, no longer looks for; it would come up somewhere else. Here it always looks.
+_ask_headers = methodcaller("headers")
+
+
+def _headers(record: Any) -> tuple[tuple[str, bytes | None], ...]:
+    try:
+        return tuple(_ask_headers(record) or ())
+    except (SystemError, UnicodeDecodeError):
+        # The client can't hand over a header whose name is not UTF-8, nor any other of its record.
+        return (("weir_headers_unreadable", b"a name is not UTF-8"),)

@@ -1,11 +1,14 @@
 """The consumer: each message applied once, poison set aside, outages waited for."""
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
+import confluent_kafka
 import psycopg
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
@@ -88,8 +91,9 @@ def consuming(runtime: Runtime, consumer: Consumer | None = None) -> Iterator[th
         stop.set()
         thread.join(20)
         assert not thread.is_alive()
-    if failures:
-        raise failures[0]
+        if failures:
+            # Rather than that something was waited for in vain, which is all that is seen from outside.
+            raise failures[0]
 
 
 def rows(runtime: Runtime, query: str) -> list[Any]:
@@ -536,6 +540,53 @@ def test_junk_in_the_headers_ends_nobodys_work(ledger: Runtime) -> None:
         meter.send("a", 2)
         wait_until(lambda: totals(ledger) == {"a": 3})
     assert ledger.replay.parked_keys() == []
+
+
+class _Argument(ctypes.Structure):
+    """An rd_kafka_vu_t: what kind of argument, and its bytes."""
+
+    _fields_: ClassVar = [("kind", ctypes.c_int), ("value", ctypes.c_void_p * 8)]
+
+
+def send_with_header(bootstrap: str, value: bytes, name: bytes) -> None:
+    """Publish as a client in another language may: ours takes only names that are text."""
+    (path,) = Path(confluent_kafka.__file__).parent.parent.glob("confluent_kafka.libs/librdkafka-*.so*")
+    library = ctypes.CDLL(str(path))
+    for function in ("conf_new", "new", "headers_new", "produceva"):
+        getattr(library, f"rd_kafka_{function}").restype = ctypes.c_void_p
+    error = ctypes.create_string_buffer(256)
+    conf = ctypes.c_void_p(library.rd_kafka_conf_new())
+    library.rd_kafka_conf_set(conf, b"bootstrap.servers", bootstrap.encode(), error, 256)
+    producer = ctypes.c_void_p(library.rd_kafka_new(0, conf, error, 256))
+    headers = ctypes.c_void_p(library.rd_kafka_headers_new(1))
+    library.rd_kafka_header_add(headers, name, ctypes.c_ssize_t(-1), b"v", ctypes.c_ssize_t(1))
+    topic, body = (ctypes.create_string_buffer(text) for text in (INCREMENT.name.encode(), value))
+    # RD_KAFKA_VTYPE_TOPIC, _PARTITION, _VALUE, _MSGFLAGS (copy) and _HEADERS.
+    given: dict[int, list[int | None]] = {
+        1: [ctypes.addressof(topic)],
+        3: [0],
+        4: [ctypes.addressof(body), len(value)],
+        7: [2],
+        10: [headers.value],
+    }
+    arguments = [_Argument(kind, (ctypes.c_void_p * 8)(*words)) for kind, words in given.items()]
+    assert library.rd_kafka_produceva(producer, (_Argument * 5)(*arguments), ctypes.c_size_t(5)) is None
+    assert library.rd_kafka_flush(producer, 10_000) == 0
+    library.rd_kafka_destroy(producer)
+
+
+def test_a_header_whose_name_is_not_utf8_makes_a_dead_letter(tally: Runtime) -> None:
+    meter = Meter(tally)
+    for _ in range(100):
+        # So many that the interpreter has taken its short cuts.
+        meter.send("a", 1)
+    send_with_header(tally.settings.kafka_bootstrap, b"junk", b"\xff\xfe")
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 101})
+    (letter,) = tally.replay.list_dead(limit=10)
+    assert letter.source.value == b"junk"
+    assert dict(letter.source.headers).keys() == {"weir_headers_unreadable"}
 
 
 def test_a_schema_that_is_not_avro_makes_a_dead_letter(tally: Runtime) -> None:
