@@ -16,9 +16,13 @@ class OutboxMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.oldest_age = Gauge(
-            "outbox_oldest_age_seconds", "Age of the oldest event not yet published", registry=registry
+            "outbox_oldest_age_seconds",
+            "Age of the oldest event not yet published of the shards led here",
+            registry=registry,
         )
-        self.backlog = Gauge("outbox_backlog_rows", "Events not yet published", registry=registry)
+        self.backlog = Gauge(
+            "outbox_backlog_rows", "Events not yet published of the shards led here", registry=registry
+        )
         self.published = Counter("outbox_published_total", "Events the broker has acknowledged", registry=registry)
         self.latency = Histogram(
             "outbox_publish_latency_seconds",

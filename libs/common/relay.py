@@ -39,7 +39,8 @@ Should it wake up, all it has sent by then was sent by its successor too, from t
 what they know, see no other order.
 """
 MEASURE_SECONDS = 1.0
-BACKLOG_COUNTED_MAX = 100_000
+BACKLOG_COUNTED_MAX = 25_000
+"""Rows of one shard."""
 LOCK_CLASS = 0x77656972
 """The first half of the advisory locks' keys ("weir"); the second is the shard."""
 
@@ -159,6 +160,8 @@ class Relay:
             self._lead(session)
             self._release(session)
         if not self._bound.shards:
+            self._metrics.backlog.set(0)
+            self._metrics.oldest_age.set(0)
             return 0
         if self._is_due("measure", MEASURE_SECONDS):
             self._measure(session)
@@ -331,11 +334,15 @@ class Relay:
     # Telling
 
     def _measure(self, session: psycopg.Connection[Any]) -> None:
+        """What waits in the shards led here. From the bound too: dead rows before it would be gone through in vain."""
         ((backlog, oldest_age, parked),) = session.execute(
             """SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8,
                       (SELECT count(*) FROM outbox_parked)
-                 FROM (SELECT created_at FROM outbox LIMIT %s) AS waiting""",
-            (BACKLOG_COUNTED_MAX,),
+                 FROM unnest(%b::smallint[], %b::bigint[]) AS bound (shard, id)
+                CROSS JOIN LATERAL (
+                  SELECT created_at FROM outbox WHERE outbox.shard = bound.shard AND outbox.id > bound.id
+                   ORDER BY outbox.id LIMIT %s) AS waiting""",
+            (list(self._bound.shards), list(self._bound.shards.values()), BACKLOG_COUNTED_MAX),
         ).fetchall()
         self._metrics.backlog.set(backlog)
         self._metrics.oldest_age.set(oldest_age)

@@ -182,6 +182,23 @@ def test_an_old_transaction_elsewhere_does_not_keep_the_bound_back(
         assert min(relay._bound.shards.values()) == 10
 
 
+def test_measuring_passes_over_what_was_published_long_ago(engine: Engine, relay: Relay, topic: str) -> None:
+    """Dead rows that an old transaction keeps from being vacuumed must not be gone through every second."""
+    write(engine, *[row("a", str(n)) for n in range(2_000)])
+    drain(relay)
+    for _ in range(3):
+        probe_now(relay)
+        relay.run_once()
+    write(engine, row("a", "more"))
+    session = relay._session
+    assert session is not None
+    with session.transaction():
+        relay._measure(session)
+        asked = session.execute("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'outbox'").fetchone()
+    assert asked == (0,)
+    assert relay._metrics.backlog._value.get() == 1
+
+
 def test_many_writers_lose_nothing_and_keep_the_order_of_each_key(
     parts: Parts, engine: Engine, relay: Relay, topic: str
 ) -> None:
