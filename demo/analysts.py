@@ -44,7 +44,8 @@ class Analysts:
         while not self._stop.is_set():
             try:
                 worked = self._propose(people[PROPOSER]) + self._confirm(people[CONFIRMER])
-            except httpx.TransportError:
+            except httpx.HTTPError:
+                # The desk is away, or has a database that is: people would come back to it, too.
                 worked = 0
             if not worked:
                 self._stop.wait(LOOK_SECONDS)
