@@ -12,6 +12,9 @@ from schemas.accounts.events import CustomerKind, CustomerPersonalData
 from services.accounts.domain.customers import Fund, RegisterCustomer
 
 BATCH_LENGTH_MAX = 1_000
+BATCH_BYTES_MAX = 2 * 1024 * 1024
+"""Of a batch at its longest, with every field as long as people write it."""
+BATCH_PATHS = ("/v1/customer-batches", "/v1/funding-batches")
 
 Reader = Annotated[Caller, caller(Scope.READ)]
 Staff = Annotated[Caller, caller(Scope.STAFF)]

@@ -12,6 +12,7 @@ from schemas.accounts.events import DeclineReason, FundsDeclined, PostRefusal
 from schemas.compliance.events import CustomerRefused, CustomerRestricted
 from services.accounts.domain.customers import account_id_of
 from services.accounts.domain.ledger import blocked_funds_account_id, external_account_id
+from services.accounts.requests import BATCH_BYTES_MAX, BATCH_LENGTH_MAX, BATCH_PATHS
 from services.accounts.store import find_expired_holds
 from services.accounts.views import (
     AccountPage,
@@ -144,6 +145,17 @@ PATHS = ("/v1/customers", "/v1/customer-batches", "/v1/accounts", "/v1/fundings"
 CHANGES = tuple(f"/v1/accounts/{ids.new()}/{change}" for change in ("freeze", "thaw", "close"))
 
 
+def test_a_batch_may_be_as_long_as_a_batch_may_be(api: Api) -> None:
+    customer = {"name": "Ann Miller", "address": "1 High Street, " + "x" * 100, "currencies": ["EUR"]}
+    answer = api.post("/v1/customer-batches", {"customers": [customer] * BATCH_LENGTH_MAX})
+    assert answer.is_success, answer.text
+    account_id = answer.json()["customers"][0]["accounts"][0]["account_id"]
+    funding = {"account_id": account_id, "currency": "EUR", "amount": "1.00", "reference": "x" * 100}
+    answer = api.post("/v1/funding-batches", {"fundings": [funding] * BATCH_LENGTH_MAX})
+    assert answer.is_success, answer.text
+    assert len(answer.json()["fundings"]) == BATCH_LENGTH_MAX
+
+
 @pytest.mark.parametrize("path", [*PATHS, *CHANGES])
 def test_every_change_needs_a_key_and_the_scope(api: Api, path: str) -> None:
     assert problem(api.post(path, {}, key=None)) == (400, "idempotency_key_missing", "Idempotency-Key")
@@ -155,7 +167,8 @@ def test_every_change_needs_a_key_and_the_scope(api: Api, path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_what_is_not_json_or_too_large_is_refused(api: Api, path: str) -> None:
     assert problem(api.post(path, b"{")) == (400, "malformed_json", "body")
-    too_large = b"x" * (api.runtime.settings.http_body_bytes_max + 1)
+    limit = BATCH_BYTES_MAX if path in BATCH_PATHS else api.runtime.settings.http_body_bytes_max
+    too_large = b"x" * (limit + 1)
     assert problem(api.post(path, too_large)) == (413, "body_too_large", "body")
     assert stored(api) == {}
 
