@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -38,7 +39,10 @@ CONNECTIONS = 48
 RATE_PER_SECOND = 100
 RATE_SECONDS = 20
 WARM_UP = 1_000
-STALLED_SECONDS_MAX = 60.0
+STALLED_SECONDS_MAX = 25.0
+DAYS = 28
+BETWEEN_ORDERS = timedelta(seconds=30)
+"""In the time of the events: each of the payers then pays every eight hours or so."""
 CURRENCY = "EUR"
 
 
@@ -51,6 +55,7 @@ class Suite:
         self._key = register_client(self._settings)
         self._client = WeirClient(self._settings, self._key, run=ids.new())
         self._chance = random.Random(1)
+        self._time = datetime.now(UTC) - timedelta(days=DAYS)
         parties = _parties(self._chance)
         self._parties = parties
         self._opened = self._client.register(parties, CURRENCY, lambda _: None)
@@ -113,8 +118,14 @@ class Suite:
             "channel": "card",
             "device_id": f"phone-{debtor}",
             "ip_country": "DE",
+            "instructed_at": self._next_time().isoformat(),
         }
         return json.dumps(order).encode()
+
+    def _next_time(self) -> datetime:
+        # As people pay: a payer with dozens of payments a minute would be suspicious, and held up for a review.
+        self._time += BETWEEN_ORDERS
+        return self._time
 
     def _party(self, number: int) -> dict[str, Any]:
         party = self._parties[number]
