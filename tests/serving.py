@@ -13,7 +13,9 @@ import uvicorn
 
 from libs.common import clients, ids, tracing
 from libs.common.clients import Scope
+from libs.common.codec import Codec
 from libs.common.database import fetch, transaction
+from libs.common.events import Event
 from libs.common.message import Message
 from libs.common.record import Record
 from libs.common.service import Role, Runtime
@@ -78,6 +80,20 @@ def serving(
     is_edge_at_work: bool = True,
 ) -> Iterator[Api]:
     """The API for as long as the block lasts."""
+    with listening(runtime, is_ready=is_ready, is_edge_at_work=is_edge_at_work) as address:
+        api = Api(runtime, address)
+        yield api
+        api.close()
+
+
+@contextmanager
+def listening(
+    runtime: Runtime,
+    *,
+    is_ready: Callable[[], Mapping[str, bool]] = lambda: {"api": True},
+    is_edge_at_work: bool = True,
+) -> Iterator[str]:
+    """A service's HTTP application on a free port for as long as the block lasts. Yields its address."""
     config = uvicorn.Config(
         runtime.app([Role.API], is_ready), host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off"
     )
@@ -91,15 +107,38 @@ def serving(
     try:
         wait_until(lambda: server.started)
         port = server.servers[0].sockets[0].getsockname()[1]
-        api = Api(runtime, f"http://127.0.0.1:{port}")
-        yield api
-        api.close()
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         stop.set()
         for thread in threads:
             thread.join(20)
             assert not thread.is_alive()
+
+
+@contextmanager
+def running(*works: Any) -> Iterator[None]:
+    """Run loops that take a stop flag on threads for as long as the block lasts; fail if one fails."""
+    stop = threading.Event()
+    failures: list[Exception] = []
+
+    def guard(work: Any) -> None:
+        try:
+            work(stop)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=guard, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+    if failures:
+        raise failures[0]
 
 
 @contextmanager
@@ -123,6 +162,25 @@ def tell(runtime: Runtime, *bodies: Record) -> None:
     ]
     for result in runtime.unit.run(messages, NoClaim()):
         assert result.error is None, result.error
+
+
+def told(runtime: Runtime) -> list[Event]:
+    """What a service has to say and no relay has published yet."""
+    codec = Codec(runtime.registry, runtime.handlers.writes)
+    events = []
+    for (value,) in rows(runtime, "SELECT value FROM outbox ORDER BY id"):
+        reader = codec.reader_of(value)
+        assert reader is not None
+        events.append(reader.decode(value))
+    return events
+
+
+def problem(response: httpx.Response) -> tuple[int, str, str | None]:
+    """Status, reason and field of a problem, once it is sure that it is one."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    body = response.json()
+    assert body["status"] == response.status_code
+    return response.status_code, body["reason"], body.get("field")
 
 
 def counts(runtime: Runtime, *tables: str) -> dict[str, int]:

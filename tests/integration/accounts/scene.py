@@ -4,11 +4,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from libs.common import ids
-from libs.common.codec import Codec
-from libs.common.events import Event
 from libs.common.money import parse_amount
 from libs.common.service import Runtime
 from schemas.compliance.events import CustomerVerified
@@ -25,7 +21,7 @@ from schemas.payments.events import (
 )
 from services.accounts import queries
 from services.accounts.domain.customers import account_id_of
-from tests.serving import Api, rows, tell
+from tests.serving import Api, tell
 
 NOW = datetime.now(UTC)
 
@@ -56,25 +52,6 @@ def money(api: Api, account_id: str) -> tuple[str, str, str]:
     """Posted, held and available, as anyone sees them."""
     found = api.get(f"/v1/accounts/{account_id}").json()
     return found["posted"], found["held"], found["available"]
-
-
-def problem(response: httpx.Response) -> tuple[int, str, str | None]:
-    """Status, reason and field of a problem, once it is sure that it is one."""
-    assert response.headers["content-type"] == "application/problem+json", response.text
-    body = response.json()
-    assert body["status"] == response.status_code
-    return response.status_code, body["reason"], body.get("field")
-
-
-def told(runtime: Runtime) -> list[Event]:
-    """What accounts has to say and no relay has published yet."""
-    codec = Codec(runtime.registry, runtime.handlers.writes)
-    events = []
-    for (value,) in rows(runtime, "SELECT value FROM outbox ORDER BY id"):
-        reader = codec.reader_of(value)
-        assert reader is not None
-        events.append(reader.decode(value))
-    return events
 
 
 def require_balanced(runtime: Runtime) -> None:

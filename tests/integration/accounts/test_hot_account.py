@@ -12,8 +12,8 @@ import pytest
 from libs.common.record import Record
 from schemas.accounts.events import FundsDeclined, FundsHeld, FundsPosted, FundsPostRefused, FundsReleased
 from services.accounts import queries
-from tests.integration.accounts.scene import Payment, money, opened, require_balanced, told
-from tests.serving import Api, rows, tell
+from tests.integration.accounts.scene import Payment, money, opened, require_balanced
+from tests.serving import Api, rows, tell, told
 
 THREADS = 8
 

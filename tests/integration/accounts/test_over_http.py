@@ -25,18 +25,8 @@ from services.accounts.views import (
     RegisteredView,
     StatementView,
 )
-from tests.integration.accounts.scene import (
-    NOW,
-    Payment,
-    money,
-    opened,
-    problem,
-    registered,
-    require_balanced,
-    told,
-    verified,
-)
-from tests.serving import Api, counts, rows, tell
+from tests.integration.accounts.scene import NOW, Payment, money, opened, registered, require_balanced, verified
+from tests.serving import Api, counts, problem, rows, tell, told
 
 STORED = ("customers", "accounts", "holds", "transfers", "entries", "outbox", "idempotency_keys")
 

@@ -7,8 +7,9 @@ import pytest
 from libs.common.database import execute
 from libs.common.service import Runtime
 from services.compliance.__main__ import SERVICE
-from tests.integration.compliance.scene import add_analysts, serving
+from tests.integration.compliance.scene import add_analysts
 from tests.parts import Parts
+from tests.serving import listening
 
 _EMPTY = """
 ALTER TABLE case_acts DISABLE TRIGGER case_acts_are_final;
@@ -28,7 +29,7 @@ def wired(parts: Parts) -> Iterator[Runtime]:
 def address(wired: Runtime) -> Iterator[str]:
     """Where the service answers, with two analysts who may sign in."""
     add_analysts(wired)
-    with serving(wired) as found:
+    with listening(wired) as found:
         yield found
 
 

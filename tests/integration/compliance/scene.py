@@ -1,14 +1,9 @@
 """What compliance's tests on real parts share: events to tell it, roles to run, looks into its database."""
 
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from threading import Event as Flag
-from threading import Thread
 from typing import Any
 
-import uvicorn
 from confluent_kafka import Producer
 
 from libs.common import ids, inbox, tracing
@@ -19,7 +14,7 @@ from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Message
 from libs.common.outbox import OutboxRow
-from libs.common.service import Role, Runtime
+from libs.common.service import Runtime
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.payments.events import (
     Channel,
@@ -36,7 +31,6 @@ from services.compliance.desk import passwords
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.settings import ROLE_ANALYST
 from services.compliance.store import people
-from tests.waiting import wait_until
 
 NOW = datetime.now(UTC)
 PASSWORD = "correct horse battery"
@@ -158,65 +152,9 @@ def rows(runtime: Runtime, query: str, *values: Any) -> list[Any]:
         return fetch(tx, query, values)
 
 
-def told(runtime: Runtime) -> list[Event]:
-    """What compliance has to say and no relay has published yet."""
-    values = rows(runtime, "SELECT value FROM outbox ORDER BY id")
-    events = []
-    for (value,) in values:
-        reader = Codec(runtime.registry, runtime.handlers.writes).reader_of(value)
-        assert reader is not None
-        events.append(reader.decode(value))
-    return events
-
-
 def add_analysts(runtime: Runtime) -> None:
     password_hash = passwords.hash_password(PASSWORD)
     for username in ("analyst1", "analyst2"):
         runtime.unit.administer(
             lambda tx, username=username: people.save_user(tx, username, password_hash, ROLE_ANALYST)  # type: ignore[misc]
         )
-
-
-@contextmanager
-def running(*works: Any) -> Iterator[None]:
-    """Run loops that take a stop flag on threads for as long as the block lasts; fail if one fails."""
-    stop, failures = Flag(), []
-
-    def guard(work: Any) -> None:
-        try:
-            work(stop)
-        except Exception as error:
-            failures.append(error)
-
-    threads = [Thread(target=guard, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(20)
-    if failures:
-        raise failures[0]
-
-
-@contextmanager
-def serving(runtime: Runtime) -> Iterator[str]:
-    """The service's own HTTP application, with its edge, on a port of its own. Yields its address."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(runtime.app([Role.API], dict), log_config=None, lifespan="off")
-        server = uvicorn.Server(config)
-
-        def serve(stop: Flag) -> None:
-            def stop_serving() -> None:
-                stop.wait()
-                server.should_exit = True
-
-            Thread(target=stop_serving, daemon=True).start()
-            server.run(sockets=[listener])
-
-        with running(serve, runtime.edge.run):
-            wait_until(lambda: server.started)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -29,10 +29,9 @@ from tests.integration.compliance.scene import (
     initiated,
     order,
     rows,
-    running,
     suspended,
-    told,
 )
+from tests.serving import running, told
 from tests.waiting import wait_until
 
 

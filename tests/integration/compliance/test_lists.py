@@ -14,7 +14,8 @@ from schemas.compliance.events import CaseOpened, CustomerRestricted, CustomerVe
 from services.compliance import commands, queries
 from services.compliance.__main__ import SERVICE
 from services.compliance.store import lists
-from tests.integration.compliance.scene import decide, initiated, order, registered, rows, told
+from tests.integration.compliance.scene import decide, initiated, order, registered, rows
+from tests.serving import told
 
 Run = Callable[..., Result]
 

@@ -1,10 +1,7 @@
 """What fraud's tests on real parts share: orders, a topic to announce them on, and looks into the database."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from threading import Event as Flag
-from threading import Thread
 from typing import Any
 
 from confluent_kafka import Producer
@@ -99,30 +96,6 @@ class Announcer:
                 contract.topic.name, self._codec.encode(event), contract.key_of(event), headers=list(headers.items())
             )
         self._producer.flush(10)
-
-
-@contextmanager
-def running(*works: Any) -> Iterator[None]:
-    """Run loops that take a stop flag on threads for as long as the block lasts; fail if one fails."""
-    stop, failures = Flag(), []
-
-    def guard(work: Any) -> None:
-        try:
-            work(stop)
-        except Exception as error:
-            failures.append(error)
-
-    threads = [Thread(target=guard, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(20)
-    if failures:
-        raise failures[0]
 
 
 def rows(runtime: Runtime, query: str, parameters: Sequence[Any] = (), *, binary: bool = False) -> list[Any]:

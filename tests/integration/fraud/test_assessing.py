@@ -11,18 +11,8 @@ from schemas.fraud.events import FraudOutcome
 from schemas.payments.events import Answer, PaymentInitiated
 from services.fraud.domain import history
 from services.fraud.domain.history import History
-from tests.integration.fraud.scene import (
-    T0,
-    Announcer,
-    Inbox,
-    decide,
-    initiated,
-    message,
-    order,
-    overdue,
-    rows,
-    running,
-)
+from tests.integration.fraud.scene import T0, Announcer, Inbox, decide, initiated, message, order, overdue, rows
+from tests.serving import running
 from tests.waiting import wait_until
 
 ANN, BOB, CAT = sorted(ids.new() for _ in range(3))

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
-
 from libs.common import ids
-from libs.common.codec import Codec
 from libs.common.events import Event
 from libs.common.service import Runtime
 from schemas.accounts.events import AccountClosed, AccountFrozen, AccountOpened, FundsDeclined, FundsHeld, FundsPosted
 from schemas.compliance.events import ComplianceScreened, PartyRole, ScreeningHit, ScreeningOutcome
 from schemas.fraud.events import FraudAssessed, FraudFinding, FraudOutcome
 from schemas.payments.events import PaymentInitiated
-from tests.serving import counts, rows, tell
+from tests.serving import counts, tell, told
 
 BODY_BYTES_MAX, FILE_BYTES_MAX = 4_000, 2_000_000
 NOW = datetime.now(UTC)
@@ -63,14 +60,6 @@ def order(place: str | None = None, value: Any = None, **fields: Any) -> dict[st
     return body
 
 
-def problem(response: httpx.Response) -> tuple[int, str, str | None]:
-    """Status, reason and field of a problem, once it is sure that it is one."""
-    assert response.headers["content-type"] == "application/problem+json", response.text
-    body = response.json()
-    assert body["status"] == response.status_code
-    return response.status_code, body["reason"], body.get("field")
-
-
 def stored(runtime: Runtime) -> dict[str, int]:
     """How much a request has left behind."""
     return {table: count for table, count in counts(runtime, *STORED).items() if count}
@@ -79,17 +68,6 @@ def stored(runtime: Runtime) -> dict[str, int]:
 def initiated(runtime: Runtime) -> list[PaymentInitiated]:
     """The orders that the others have been, or will be, asked about."""
     return [event for event in told(runtime) if isinstance(event, PaymentInitiated)]
-
-
-def told(runtime: Runtime) -> list[Event]:
-    """What payments has to say and no relay has published yet."""
-    codec = Codec(runtime.registry, runtime.handlers.writes)
-    events = []
-    for (value,) in rows(runtime, "SELECT value FROM outbox ORDER BY id"):
-        reader = codec.reader_of(value)
-        assert reader is not None
-        events.append(reader.decode(value))
-    return events
 
 
 # What the others answer about a payment of Ann's

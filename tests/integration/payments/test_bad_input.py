@@ -19,10 +19,9 @@ from tests.integration.payments.scene import (
     UNKNOWN,
     YENS,
     order,
-    problem,
     stored,
 )
-from tests.serving import Api
+from tests.serving import Api, problem
 
 INVALID = [
     ("currency", ...),

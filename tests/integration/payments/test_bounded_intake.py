@@ -20,13 +20,12 @@ from tests.integration.payments.scene import (
     know_accounts,
     order,
     posted,
-    problem,
     screened,
     stored,
     three_answers,
 )
 from tests.parts import Parts
-from tests.serving import Api, counts, serving, tell
+from tests.serving import Api, counts, problem, serving, tell
 from tests.waiting import wait_until
 
 IN_FLIGHT_MAX, WAIT_SECONDS_MAX = 5, 0.5

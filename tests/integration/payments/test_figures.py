@@ -11,15 +11,7 @@ from schemas.accounts.events import DeclineReason
 from schemas.fraud.events import FraudOutcome
 from services.payments import queries
 from services.payments.settings import PaymentsSettings
-from tests.integration.payments.scene import (
-    assessed,
-    declined,
-    held,
-    order,
-    posted,
-    screened,
-    three_answers,
-)
+from tests.integration.payments.scene import assessed, declined, held, order, posted, screened, three_answers
 from tests.serving import Api, tell
 
 SECOND = timedelta(seconds=1)

@@ -26,13 +26,11 @@ from tests.integration.payments.scene import (
     initiated,
     order,
     posted,
-    problem,
     screened,
     stored,
     three_answers,
-    told,
 )
-from tests.serving import Api, rows, tell
+from tests.serving import Api, problem, rows, tell, told
 from tests.waiting import wait_until
 
 PATH = "/v1/payments"

@@ -14,9 +14,9 @@ import pytest
 from libs.common.service import Runtime
 from services.payments import queries
 from services.payments.files import CHUNK_LINES
-from tests.integration.payments.scene import ANNS, BENS, initiated, order, problem, screened, stored, three_answers
+from tests.integration.payments.scene import ANNS, BENS, initiated, order, screened, stored, three_answers
 from tests.integration.payments.test_ordering import key_in_use
-from tests.serving import Api, counts, rows, tell
+from tests.serving import Api, counts, problem, rows, tell
 from tests.waiting import wait_until
 
 PATH = "/v1/payment-batches"
