@@ -25,7 +25,8 @@ BATCH = 500
 def main() -> None:
     options = parse()
     state = open_state(options.state)
-    decode = AvroDeserializer(SchemaRegistryClient({"url": options.registry}))
+    registry = SchemaRegistryClient({"url": options.registry, "timeout": 10})
+    decode = AvroDeserializer(registry, conf={"subject.name.strategy.type": "TOPIC"})
     consumer = Consumer({"bootstrap.servers": options.bootstrap, "group.id": "totals", "enable.auto.commit": False})
     assign_where_we_stand(consumer, state)
     idle_since = time.monotonic()

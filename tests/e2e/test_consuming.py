@@ -1,10 +1,12 @@
 """What a reader of our topics may rely on, after everything that the other tests have done to those who write them."""
 
+import signal
 import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +29,16 @@ def test_the_example_counts_every_settled_payment_once_also_when_it_is_killed_on
     installation: Installation, shop: Shop, tmp_path: Path
 ) -> None:
     state = tmp_path / "totals.db"
-    counting = _start_example(installation, state, FOR_EVER)
-    wait_until(lambda: _totals(state) == _settled(installation), seconds_max=END_SECONDS_MAX, every_seconds=0.2)
-    known = _totals(state)
-    shop.pay_until(lambda: _totals(state) != known)
-    counting.kill()
-    counting.wait()
+    with _example(installation, state, FOR_EVER):
+        wait_until(lambda: _totals(state) == _settled(installation), seconds_max=END_SECONDS_MAX, every_seconds=0.2)
+        known = _totals(state)
+        shop.pay_until(lambda: _totals(state) != known)
     shop.pay_many(10)
     installation.come_to_rest()
     assert _totals(state) != _settled(installation)
-    finished = _start_example(installation, state, UNTIL_IDLE)
-    output, _ = finished.communicate(timeout=END_SECONDS_MAX)
-    assert finished.returncode == 0
+    with _example(installation, state, UNTIL_IDLE) as finishing:
+        output, _ = finishing.communicate(timeout=END_SECONDS_MAX)
+    assert finishing.returncode == 0
     assert _totals(state) == _settled(installation)
     ((count, total),) = _settled(installation).values()
     assert output == f"EUR: {count} payments, {total} minor units\n"
@@ -66,14 +66,27 @@ def test_the_events_of_an_aggregate_come_in_the_order_of_their_numbers_without_a
     assert repeated
 
 
-def _start_example(installation: Installation, state: Path, idle_seconds: str) -> "subprocess.Popen[str]":
+@contextmanager
+def _example(installation: Installation, state: Path, idle_seconds: str) -> "Iterator[subprocess.Popen[str]]":
+    """The example, running; killed at the end of the block if it still does."""
     settings = installation.settings
-    return subprocess.Popen(
-        [sys.executable, str(EXAMPLE), "--bootstrap", settings.kafka_bootstrap, "--registry", settings.registry_url,
+    process = subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", str(EXAMPLE),
+         "--bootstrap", settings.kafka_bootstrap, "--registry", settings.registry_url,
          "--state", str(state), "--idle-seconds", idle_seconds],
         stdout=subprocess.PIPE,
         text=True,
     )  # fmt: skip
+    try:
+        yield process
+    except BaseException:
+        # Where it stands is printed to the test's own output.
+        process.send_signal(signal.SIGABRT)
+        process.wait(END_SECONDS_MAX)
+        raise
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _totals(state: Path) -> dict[str, tuple[int, int]]:
