@@ -8,7 +8,10 @@ from stack import kafka, machine, postgres, prometheus, registry, services
 from stack.part import PartState, Program, Say, StackError
 from stack.settings import SERVICES, StackSettings
 from stack.supervision import Supervisor
+from stack.waiting import wait_until
 
+PORTS_SECONDS_MAX = 5
+"""How long the kernel may take to close what an ended process had open."""
 SERVICE_PROGRAMS = (*SERVICES, services.FEATURES)
 
 
@@ -34,8 +37,8 @@ class Native:
         self._fetch(say)
         if not self.is_up:
             # What a crash of the supervisor has left would hold the ports and the data.
-            self._supervisor.end_leftovers()
-            self._require_free_ports()
+            ended = self._supervisor.end_leftovers()
+            self._require_free_ports(seconds=PORTS_SECONDS_MAX if ended else 0)
         say("Postgres: its data")
         postgres.prepare(self._settings)
         say("Kafka: its data")
@@ -117,14 +120,17 @@ class Native:
         ours = [services.program(settings, name, overrides.get(name, {})) for name in SERVICES]
         return [*parts, *ours, services.features_program(settings, overrides.get(services.FEATURES, {}))]
 
-    def _require_free_ports(self) -> None:
-        settings = self._settings
-        taken = [f"{port} ({use})" for use, port in settings.ports.items() if _is_taken(settings.host, port)]
-        if taken:
+    def _require_free_ports(self, *, seconds: float) -> None:
+        if not wait_until(lambda: not self._taken_ports(), seconds=seconds):
             raise StackError(
-                f"These ports of {settings.host} are in use by something else: {', '.join(taken)}.\n"
+                f"These ports of {self._settings.host} are in use by something else: "
+                f"{', '.join(self._taken_ports())}.\n"
                 "End it, or set WEIR_PORT_BASE to another number (default 19000)."
             )
+
+    def _taken_ports(self) -> list[str]:
+        settings = self._settings
+        return [f"{port} ({use})" for use, port in settings.ports.items() if _is_taken(settings.host, port)]
 
 
 def _is_taken(host: str, port: int) -> bool:

@@ -125,11 +125,15 @@ class Supervisor:
         self._rpc.shutdown()
         wait_until(lambda: not _exists(pid), seconds=STOP_SECONDS_MAX)
 
-    def end_leftovers(self) -> None:
-        """End a supervisor that doesn't answer, what outlived one that was killed, and remove its files."""
-        leftovers.end(f"unix://{self._socket}", self._configuration, seconds=LEFTOVER_SECONDS_MAX)
+    def end_leftovers(self) -> int:
+        """End a supervisor that doesn't answer, what outlived one that was killed, and remove its files.
+
+        Returns how many processes that were.
+        """
+        ended = leftovers.end(f"unix://{self._socket}", self._configuration, seconds=LEFTOVER_SECONDS_MAX)
         for path in (self._socket, self._folder / "supervisord.pid"):
             path.unlink(missing_ok=True)
+        return ended
 
     def _running(self) -> set[str]:
         return {info["name"] for info in self._rpc.getAllProcessInfo() if info["statename"] not in _ENDED}
