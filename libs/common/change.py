@@ -16,7 +16,7 @@ from libs.common.message import Command, Message
 class Change:
     """Who asks, under which Idempotency-Key, in which words. A route gets it by naming it as a parameter: `Asked`."""
 
-    def __init__(self, request: Request, who: Annotated[Caller, caller(Scope.WRITE)], key: IdempotencyKey) -> None:
+    def __init__(self, request: Request, who: Caller, key: str) -> None:
         self.who = who
         self.key = key
         self._request = request
@@ -36,4 +36,9 @@ class Change:
         return respond(known) if known is not None else None
 
 
-Asked = Annotated[Change, Depends()]
+async def _asked(request: Request, who: Annotated[Caller, caller(Scope.WRITE)], key: IdempotencyKey) -> Change:
+    # Not the class itself: what is not a coroutine costs every request a thread's wake-up.
+    return Change(request, who, key)
+
+
+Asked = Annotated[Change, Depends(_asked)]

@@ -128,18 +128,25 @@ class Relay:
         """Whether database and broker let it work."""
         return self._is_working and not self._sender.is_stalled
 
+    @property
+    def _limit(self) -> int:
+        """Rows of one shard in one batch."""
+        return max(1, self._settings.relay_batch_size_max // max(1, len(self._bound.shards)))
+
     def run(self, stop: Flag) -> None:
         """Publish until `stop` is set."""
         self._stop, settings = stop, self._settings
         backoff = wait = BACKOFF_SECONDS_MIN
         while not stop.is_set():
             try:
-                is_busy = self.run_once() > 0
-                wait = (
-                    0.0
-                    if is_busy
-                    else min(max(wait * 1.5, settings.relay_poll_seconds), settings.relay_idle_poll_seconds)
-                )
+                published = self.run_once()
+                if published >= self._limit:
+                    wait = 0.0
+                elif published:
+                    # Nothing else was there. What this process commits wakes us; what others commit is looked for.
+                    wait = settings.relay_poll_seconds
+                else:
+                    wait = min(wait * 2, settings.relay_idle_poll_seconds)
                 backoff, self._is_working = BACKOFF_SECONDS_MIN, True
             except (Outage, psycopg.Error) as outage:
                 self._is_working = False
@@ -167,10 +174,9 @@ class Relay:
             self._measure(session)
         if self._is_due("probe", PROBE_SECONDS):
             self._probe(session)
-        limit = max(1, self._settings.relay_batch_size_max // len(self._bound.shards))
-        rows = self._read(session, limit)
+        rows = self._read(session, self._limit)
         gone = self._publish(session, rows) if rows else set()
-        self._leave_behind(rows, gone, limit)
+        self._leave_behind(rows, gone, self._limit)
         return len(gone)
 
     def close(self) -> None:
@@ -327,9 +333,15 @@ class Relay:
             )
 
     def _delete(self, session: psycopg.Connection[Any], rows: Sequence[Row]) -> None:
-        for shard in {row.shard for row in rows}:
-            ids = [row.id for row in rows if row.shard == shard]
-            session.execute("DELETE FROM outbox WHERE shard = %s AND id = ANY(%b::bigint[])", (shard, ids))
+        if rows:
+            # OFFSET 0: each row by the index, whatever the planner thinks of a batch's size.
+            session.execute(
+                """DELETE FROM outbox WHERE ctid = ANY (ARRAY (
+                     SELECT row.ctid FROM unnest(%b::smallint[], %b::bigint[]) AS sent (shard, id)
+                      CROSS JOIN LATERAL (
+                        SELECT ctid FROM outbox WHERE shard = sent.shard AND id = sent.id OFFSET 0) AS row))""",
+                ([row.shard for row in rows], [row.id for row in rows]),
+            )
 
     # Telling
 

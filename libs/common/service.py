@@ -5,6 +5,7 @@ Roles: `api` answers requests, `worker` applies what others published (and what 
 and ends.
 """
 
+import gc
 import logging
 import signal
 import socket
@@ -202,6 +203,9 @@ class Process:
     def run(self) -> int:
         """Returns the exit status: 0 when asked to stop, 1 when a role failed. Raises OSError if its port is taken."""
         sys.setswitchinterval(SWITCH_SECONDS)
+        # What is loaded by now stays: going through it again and again would stop every thread for 100 ms.
+        gc.collect()
+        gc.freeze()
         settings = self._runtime.settings
         app = self._runtime.app(self._roles, self._readiness)
         config = uvicorn.Config(

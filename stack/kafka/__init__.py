@@ -40,6 +40,8 @@ def program(settings: StackSettings) -> Program:
             f"-Xmx{settings.kafka_heap_mb}m",
             f"-Xms{settings.kafka_heap_mb}m",
             "-XX:+UseSerialGC",
+            # The better compiler is not worth a quarter of a core for the minutes that a demo or a test lasts.
+            "-XX:TieredStopAtLevel=1",
             "-XX:+AutoCreateSharedArchive",
             f"-XX:SharedArchiveFile={folder / 'classes.jsa'}",
             "kafka.Kafka",
@@ -82,6 +84,7 @@ def _format(settings: StackSettings) -> None:
 def properties(settings: StackSettings) -> str:
     """The broker's configuration."""
     # Events stamped years ago are normal here: topics that keep time-based retention set it themselves.
+    # More threads than the machine has cores to spare for them cost more than they bring.
     return f"""
 process.roles=broker,controller
 node.id=1
@@ -91,6 +94,8 @@ advertised.listeners=PLAINTEXT://{settings.host}:{settings.kafka_port}
 controller.listener.names=CONTROLLER
 log.dirs={settings.folder / "kafka" / "log"}
 auto.create.topics.enable=false
+num.network.threads=2
+num.io.threads=2
 num.partitions=24
 default.replication.factor=1
 offsets.topic.replication.factor=1
