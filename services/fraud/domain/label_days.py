@@ -44,9 +44,13 @@ def day_of(at_micros: int) -> int:
 
 
 def relabel(known: LabelDays, *, day: int, before: Label | None, after: Label) -> LabelDays:
-    """The counts with one payment of `day` labelled `after`, instead of `before` if it had a label."""
+    """The counts with one payment of `day` labelled `after`, instead of `before` if it had a label.
+
+    Correcting a label that isn't counted changes nothing: it was too old when it came, or it got lost.
+    """
     is_too_old = bool(known.days) and day <= known.days[-1] - DAYS_KEPT
-    if is_too_old or before is after:
+    is_unfounded = before is not None and not _has(known, day, before)
+    if is_too_old or is_unfounded or before is after:
         return known
     days, labelled, frauds = known.days[:], known.labelled[:], known.frauds[:]
     place = bisect_left(days, day)
@@ -66,6 +70,12 @@ def count(known: LabelDays, *, after_day: int, until_day: int) -> LabelCount:
         return _NOTHING
     start, end = bisect_right(known.days, after_day), bisect_right(known.days, until_day)
     return LabelCount(labelled=sum(known.labelled[start:end]), fraud=sum(known.frauds[start:end]))
+
+
+def _has(known: LabelDays, day: int, label: Label) -> bool:
+    """Whether a payment of this day is counted with such a label."""
+    found = count(known, after_day=day - 1, until_day=day)
+    return (found.fraud if label is Label.FRAUD else found.labelled - found.fraud) > 0
 
 
 def pack(known: LabelDays) -> bytes:

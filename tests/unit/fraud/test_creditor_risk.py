@@ -59,6 +59,14 @@ def test_a_correction_moves_a_payment_from_one_count_to_the_other() -> None:
     assert told(counted(label_of(Label.GENUINE), label_of(Label.FRAUD, previous=Label.GENUINE))) == (1, 1)
 
 
+@pytest.mark.parametrize("label", [Label.FRAUD, Label.GENUINE])
+def test_the_correction_of_a_label_never_seen_moves_nothing(label: Label) -> None:
+    previous = Label.GENUINE if label is Label.FRAUD else Label.FRAUD
+    known = count(counted(label_of(label)), label_of(label, previous=previous), offset=99, sequence=3)
+    assert told(known) == told(counted(label_of(label)))
+    assert (known.missed_count, known.sequence) == (1, 3)
+
+
 def test_labels_never_seen_are_told_by_the_gaps_in_their_numbers() -> None:
     known = count(counted(label_of()), label_of(), offset=99, sequence=5)
     assert (known.missed_count, known.sequence) == (3, 5)

@@ -164,6 +164,26 @@ def test_labels_of_days_long_gone_are_left_out(day: int, is_kept: bool) -> None:
     )
 
 
+@pytest.mark.parametrize(("before", "after"), [(Label.FRAUD, Label.GENUINE), (Label.GENUINE, Label.FRAUD)])
+def test_correcting_a_label_that_is_not_counted_changes_no_counts(before: Label, after: Label) -> None:
+    others = labelled_on(10, 12, label=after)
+    for known in (label_days.NONE, others, labelled_on(10 + DAYS_KEPT, label=before)):
+        for day in (10, 11):
+            assert label_days.relabel(known, day=day, before=before, after=after) is known
+
+
+def test_correcting_the_label_of_a_payment_too_old_to_be_counted_is_told_and_tallied_all_the_same() -> None:
+    desk = Desk()
+    desk.assess(1, order(at=START - DAYS_KEPT * DAY))
+    desk.assess(2, order())
+    desk.hears(labelled(2, Label.GENUINE))
+    for label in (Label.FRAUD, Label.GENUINE, Label.FRAUD):
+        (event,) = desk.hears(labelled(1, label))
+        assert isinstance(event, PaymentLabelled) and event.label is label
+        assert labels(desk, EntityKind.CREDITOR, SHOP) == LabelCount(labelled=1, fraud=0)
+    assert desk.tally("allow") == (2, 1, 1)
+
+
 def test_stored_bytes_give_the_same_days_back() -> None:
     known = labelled_on(20_000, 19_990, -3)
     assert label_days.unpack(label_days.pack(known)) == known
