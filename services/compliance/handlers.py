@@ -49,6 +49,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             PaymentCancelled: cases.close,
             # What people do
             acts.TakeCase: acts.take,
+            acts.TakeOverCase: acts.take_over,
             acts.ReleaseCase: acts.release,
             acts.ProposeDecision: acts.propose,
             acts.ConfirmDecision: acts.confirm,

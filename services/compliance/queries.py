@@ -163,7 +163,7 @@ def list_acts(engine: Engine, case_id: str) -> list[Act]:
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT case_id, number, kind, actor, acted_at, decision, note FROM case_acts
+            """SELECT case_id, number, kind, actor, acted_at, decision, note, taken_from FROM case_acts
                 WHERE case_id = %s ORDER BY number""",
             (case_id,),
         )
@@ -177,10 +177,11 @@ def list_acts(engine: Engine, case_id: str) -> list[Act]:
                 "acted_at": acted_at,
                 "decision": decision,
                 "note": note,
+                "taken_from": taken_from,
             },
             Act,
         )
-        for id_, number, kind, actor, acted_at, decision, note in rows
+        for id_, number, kind, actor, acted_at, decision, note, taken_from in rows
     ]
 
 

@@ -23,6 +23,7 @@ from services.compliance.domain.acts import (
     ReleaseCase,
     ReturnCase,
     TakeCase,
+    TakeOverCase,
 )
 from services.compliance.domain.case import NOTE_LENGTH_MAX
 from services.compliance.domain.work import Work
@@ -32,6 +33,7 @@ class Verb(StrEnum):
     """What can be done with a case."""
 
     TAKE = "take"
+    TAKE_OVER = "take-over"
     RELEASE = "release"
     PROPOSE = "propose"
     CONFIRM = "confirm"
@@ -59,6 +61,9 @@ def _proposal(case_id: str, actor: str, version: int, note: str, decision: CaseD
 
 _COMMANDS: dict[Verb, _Make] = {
     Verb.TAKE: lambda case_id, actor, version, note, _: TakeCase(case_id=case_id, actor=actor, version=version),
+    Verb.TAKE_OVER: lambda case_id, actor, version, note, _: TakeOverCase(
+        case_id=case_id, actor=actor, version=version, note=note
+    ),
     Verb.RELEASE: lambda case_id, actor, version, note, _: ReleaseCase(
         case_id=case_id, actor=actor, version=version, note=note
     ),

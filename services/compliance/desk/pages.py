@@ -24,6 +24,7 @@ from services.compliance.queries import PAGE_LENGTH, Queue
 
 _DONE = {
     Verb.TAKE: "The case is yours.",
+    Verb.TAKE_OVER: "The case is yours now.",
     Verb.RELEASE: "The case is back in the queue.",
     Verb.PROPOSE: "Your proposal waits for another person to confirm it.",
     Verb.CONFIRM: "The decision stands.",

@@ -53,6 +53,7 @@ ACTS = {
     ActKind.EVIDENCE_CHANGED: "Evidence changed",
     ActKind.REOPENED: "Opened again",
     ActKind.TAKEN: "Taken",
+    ActKind.TAKEN_OVER: "Taken over",
     ActKind.RELEASED: "Put back",
     ActKind.PROPOSED: "Proposed",
     ActKind.RETURNED: "Returned",
@@ -96,6 +97,7 @@ class ActView(Record):
 
     what: str
     actor: str
+    taken_from: str | None
     acted_at: datetime
     decision: str | None
     note: str
@@ -272,6 +274,7 @@ def _act(act: Act) -> ActView:
     return ActView(
         what=ACTS[act.kind],
         actor="Weir" if is_ours else act.actor,
+        taken_from=act.taken_from,
         acted_at=act.acted_at,
         decision=DECISIONS[act.decision] if act.decision else None,
         note=_CODE.sub(lambda code: _reason(code[0]), act.note) if is_ours else act.note,

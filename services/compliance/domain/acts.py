@@ -1,5 +1,8 @@
 """What people do with a case: one takes it and proposes, another confirms or hands it back. Pure.
 
+Whoever is away does not hold a case up: another takes it over, and a proposal is confirmed or handed back by another
+anyway.
+
 Every function refuses first, in the order of RefusalReason, and acts last. The version of the case that
 the person has seen comes along: what has changed since then is not decided unseen.
 """
@@ -14,7 +17,7 @@ from libs.common.message import Command
 from libs.common.record import replace
 from schemas.compliance.events import CaseDecision, CaseResolved, CaseTaken
 from services.compliance.domain import customers
-from services.compliance.domain.case import ActKind, CaseStatus, Proposal
+from services.compliance.domain.case import ActKind, Case, CaseStatus, Proposal
 from services.compliance.domain.work import Work
 
 
@@ -60,6 +63,12 @@ class TakeCase(CaseCommand):
     """Work on it: from now on it waits for this person."""
 
 
+class TakeOverCase(CaseCommand):
+    """Work on it in the place of the person who has taken it."""
+
+    note: str
+
+
 class ReleaseCase(CaseCommand):
     """Hand it back to the queue."""
 
@@ -94,16 +103,29 @@ def take(work: Work, command: TakeCase, at: datetime) -> Sequence[Event] | Refus
         return _refusal(RefusalReason.STALE)
     taken = replace(case, status=CaseStatus.TAKEN, taken_by=command.actor)
     work.act(taken, ActKind.TAKEN, command.actor, at)
-    return [
-        CaseTaken(
-            case_id=case.case_id,
-            partition_key=case.partition_key,
-            payment_id=case.payment_id,
-            customer_id=case.customer_id,
-            taken_by=command.actor,
-            taken_at=at,
-        )
-    ]
+    return [_taken(taken, command.actor, at)]
+
+
+def take_over(work: Work, command: TakeOverCase, at: datetime) -> Sequence[Event] | Refusal:
+    """Another person goes on with a case on which nothing is proposed yet."""
+    case = work.cases.get(command.case_id)
+    if case is None or case.opened_at is None:
+        return _refusal(RefusalReason.CASE_UNKNOWN)
+    if not command.note.strip():
+        return _refusal(RefusalReason.NOTE_MISSING)
+    if case.has_ended:
+        return _refusal(RefusalReason.NOT_OPEN)
+    if case.taken_by == command.actor:
+        return _refusal(RefusalReason.ALREADY_TAKEN, "you have taken the case already")
+    if case.taken_by is None:
+        return _refusal(RefusalReason.NOT_TAKEN, "nobody has taken the case")
+    if case.status is CaseStatus.PROPOSED:
+        return _refusal(RefusalReason.ALREADY_PROPOSED)
+    if command.version != case.version:
+        return _refusal(RefusalReason.STALE)
+    taken = replace(case, taken_by=command.actor)
+    work.act(taken, ActKind.TAKEN_OVER, command.actor, at, note=command.note.strip(), taken_from=case.taken_by)
+    return [_taken(taken, command.actor, at)]
 
 
 def release(work: Work, command: ReleaseCase, at: datetime) -> Sequence[Event] | Refusal:
@@ -201,6 +223,17 @@ def send_back(work: Work, command: ReturnCase, at: datetime) -> Sequence[Event] 
     returned = replace(case, status=CaseStatus.TAKEN, proposal=None)
     work.act(returned, ActKind.RETURNED, command.actor, at, note=command.note.strip())
     return []
+
+
+def _taken(case: Case, person: str, at: datetime) -> CaseTaken:
+    return CaseTaken(
+        case_id=case.case_id,
+        partition_key=case.partition_key,
+        payment_id=case.payment_id,
+        customer_id=case.customer_id,
+        taken_by=person,
+        taken_at=at,
+    )
 
 
 def _refusal(reason: RefusalReason, detail: str | None = None) -> Refusal:

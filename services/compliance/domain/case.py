@@ -36,6 +36,7 @@ class ActKind(StrEnum):
     EVIDENCE_CHANGED = "evidence_changed"
     REOPENED = "reopened"
     TAKEN = "taken"
+    TAKEN_OVER = "taken_over"
     RELEASED = "released"
     PROPOSED = "proposed"
     RETURNED = "returned"
@@ -132,10 +133,19 @@ class Act(Record):
     acted_at: datetime
     decision: CaseDecision | None = None
     note: str = ""
+    taken_from: str | None = None
+    """Who had the case before, if it was taken over."""
 
 
 def act_of(
-    case: Case, kind: ActKind, actor: str, at: datetime, *, decision: CaseDecision | None = None, note: str = ""
+    case: Case,
+    kind: ActKind,
+    actor: str,
+    at: datetime,
+    *,
+    decision: CaseDecision | None = None,
+    note: str = "",
+    taken_from: str | None = None,
 ) -> tuple[Case, Act]:
     """The case with one more act, and the act."""
     case = replace(case, version=case.version + 1)
@@ -147,5 +157,6 @@ def act_of(
         acted_at=at,
         decision=decision,
         note=note,
+        taken_from=taken_from,
     )
     return case, act

@@ -2,7 +2,7 @@
 
     open ─► taken ─► proposed ─► resolved          what people do: see `acts.py`
      │         ▲         │
-     │         └─────────┘ returned
+     │         └─────────┘ returned; taken over: the same with another person
      └─► closed                                    what it was about has settled itself
 
 Every step is an act that is kept with its actor, its time and its note.

@@ -130,9 +130,10 @@ class Work(State):
         *,
         decision: CaseDecision | None = None,
         note: str = "",
+        taken_from: str | None = None,
     ) -> Case:
         """Put a case as it now is, with what was done; return it."""
-        case, act = act_of(case, kind, actor, at, decision=decision, note=note)
+        case, act = act_of(case, kind, actor, at, decision=decision, note=note, taken_from=taken_from)
         self.cases.put(case.case_id, case)
         self.acts.append(act)
         return case

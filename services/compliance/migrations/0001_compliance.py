@@ -102,6 +102,7 @@ CREATE TABLE case_acts (
   acted_at timestamptz NOT NULL,
   decision text,
   note text NOT NULL,
+  taken_from text,
   PRIMARY KEY (case_id, number)
 );
 

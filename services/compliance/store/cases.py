@@ -93,13 +93,15 @@ def save_acts(tx: Connection, acts: Iterable[Act]) -> None:
             act.acted_at,
             act.decision and act.decision.value,
             act.note,
+            act.taken_from,
         )
         for act in acts
     ]:
         copy(
             tx,
-            """COPY case_acts (case_id, number, kind, actor, acted_at, decision, note) FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "int4", "text", "text", "timestamptz", "text", "text"),
+            """COPY case_acts (case_id, number, kind, actor, acted_at, decision, note, taken_from)
+               FROM STDIN (FORMAT BINARY)""",
+            ("uuid", "int4", "text", "text", "timestamptz", "text", "text", "text"),
             rows,
         )
 

@@ -128,6 +128,19 @@ def test_of_two_who_take_a_case_at_once_the_second_is_told_by_whom_it_was_taken(
     assert "analyst1" in refused.json()["detail"]
 
 
+def test_a_case_whose_person_is_away_is_taken_over(
+    compliance: Runtime, ann: Analyst, ben: Analyst, case_id: str
+) -> None:
+    ann.do("take", case_id)
+    assert ben.do("take-over", case_id).json()["reason"] == "note_missing"
+    assert ben.do("take-over", case_id, note="ann is ill").json()["status"] == "taken"
+    assert ben.case(case_id)["taken_by"] == "analyst2"
+    assert ann.do("propose", case_id, decision="reject", note="mine").json()["reason"] == "not_taken"
+    acts = rows(compliance, "SELECT number, kind, actor, note, taken_from FROM case_acts ORDER BY number")
+    assert acts[2:] == [(3, "taken_over", "analyst2", "ann is ill", "analyst1")]
+    assert [event.taken_by for event in told(compliance) if isinstance(event, CaseTaken)] == ["analyst1", "analyst2"]
+
+
 def test_who_has_not_seen_the_news_does_not_decide(compliance: Runtime, ann: Analyst, ben: Analyst) -> None:
     event = initiated(order(creditor=ALIKE))
     decide(compliance, event, suspended(event))

@@ -151,6 +151,25 @@ def test_one_analyst_sees_why_and_proposes_and_another_confirms(
     assert (ann.complaints, ben.complaints) == ([], [])
 
 
+def test_a_case_whose_person_is_away_is_taken_over(
+    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Path
+) -> None:
+    ann.open(case_of(payment))
+    ann.page.get_by_role("button", name="Take this case").click()
+    ben.open(case_of(payment))
+    expect(ben.page.get_by_text("analyst1 works on this case.")).to_be_visible()
+    ben.page.get_by_text("Take it over").click()
+    ben.page.get_by_label("Why").fill("Ann is ill.")
+    ben.page.screenshot(path=shots / "case-take-over.png", full_page=True)
+    ben.page.get_by_role("button", name="Take over from analyst1").click()
+    expect(ben.page.get_by_role("status")).to_have_text("The case is yours now.")
+    newest = ben.page.locator(".timeline li").first
+    expect(newest).to_contain_text("Taken over from analyst1")
+    expect(newest).to_contain_text("Ann is ill.")
+    expect(ben.page.get_by_role("button", name="Propose")).to_be_visible()
+    assert (ann.complaints, ben.complaints) == ([], [])
+
+
 def test_ones_own_confirmation_is_refused_even_if_the_form_is_made_up(ann: Desk, payment: PaymentInitiated) -> None:
     page = ann.page
     ann.open(case_of(payment))

@@ -22,8 +22,9 @@ from services.compliance.domain.acts import (
     ReleaseCase,
     ReturnCase,
     TakeCase,
+    TakeOverCase,
 )
-from services.compliance.domain.case import CaseStatus
+from services.compliance.domain.case import ActKind, CaseStatus
 from services.compliance.domain.cases import payment_case_id
 from tests.unit.compliance.office import ACCOUNT, DECIDE_BY, PAYMENT, START, Office, suspended
 
@@ -44,6 +45,10 @@ EXPLAINED = PaymentRefusalExplained(
 
 def take(actor: str = "ann", version: int = 1) -> TakeCase:
     return TakeCase(case_id=CASE, actor=actor, version=version)
+
+
+def take_over(actor: str = "ben", version: int = 2, note: str = "ann is away") -> TakeOverCase:
+    return TakeOverCase(case_id=CASE, actor=actor, version=version, note=note)
 
 
 def release(actor: str = "ann", version: int = 2, note: str = "on leave") -> ReleaseCase:
@@ -114,6 +119,13 @@ def never_opened(office: Office) -> None:
         (taken, take("ben", 2), RefusalReason.ALREADY_TAKEN),
         (taken, take("ann", 2), RefusalReason.ALREADY_TAKEN),
         (opened, take(version=0), RefusalReason.STALE),
+        (nothing, take_over(), RefusalReason.CASE_UNKNOWN),
+        (taken, take_over(note=" "), RefusalReason.NOTE_MISSING),
+        (resolved, take_over(version=4), RefusalReason.NOT_OPEN),
+        (taken, take_over("ann"), RefusalReason.ALREADY_TAKEN),
+        (opened, take_over(version=1), RefusalReason.NOT_TAKEN),
+        (proposed, take_over(version=3), RefusalReason.ALREADY_PROPOSED),
+        (taken, take_over(version=1), RefusalReason.STALE),
         (nothing, release(), RefusalReason.CASE_UNKNOWN),
         (taken, release(note="  "), RefusalReason.NOTE_MISSING),
         (resolved, release(version=4), RefusalReason.NOT_OPEN),
@@ -209,6 +221,37 @@ def test_a_case_that_was_put_back_can_be_taken_by_another() -> None:
     office.decide(release())
     office.decide(take("ben", 3))
     assert office.case().taken_by == "ben"
+
+
+def test_a_case_whose_person_is_away_is_taken_over_and_its_timeline_says_from_whom() -> None:
+    office = Office()
+    taken(office)
+    (told,) = office.decide(take_over())
+    assert isinstance(told, CaseTaken)
+    assert (told.taken_by, office.case().status, office.case().taken_by) == ("ben", CaseStatus.TAKEN, "ben")
+    act = office.acts[-1]
+    assert (act.kind, act.actor, act.taken_from, act.note) == (ActKind.TAKEN_OVER, "ben", "ann", "ann is away")
+    assert office.refusal(propose(version=3)) == RefusalReason.NOT_TAKEN
+
+
+def test_who_has_taken_a_case_over_and_proposes_does_not_confirm_and_who_had_it_before_may() -> None:
+    office = Office()
+    taken(office)
+    office.decide(take_over())
+    office.decide(propose(actor="ben", version=3))
+    assert office.refusal(confirm("ben", version=4)) == RefusalReason.OWN_PROPOSAL
+    (event,) = office.decide(confirm("ann", version=4))
+    assert isinstance(event, CaseResolved)
+    assert (event.proposed_by, event.confirmed_by) == ("ben", "ann")
+
+
+def test_who_proposed_and_is_away_is_sent_the_case_back_and_then_it_is_taken_over() -> None:
+    office = Office()
+    proposed(office)
+    office.decide(send_back())
+    office.decide(take_over(version=4))
+    office.decide(propose(CaseDecision.REJECT, "ben", version=5))
+    assert office.refusal(confirm("ben", version=6)) == RefusalReason.OWN_PROPOSAL
 
 
 def test_of_two_who_act_at_once_the_second_is_told() -> None:
