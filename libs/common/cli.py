@@ -15,6 +15,7 @@ from typer._click.exceptions import ClickException
 from libs.common import clients, logs, outbox
 from libs.common.clients import Scope
 from libs.common.errors import Outage
+from libs.common.outbox import ShardsChanged
 from libs.common.registry import IncompatibleSchema
 from libs.common.replay import DeadLetter, ReplayRefused, StillFails
 from libs.common.service import Role, Runtime, Service, run
@@ -40,7 +41,7 @@ def main(service: Service, extend: Extend | None = None) -> None:
         status = _give_up(service, "aborted")
     except ValidationError as error:
         status = _give_up(service, "; ".join(map(_setting_fault, error.errors(include_input=False))))
-    except (SettingsError, Outage, IncompatibleSchema) as error:
+    except (SettingsError, Outage, IncompatibleSchema, ShardsChanged) as error:
         status = _give_up(service, str(error))
     except OSError as error:
         status = _give_up(service, f"{error.filename}: {error.strerror}" if error.filename else str(error))

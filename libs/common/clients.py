@@ -10,20 +10,10 @@ import time
 from collections.abc import Sequence
 from enum import StrEnum
 
-from sqlalchemy import ARRAY, Column, Connection, DateTime, Engine, LargeBinary, Table, Text, func
+from sqlalchemy import Connection, Engine
 
-from libs.common.database import TABLES, execute, fetch, transaction
+from libs.common.database import execute, fetch, transaction
 from libs.common.record import Record
-
-CLIENTS = Table(
-    "clients",
-    TABLES,
-    Column("client_id", Text, primary_key=True),
-    Column("key_hash", LargeBinary, nullable=False, unique=True),
-    Column("scopes", ARRAY(Text), nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("revoked_at", DateTime(timezone=True)),
-)
 
 CACHE_SECONDS = 10.0
 """How long a revoked key may still work."""

@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from libs.common import dead_letters, envelope, inbox, parking
 from libs.common.batch import Decided, Handlers, UnitOfWork, Unreadable
 from libs.common.codec import Codec
-from libs.common.errors import Outage, is_poison
+from libs.common.errors import Outage, TooSlow, is_poison
 from libs.common.inbox import FencedError, Outcome, Progress
 from libs.common.message import Message, Source
 from libs.common.metrics import ConsumerMetrics
@@ -41,6 +41,8 @@ BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 5.0
 TELL_SECONDS = 5.0
 """Between two looks at how far we are and how much is left, for tools and for Prometheus."""
+SMALL_SECONDS = 300.0
+"""How long batches stay small after the database was too slow for a larger one: finding out costs its time-out."""
 RECLAIM_SECONDS = 15.0
 """How long a partition that someone moved is left alone: longer than it takes to hear that it is no longer ours."""
 
@@ -120,6 +122,8 @@ class Consumer:
         self._stop = Flag()
         self._is_paused = False
         self._carried: list[KafkaRecord] = []
+        self._part_size = batch_size_max
+        self._small_until = 0.0
         self._reclaim_at: dict[inbox.TopicPartition, float] = {}
         self._newest: dict[str, float] = {}
         self._started_at = time.time()
@@ -151,7 +155,7 @@ class Consumer:
         self._reclaim()
         records = self._poll()
         if records:
-            self._patiently(lambda: self._apply(self._take_all(records)))
+            self._patiently(lambda: self._apply_in_parts(self._take_all(records)))
             self._newest.update((str(record.topic()), record.timestamp()[1] / 1000) for record in records)
         if time.monotonic() >= self._told_at + TELL_SECONDS:
             self._told_at = time.monotonic()
@@ -204,6 +208,20 @@ class Consumer:
         return taken
 
     # Applying
+
+    def _apply_in_parts(self, taken: Sequence[Taken]) -> None:
+        """Apply a batch: all at once, unless the database was too slow for so many a while ago."""
+        if time.monotonic() >= self._small_until:
+            self._part_size = self._batch_size_max
+        left = list(taken)
+        while left:
+            part, left = left[: self._part_size], left[self._part_size :]
+            try:
+                self._apply(part)
+            except TooSlow:
+                self._part_size = max(1, len(part) // 2)
+                self._small_until = time.monotonic() + SMALL_SECONDS
+                raise
 
     def _apply(self, taken: Sequence[Taken]) -> None:
         taken = [record for record in taken if self._is_ours(record)]

@@ -15,15 +15,13 @@ import psycopg
 from psycopg import postgres
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper, Loader
+from psycopg.errors import QueryCanceled
 from psycopg.pq import Format
 from psycopg.types.string import TextLoader
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from libs.common.errors import Outage, is_poison
-
-TABLES = MetaData()
-"""The tables that messaging needs; every service's database has them."""
+from libs.common.errors import Outage, TooSlow, is_poison
 
 LOCK_TIMEOUT = "10s"
 STATEMENT_TIMEOUT = "30s"
@@ -70,7 +68,8 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that is rolled back unless its owner commits it.
 
     Raises Outage when the database can't be reached or fails for a reason that is not a message's
-    fault, and lets errors of SQLSTATE classes 22 and 23 through as they are.
+    fault (TooSlow when a statement ran into its limit), and lets errors of SQLSTATE classes 22 and 23
+    through as they are.
     """
     try:
         with engine.connect() as tx:
@@ -83,7 +82,8 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             raise
         # Its neighbours in the pool have most likely died with it: none of them is tried again.
         engine.dispose(close=False)
-        raise Outage(f"the database: {type(error).__name__}: {error}") from error
+        kind = TooSlow if isinstance(_of_driver(error), QueryCanceled) else Outage
+        raise kind(f"the database: {type(error).__name__}: {error}") from error
 
 
 def execute(tx: Connection, statement: str, parameters: Sequence[Any] = ()) -> int:
@@ -113,6 +113,10 @@ def _unfit_values() -> Iterator[None]:
         yield
     except (ValueError, OverflowError, struct.error) as error:
         raise psycopg.DataError(f"a value does not fit its column: {error}") from error
+
+
+def _of_driver(error: psycopg.Error | SQLAlchemyError) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _withhold_values(error: Exception) -> None:

@@ -10,46 +10,15 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
-    BigInteger,
-    Column,
     Connection,
-    DateTime,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-    Uuid,
-    func,
-    text,
 )
 
 from libs.common.batch import Decided
-from libs.common.database import TABLES, copy
+from libs.common.database import copy
 from libs.common.message import Source
 from libs.common.outbox import RECORD_BYTES_MAX, OutboxRow, size_of
 from libs.common.record import replace
 from libs.common.text import printable
-
-DEAD_LETTERS = Table(
-    "dead_letters",
-    TABLES,
-    Column("event_id", Uuid, primary_key=True),
-    Column("status", Text, nullable=False, server_default="dead"),
-    Column("topic", Text, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("record_offset", BigInteger, nullable=False),
-    Column("key", LargeBinary),
-    Column("value", LargeBinary),
-    Column("headers", Text, nullable=False),
-    Column("error_type", Text, nullable=False),
-    Column("error", Text, nullable=False),
-    Column("stack", Text, nullable=False),
-    Column("failed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("settled_at", DateTime(timezone=True)),
-    Column("settled_by", Text),
-)
-Index("dead_letters_open", DEAD_LETTERS.c.failed_at, postgresql_where=text("status = 'dead'"))
 
 _ERROR_LENGTH_MAX = 4_000
 _STACK_LENGTH_MAX = 16_000

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from libs.common import idempotency
 from libs.common.batch import Decided, Refusal, UnitOfWork
-from libs.common.errors import Outage
+from libs.common.errors import Outage, TooSlow
 from libs.common.idempotency import Answer, RequestKey, Stored
 from libs.common.inbox import Outcome
 from libs.common.message import Message
@@ -209,6 +209,9 @@ class Edge:
                 # Whether it was committed may be unclear: the keys tell, the next time round.
                 log.warning("requests wait for an outage to end", extra={"error": str(outage)})
                 time.sleep(RETRY_SECONDS)
+                if isinstance(outage, TooSlow) and len(waiting) > 1:
+                    self._halve(waiting)
+                    return
             except Exception as error:
                 # A value that can't be stored, or a bug of ours that one request has found: either way nothing was
                 # committed, and the others are not to suffer for it.
@@ -225,9 +228,12 @@ class Edge:
             log.error("a command could not be stored", exc_info=error)
             submissions[0].settle(Failed())
         else:
-            middle = len(submissions) // 2
-            self._apply(submissions[:middle])
-            self._apply(submissions[middle:])
+            self._halve(submissions)
+
+    def _halve(self, submissions: Sequence[Submission]) -> None:
+        middle = len(submissions) // 2
+        self._apply(submissions[:middle])
+        self._apply(submissions[middle:])
 
     def _not_expired(self, submissions: Sequence[Submission]) -> list[Submission]:
         now = time.monotonic()

@@ -16,6 +16,10 @@ class Outage(Exception):
     """Something we need is away: broker, registry, database, disk. Wait, and try the same again."""
 
 
+class TooSlow(Outage):
+    """The database gave a statement up after its time: perhaps it is busy, perhaps the batch is too large for it."""
+
+
 class Poison(Exception):
     """This message can't be applied: not decodable, or what it asks is impossible."""
 

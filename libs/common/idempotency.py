@@ -3,22 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Column, Connection, DateTime, LargeBinary, SmallInteger, Table, Text, func
+from sqlalchemy import Connection
 
-from libs.common.database import TABLES, copy, execute, fetch
+from libs.common.database import copy, execute, fetch
 from libs.common.record import Record
-
-IDEMPOTENCY_KEYS = Table(
-    "idempotency_keys",
-    TABLES,
-    Column("client_id", Text, primary_key=True),
-    Column("route", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("body_hash", LargeBinary, nullable=False),
-    Column("status", SmallInteger, nullable=False),
-    Column("answer", LargeBinary, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
-)
 
 KEY_LENGTH_MAX = 200
 

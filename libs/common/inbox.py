@@ -8,29 +8,10 @@ consumer that has lost its partitions and doesn't know it yet).
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import Connection
 
-from libs.common.database import TABLES, execute, fetch
+from libs.common.database import execute, fetch
 from libs.common.record import Record
-
-INBOX = Table(
-    "inbox",
-    TABLES,
-    Column("consumer", Text, primary_key=True),
-    Column("event_id", Uuid, primary_key=True),
-    Column("outcome", Text, nullable=False, server_default="applied"),
-)
-Index("inbox_not_applied", INBOX.c.consumer, INBOX.c.outcome, postgresql_where=text("outcome <> 'applied'"))
-
-OFFSETS = Table(
-    "consumer_offsets",
-    TABLES,
-    Column("consumer", Text, primary_key=True),
-    Column("topic", Text, primary_key=True),
-    Column("partition", Integer, primary_key=True),
-    Column("next_offset", BigInteger, nullable=False),
-    Column("epoch", BigInteger, nullable=False),
-)
 
 TopicPartition = tuple[str, int]
 

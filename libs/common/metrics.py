@@ -20,6 +20,9 @@ class OutboxMetrics:
             "Age of the oldest event not yet published of the shards led here",
             registry=registry,
         )
+        self.oldest_at: float | None = None
+        """When the oldest event was written, in seconds since 1970: its age grows also while the relay is held up."""
+        self.oldest_age.set_function(lambda: 0.0 if self.oldest_at is None else max(0.0, time.time() - self.oldest_at))
         self.backlog = Gauge(
             "outbox_backlog_rows", "Events not yet published of the shards led here", registry=registry
         )

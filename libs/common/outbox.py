@@ -10,47 +10,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import (
-    BigInteger,
-    Column,
     Connection,
-    DateTime,
-    Identity,
-    LargeBinary,
-    SmallInteger,
-    Table,
-    Text,
-    func,
 )
 
-from libs.common.database import TABLES, copy, execute, fetch
+from libs.common.database import copy, execute, fetch
 from libs.common.record import Record
-
-OUTBOX = Table(
-    "outbox",
-    TABLES,
-    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("topic", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("value", LargeBinary),
-    Column("headers", Text, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-)
-
-OUTBOX_PARKED = Table(
-    "outbox_parked",
-    TABLES,
-    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("topic", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("value", LargeBinary),
-    Column("headers", Text, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("error", Text, nullable=False),
-    Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("release_requested_at", DateTime(timezone=True)),
-)
 
 RECORD_BYTES_MAX = 950_000
 """Of key, value and headers together: below the producer's and the broker's `message.max.bytes`, with what they add."""
@@ -78,6 +42,23 @@ _encode_headers = msgspec.json.Encoder().encode
 def shard_of(key: str, shards: int) -> int:
     """The shard a key's events wait in: always the same one, so that one relay sends them in order."""
     return zlib.crc32(key.encode()) % shards
+
+
+class ShardsChanged(Exception):
+    """The settings name another number of shards than the one this outbox was made with."""
+
+
+def fix_shards(tx: Connection, shards: int) -> None:
+    """Make this the number of shards, for good. Raises ShardsChanged when it is another already."""
+    execute(tx, "INSERT INTO outbox_shards (shards) VALUES (%s) ON CONFLICT DO NOTHING", (shards,))
+    require_shards(tx, shards)
+
+
+def require_shards(tx: Connection, shards: int) -> None:
+    """Raises ShardsChanged: with another number, events of one key would wait in two shards and overtake each other."""
+    ((fixed,),) = fetch(tx, "SELECT coalesce(max(shards), %s) FROM outbox_shards", (shards,))
+    if fixed != shards:
+        raise ShardsChanged(f"this outbox has {fixed} shards for good; WEIR_OUTBOX_SHARDS says {shards}")
 
 
 def require_size(row: OutboxRow) -> None:

@@ -8,35 +8,13 @@ the offsets, and are worked off in order when someone releases the key.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, Integer, LargeBinary, Table, Text, Uuid, func
+from sqlalchemy import Connection
 
 from libs.common.batch import Decided
-from libs.common.database import TABLES, copy, execute, fetch
+from libs.common.database import copy, execute, fetch
 from libs.common.dead_letters import decode_headers, encode_headers
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Source
-
-PARKED_KEYS = Table(
-    "parked_keys",
-    TABLES,
-    Column("key", Text, primary_key=True),
-    Column("because_of", Uuid, nullable=False),
-    Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-)
-
-PARKED_MESSAGES = Table(
-    "parked_messages",
-    TABLES,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("key", Text, nullable=False, index=True),
-    Column("event_id", Uuid, nullable=False),
-    Column("topic", Text, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("record_offset", BigInteger, nullable=False),
-    Column("value", LargeBinary),
-    Column("headers", Text, nullable=False),
-    Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-)
 
 KEY_BYTES_MAX = 1_000
 """What an index takes. No service of ours has longer keys, so what has comes from elsewhere and parks nothing."""

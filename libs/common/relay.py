@@ -168,7 +168,7 @@ class Relay:
             self._release(session)
         if not self._bound.shards:
             self._metrics.backlog.set(0)
-            self._metrics.oldest_age.set(0)
+            self._metrics.oldest_at = None
             return 0
         if self._is_due("measure", MEASURE_SECONDS):
             self._measure(session)
@@ -347,8 +347,8 @@ class Relay:
 
     def _measure(self, session: psycopg.Connection[Any]) -> None:
         """What waits in the shards led here. From the bound too: dead rows before it would be gone through in vain."""
-        ((backlog, oldest_age, parked),) = session.execute(
-            """SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8,
+        ((backlog, oldest_at, parked),) = session.execute(
+            """SELECT count(*), extract(epoch FROM min(created_at))::float8,
                       (SELECT count(*) FROM outbox_parked)
                  FROM unnest(%b::smallint[], %b::bigint[]) AS bound (shard, id)
                 CROSS JOIN LATERAL (
@@ -357,7 +357,7 @@ class Relay:
             (list(self._bound.shards), list(self._bound.shards.values()), BACKLOG_COUNTED_MAX),
         ).fetchall()
         self._metrics.backlog.set(backlog)
-        self._metrics.oldest_age.set(oldest_age)
+        self._metrics.oldest_at = oldest_at
         self._metrics.parked.set(parked)
 
     def _is_due(self, what: str, seconds: float) -> bool:

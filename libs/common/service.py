@@ -23,7 +23,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from sqlalchemy import Engine
 
-from libs.common import database, http, kafka, logs, migrations
+from libs.common import database, http, kafka, logs, migrations, outbox
 from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
@@ -182,8 +182,12 @@ class Runtime:
         return app
 
     def migrate(self) -> None:
-        """Bring database, topics and schemas to what this code expects. Repeatable; raises Outage."""
+        """Bring database, topics and schemas to what this code expects. Repeatable.
+
+        Raises Outage, IncompatibleSchema and ShardsChanged.
+        """
         migrations.upgrade(self.engine, self.service.folder)
+        self.unit.administer(lambda tx: outbox.fix_shards(tx, self.settings.outbox_shards))
         contracts = [event_type.contract for event_type in self.handlers.writes]
         kafka.create_topics(self.settings, self.service.name, {contract.topic.name for contract in contracts})
         for contract in contracts:
@@ -257,8 +261,7 @@ class Process:
     def _guard(self, name: str, work: Callable[[Flag], None]) -> None:
         """Run one role; if it fails, the whole process ends and is started anew."""
         try:
-            if name != "relay":
-                self._prepare()
+            self._prepare(knows_schemas=name != "relay")
             work(self._runtime.stop)
         except Exception:
             log.exception("a role failed", extra={"role": name})
@@ -266,17 +269,22 @@ class Process:
             assert self._server is not None
             self._server.should_exit = True
 
-    def _prepare(self) -> None:
-        """Learn the ids of our schemas before the first event; waits while the registry is away."""
+    def _prepare(self, *, knows_schemas: bool) -> None:
+        """Before the first event: see that the outbox is the one we think it is, and learn our schemas' ids.
+
+        Waits while database or registry are away. Raises ShardsChanged.
+        """
         runtime = self._runtime
         while not runtime.stop.is_set():
             try:
-                runtime.codec.prepare(runtime.handlers.writes)
+                runtime.unit.administer(lambda tx: outbox.require_shards(tx, runtime.settings.outbox_shards))
+                if knows_schemas:
+                    runtime.codec.prepare(runtime.handlers.writes)
+                    self._is_prepared = True
             except Outage as outage:
-                log.warning("waiting for the registry", extra={"error": str(outage)})
+                log.warning("waiting to begin", extra={"error": str(outage)})
                 runtime.stop.wait(START_RETRY_SECONDS)
             else:
-                self._is_prepared = True
                 return
 
     def _readiness(self) -> dict[str, bool]:

@@ -21,6 +21,9 @@ SWEEP_SECONDS = 1.0
 PRUNE_SECONDS = 60.0
 PRUNED_MAX = 10_000
 DUE_MAX = 500
+REST_SECONDS = 60.0
+"""How long what could not be carried out is left alone, so that it doesn't stand in the way of what can."""
+RESTING_MAX = 10_000
 
 FindDue = Callable[[Connection, datetime, int], Sequence[Message]]
 """(tx, now, at most) -> what is due. A decision on what is no longer due decides nothing."""
@@ -31,10 +34,14 @@ log = logging.getLogger(__name__)
 class NoClaim:
     """For what may safely be decided twice, for the second time finds nothing to do."""
 
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+
     def claim(self, tx: Connection, messages: Sequence[Message]) -> Sequence[Message]:
         return messages
 
     def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+        self.failed = [result.message.message_id for result in decided if result.error is not None]
         for result in decided:
             if result.error is not None:
                 log.error(
@@ -51,6 +58,7 @@ class Sweep:
         self._find_due = find_due
         self._idempotency_days = idempotency_days
         self._prune_at = 0.0
+        self._resting: dict[str, float] = {}
 
     def run(self, stop: Flag) -> None:
         while not stop.is_set():
@@ -68,22 +76,33 @@ class Sweep:
         if self._find_due is None:
             return 0
         find_due, now = self._find_due, datetime.now(UTC)
-        due = self._unit.administer(lambda tx: find_due(tx, now, DUE_MAX))
+        self._resting = {id_: until for id_, until in self._resting.items() if until > time.monotonic()}
+        at_most = DUE_MAX + len(self._resting)
+        found = self._unit.administer(lambda tx: find_due(tx, now, at_most))
+        due = [message for message in found if message.message_id not in self._resting][:DUE_MAX]
         if due:
             self._apply(due)
         return len(due)
 
     def _apply(self, due: Sequence[Message]) -> None:
         """Run what is due. What can't be stored is found by halving, and never fails its neighbours."""
+        claim = NoClaim()
         try:
-            self._unit.run(due, NoClaim())
+            self._unit.run(due, claim)
         except (psycopg.Error, SQLAlchemyError) as error:
             if len(due) == 1:
                 log.error("a due decision could not be stored", exc_info=error, extra={"message_id": due[0].message_id})
+                self._rest([due[0].message_id])
             else:
                 middle = len(due) // 2
                 self._apply(due[:middle])
                 self._apply(due[middle:])
+        else:
+            self._rest(claim.failed)
+
+    def _rest(self, message_ids: Sequence[str]) -> None:
+        room = RESTING_MAX - len(self._resting)
+        self._resting.update(dict.fromkeys(message_ids[:room], time.monotonic() + REST_SECONDS))
 
     def _prune(self) -> None:
         if time.monotonic() < self._prune_at:

@@ -92,7 +92,7 @@ def test_without_the_registry_what_runs_goes_on_and_what_starts_waits_for_it(
             known = len(_log(installation, "fraud"))
             installation.kill("fraud")
             wait_until(
-                lambda: "waiting for the registry" in _log(installation, "fraud")[known:],
+                lambda: "the schema registry does not answer" in _log(installation, "fraud")[known:],
                 seconds_max=RESTART_SECONDS_MAX,
             )
             assert not installation.is_ready("fraud")

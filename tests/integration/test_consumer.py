@@ -27,7 +27,7 @@ from libs.common.replay import ReplayRefused, StillFails
 from libs.common.service import Runtime
 from tests.parts import Parts
 from tests.tally.events import INCREMENT, CounterIncremented, CounterReported
-from tests.tally.service import UNLUCKY, Superstition, service
+from tests.tally.service import UNLUCKY, Superstition, make_slow, service
 from tests.waiting import wait_until
 
 
@@ -313,6 +313,16 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(tally: Runtime, monkeypa
         meter.send("a", 1)
         wait_until(lambda: totals(tally) == {"a": 6})
     assert outcomes(tally) == {"applied": 2}
+
+
+def test_a_batch_that_is_too_large_for_its_time_is_applied_in_parts(tally: Runtime) -> None:
+    make_slow(tally.engine, rows_max=3)
+    meter = Meter(tally)
+    for number in range(20):
+        meter.send(f"c{number}", 1)
+    with consuming(tally):
+        wait_until(lambda: len(totals(tally)) == 20)
+    assert outcomes(tally) == {"applied": 20}
 
 
 def test_a_zombie_is_fenced_and_rolls_back(tally: Runtime) -> None:

@@ -17,7 +17,7 @@ from libs.common.idempotency import Answer, RequestKey
 from libs.common.message import Message
 from libs.common.service import Runtime
 from tests.parts import Parts
-from tests.tally.service import UNLUCKY, Increment, Superstition, Tally, service
+from tests.tally.service import UNLUCKY, Increment, Superstition, Tally, make_slow, service
 
 
 @pytest.fixture
@@ -155,6 +155,12 @@ def test_many_commands_under_one_key_are_carried_out_together(tally: Runtime) ->
     answers = together(tally, tally.edge.submit(key("k"), b"", commands, respond))
     assert answers == [ok("yes no yes")]
     assert totals(tally) == {"a": 3}
+
+
+def test_requests_that_are_too_many_for_their_time_are_carried_out_in_parts(tally: Runtime) -> None:
+    make_slow(tally.engine, rows_max=3)
+    requests = [increment(tally.edge, f"k{number}", 1, counter_id=f"c{number}") for number in range(10)]
+    assert together(tally, *requests) == [ok("1")] * 10
 
 
 def test_an_unclear_commit_is_resolved_by_the_key(tally: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

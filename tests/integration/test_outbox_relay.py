@@ -237,6 +237,31 @@ def test_a_rolled_back_event_is_never_published(parts: Parts, engine: Engine, re
     assert published(parts, topic) == [("a", "1")]
 
 
+def test_the_number_of_shards_is_chosen_once(engine: Engine) -> None:
+    with database.transaction(engine) as tx:
+        outbox.require_shards(tx, 2)
+        outbox.fix_shards(tx, 2)
+        outbox.fix_shards(tx, 2)
+        with pytest.raises(outbox.ShardsChanged, match="2 shards for good; WEIR_OUTBOX_SHARDS says 3"):
+            outbox.fix_shards(tx, 3)
+
+
+def test_the_age_of_the_oldest_event_grows_while_the_relay_is_held_up(engine: Engine, relay: Relay, topic: str) -> None:
+    def age() -> float:
+        (metric,) = relay._metrics.oldest_age.collect()
+        return metric.samples[0].value
+
+    session = relay._open()
+    relay._lead(session)
+    write(engine, row("a", "1"))
+    relay._measure(session)
+    first = age()
+    wait_until(lambda: age() > first > 0)
+    drain(relay)
+    relay._measure(session)
+    assert age() == 0
+
+
 def test_each_shard_has_one_leader_and_another_takes_over_when_it_is_gone(
     settings: Settings, engine: Engine, relay: Relay, topic: str
 ) -> None:

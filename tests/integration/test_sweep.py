@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Connection
 
-from libs.common import idempotency, ids, sweep, tracing
+from libs.common import ids, sweep, tracing
 from libs.common.database import execute, fetch, transaction
 from libs.common.message import Message
 from libs.common.service import Runtime
@@ -43,6 +43,25 @@ def test_what_cant_be_decided_or_stored_does_not_stop_what_can(tally: Runtime) -
         assert fetch(tx, "SELECT total FROM counters WHERE counter_id IN ('bad', 'unlucky') AND total <> 0") == []
 
 
+def test_what_always_fails_does_not_keep_the_rest_from_its_turn(
+    tally: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "DUE_MAX", 2)
+    Superstition.is_active = True
+    waiting = [due("unlucky", UNLUCKY), due("bad", 1_000_000), due("patient", 1)]
+
+    def find_due(_: Connection, __: datetime, at_most: int) -> Sequence[Message]:
+        return waiting[:at_most]
+
+    housekeeping = Sweep(tally.unit, find_due, idempotency_days=30)
+    assert [housekeeping.run_once(), housekeeping.run_once()] == [2, 1]
+    with transaction(tally.engine) as tx:
+        assert fetch(tx, "SELECT total FROM counters WHERE counter_id = 'patient'") == [(1,)]
+    monkeypatch.setattr(sweep, "REST_SECONDS", 0.0)
+    housekeeping._resting.clear()
+    assert [housekeeping.run_once(), housekeeping.run_once()] == [2, 2], "after a rest it is tried again"
+
+
 def test_answers_are_forgotten_as_fast_as_they_grow_old(tally: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep, "PRUNED_MAX", 10)
     with transaction(tally.engine) as tx:
@@ -57,4 +76,4 @@ def test_answers_are_forgotten_as_fast_as_they_grow_old(tally: Runtime, monkeypa
     for _ in range(3):
         housekeeping.run_once()
     with transaction(tally.engine) as tx:
-        assert fetch(tx, f"SELECT count(*) FROM {idempotency.IDEMPOTENCY_KEYS.name}") == [(0,)]
+        assert fetch(tx, "SELECT count(*) FROM idempotency_keys") == [(0,)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from libs.common.batch import Handlers, Refusal
 from libs.common.database import execute, fetch
@@ -75,6 +75,21 @@ def save(tx: Connection, tally: Tally) -> None:
             WHERE c.counter_id = v.counter_id""",
         ([c.counter_id for c in changed], [c.total for c in changed], [c.sequence for c in changed]),
     )
+
+
+def make_slow(engine: Engine, *, rows_max: int) -> None:
+    """Have the database give up, as after its time-out, a statement that changes more counters than so many."""
+    with engine.begin() as tx:
+        execute(
+            tx,
+            f"""CREATE FUNCTION give_up() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                  IF (SELECT count(*) FROM changed) > {rows_max} THEN RAISE SQLSTATE '57014'; END IF;
+                  RETURN NULL;
+                END $$;
+                CREATE TRIGGER slow AFTER UPDATE ON counters REFERENCING NEW TABLE AS changed
+                  FOR EACH STATEMENT EXECUTE FUNCTION give_up()""",
+        )
 
 
 def service(*, parks_keys: bool = False) -> Service:

@@ -46,6 +46,12 @@ CREATE TABLE outbox_parked (
   PRIMARY KEY (shard, id)
 );
 
+-- How many shards there are, for good: with another number a key's later events could overtake its earlier ones.
+CREATE TABLE outbox_shards (
+  is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+  shards smallint NOT NULL
+);
+
 -- The column names that Debezium's outbox event router looks for, so that Kafka Connect can take the relay's place.
 CREATE VIEW outbox_debezium AS
 SELECT id, topic AS aggregatetype, key AS aggregateid, headers::json ->> 'ce_type' AS type, value AS payload,
