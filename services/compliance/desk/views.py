@@ -39,6 +39,7 @@ REASONS = {
     InternalReason.REVIEW_TIMED_OUT: "Review timed out",
     CaseReason.RESEMBLES_LISTED: "Resembles a listed party",
     CaseReason.LIST_CHANGED: "A list has changed",
+    CaseReason.MATCHER_CHANGED: "Names are compared anew",
     CaseReason.NOT_SCREENABLE: "Could not be screened",
 }
 STATUSES = {

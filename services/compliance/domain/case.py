@@ -49,6 +49,7 @@ class CaseReason(StrEnum):
 
     RESEMBLES_LISTED = "resembles_listed"
     LIST_CHANGED = "list_changed"
+    MATCHER_CHANGED = "matcher_changed"
     NOT_SCREENABLE = "not_screenable"
 
 

@@ -1,4 +1,4 @@
-"""Whether a customer may be served, when it registers and whenever a list changes. Pure."""
+"""Whether a customer may be served, when it registers and whenever a list or the matcher changes. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ from services.compliance.domain.case import (
     CustomerFacts,
 )
 from services.compliance.domain.work import Customer, CustomerStatus, Work
-from services.compliance.matching.screening import ENCRYPTED, Subject, Verdict
+from services.compliance.matching.screening import ENCRYPTED, MATCHER_VERSION, Subject, Verdict
 
 TIER_NAME_ONLY = 1
 """Screened by name: what little can be told about this person."""
@@ -33,7 +33,7 @@ TIER_IDENTIFIED = 2
 
 
 class RescreenCustomer(Command):
-    """The lists have changed since this customer was last looked at."""
+    """The lists or the matcher have changed since this customer was last looked at."""
 
     customer_id: str
 
@@ -71,6 +71,7 @@ def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Ev
         status=_STATUS_BY_OUTCOME[verdict.outcome],
         verdict=verdict,
         catalogue_version=work.parties.index.version,
+        matcher_version=MATCHER_VERSION,
     )
     work.customers.put(customer.customer_id, customer)
     match customer.status:
@@ -91,30 +92,45 @@ _STATUS_BY_OUTCOME = {
 
 
 def rescreen(work: Work, command: RescreenCustomer, at: datetime) -> Sequence[Event]:
-    """Look a customer up again after the lists have changed: only what nobody has decided on counts.
+    """Look a customer up again after the lists or the matcher have changed: only what nobody has decided on counts.
 
     Whoever waits for people because of an entry is shown to them without it when it is gone: else nobody could
     approve a customer that was restricted by a mistake in a list.
     """
     customer = work.customers.get(command.customer_id)
-    if customer is None or customer.catalogue_version >= work.parties.index.version:
+    if customer is None or not is_outdated(customer, work.parties.index.version):
         return []
+    is_list_new = customer.catalogue_version < work.parties.index.version
+    reason = CaseReason.LIST_CHANGED if is_list_new else CaseReason.MATCHER_CHANGED
     verdict = customer.verdict
     if customer.subject is not None:
         verdict = work.parties.verdict(customer.subject, at, ruled_out=customer.cleared)
-    customer = replace(customer, verdict=verdict, catalogue_version=work.parties.index.version)
+    customer = replace(
+        customer,
+        verdict=verdict,
+        catalogue_version=work.parties.index.version,
+        matcher_version=MATCHER_VERSION,
+    )
     work.customers.put(customer.customer_id, customer)
     if verdict.unscreenable is not None or customer.status is CustomerStatus.REFUSED:
         return []
     if customer.status is not CustomerStatus.VERIFIED:
-        return _ask_people(work, customer, verdict, CaseReason.LIST_CHANGED, at)
+        return _ask_people(work, customer, verdict, reason, at)
     if verdict.outcome is ScreeningOutcome.CLEAR:
         return []
     work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.RESTRICTED))
     return [
         CustomerRestricted(customer_id=customer.customer_id, restricted_at=at),
-        *_ask_people(work, customer, verdict, CaseReason.LIST_CHANGED, at),
+        *_ask_people(work, customer, verdict, reason, at),
     ]
+
+
+def is_outdated(customer: Customer, catalogue_version: int) -> bool:
+    """Whether what is known of a customer comes from an older matcher, or from older lists.
+
+    Never if it comes from a newer matcher: while processes are replaced, the old ones must not undo what the new find.
+    """
+    return (customer.matcher_version, customer.catalogue_version) < (MATCHER_VERSION, catalogue_version)
 
 
 def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Sequence[Event]:

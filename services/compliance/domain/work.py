@@ -70,6 +70,8 @@ class Customer(Record, omit_defaults=True):
     """Entries that people have decided are someone else."""
     catalogue_version: int
     """The version of all lists it was last screened against."""
+    matcher_version: int
+    """The version of the matcher it was last screened by."""
     sequence: int = 0
 
 

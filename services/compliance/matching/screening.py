@@ -21,7 +21,8 @@ from services.compliance.matching.index import CANDIDATES_MAX, IndexedName, Name
 from services.compliance.matching.words import WordKind
 
 MATCHER_VERSION = 2
-"""Raised with every change that could change an answer: what is remembered from before then no longer counts."""
+"""Raised with every change that could change an answer: what is remembered from before then no longer counts, and
+every customer is looked at again."""
 
 REVIEW_SCORE = 0.84
 WEAK_NAME_SCORE = 0.93

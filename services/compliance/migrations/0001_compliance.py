@@ -71,10 +71,11 @@ CREATE TABLE screenings (
 CREATE TABLE customers (
   customer_id uuid PRIMARY KEY,
   status text NOT NULL,
+  matcher_version integer NOT NULL,
   catalogue_version bigint NOT NULL,
   body text NOT NULL
 );
-CREATE INDEX customers_by_version ON customers (catalogue_version, customer_id);
+CREATE INDEX customers_by_version ON customers (matcher_version, catalogue_version, customer_id);
 """
 
 _CASES = """

@@ -32,9 +32,13 @@ def _insert_customers(tx: Connection, customers: Sequence[Customer]) -> None:
     if customers:
         copy(
             tx,
-            "COPY customers (customer_id, status, catalogue_version, body) FROM STDIN (FORMAT BINARY)",
-            ("uuid", "text", "int8", "text"),
-            ((c.customer_id, c.status.value, c.catalogue_version, _encode(c).decode()) for c in customers),
+            """COPY customers (customer_id, status, matcher_version, catalogue_version, body)
+               FROM STDIN (FORMAT BINARY)""",
+            ("uuid", "text", "int4", "int8", "text"),
+            (
+                (c.customer_id, c.status.value, c.matcher_version, c.catalogue_version, _encode(c).decode())
+                for c in customers
+            ),
         )
 
 
@@ -42,13 +46,15 @@ def _update_customers(tx: Connection, customers: Sequence[Customer]) -> None:
     if customers:
         execute(
             tx,
-            """UPDATE customers c SET status = v.status, catalogue_version = v.catalogue_version, body = v.body
-                 FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::text[])
-                      AS v (customer_id, status, catalogue_version, body)
+            """UPDATE customers c SET status = v.status, matcher_version = v.matcher_version,
+                      catalogue_version = v.catalogue_version, body = v.body
+                 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::bigint[], %s::text[])
+                      AS v (customer_id, status, matcher_version, catalogue_version, body)
                 WHERE c.customer_id = v.customer_id""",
             (
                 [c.customer_id for c in customers],
                 [c.status.value for c in customers],
+                [c.matcher_version for c in customers],
                 [c.catalogue_version for c in customers],
                 [_encode(c).decode() for c in customers],
             ),

@@ -27,7 +27,7 @@ from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.parties import Parties, party_key
 from services.compliance.domain.screenings import subjects_of
 from services.compliance.domain.work import Customer, Policy, Work
-from services.compliance.matching.screening import Subject, Verdict
+from services.compliance.matching.screening import MATCHER_VERSION, Subject, Verdict
 from services.compliance.store import cases, customers, lists, parties, screenings
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
@@ -68,15 +68,18 @@ def save_work(tx: Connection, work: Work) -> None:
 
 
 def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
-    """The customers that have not been looked at since the lists changed, and parties to be forgotten."""
+    """The customers not looked at since the lists or the matcher changed, and parties to be forgotten."""
     version = lists.find_catalogue_version(tx)
     rows = fetch(
         tx,
-        """SELECT customer_id FROM customers WHERE catalogue_version < %s
-            ORDER BY catalogue_version, customer_id LIMIT %s""",
-        (version, at_most),
+        """SELECT customer_id FROM customers WHERE (matcher_version, catalogue_version) < (%s, %s)
+            ORDER BY matcher_version, catalogue_version, customer_id LIMIT %s""",
+        (MATCHER_VERSION, version, at_most),
     )
-    due = [_due(RescreenCustomer(customer_id=id_), id_, ids.derive(id_, "rescreen", version), now) for (id_,) in rows]
+    due = [
+        _due(RescreenCustomer(customer_id=id_), id_, ids.derive(id_, "rescreen", MATCHER_VERSION, version), now)
+        for (id_,) in rows
+    ]
     if not due and parties.has_expired(tx, now):
         id_ = ids.named("compliance", "forget", now.isoformat())
         due.append(_due(ForgetParties(before=now), id_, id_, now))

@@ -9,12 +9,14 @@ from sqlalchemy import Connection
 from typer.testing import CliRunner, Result
 
 from libs.common.database import fetch
+from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseOpened, CustomerRestricted, CustomerVerified
 from services.compliance import commands, queries
 from services.compliance.__main__ import SERVICE
-from services.compliance.store import lists
-from tests.integration.compliance.scene import decide, initiated, order, registered, rows
+from services.compliance.matching.screening import MATCHER_VERSION
+from services.compliance.store import customers, lists
+from tests.integration.compliance.scene import ALIKE, decide, initiated, order, registered, rows
 from tests.serving import told
 
 Run = Callable[..., Result]
@@ -155,6 +157,22 @@ def test_when_a_list_changes_every_customer_is_looked_at_again(compliance: Runti
         tortov.customer_id,
         alike.customer_id,
     }
+    assert compliance.sweep.run_once() == 0
+
+
+def test_when_the_matcher_changes_every_customer_is_looked_at_again(compliance: Runtime) -> None:
+    ann, alike = registered("Ann Miller"), registered(ALIKE)
+    decide(compliance, ann, alike)
+    assert compliance.sweep.run_once() == 0
+
+    def age(tx: Connection) -> None:
+        found = customers.lock_customers(tx, {ann.customer_id, alike.customer_id})
+        older = [replace(customer, matcher_version=MATCHER_VERSION - 1) for customer in found.values()]
+        customers.save_customers(tx, inserted=[], updated=older)
+
+    compliance.unit.administer(age)
+    assert compliance.sweep.run_once() == 2
+    assert rows(compliance, "SELECT DISTINCT matcher_version FROM customers") == [(MATCHER_VERSION,)]
     assert compliance.sweep.run_once() == 0
 
 

@@ -1,4 +1,4 @@
-"""Customers: served, refused, or left to people; and looked at again whenever a list changes."""
+"""Customers: served, refused, or left to people; and looked at again whenever a list or the matcher changes."""
 
 import pytest
 
@@ -16,6 +16,7 @@ from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, Re
 from services.compliance.domain.case import CaseStatus
 from services.compliance.domain.customers import RescreenCustomer
 from services.compliance.domain.work import CustomerStatus
+from services.compliance.matching.screening import CLEAR, MATCHER_VERSION
 from tests.unit.compliance.office import ALIKE, CUSTOMER, HEADER, LIST, LISTED, ORDINARY, Office, registered
 
 RESCREEN = RescreenCustomer(customer_id=CUSTOMER)
@@ -123,6 +124,35 @@ def test_a_customer_is_looked_at_once_for_each_version_of_the_lists() -> None:
     office.switch_to(NEWLY_LISTED)
     assert office.decide(RESCREEN) != []
     assert office.decide(RESCREEN) == []
+
+
+def looked_at_by(office: Office, matcher_version: int) -> None:
+    """As if another version of the matcher had looked at the customer last, and found nothing."""
+    known = office.customers[CUSTOMER]
+    found = replace(known, matcher_version=matcher_version, verdict=CLEAR, status=CustomerStatus.VERIFIED)
+    office.customers = {CUSTOMER: found}
+    office.cases = {}
+
+
+def test_a_customer_is_looked_at_again_when_names_are_compared_anew() -> None:
+    office = Office()
+    office.decide(registered(ALIKE))
+    looked_at_by(office, MATCHER_VERSION - 1)
+    restricted, opened = office.decide(RESCREEN)
+    assert isinstance(restricted, CustomerRestricted)
+    assert isinstance(opened, CaseOpened)
+    assert office.case().reasons == ("matcher_changed",)
+    assert office.customers[CUSTOMER].matcher_version == MATCHER_VERSION
+    assert office.decide(RESCREEN) == []
+
+
+def test_what_a_newer_matcher_found_is_not_undone_by_an_older_one() -> None:
+    office = Office()
+    office.decide(registered(ALIKE))
+    looked_at_by(office, MATCHER_VERSION + 1)
+    office.switch_to(NEWLY_LISTED)
+    assert office.decide(RESCREEN) == []
+    assert status(office) is CustomerStatus.VERIFIED
 
 
 def test_a_customer_that_no_list_resembles_goes_on_undisturbed() -> None:
