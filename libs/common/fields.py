@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, get_args
 
 from annotated_types import GroupedMetadata
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ErrorType
 
 from libs.common import ids
 from libs.common.money import SCALES, AmountFault, parse_amount
@@ -26,6 +27,34 @@ TEXT_LENGTH_MAX = 200
 YEAR_MIN, YEAR_MAX = 1900, 2999
 
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+
+
+_WRONG_TYPE, _WRONG_VALUE = "wrong_type", "wrong_value"
+_REASONS = {
+    "missing": "missing",
+    "extra_forbidden": "unknown_field",
+    "enum": "not_in_list",
+    "literal_error": "not_in_list",
+    "string_too_short": "too_short",
+    "too_short": "too_short",
+    "string_too_long": "too_long",
+    "too_long": "too_long",
+    "greater_than": "too_small",
+    "greater_than_equal": "too_small",
+    "less_than": "too_large",
+    "less_than_equal": "too_large",
+}
+_VALIDATORS_OWN = frozenset(get_args(ErrorType))
+
+
+def reason_of(fault: str) -> str:
+    """The reason that an API gives for a validator's fault: our own words, whatever library finds it.
+
+    Faults that have a name of ours (`not_an_id`, `too_precise`) keep it.
+    """
+    if fault not in _VALIDATORS_OWN:
+        return fault
+    return _REASONS.get(fault, _WRONG_TYPE if fault.endswith(("_type", "_parsing")) else _WRONG_VALUE)
 
 
 class Body(BaseModel):

@@ -29,6 +29,7 @@ from starlette.types import Scope as AsgiScope
 from libs.common import edge, ids, openapi, tracing
 from libs.common.clients import Client, Clients, Scope
 from libs.common.errors import Outage
+from libs.common.fields import reason_of
 from libs.common.figures import Readiness
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
 from libs.common.message import Trace
@@ -268,7 +269,8 @@ def _invalid(error: RequestValidationError) -> Problem:
     if faults[0]["type"] == "json_invalid":
         return _malformed(str(faults[0].get("ctx", {}).get("error", "")))
     errors = [
-        {"field": _place(fault["loc"]), "reason": fault["type"], "detail": printable(fault["msg"])} for fault in faults
+        {"field": _place(fault["loc"]), "reason": reason_of(fault["type"]), "detail": printable(fault["msg"])}
+        for fault in faults
     ]
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,

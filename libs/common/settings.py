@@ -34,7 +34,10 @@ class Settings(BaseSettings):
     http_port: int = 8000
     http_body_bytes_max: int = Field(64 * 1024, description="largest body of a request that is not a file")
     request_seconds_max: float = Field(10.0, description="how long a request may wait for its commit")
-    trusts_forwarded_headers: bool = Field(False, description="behind a proxy that sets them")
+    trusts_forwarded_headers: bool = Field(
+        False,
+        description="take address and scheme from X-Forwarded-For and -Proto: only behind a proxy that sets them",
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

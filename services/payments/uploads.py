@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.edge import KeyReused, Respond
-from libs.common.fields import Id
+from libs.common.fields import Id, reason_of
 from libs.common.http import Caller, IdempotencyKey, Problem, answer_json, request_key
 from libs.common.idempotency import Answer, RequestKey
 from libs.common.message import Command, Message
@@ -204,7 +204,8 @@ class Upload:
             return self._refuse(number, fault.reason, None, str(fault))
         except ValidationError as error:
             first = error.errors()[0]
-            return self._refuse(number, first["type"], ".".join(map(str, first["loc"])) or None, first["msg"])
+            place = ".".join(map(str, first["loc"])) or None
+            return self._refuse(number, reason_of(first["type"]), place, first["msg"])
         return order.command(
             ids.derive(self._batch_id, "line", number),
             self._who.client.client_id,

@@ -146,8 +146,8 @@ def test_every_fault_of_a_body_is_listed(api: Api) -> None:
     assert problem(response) == (422, "invalid", "counter_id")
     assert [(fault["field"], fault["reason"]) for fault in response.json()["errors"]] == [
         ("counter_id", "missing"),
-        ("by", "int_parsing"),
-        ("inner.number", "value_error"),
+        ("by", "wrong_type"),
+        ("inner.number", "wrong_value"),
     ]
 
 

@@ -145,7 +145,7 @@ def test_each_bad_json_line_is_refused_at_its_place_and_the_others_are_paid(api:
     assert [line for line, _, _ in refusals] == list(range(2, 2 + len(bad) + len(broken)))
     fields = [field for _, _, field in refusals]
     assert fields == [place for place, _ in INVALID] + [expected[2] for _, _, expected in REFUSED] + [None] * 4
-    assert [reason for _, reason, _ in refusals][-4:] == ["malformed", "malformed", "model_type", "line_too_long"]
+    assert [reason for _, reason, _ in refusals][-4:] == ["malformed", "malformed", "wrong_type", "line_too_long"]
     assert payments_of(api.runtime) == {"payments": 2, "outbox": 2, "refused_lines": len(bad) + len(broken)}
 
 

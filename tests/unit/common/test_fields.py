@@ -1,13 +1,13 @@
 """Fields of requests: what gets in means one thing, and what must not get in is named."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from libs.common import ids
-from libs.common.fields import Body, Country, Currency, Id, Instant, MoneyBody, PartialDate, text
+from libs.common.fields import Body, Country, Currency, Id, Instant, MoneyBody, PartialDate, reason_of, text
 from libs.common.money import AMOUNT_MINOR_MAX
 
 ID = ids.named("someone")
@@ -127,3 +127,28 @@ def test_money_is_read_in_minor_units() -> None:
 def test_too_precise_says_how_precise_it_may_be() -> None:
     with pytest.raises(ValidationError, match="must not have more than 2 decimals"):
         MoneyBody(currency="EUR", amount="1.234")
+
+
+@pytest.mark.parametrize(
+    ("faulty", "reason"),
+    [
+        ({}, "missing"),
+        ({"size": "small", "more": 1}, "unknown_field"),
+        ({"size": "huge"}, "not_in_list"),
+        ({"size": "small", "note": 7}, "wrong_type"),
+        ({"size": "small", "note": "x" * 9}, "too_long"),
+        ({"size": "small", "count": 0}, "too_small"),
+        ({"size": "small", "count": 2.5}, "wrong_value"),
+        ({"size": "small", "id": "7"}, "not_an_id"),
+    ],
+)
+def test_reasons_are_ours_whatever_finds_the_fault(faulty: dict[str, Any], reason: str) -> None:
+    class Order(Body):
+        size: Literal["small", "large"]
+        note: Annotated[str, Field(max_length=8)] = ""
+        count: Annotated[int, Field(ge=1)] = 1
+        id: Id | None = None
+
+    with pytest.raises(ValidationError) as caught:
+        Order.model_validate(faulty)
+    assert [reason_of(fault["type"]) for fault in caught.value.errors()] == [reason]
