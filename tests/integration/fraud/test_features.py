@@ -6,7 +6,6 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,10 @@ from tests.waiting import wait_until
 
 SIGKILLED = -9
 START_SECONDS_MAX = 30
-PARTITIONS = 24
+LOOK_SECONDS = 0.1
+"""Between two questions to the worker or about it: each takes from the processor that it is to work with."""
+PARTITIONS = 4
+"""Of the labels' topic. A start asks the broker for the place in each, one after the other."""
 
 ANN = ids.new()
 
@@ -55,14 +57,16 @@ class Worker:
                     "WEIR_FEATURES_GENERATION": str(settings.features_generation),
                     "WEIR_FEATURES_INSTANCE_ID": "one",
                     "WEIR_FEATURES_COMMIT_SECONDS": "1",
+                    "WEIR_PARTITIONS": str(settings.partitions),
                     "WEIR_FAULT_POINTS": str(self._fault_points),
+                    "APP_DATADIR": str(folder / "faust"),
                 },
                 stdout=output,
                 stderr=output,
             )
 
     def wait_until_ready(self) -> None:
-        wait_until(lambda: self._is_ready, seconds_max=START_SECONDS_MAX)
+        wait_until(lambda: self._is_ready, seconds_max=START_SECONDS_MAX, every_seconds=LOOK_SECONDS)
 
     def die_at(self, point: str) -> None:
         """Be killed the next time this point is reached."""
@@ -72,6 +76,10 @@ class Worker:
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=2) as response:
             lines = response.read().decode().splitlines()
         return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+
+    def wait_for(self, name: str, value: float) -> None:
+        """Until a metric has got so far."""
+        wait_until(lambda: self.metric(name) >= value, every_seconds=LOOK_SECONDS)
 
     @property
     def _is_ready(self) -> bool:
@@ -90,17 +98,20 @@ class Bench:
         self.runtime = runtime
         self._folder = folder
         self._dice = random.Random(1)
+        self._payees: set[str] = set()
+        self._worker: Worker | None = None
 
-    @contextmanager
-    def worker(self) -> Iterator[Worker]:
-        """A features worker that is ready. It is gone when the block ends, in whatever way."""
-        worker = Worker(self.runtime, self._folder)
-        try:
-            worker.wait_until_ready()
-            yield worker
-        finally:
-            worker.process.kill()
-            worker.process.wait()
+    def worker(self) -> Worker:
+        """A features worker that is ready: the one that runs, or another if there is none."""
+        if self._worker is None or self._worker.process.poll() is not None:
+            self._worker = Worker(self.runtime, self._folder)
+        self._worker.wait_until_ready()
+        return self._worker
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.process.kill()
+            self._worker.process.wait()
 
     def pay(self, payees: list[str], count: int) -> list[str]:
         """Payments of fifty days, in any order."""
@@ -108,6 +119,7 @@ class Bench:
         hours = (dice.randrange(24 * 50) for _ in range(count))
         events = [initiated(order(ANN, dice.choice(payees), at=T0 - timedelta(hours=hour))) for hour in hours]
         decide(self.runtime, *events)
+        self._payees.update(event.order.creditor_account_id for event in events)
         return [event.payment_id for event in events]
 
     def label(self, payment_ids: list[str]) -> None:
@@ -120,89 +132,101 @@ class Bench:
     def compare(self) -> Reconciliation:
         return self.runtime.unit.administer(reconcile)
 
-    def wait_until_equal(self, payees: list[str]) -> None:
+    def wait_until_equal(self) -> None:
         """Until every snapshot has seen every label; then each must say what the labels say."""
-        wait_until(lambda: not self.compare().behind, seconds_max=30)
+        wait_until(lambda: not self.compare().behind, seconds_max=30, every_seconds=LOOK_SECONDS)
         found = self.compare()
-        assert found == Reconciliation(equal=len(payees), behind=[], wrong=[])
+        assert found == Reconciliation(equal=len(self._payees), behind=[], wrong=[])
 
 
-def repeat_everything(runtime: Runtime) -> None:
-    """Publish every label again, as a relay does that died before it could forget what it had sent."""
+def repeat_labels(runtime: Runtime, payee: str) -> int:
+    """Publish a payee's labels again, as a relay does that died before it could forget what it had sent."""
     bootstrap = {"bootstrap.servers": runtime.settings.kafka_bootstrap}
     reader = Consumer({**bootstrap, "group.id": "repeat", "enable.partition.eof": True})
     reader.assign([TopicPartition(LABEL.name, number, 0) for number in range(PARTITIONS)])
-    writer, ended = Producer(bootstrap), 0
+    writer, ended, repeated = Producer(bootstrap), 0, 0
     while ended < PARTITIONS:
         for record in reader.consume(100, 1):
             if record.error():
                 ended += 1
-            else:
+            elif record.key() == payee.encode():
                 headers: Any = record.headers()
                 writer.produce(
                     LABEL.name, record.value(), record.key(), headers=headers, partition=record.partition() or 0
                 )
+                repeated += 1
     reader.close()
     writer.flush(10)
+    return repeated
 
 
-@pytest.fixture
-def bench(parts: Parts, tmp_path: Path) -> Iterator[Bench]:
-    # A generation of its own: what the worker of another test has counted must not be read back.
+@pytest.fixture(scope="module")
+def bench(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    # A generation of its own: what the worker of another run has counted must not be read back.
     generation = random.SystemRandom().randrange(1, 2**20)
     with parts.runtime(
-        SERVICE, http_port=parts.settings.features_port, features_generation=generation, batch_size_max=200
+        SERVICE,
+        http_port=parts.settings.features_port,
+        features_generation=generation,
+        batch_size_max=200,
+        partitions=PARTITIONS,
     ) as runtime:
+        parts.create_topics([LABEL.name], partitions=PARTITIONS)
         with running(runtime.relay.run, runtime.consumer.run):
-            yield Bench(runtime, tmp_path)
-        parts.delete_topics([f"fraud-features-v{generation}-creditor-risk-changelog"])
-
-
-def test_every_label_is_counted_exactly_once_however_often_the_worker_is_killed(bench: Bench) -> None:
-    payees = [ids.new() for _ in range(10)]
-    payment_ids = bench.pay(payees, 1_000)
-    for number, point in enumerate(("features.before_table", "features.after_table", "features.after_snapshot")):
-        with bench.worker() as worker:
-            bench.label(payment_ids[300 * number : 300 * number + 200])
-            # It has commited nothing yet, so whatever it counts now comes again after its death.
-            wait_until(lambda worker=worker: worker.metric("fraud_features_labels_total") > 100)  # type: ignore[misc]
-            worker.die_at(point)
-            bench.label(payment_ids[300 * number + 200 : 300 * number + 300])
-            assert worker.process.wait(20) == SIGKILLED
-    with bench.worker() as worker:
-        bench.label(payment_ids[900:])
-        bench.wait_until_equal(payees)
-        # How many depends on when the last worker committed, but its last label at least came again.
-        assert worker.metric("fraud_features_repeated_labels_total") > 0
-        assert worker.metric("fraud_features_missed_labels_total") == 0
+            found = Bench(runtime, tmp_path_factory.mktemp("features"))
+            try:
+                yield found
+            finally:
+                found.close()
+        parts.delete_topics([LABEL.name, f"fraud-features-v{generation}-creditor-risk-changelog"])
 
 
 def test_a_label_that_is_published_twice_is_counted_once(bench: Bench) -> None:
-    payees = [ids.new()]
-    with bench.worker() as worker:
-        bench.label(bench.pay(payees, 10))
-        bench.wait_until_equal(payees)
-        labels = worker.metric("fraud_features_labels_total")
-        assert labels >= 10
-        repeat_everything(bench.runtime)
-        wait_until(lambda: worker.metric("fraud_features_repeated_labels_total") == labels)
-        assert worker.metric("fraud_features_labels_total") == labels
-        bench.wait_until_equal(payees)
+    payee, worker = ids.new(), bench.worker()
+    bench.label(bench.pay([payee], 10))
+    bench.wait_until_equal()
+    counted = worker.metric("fraud_features_labels_total")
+    repeated = worker.metric("fraud_features_repeated_labels_total") + repeat_labels(bench.runtime, payee)
+    worker.wait_for("fraud_features_repeated_labels_total", repeated)
+    assert worker.metric("fraud_features_labels_total") == counted
+    bench.wait_until_equal()
+
+
+def test_every_label_is_counted_exactly_once_however_often_the_worker_is_killed(bench: Bench) -> None:
+    payment_ids = bench.pay([ids.new() for _ in range(10)], 600)
+    for number, point in enumerate(("features.before_table", "features.after_table", "features.after_snapshot")):
+        worker = bench.worker()
+        counted = worker.metric("fraud_features_labels_total")
+        bench.label(payment_ids[180 * number : 180 * number + 120])
+        # It has committed little of it yet: the rest comes again after its death.
+        worker.wait_for("fraud_features_labels_total", counted + 60)
+        worker.die_at(point)
+        bench.label(payment_ids[180 * number + 120 : 180 * number + 180])
+        assert worker.process.wait(20) == SIGKILLED
+    worker = bench.worker()
+    bench.label(payment_ids[540:])
+    bench.wait_until_equal()
+    # How many depends on when the last worker committed, but its last label at least came again.
+    assert worker.metric("fraud_features_repeated_labels_total") > 0
+    assert worker.metric("fraud_features_missed_labels_total") == 0
 
 
 def test_what_can_not_be_counted_is_kept_and_the_rest_is_counted(bench: Bench) -> None:
-    payees = [ids.new() for _ in range(5)]
+    payees, worker = [ids.new() for _ in range(5)], bench.worker()
     producer = Producer({"bootstrap.servers": bench.runtime.settings.kafka_bootstrap})
     for partition in range(PARTITIONS):
         producer.produce(LABEL.name, b"junk", payees[0], partition=partition)
     producer.flush(10)
     bench.label(bench.pay(payees, 60))
-    with bench.worker() as worker:
-        bench.wait_until_equal(payees)
-        wait_until(lambda: rows(bench.runtime, "SELECT count(*) FROM dead_letters") == [(PARTITIONS,)])
-        assert worker.metric("fraud_features_dead_letters_total") == PARTITIONS
-        assert worker.metric("fraud_features_missed_labels_total") == 0
-        worker.process.terminate()
-        assert worker.process.wait(20) == 0
+    bench.wait_until_equal()
+    worker.wait_for("fraud_features_dead_letters_total", PARTITIONS)
     kept = rows(bench.runtime, "SELECT DISTINCT topic, value FROM dead_letters", binary=True)
     assert kept == [(LABEL.name, b"junk")]
+    assert rows(bench.runtime, "SELECT count(*) FROM dead_letters") == [(PARTITIONS,)]
+    assert worker.metric("fraud_features_missed_labels_total") == 0
+
+
+def test_a_worker_that_is_asked_to_stop_ends_well(bench: Bench) -> None:
+    process = bench.worker().process
+    process.terminate()
+    assert process.wait(20) == 0
