@@ -41,7 +41,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
         """Import a list: a UN XML file, a folder with OFAC's CSV files, or a CSV of one's own.
 
         The new version is live for everybody at once, or, if anything is wrong with the file, the old one stays.
-        All customers are screened again against it by the workers.
+        All customers, and the parties of payments that wait for people, are screened again against it by the workers.
         """
         found, settings = runtime()
         try:

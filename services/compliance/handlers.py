@@ -38,6 +38,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             # Is this payment allowed?
             PaymentInitiated: screenings.screen_payment,
             PaymentAnswerOverdue: screenings.answer_again,
+            screenings.RescreenPayment: screenings.rescreen,
             # May this customer be served?
             CustomerRegistered: customers.register,
             customers.RescreenCustomer: customers.rescreen,

@@ -124,6 +124,8 @@ class CaseView(Record):
     funds_outcome: str | None
     acts: tuple[ActView, ...]
     is_listed: bool
+    refused: tuple[CaseDecision, ...]
+    """What may not be decided because of it."""
     proposal_decision: str | None
     proposal_note: str
     proposed_by: str | None
@@ -168,6 +170,7 @@ def case_view(case: Case, acts: list[Act], screening: Screening | None, now: dat
         funds_outcome=evidence.funds_outcome if evidence else None,
         acts=tuple(map(_act, acts)),
         is_listed=case.is_about_listed_party,
+        refused=tuple(decision for decision in CaseDecision if not case.may_end_in(decision)),
         proposal_decision=DECISIONS[case.proposal.decision] if case.proposal else None,
         proposal_note=case.proposal.note if case.proposal else "",
         proposed_by=case.proposal.proposed_by if case.proposal else None,
@@ -250,6 +253,8 @@ def _payment_facts(case: Case) -> tuple[tuple[str, str], ...]:
 
 
 def compliance_outcome(case: Case) -> str | None:
+    if case.rescreened is not None:
+        return case.rescreened.outcome.value
     if case.payment is not None:
         return case.payment.evidence.compliance_outcome
     return case.customer.verdict.outcome.value if case.customer else None
@@ -264,7 +269,7 @@ def meanings(case: Case) -> dict[CaseDecision, str]:
     if case.payment is None:
         reject, block = "do not serve this customer", "do not serve this listed customer"
     else:
-        is_listed = case.is_about_listed_party
+        is_listed = case.is_about_listed_party and case.may_end_in(CaseDecision.REJECT)
         reject = "refuse it; the money is blocked all the same" if is_listed else "refuse it, money goes back"
         block = "keep the money in blocked funds"
     return {CaseDecision.APPROVE: "let it go on", CaseDecision.REJECT: reject, CaseDecision.BLOCK: block}

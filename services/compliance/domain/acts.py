@@ -45,7 +45,7 @@ _IN_WORDS = {
     RefusalReason.ALREADY_PROPOSED: "a decision has been proposed already",
     RefusalReason.NOTHING_PROPOSED: "no decision is proposed",
     RefusalReason.OWN_PROPOSAL: "another person must confirm or return what you have proposed",
-    RefusalReason.LISTED_PARTY: "a listed party's money may not be approved",
+    RefusalReason.LISTED_PARTY: "a listed party's money may go neither on nor back",
     RefusalReason.STALE: "the case has changed since you looked at it",
 }
 
@@ -161,7 +161,7 @@ def propose(work: Work, command: ProposeDecision, at: datetime) -> Sequence[Even
         return _refusal(RefusalReason.NOT_TAKEN)
     if case.status is CaseStatus.PROPOSED:
         return _refusal(RefusalReason.ALREADY_PROPOSED)
-    if command.decision is CaseDecision.APPROVE and case.is_about_listed_party:
+    if not case.may_end_in(command.decision):
         return _refusal(RefusalReason.LISTED_PARTY)
     if command.version != case.version:
         return _refusal(RefusalReason.STALE)
@@ -182,7 +182,7 @@ def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Even
         return _refusal(RefusalReason.NOTHING_PROPOSED)
     if case.proposal.proposed_by == command.actor:
         return _refusal(RefusalReason.OWN_PROPOSAL)
-    if case.proposal.decision is CaseDecision.APPROVE and case.is_about_listed_party:
+    if not case.may_end_in(case.proposal.decision):
         return _refusal(RefusalReason.LISTED_PARTY)
     if command.version != case.version:
         return _refusal(RefusalReason.STALE)

@@ -45,7 +45,7 @@ class ActKind(StrEnum):
 
 
 class CaseReason(StrEnum):
-    """Why a customer is a case. A payment's reasons are those payments gives."""
+    """Why a customer is a case, or what is new about a payment. A payment's other reasons are those payments gives."""
 
     RESEMBLES_LISTED = "resembles_listed"
     LIST_CHANGED = "list_changed"
@@ -80,6 +80,13 @@ class CustomerFacts(Record, omit_defaults=True):
     reasons: tuple[CaseReason, ...]
 
 
+class Rescreened(Record):
+    """What screening said about a waiting payment when it found other than it had answered."""
+
+    outcome: ScreeningOutcome
+    reason: CaseReason
+
+
 class Case(Record, omit_defaults=True):
     """What people are asked to decide. Exists from the first word about its payment or customer on."""
 
@@ -90,6 +97,11 @@ class Case(Record, omit_defaults=True):
     status: CaseStatus = CaseStatus.OPEN
     payment: PaymentFacts | None = None
     customer: CustomerFacts | None = None
+    rescreened: Rescreened | None = None
+    catalogue_version: int = 0
+    """The version of all lists that the payment's parties were last looked for in while it waited."""
+    matcher_version: int = 0
+    """The version of the matcher that they were last looked for by while it waited."""
     opened_at: datetime | None = None
     """None while nothing was ever asked: only that the payment has ended is known."""
     told_at: datetime | None = None
@@ -112,15 +124,31 @@ class Case(Record, omit_defaults=True):
     @property
     def reasons(self) -> tuple[str, ...]:
         if self.payment is not None:
-            return tuple(reason.value for reason in self.payment.reasons)
+            news = (self.rescreened.reason.value,) if self.rescreened is not None else ()
+            return (*(reason.value for reason in self.payment.reasons), *news)
         return tuple(reason.value for reason in self.customer.reasons) if self.customer is not None else ()
 
     @property
     def is_about_listed_party(self) -> bool:
         """Whether screening says that the money belongs to someone listed, so that nobody may approve."""
         if self.payment is not None:
-            return self.payment.evidence.compliance_outcome == ScreeningOutcome.BLOCK
+            return self._is_newly_listed or self.payment.evidence.compliance_outcome == ScreeningOutcome.BLOCK
         return self.customer is not None and self.customer.verdict.outcome is ScreeningOutcome.BLOCK
+
+    def may_end_in(self, decision: CaseDecision) -> bool:
+        """Whether people may decide so.
+
+        Payments blocks a listed party's money when people reject it, but only if it knows that the party is listed:
+        else it would give the money back.
+        """
+        if decision is CaseDecision.APPROVE:
+            return not self.is_about_listed_party
+        is_known = self.payment is None or self.payment.evidence.compliance_outcome == ScreeningOutcome.BLOCK
+        return decision is not CaseDecision.REJECT or is_known or not self._is_newly_listed
+
+    @property
+    def _is_newly_listed(self) -> bool:
+        return self.rescreened is not None and self.rescreened.outcome is ScreeningOutcome.BLOCK
 
 
 class Act(Record):

@@ -24,7 +24,7 @@ from services.compliance.domain.case import (
     CustomerFacts,
 )
 from services.compliance.domain.work import Customer, CustomerStatus, Work
-from services.compliance.matching.screening import ENCRYPTED, MATCHER_VERSION, Subject, Verdict
+from services.compliance.matching.screening import ENCRYPTED, Subject, Verdict, says_the_same
 
 TIER_NAME_ONLY = 1
 """Screened by name: what little can be told about this person."""
@@ -64,14 +64,15 @@ def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Ev
         return []
     subject = subject_of(event)
     verdict = ENCRYPTED if subject is None else work.parties.verdict(subject, at)
+    matcher_version, catalogue_version = work.parties.versions
     customer = Customer(
         customer_id=event.customer_id,
         kind=event.kind,
         subject=subject,
         status=_STATUS_BY_OUTCOME[verdict.outcome],
         verdict=verdict,
-        catalogue_version=work.parties.index.version,
-        matcher_version=MATCHER_VERSION,
+        catalogue_version=catalogue_version,
+        matcher_version=matcher_version,
     )
     work.customers.put(customer.customer_id, customer)
     match customer.status:
@@ -98,19 +99,14 @@ def rescreen(work: Work, command: RescreenCustomer, at: datetime) -> Sequence[Ev
     approve a customer that was restricted by a mistake in a list.
     """
     customer = work.customers.get(command.customer_id)
-    if customer is None or not is_outdated(customer, work.parties.index.version):
+    if customer is None or (customer.matcher_version, customer.catalogue_version) >= work.parties.versions:
         return []
-    is_list_new = customer.catalogue_version < work.parties.index.version
-    reason = CaseReason.LIST_CHANGED if is_list_new else CaseReason.MATCHER_CHANGED
+    reason = work.why_again(customer.catalogue_version)
     verdict = customer.verdict
     if customer.subject is not None:
         verdict = work.parties.verdict(customer.subject, at, ruled_out=customer.cleared)
-    customer = replace(
-        customer,
-        verdict=verdict,
-        catalogue_version=work.parties.index.version,
-        matcher_version=MATCHER_VERSION,
-    )
+    matcher_version, catalogue_version = work.parties.versions
+    customer = replace(customer, verdict=verdict, matcher_version=matcher_version, catalogue_version=catalogue_version)
     work.customers.put(customer.customer_id, customer)
     if verdict.unscreenable is not None or customer.status is CustomerStatus.REFUSED:
         return []
@@ -123,14 +119,6 @@ def rescreen(work: Work, command: RescreenCustomer, at: datetime) -> Sequence[Ev
         CustomerRestricted(customer_id=customer.customer_id, restricted_at=at),
         *_ask_people(work, customer, verdict, reason, at),
     ]
-
-
-def is_outdated(customer: Customer, catalogue_version: int) -> bool:
-    """Whether what is known of a customer comes from an older matcher, or from older lists.
-
-    Never if it comes from a newer matcher: while processes are replaced, the old ones must not undo what the new find.
-    """
-    return (customer.matcher_version, customer.catalogue_version) < (MATCHER_VERSION, catalogue_version)
 
 
 def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Sequence[Event]:
@@ -153,7 +141,7 @@ def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseRe
     facts = CustomerFacts(kind=customer.kind, subject=customer.subject, verdict=verdict, reasons=(reason,))
     known = work.cases.get(customer_case_id(customer.customer_id))
     if known is not None and not known.has_ended:
-        if known.customer is None or not _says_the_same(verdict, known.customer.verdict):
+        if known.customer is None or not says_the_same(verdict, known.customer.verdict):
             work.change_evidence(replace(known, customer=facts), at)
         return []
     case = Case(
@@ -175,15 +163,6 @@ def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseRe
             opened_at=at,
         )
     ]
-
-
-def _says_the_same(verdict: Verdict, known: Verdict) -> bool:
-    """Whether the same entries are hit in the same way: a new version of a list alone is no news."""
-
-    def said(verdict: Verdict) -> Verdict:
-        return replace(verdict, hits=tuple(replace(hit, import_id=0) for hit in verdict.hits))
-
-    return said(verdict) == said(known)
 
 
 def _verified(customer: Customer, at: datetime) -> CustomerVerified:

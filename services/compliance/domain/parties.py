@@ -29,6 +29,14 @@ class Parties:
         self._remember_for = remember_for
         self._screened: dict[str, ScreenedParty] = {}
 
+    @property
+    def versions(self) -> tuple[int, int]:
+        """Of the matcher and of all lists: what was found with lesser ones is to be looked at again.
+
+        The matcher's counts first: while processes are replaced, an old one must not undo what a new one has found.
+        """
+        return MATCHER_VERSION, self.index.version
+
     def verdict(self, subject: Subject, at: datetime, *, ruled_out: Collection[str] = ()) -> Verdict:
         """What screening says about a party, but for entries that people have ruled out: then nothing is remembered.
 

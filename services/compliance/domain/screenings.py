@@ -1,9 +1,11 @@
-"""Whether a payment is allowed: both its parties against all lists. Pure."""
+"""Whether a payment is allowed: both its parties against all lists, again while it waits for people. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from libs.common.events import Event
+from libs.common.message import Command
+from libs.common.record import replace
 from schemas.compliance.events import (
     ComplianceScreened,
     PartyRole,
@@ -19,8 +21,10 @@ from schemas.payments.events import (
     PaymentInitiated,
     PaymentOrder,
 )
+from services.compliance.domain.case import Rescreened
+from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole, Screening, Work
-from services.compliance.matching.screening import ENCRYPTED, Subject, worst
+from services.compliance.matching.screening import ENCRYPTED, Subject, says_the_same, worst
 
 
 def screen_payment(work: Work, event: PaymentInitiated, at: datetime) -> Sequence[Event]:
@@ -33,6 +37,31 @@ def answer_again(work: Work, event: PaymentAnswerOverdue, at: datetime) -> Seque
     if Answer.COMPLIANCE not in event.awaited:
         return []
     return _answer(work, event.payment_id, event.order, at)
+
+
+class RescreenPayment(Command):
+    """The lists or the matcher may have changed since the parties of a waiting payment were last looked at."""
+
+    payment_id: str
+
+
+def rescreen(work: Work, command: RescreenPayment, at: datetime) -> Sequence[Event]:
+    """Look again at the parties of a payment that waits for people: they, and payments, are told what is new."""
+    case, known = work.cases.get(payment_case_id(command.payment_id)), work.screenings.get(command.payment_id)
+    if case is None or case.payment is None or case.has_ended or known is None:
+        return []
+    if (case.matcher_version, case.catalogue_version) >= work.parties.versions:
+        return []
+    reason, order = work.why_again(case.catalogue_version), case.payment.order
+    matcher_version, catalogue_version = work.parties.versions
+    case = replace(case, matcher_version=matcher_version, catalogue_version=catalogue_version)
+    work.cases.put(case.case_id, case)
+    found = replace(_screen(work, command.payment_id, order, at), sequence=known.sequence)
+    if _says_the_same(found, known):
+        return []
+    work.screenings.put(command.payment_id, found)
+    work.change_evidence(replace(case, rescreened=Rescreened(outcome=found.outcome, reason=reason)), at)
+    return [_told(found)]
 
 
 def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
@@ -70,6 +99,11 @@ def _screened_roles(work: Work, order: PaymentOrder, at: datetime) -> list[Scree
         ScreenedRole(role=role, subject=subject, verdict=work.parties.verdict(subject, at))
         for role, subject in zip(_ROLES, subjects_of(order), strict=True)
     ]
+
+
+def _says_the_same(screening: Screening, known: Screening) -> bool:
+    verdicts, others = ({role.role: role.verdict for role in found.roles} for found in (screening, known))
+    return verdicts.keys() == others.keys() and all(says_the_same(verdicts[role], others[role]) for role in verdicts)
 
 
 _ROLES = (PartyRole.DEBTOR, PartyRole.CREDITOR)

@@ -15,7 +15,7 @@ from schemas.compliance.events import (
     PartyRole,
     ScreeningOutcome,
 )
-from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseStatus, act_of
+from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
 from services.compliance.domain.parties import Parties
 from services.compliance.matching.screening import Subject, Verdict
 
@@ -46,7 +46,7 @@ class ScreenedRole(Record, omit_defaults=True):
 
 
 class Screening(Record, omit_defaults=True):
-    """The answer given about a payment."""
+    """The answer given about a payment, the last time if it was looked at again while people decide about it."""
 
     payment_id: str
     debtor_account_id: str
@@ -122,6 +122,11 @@ class Work(State):
                 CASE: Numbered(aggregates=self.cases),
             },
         )
+
+    def why_again(self, catalogue_version: int) -> CaseReason:
+        """Why those are looked at again who were last looked for in this version of all lists."""
+        is_list_new = catalogue_version < self.parties.index.version
+        return CaseReason.LIST_CHANGED if is_list_new else CaseReason.MATCHER_CHANGED
 
     def act(
         self,

@@ -12,7 +12,7 @@ How the figures were found, and what they cost in misses and false alarms, is in
 
 from collections.abc import Collection, Sequence
 
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from schemas.compliance.events import ScreeningOutcome, UnscreenableReason
 from services.compliance.lists.birth import BirthEvidence, BirthSpan, compare_births, parse_birth
 from services.compliance.lists.listed import ListedParty, NameStrength, PartyKind
@@ -22,7 +22,7 @@ from services.compliance.matching.words import WordKind
 
 MATCHER_VERSION = 2
 """Raised with every change that could change an answer: what is remembered from before then no longer counts, and
-every customer is looked at again."""
+every customer, and every payment that waits for people, is looked at again."""
 
 REVIEW_SCORE = 0.84
 WEAK_NAME_SCORE = 0.93
@@ -107,6 +107,15 @@ _SEVERITY = {ScreeningOutcome.CLEAR: 0, ScreeningOutcome.REVIEW: 1, ScreeningOut
 def worst(outcomes: Sequence[ScreeningOutcome]) -> ScreeningOutcome:
     """The most severe of some outcomes; clear if there is none."""
     return max(outcomes, key=_SEVERITY.__getitem__, default=ScreeningOutcome.CLEAR)
+
+
+def says_the_same(verdict: Verdict, known: Verdict) -> bool:
+    """Whether the same entries are hit in the same way: a new version of a list alone is no news."""
+
+    def said(verdict: Verdict) -> Verdict:
+        return replace(verdict, hits=tuple(replace(hit, import_id=0) for hit in verdict.hits))
+
+    return said(verdict) == said(known)
 
 
 def screen(index: NameIndex, subject: Subject, *, ruled_out: Collection[str] = ()) -> Verdict:

@@ -84,6 +84,8 @@ CREATE TABLE cases (
   payment_id uuid,
   customer_id uuid,
   status text NOT NULL,
+  matcher_version integer NOT NULL,
+  catalogue_version bigint NOT NULL,
   opened_at timestamptz,
   decide_by timestamptz,
   ended_at timestamptz,
@@ -92,6 +94,8 @@ CREATE TABLE cases (
 ) WITH (fillfactor = 80);
 CREATE INDEX cases_waiting ON cases (decide_by, case_id)
   WHERE opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed');
+CREATE INDEX cases_by_version ON cases (matcher_version, catalogue_version, case_id)
+  WHERE payment_id IS NOT NULL AND opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed');
 CREATE INDEX cases_ended ON cases (ended_at DESC, case_id DESC)
   WHERE opened_at IS NOT NULL AND status IN ('resolved', 'closed');
 

@@ -34,6 +34,23 @@ def find_customers(tx: Connection, case_ids: set[str]) -> set[str]:
     return {customer_id for (customer_id,) in rows}
 
 
+def find_outdated_payments(tx: Connection, versions: tuple[int, int], at_most: int) -> list[str]:
+    """The payments that wait for people and were not looked at since with this matcher and these lists.
+
+    None that was not screened at all: its first answer is still to come, and may rest on lists that are no longer live.
+    """
+    rows = fetch(
+        tx,
+        """SELECT payment_id FROM cases
+            WHERE payment_id IS NOT NULL AND opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed')
+              AND (matcher_version, catalogue_version) < (%s, %s)
+              AND EXISTS (SELECT FROM screenings WHERE screenings.payment_id = cases.payment_id)
+            ORDER BY matcher_version, catalogue_version, case_id LIMIT %s""",
+        (*versions, at_most),
+    )
+    return [payment_id for (payment_id,) in rows]
+
+
 def save_cases(tx: Connection, *, inserted: Sequence[Case], updated: Sequence[Case]) -> None:
     _insert_cases(tx, inserted)
     _update_cases(tx, updated)
@@ -43,15 +60,29 @@ def _insert_cases(tx: Connection, cases: Sequence[Case]) -> None:
     if cases:
         copy(
             tx,
-            """COPY cases (case_id, payment_id, customer_id, status, opened_at, decide_by, ended_at, body)
+            """COPY cases (case_id, payment_id, customer_id, status, matcher_version, catalogue_version, opened_at,
+                           decide_by, ended_at, body)
                FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "uuid", "uuid", "text", "timestamptz", "timestamptz", "timestamptz", "text"),
+            (
+                "uuid",
+                "uuid",
+                "uuid",
+                "text",
+                "int4",
+                "int8",
+                "timestamptz",
+                "timestamptz",
+                "timestamptz",
+                "text",
+            ),
             (
                 (
                     c.case_id,
                     c.payment_id,
                     c.customer_id,
                     c.status.value,
+                    c.matcher_version,
+                    c.catalogue_version,
                     c.opened_at,
                     c.decide_by,
                     c.ended_at,
@@ -66,15 +97,18 @@ def _update_cases(tx: Connection, cases: Sequence[Case]) -> None:
     if cases:
         execute(
             tx,
-            """UPDATE cases c SET status = v.status, opened_at = v.opened_at, decide_by = v.decide_by,
+            """UPDATE cases c SET status = v.status, matcher_version = v.matcher_version,
+                      catalogue_version = v.catalogue_version, opened_at = v.opened_at, decide_by = v.decide_by,
                       ended_at = v.ended_at, body = v.body
-                 FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
-                             %s::text[])
-                      AS v (case_id, status, opened_at, decide_by, ended_at, body)
+                 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],
+                             %s::timestamptz[], %s::text[])
+                      AS v (case_id, status, matcher_version, catalogue_version, opened_at, decide_by, ended_at, body)
                 WHERE c.case_id = v.case_id""",
             (
                 [c.case_id for c in cases],
                 [c.status.value for c in cases],
+                [c.matcher_version for c in cases],
+                [c.catalogue_version for c in cases],
                 [c.opened_at for c in cases],
                 [c.decide_by for c in cases],
                 [c.ended_at for c in cases],

@@ -23,6 +23,17 @@ def lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Customer
     return {customer_id: _decode(body) for customer_id, body in rows}
 
 
+def find_outdated_customers(tx: Connection, versions: tuple[int, int], at_most: int) -> list[str]:
+    """Those last looked at with an older matcher or older lists, the longest ago first."""
+    rows = fetch(
+        tx,
+        """SELECT customer_id FROM customers WHERE (matcher_version, catalogue_version) < (%s, %s)
+            ORDER BY matcher_version, catalogue_version, customer_id LIMIT %s""",
+        (*versions, at_most),
+    )
+    return [customer_id for (customer_id,) in rows]
+
+
 def save_customers(tx: Connection, *, inserted: Sequence[Customer], updated: Sequence[Customer]) -> None:
     _insert_customers(tx, inserted)
     _update_customers(tx, updated)

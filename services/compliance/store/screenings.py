@@ -72,11 +72,21 @@ def _insert_screenings(tx: Connection, screenings: Sequence[Screening]) -> None:
 
 
 def _update_screenings(tx: Connection, screenings: Sequence[Screening]) -> None:
-    """What was answered stays; only how often it was told changes."""
+    """What was answered stays until lists change while people decide; how often it was told changes."""
     if screenings:
         execute(
             tx,
-            """UPDATE screenings s SET sequence = v.sequence FROM unnest(%s::uuid[], %s::int[])
-                      AS v (payment_id, sequence) WHERE s.payment_id = v.payment_id""",
-            ([s.payment_id for s in screenings], [s.sequence for s in screenings]),
+            """UPDATE screenings s SET outcome = v.outcome, roles = v.roles, lists_version = v.lists_version,
+                      screened_at = v.screened_at, sequence = v.sequence
+                 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
+                      AS v (payment_id, outcome, roles, lists_version, screened_at, sequence)
+                WHERE s.payment_id = v.payment_id""",
+            (
+                [s.payment_id for s in screenings],
+                [s.outcome.value for s in screenings],
+                [_encode(s.roles).decode() if s.roles else None for s in screenings],
+                [s.lists_version for s in screenings],
+                [s.screened_at for s in screenings],
+                [s.sequence for s in screenings],
+            ),
         )

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from libs.common import ids
-from libs.common.database import fetch
 from libs.common.message import Message, Trace
 from schemas.accounts.events import CustomerRegistered
 from schemas.payments.events import (
@@ -21,17 +20,24 @@ from schemas.payments.events import (
 )
 from services.compliance.catalogue import Catalogue, LiveCatalogue
 from services.compliance.domain.acts import CaseCommand
+from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
 from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.parties import Parties, party_key
-from services.compliance.domain.screenings import subjects_of
+from services.compliance.domain.screenings import RescreenPayment, subjects_of
 from services.compliance.domain.work import Customer, Policy, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Subject, Verdict
 from services.compliance.store import cases, customers, lists, parties, screenings
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
-_ABOUT_PAYMENT_CASES = (PaymentSuspended, PaymentResumed, PaymentRefusalExplained, PaymentCancelled)
+_ABOUT_PAYMENT_CASES = (
+    PaymentSuspended,
+    PaymentResumed,
+    PaymentRefusalExplained,
+    PaymentCancelled,
+    RescreenPayment,
+)
 
 
 def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogue, policy: Policy) -> Work:
@@ -40,11 +46,12 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand)}
     customer_ids = {body.customer_id for body in bodies if isinstance(body, (CustomerRegistered, RescreenCustomer))}
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
-    found_screenings = screenings.lock_screenings(tx, {body.payment_id for body in bodies if _asks_for_screening(body)})
+    screened = {body.payment_id for body in bodies if isinstance(body, RescreenPayment) or _asks_for_screening(body)}
+    found_screenings = screenings.lock_screenings(tx, screened)
     case_ids |= {payment_case_id(body.payment_id) for body in bodies if isinstance(body, _ABOUT_PAYMENT_CASES)}
     case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
     found_cases = cases.lock_cases(tx, case_ids)
-    catalogue, known = _find_parties(tx, live, _subjects(bodies, found_customers), _now(messages))
+    catalogue, known = _find_parties(tx, live, _subjects(bodies, found_customers, found_cases), _now(messages))
     return Work(
         customers=found_customers,
         screenings=found_screenings,
@@ -68,18 +75,17 @@ def save_work(tx: Connection, work: Work) -> None:
 
 
 def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
-    """The customers not looked at since the lists or the matcher changed, and parties to be forgotten."""
-    version = lists.find_catalogue_version(tx)
-    rows = fetch(
-        tx,
-        """SELECT customer_id FROM customers WHERE (matcher_version, catalogue_version) < (%s, %s)
-            ORDER BY matcher_version, catalogue_version, customer_id LIMIT %s""",
-        (MATCHER_VERSION, version, at_most),
-    )
-    due = [
-        _due(RescreenCustomer(customer_id=id_), id_, ids.derive(id_, "rescreen", MATCHER_VERSION, version), now)
-        for (id_,) in rows
-    ]
+    """Who was not looked at since the lists or the matcher changed, and parties to be forgotten.
+
+    Payments that wait for people come first: someone may be about to decide.
+    """
+    versions = MATCHER_VERSION, lists.find_catalogue_version(tx)
+    payment_ids = cases.find_outdated_payments(tx, versions, at_most)
+    customer_ids = customers.find_outdated_customers(tx, versions, at_most - len(payment_ids))
+    again = {id_: RescreenPayment(payment_id=id_) for id_ in payment_ids} | {
+        id_: RescreenCustomer(customer_id=id_) for id_ in customer_ids
+    }
+    due = [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
     if not due and parties.has_expired(tx, now):
         id_ = ids.named("compliance", "forget", now.isoformat())
         due.append(_due(ForgetParties(before=now), id_, id_, now))
@@ -98,7 +104,7 @@ def _asks_for_screening(body: Any) -> bool:
     return isinstance(body, _WITH_ORDERS) and (isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited)
 
 
-def _subjects(bodies: Iterable[Any], known: Mapping[str, Customer]) -> list[Subject]:
+def _subjects(bodies: Iterable[Any], known: Mapping[str, Customer], waiting: Mapping[str, Case]) -> list[Subject]:
     """Everybody that this batch may have to screen."""
     found: list[Subject | None] = []
     for body in bodies:
@@ -108,6 +114,9 @@ def _subjects(bodies: Iterable[Any], known: Mapping[str, Customer]) -> list[Subj
             found.append(subject_of(body))
         elif isinstance(body, RescreenCustomer) and body.customer_id in known:
             found.append(known[body.customer_id].subject)
+        elif isinstance(body, RescreenPayment):
+            case = waiting.get(payment_case_id(body.payment_id))
+            found += subjects_of(case.payment.order) if case is not None and case.payment is not None else ()
     return [subject for subject in found if subject is not None]
 
 

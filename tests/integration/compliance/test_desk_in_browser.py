@@ -236,6 +236,29 @@ def test_a_listed_partys_case_offers_no_approval(ann: Desk, compliance: Runtime,
     ann.page.screenshot(path=shots / "case-listed.png", full_page=True)
 
 
+def test_who_is_listed_since_the_payment_waits_is_shown_and_can_only_be_blocked(
+    ann: Desk, compliance: Runtime, shots: Path
+) -> None:
+    answered = initiated(order("Ann Miller", "Ben Baker"))
+    # As if the payee had been on no list when the answer was given.
+    waiting = initiated(order("Ann Miller", LISTED, creditor_born="1974-11-02"), answered.payment_id)
+    decide(compliance, answered, suspended(waiting, "clear"))
+    ann.open(case_of(waiting))
+    ann.page.get_by_role("button", name="Take this case").click()
+    assert compliance.sweep.run_once() == 1
+    ann.page.reload()
+    payee = ann.page.get_by_role("region", name=f"Payee {LISTED}")
+    expect(payee).to_contain_text("date of birth the same: 1974-11-02")
+    expect(ann.page.locator(".timeline li").first).to_contain_text("Evidence changed")
+    expect(ann.page.locator(".timeline li").first).to_contain_text("A list has changed")
+    for decision in ("Approve", "Reject"):
+        expect(ann.page.get_by_role("radio", name=decision)).to_be_disabled()
+    expect(ann.page.get_by_text("it may only be blocked")).to_be_visible()
+    expect(ann.page.get_by_role("radio", name="Block")).to_be_enabled()
+    ann.page.screenshot(path=shots / "case-newly-listed.png", full_page=True)
+    assert ann.complaints == []
+
+
 def test_what_nobody_has_looked_at_yet_is_not_shown_as_harmless(ann: Desk, compliance: Runtime) -> None:
     late = suspended(initiated(order("Ann Miller", LISTED)))
     decide(compliance, replace(late, reasons=(InternalReason.ANSWER_MISSING,), evidence=PaymentEvidence()))

@@ -11,12 +11,12 @@ from typer.testing import CliRunner, Result
 from libs.common.database import fetch
 from libs.common.record import replace
 from libs.common.service import Runtime
-from schemas.compliance.events import CaseOpened, CustomerRestricted, CustomerVerified
+from schemas.compliance.events import CaseOpened, ComplianceScreened, CustomerRestricted, CustomerVerified
 from services.compliance import commands, queries
 from services.compliance.__main__ import SERVICE
 from services.compliance.matching.screening import MATCHER_VERSION
 from services.compliance.store import customers, lists
-from tests.integration.compliance.scene import ALIKE, decide, initiated, order, registered, rows
+from tests.integration.compliance.scene import ALIKE, case_of, decide, initiated, order, registered, rows, suspended
 from tests.serving import told
 
 Run = Callable[..., Result]
@@ -157,6 +157,30 @@ def test_when_a_list_changes_every_customer_is_looked_at_again(compliance: Runti
         tortov.customer_id,
         alike.customer_id,
     }
+    assert compliance.sweep.run_once() == 0
+
+
+def test_a_payment_that_waits_for_people_is_looked_at_again_when_a_list_changes(
+    compliance: Runtime, run: Run, tmp_path: Path
+) -> None:
+    event = initiated(order(creditor="Tortov Grimbel"))
+    decide(compliance, suspended(event, "clear"), registered("Ann Miller"))
+    assert compliance.sweep.run_once() == 0
+    decide(compliance, event, initiated())
+    assert compliance.sweep.run_once() == 1
+    assert compliance.sweep.run_once() == 0
+    run("import-list", "own", write(tmp_path, FIRST))
+    assert compliance.sweep.run_once() == 2
+    answers = [found for found in told(compliance) if isinstance(found, ComplianceScreened)]
+    assert [found.outcome for found in answers if found.payment_id == event.payment_id] == ["clear", "block"]
+    screening, case = (
+        queries.find_screening(compliance.engine, event.payment_id),
+        queries.find_case(compliance.engine, case_of(event)),
+    )
+    assert screening is not None and case is not None
+    assert [role.verdict.hits[0].listed_name for role in screening.roles] == ["Tortov Grimbel"]
+    assert case.is_about_listed_party
+    assert [act.kind for act in queries.list_acts(compliance.engine, case.case_id)] == ["opened", "evidence_changed"]
     assert compliance.sweep.run_once() == 0
 
 

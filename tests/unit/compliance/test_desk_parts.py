@@ -6,7 +6,7 @@ import pytest
 
 from services.compliance.desk import guard, passwords, render, views
 from services.compliance.desk.sessions import csrf_token_of, is_csrf_token, new_form_token
-from services.compliance.domain.case import CaseStatus
+from services.compliance.domain.case import ActKind, CaseReason, CaseStatus
 from services.compliance.importing import LIST_NAME
 from services.compliance.queries import parse_blocked_cursor, parse_cursor
 from tests.unit.compliance.office import DECIDE_BY, START, Office, suspended
@@ -111,5 +111,7 @@ def test_the_queue_shows_how_near_a_deadline_is(now: datetime, deadline: str, ur
 
 def test_every_member_of_a_closed_list_has_words() -> None:
     assert set(views.STATUSES) == set(CaseStatus)
+    assert set(views.ACTS) == set(ActKind)
+    assert set(views.REASONS) >= set(CaseReason)
     assert views.case_row.__doc__
     assert render.moment(datetime(2026, 3, 1, 9, 5, tzinfo=UTC)) == "1 Mar 2026, 09:05 UTC"
