@@ -105,8 +105,8 @@ def _lock_entities(tx: Connection, keys: Sequence[EntityKey]) -> dict[EntityKind
     columns = ([kind.value for kind, _ in keys], [entity_id for _, entity_id in keys])
     execute(
         tx,
-        """INSERT INTO entities AS e (kind, entity_id, history, label_days, label_sequence)
-           SELECT kind, entity_id, '', '', 0
+        """INSERT INTO entities AS e (kind, entity_id, history, blocked, label_days, label_sequence)
+           SELECT kind, entity_id, '', '', '', 0
              FROM unnest(%b::text[]::entity_kind[], %b::uuid[]) AS k (kind, entity_id) ORDER BY kind, entity_id
            ON CONFLICT (kind, entity_id) DO UPDATE SET label_sequence = e.label_sequence WHERE false""",
         columns,
@@ -117,8 +117,8 @@ def _lock_entities(tx: Connection, keys: Sequence[EntityKey]) -> dict[EntityKind
         """SELECT k.number, e.* FROM unnest(%b::text[]::entity_kind[], %b::uuid[])
                                      WITH ORDINALITY AS k (kind, entity_id, number)
             CROSS JOIN LATERAL (
-              SELECT history, label_days, label_sequence, risk_version, risk_labelled_count, risk_fraud_count,
-                     risk_window_days, risk_as_of_micros
+              SELECT history, blocked, label_days, label_sequence, risk_version, risk_labelled_count,
+                     risk_fraud_count, risk_window_days, risk_as_of_micros
                 FROM entities WHERE kind = k.kind AND entity_id = k.entity_id OFFSET 0) AS e""",
         columns,
         binary=True,
@@ -130,12 +130,20 @@ def _lock_entities(tx: Connection, keys: Sequence[EntityKey]) -> dict[EntityKind
 
 
 def _entity(
-    kind: EntityKind, entity_id: str, past: bytes, labels: bytes, sequence: int, version: int | None, *risk: int
+    kind: EntityKind,
+    entity_id: str,
+    past: bytes,
+    blocked: bytes,
+    labels: bytes,
+    sequence: int,
+    version: int | None,
+    *risk: int,
 ) -> Entity:
     return Entity(
         kind=kind,
         entity_id=entity_id,
         history=history.unpack(past),
+        blocked=history.unpack(blocked),
         label_days=label_days.unpack(labels),
         label_sequence=sequence,
         risk=None if version is None else _risk(version, *risk),
@@ -158,19 +166,20 @@ def _update_entities(tx: Connection, entities: Sequence[Entity]) -> None:
     risks = [entity.risk for entity in entities]
     execute(
         tx,
-        """UPDATE entities e SET history = v.history, label_days = v.label_days, label_sequence = v.label_sequence,
-                  risk_version = v.version, risk_labelled_count = v.labelled_count,
+        """UPDATE entities e SET history = v.history, blocked = v.blocked, label_days = v.label_days,
+                  label_sequence = v.label_sequence, risk_version = v.version, risk_labelled_count = v.labelled_count,
                   risk_fraud_count = v.fraud_count, risk_window_days = v.window_days,
                   risk_as_of_micros = v.as_of_micros
-             FROM unnest(%b::text[]::entity_kind[], %b::uuid[], %b::bytea[], %b::bytea[], %b::bigint[], %b::bigint[],
-                         %b::bigint[], %b::bigint[], %b::integer[], %b::bigint[])
-                  AS v (kind, entity_id, history, label_days, label_sequence, version, labelled_count,
+             FROM unnest(%b::text[]::entity_kind[], %b::uuid[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bigint[],
+                         %b::bigint[], %b::bigint[], %b::bigint[], %b::integer[], %b::bigint[])
+                  AS v (kind, entity_id, history, blocked, label_days, label_sequence, version, labelled_count,
                         fraud_count, window_days, as_of_micros)
             WHERE e.kind = v.kind AND e.entity_id = v.entity_id""",
         (
             [entity.kind.value for entity in entities],
             [entity.entity_id for entity in entities],
             [history.pack(entity.history) for entity in entities],
+            [history.pack(entity.blocked) for entity in entities],
             [label_days.pack(entity.label_days) for entity in entities],
             [entity.label_sequence for entity in entities],
             [risk and risk.version for risk in risks],

@@ -5,13 +5,13 @@ from datetime import datetime
 
 from libs.common.events import Event
 from libs.common.record import replace
-from schemas.fraud.events import FraudAssessed
+from schemas.fraud.events import FraudAssessed, FraudOutcome
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentOrder
 from services.fraud.domain import history
 from services.fraud.domain.entities import Entity, EntityKind, device_entity_id, fingerprint
 from services.fraud.domain.facts import Facts, gather, micros_of
 from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
-from services.fraud.domain.rule_set import judge
+from services.fraud.domain.rule_set import Verdict, judge
 
 
 def assess(knowledge: Knowledge, event: PaymentInitiated, at: datetime) -> Sequence[Event]:
@@ -36,33 +36,43 @@ def _assessment(knowledge: Knowledge, payment_id: str, order: PaymentOrder, at: 
     device = knowledge.entity(EntityKind.DEVICE, device_entity_id(order.device_id)) if order.device_id else None
     limits = knowledge.rule_set.limits
     facts = gather(order, debtor=debtor, creditor=creditor, device=device, now=at, limits=limits)
+    verdict = judge(facts, knowledge.rule_set)
     if not facts.is_from_future:
-        _remember(knowledge, order, debtor, creditor, device)
-    return _answer(knowledge, payment_id, order, facts, at)
+        _remember(knowledge, order, verdict.outcome, debtor, creditor, device)
+    return _answer(knowledge, payment_id, order, facts, verdict, at)
 
 
 def _remember(
-    knowledge: Knowledge, order: PaymentOrder, debtor: Entity, creditor: Entity, device: Entity | None
+    knowledge: Knowledge,
+    order: PaymentOrder,
+    outcome: FraudOutcome,
+    debtor: Entity,
+    creditor: Entity,
+    device: Entity | None,
 ) -> None:
     payer = fingerprint(order.debtor_account_id)
-    knowledge.put(_with_payment(debtor, order, fingerprint(order.creditor_account_id)))
-    knowledge.put(_with_payment(creditor, order, payer))
+    knowledge.put(_with_payment(debtor, order, fingerprint(order.creditor_account_id), outcome))
+    knowledge.put(_with_payment(creditor, order, payer, outcome))
     if device is not None:
-        knowledge.put(_with_payment(device, order, payer))
+        knowledge.put(_with_payment(device, order, payer, outcome))
 
 
-def _with_payment(entity: Entity, order: PaymentOrder, counterpart: int) -> Entity:
+def _with_payment(entity: Entity, order: PaymentOrder, counterpart: int, outcome: FraudOutcome) -> Entity:
+    """The entity with one more payment: part of what is usual for it, or no more than an attempt."""
+    is_blocked = outcome is FraudOutcome.BLOCK
     longer = history.add(
-        entity.history,
+        entity.blocked if is_blocked else entity.history,
         at_micros=micros_of(order.instructed_at),
         amount_minor=order.amount_minor,
         counterpart=counterpart,
     )
-    return replace(entity, history=longer)
+    return replace(entity, blocked=longer) if is_blocked else replace(entity, history=longer)
 
 
-def _answer(knowledge: Knowledge, payment_id: str, order: PaymentOrder, facts: Facts, at: datetime) -> Assessment:
-    verdict, version = judge(facts, knowledge.rule_set), knowledge.rule_set.version
+def _answer(
+    knowledge: Knowledge, payment_id: str, order: PaymentOrder, facts: Facts, verdict: Verdict, at: datetime
+) -> Assessment:
+    version = knowledge.rule_set.version
     assessment = Assessment(
         payment_id=payment_id,
         debtor_account_id=order.debtor_account_id,

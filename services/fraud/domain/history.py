@@ -11,6 +11,8 @@ payment that comes too late to be remembered is counted.
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import chain
 
 from libs.common.record import Record, replace
 
@@ -140,6 +142,32 @@ class Past:
 
     def _start(self, width_micros: int) -> int:
         return bisect_right(self.history.times, self.at_micros - width_micros, 0, self._end)
+
+
+class Pasts:
+    """Several pasts as of one moment, taken together."""
+
+    __slots__ = ("_pasts",)
+
+    def __init__(self, *pasts: Past) -> None:
+        self._pasts = pasts
+
+    def window(self, width_micros: int) -> Window:
+        """Count and sum of (t - width, t]."""
+        windows = [past.window(width_micros) for past in self._pasts]
+        return Window(
+            count=sum(window.count for window in windows),
+            total_minor=sum(window.total_minor for window in windows),
+            is_exact=all(window.is_exact for window in windows),
+        )
+
+    def amounts(self, width_micros: int) -> Iterator[int]:
+        """The amounts in (t - width, t] that are kept one by one."""
+        return chain.from_iterable(past.amounts(width_micros) for past in self._pasts)
+
+    def counterparts(self, width_micros: int) -> Iterator[int]:
+        """The counterparts of those, in the same order."""
+        return chain.from_iterable(past.counterparts(width_micros) for past in self._pasts)
 
 
 def pack(history: History) -> bytes:

@@ -17,8 +17,8 @@ from services.fraud.domain.limits import DEFAULT_LIMITS, Limits
 from services.fraud.domain.rules import amounts, cash, creditors, debtors, origins
 from services.fraud.domain.rules.finding import Finding
 
-RULES_VERSION = "2026-11-21"
-"""Changes whenever a rule, a score or a default limit does: an assessment names the rules it was made with."""
+RULES_VERSION = "2026-11-21.2"
+"""Changes whenever a rule, a score, a fact or a default limit does: an assessment names the rules it was made with."""
 
 Rule = Callable[[Facts, Limits], Finding | None]
 

@@ -18,13 +18,19 @@ from tests.waiting import wait_until
 ANN, BOB, CAT = sorted(ids.new() for _ in range(3))
 
 
-def histories(runtime: Runtime) -> dict[tuple[str, str], History]:
-    found = rows(runtime, "SELECT kind::text, entity_id, history FROM entities", binary=True)
+def histories(runtime: Runtime, column: str) -> dict[tuple[str, str], History]:
+    found = rows(runtime, f"SELECT kind::text, entity_id, {column} FROM entities", binary=True)
     return {(kind, entity_id): history.unpack(packed) for kind, entity_id, packed in found}
 
 
 def counts(runtime: Runtime) -> dict[tuple[str, str], int]:
-    return {key: len(past.times) + sum(day.count for day in past.days) for key, past in histories(runtime).items()}
+    """How many payments are remembered of each entity: those that went on, and those that were blocked."""
+    habits, blocked = histories(runtime, "history"), histories(runtime, "blocked")
+    return {key: _count(habits[key]) + _count(blocked[key]) for key in habits}
+
+
+def _count(past: History) -> int:
+    return len(past.times) + sum(day.count for day in past.days)
 
 
 def sequences(runtime: Runtime) -> list[int]:
@@ -84,6 +90,19 @@ def test_what_one_batch_remembers_the_next_one_knows(fraud: Runtime) -> None:
     )
     assert outcome == "review"
     assert "450.0 times the average, 20.00 EUR" in findings
+
+
+def test_what_is_blocked_is_stored_apart_from_habits_and_the_next_batch_knows_both(fraud: Runtime) -> None:
+    decide(fraud, *(initiated(order(ANN, BOB, at=T0 + timedelta(hours=number))) for number in range(5)))
+    stolen = order(ANN, CAT, minor=2_000_000, device="laptop", at=T0 + timedelta(days=1))
+    for _ in range(2):
+        decide(fraud, initiated(stolen))
+    assert rows(fraud, "SELECT DISTINCT outcome FROM assessments WHERE creditor_account_id = %s", (CAT,)) == [
+        ("block",)
+    ]
+    for column, amounts in (("history", [2_000] * 5), ("blocked", [2_000_000] * 2)):
+        assert list(histories(fraud, column)["debtor", ANN].amounts) == amounts
+    assert counts(fraud)["creditor", CAT] == 2
 
 
 def test_the_consumer_sets_aside_what_can_not_be_stored_and_answers_the_rest(fraud: Runtime) -> None:

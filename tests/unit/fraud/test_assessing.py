@@ -196,6 +196,52 @@ def test_what_only_encrypted_data_tells_is_not_guessed_at() -> None:
     assert desk.assess(1, hidden).findings == ()
 
 
+# What fraud blocks is an attempt, and no habit
+
+
+def with_habits(*more: Any) -> Desk:
+    """Ann has paid the shop from her phone on five days."""
+    return with_past(*(order(10_00, device_id="phone", at=START - number * DAY) for number in range(5, 0, -1)), *more)
+
+
+STOLEN = order(20_000_00, creditor=CLEO, device_id="laptop", at=START - MINUTE)
+
+
+def test_a_blocked_payment_counts_among_attempts() -> None:
+    known = facts_of(with_habits(STOLEN), amount_minor=20_000_00, creditor=CLEO, device_id="laptop")
+    assert (known.debtor.count_1h, known.debtor.count_1d, known.debtor.creditors_1d) == (2, 2, 1)
+    assert (known.debtor.sum_1d_minor, known.debtor.sum_7d_minor) == (40_000_00, 40_050_00)
+    assert known.debtor.same_amount_count == 1
+    known = facts_of(with_habits(STOLEN, order(debtor=SHOP)), debtor=SHOP, creditor=CLEO, device_id="laptop")
+    assert known.creditor.debtors_1d == 2
+    assert known.device is not None and known.device.debtors_7d == 2
+
+
+def test_a_blocked_payment_is_nobodys_habit() -> None:
+    desk = with_habits(STOLEN)
+    assert desk.tally("block") == (1, 0, 0)
+    known = facts_of(desk, creditor=CLEO, device_id="laptop", at=START + DAY)
+    assert (known.debtor.earlier_count, known.debtor.average_minor, known.debtor.highest_minor) == (5, 10_00, 10_00)
+    assert (known.debtor.pays_creditor_first_time, known.debtor.idle_days) == (True, 2)
+    assert known.creditor.earlier_count == 0
+    assert known.device is not None and known.device.is_new_to_debtor
+
+
+def test_what_was_blocked_is_as_suspicious_when_it_is_tried_again() -> None:
+    desk = with_habits()
+    first, *others = [desk.assess(number, STOLEN) for number in range(10, 15)]
+    assert first.outcome is FraudOutcome.BLOCK
+    for other in others:
+        assert other.score >= first.score
+        assert rules_of(first) <= rules_of(other)
+
+
+def test_a_payment_sent_to_review_is_a_habit_for_nobody_knows_yet_how_it_ends() -> None:
+    desk = Desk()
+    assert desk.assess(1, order(16_000_00)).outcome is FraudOutcome.REVIEW
+    assert facts_of(desk).debtor.average_minor == 16_000_00
+
+
 # Time
 
 

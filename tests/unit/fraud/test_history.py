@@ -14,6 +14,7 @@ from services.fraud.domain.history import (
     WINDOW_DAYS_MAX,
     History,
     Past,
+    Pasts,
     Window,
 )
 
@@ -63,6 +64,20 @@ def test_a_payment_of_the_past_does_not_see_what_came_after_it() -> None:
     assert Past(known, NOON).window(MONTH).total_minor == 3
     assert Past(known, NOON).newest_micros == NOON
     assert Past(known, NOON - 2 * DAY).newest_micros is None
+
+
+def test_several_pasts_are_taken_together_whatever_the_width_of_their_amounts() -> None:
+    known = [remembered((NOON - DAY, 1), (NOON, 2)), remembered((NOON, 2**40)), EMPTY]
+    together = Pasts(*(Past(one, NOON) for one in known))
+    assert together.window(HOUR) == Window(count=2, total_minor=2**40 + 2, is_exact=True)
+    assert list(together.amounts(MONTH)) == [1, 2, 2**40]
+    assert list(together.counterparts(MONTH)) == [1, 2, 2**40 % 7]
+
+
+def test_pasts_are_exact_together_if_each_of_them_is() -> None:
+    crowded = remembered(*every_minute(PAYMENTS_MAX + 60))
+    together = Pasts(Past(crowded, NOON), Past(EMPTY, NOON))
+    assert (together.window(HOUR).is_exact, together.window(DAY).is_exact) == (True, False)
 
 
 def test_payments_are_kept_in_order_of_their_time_however_they_come() -> None:
