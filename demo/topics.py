@@ -6,9 +6,13 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Message as KafkaRecord
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from libs.common import envelope
 
+_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 BATCH = 1_000
 WAIT_SECONDS_MAX = 30
 
@@ -37,7 +41,7 @@ def read(bootstrap: str, names: Collection[str]) -> Iterator[Recorded]:
         }
     )
     try:
-        ends = _ends(consumer, names)
+        ends = _ends(bootstrap, names)
         consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in ends])
         while ends:
             records = consumer.consume(BATCH, WAIT_SECONDS_MAX)
@@ -54,16 +58,21 @@ def read(bootstrap: str, names: Collection[str]) -> Iterator[Recorded]:
         consumer.close()
 
 
-def _ends(consumer: Consumer, names: Collection[str]) -> dict[tuple[str, int], int]:
+def _ends(bootstrap: str, names: Collection[str]) -> dict[tuple[str, int], int]:
     """Where each partition that holds anything ends."""
-    metadata = consumer.list_topics(timeout=10).topics
-    ends = {}
-    for name in names:
-        for partition in metadata[name].partitions if name in metadata else ():
-            low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
-            if high > low:
-                ends[name, partition] = high
-    return ends
+    # Kept in a variable: an admin client dies once nothing refers to it.
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    metadata = admin.list_topics(timeout=10).topics
+    places = [
+        TopicPartition(name, partition) for name in names if name in metadata for partition in metadata[name].partitions
+    ]
+    first, last = (_offsets(admin, places, spec) for spec in (_EARLIEST, _LATEST))
+    return {place: end for place, end in last.items() if end > first[place]}
+
+
+def _offsets(admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
+    asked = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=10)
+    return {(place.topic, place.partition): future.result().offset for place, future in asked.items()}
 
 
 def _recorded(record: KafkaRecord) -> Recorded:

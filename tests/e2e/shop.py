@@ -17,7 +17,9 @@ from libs.common import ids
 from tests.e2e.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from tests.waiting import wait_until
 
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 0.4
+FILE_SECONDS, MONEY_SECONDS = 2.0, 0.6
+"""Between two of each: enough that something is always under way, and no more, for restarts need the machine too."""
 ANSWER_SECONDS_MAX = 120
 SINGLE_PAYERS = 2
 FILE_LINES = 10
@@ -43,6 +45,7 @@ class Shop:
         self._paid: dict[str, tuple[bytes, str]] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
         self._funded: dict[str, bytes] = {}
+        self._repeated: set[str] = set()
         self.seen: Counter[str] = Counter()
         """Every answer so far, by its status; `broken` where the connection broke instead."""
 
@@ -101,8 +104,8 @@ class Shop:
         stop = threading.Event()
         work: list[tuple[Callable[[], object], float]] = [
             *[(self.pay, PAUSE_SECONDS)] * SINGLE_PAYERS,
-            (self.pay_by_file, 1.0),
-            (self.bring_money, 0.3),
+            (self.pay_by_file, FILE_SECONDS),
+            (self.bring_money, MONEY_SECONDS),
         ]
         with ThreadPoolExecutor(len(work)) as pool:
             running = [pool.submit(_again_and_again, once, pause, stop) for once, pause in work]
@@ -116,11 +119,15 @@ class Shop:
     # Whether it was done once
 
     def require_once(self) -> None:
-        """Every request sent again gets the answer it got, and the databases hold each thing once."""
+        """Every request since the last look, sent again, gets the answer it got; the databases hold each thing once."""
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(self._require_same_payment, list(self._paid)))
-            list(pool.map(self._require_same_file, list(self._files)))
-            list(pool.map(self._require_same_deposit, list(self._funded)))
+            for sent, require_same in (
+                (self._paid, self._require_same_payment),
+                (self._files, self._require_same_file),
+                (self._funded, self._require_same_deposit),
+            ):
+                list(pool.map(require_same, sent.keys() - self._repeated))
+                self._repeated |= sent.keys()
         assert self._stored_singles() - self._stored_before == {payment_id for _, payment_id in self._paid.values()}
         lines = dict(
             self._installation.rows(

@@ -71,13 +71,24 @@ def record_assessment(payments: Payments, event: FraudAssessed, at: datetime) ->
 
 
 def record_screening(payments: Payments, event: ComplianceScreened, at: datetime) -> Sequence[Event]:
-    """Take compliance's answer into account."""
-    payment = payments[event.payment_id]
-    if payment.screening is not None:
+    """Take compliance's answer into account; also a later one, while people are still to decide.
+
+    Lists change while a payment waits: what is known about its parties then is what counts.
+    """
+    payment, screening = payments[event.payment_id], _screening(event)
+    if payment.screening is None:
+        payment = payment.saw(at, "compliance answered", event.outcome.value, is_internal=True)
+    elif payment.state is PaymentState.SUSPENDED and screening.screened_at > payment.screening.screened_at:
+        payment = payment.saw(at, "compliance looked again", event.outcome.value, is_internal=True)
+        # Whoever decided without having seen it is asked again.
+        payment = replace(payment, alarmed_at=at)
+    else:
         return []
-    payment = payment.saw(at, "compliance answered", event.outcome.value, is_internal=True)
-    screening = Screening(outcome=event.outcome, hits=event.hits)
     return journey.advance(payments, replace(payment, screening=screening), at)
+
+
+def _screening(event: ComplianceScreened) -> Screening:
+    return Screening(outcome=event.outcome, screened_at=event.screened_at, hits=event.hits)
 
 
 def record_hold(payments: Payments, event: FundsHeld, at: datetime) -> Sequence[Event]:

@@ -111,10 +111,14 @@ def _reconsider(payments: Payments, payment: Payment, at: datetime) -> list[Even
         return _resolve_late(payments, payment, payment.resolution, at)
     if InternalReason.POSTING_REFUSED in payment.reasons:
         return show(payments, payment, at)
-    reasons = suspension_reasons(payment)
+    # Should a later screening find nothing any more, people were asked nevertheless, and answer.
+    reasons = suspension_reasons(payment) or payment.reasons
     if payment.is_case_taken:
         return show(payments, _with_reasons(payment, reasons, at), at)
-    if _verdict(payment) not in (_Verdict.WAIT, _Verdict.REVIEW):
+    verdict, waits_for_answers_only = _verdict(payment), payment.reasons == (InternalReason.ANSWER_MISSING,)
+    if verdict is _Verdict.APPROVE and not waits_for_answers_only:
+        return show(payments, payment, at)
+    if verdict not in (_Verdict.WAIT, _Verdict.REVIEW):
         return _resume(payments, payment, at)
     if reasons == payment.reasons:
         return show(payments, payment, at)

@@ -60,6 +60,7 @@ class Screening(Record, omit_defaults=True):
     """Compliance's answer."""
 
     outcome: ScreeningOutcome
+    screened_at: datetime
     hits: tuple[ScreeningHit, ...] = ()
 
 

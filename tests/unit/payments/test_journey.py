@@ -371,6 +371,50 @@ def test_an_approval_that_crossed_the_news_on_its_way_is_asked_for_again(
         assert story.payment.state is APPROVED, "now they have seen it"
 
 
+@pytest.mark.parametrize(
+    ("words", "news", "state", "told"),
+    [
+        (
+            "fraud? clear held",
+            "listed!",
+            BLOCKING,
+            ["PaymentResumed", "PaymentBlockRequested", "PaymentRefusalExplained"],
+        ),
+        ("fraud? clear held taken", "listed!", SUSPENDED, ["PaymentSuspended"]),
+        ("fraud? clear held", "listed?", SUSPENDED, ["PaymentSuspended"]),
+        ("allow listed? held", "listed?", SUSPENDED, ["PaymentSuspended"]),
+        ("allow listed? held", "clear", SUSPENDED, ["PaymentSuspended"]),
+        ("allow listed? held taken", "clear", SUSPENDED, ["PaymentSuspended"]),
+        ("clear held silence allow", "listed!", APPROVED, []),
+        ("fraud! clear held", "listed!", REJECTED, []),
+    ],
+)
+def test_while_people_are_to_decide_a_later_screening_counts(
+    words: str, news: str, state: PaymentState, told: list[str]
+) -> None:
+    story = Story().hears(words)
+    story.now += timedelta(seconds=1)
+    story.hears(news)
+    assert (story.payment.state, story.told) == (state, told)
+    assert story.payment.reasons or state is not SUSPENDED, "people are told why they are asked"
+    assert story.hears(news).told == [], "a repeated answer changes nothing"
+
+
+def test_an_approval_that_crossed_a_later_screening_is_asked_for_again() -> None:
+    story = Story().hears("allow listed? held taken")
+    seen_at = story.now
+    story.now += timedelta(seconds=1)
+    story.hears("listed?").decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=seen_at))
+    assert (story.payment.state, story.payment.is_case_taken) == (SUSPENDED, False)
+
+
+def test_money_of_a_party_listed_meanwhile_is_not_given_back_when_nobody_decides() -> None:
+    story = Story().hears("fraud? clear held taken")
+    story.now += timedelta(seconds=1)
+    story.hears("listed! wait")
+    assert story.payment.state is SUSPENDED
+
+
 def test_an_approval_from_before_a_posting_was_refused_does_not_count_for_it() -> None:
     story = Story().hears("clear held silence taken")
     seen_at = story.now
