@@ -281,6 +281,7 @@ def _stored(entity: Entity) -> Entity:
     return replace(
         entity,
         history=history.unpack(history.pack(entity.history)),
+        blocked=history.unpack(history.pack(entity.blocked)),
         label_days=label_days.unpack(label_days.pack(entity.label_days)),
     )
 
