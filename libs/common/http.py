@@ -349,14 +349,8 @@ class _BodyLimit:
             return
         bytes_max = self._large_bodies.get(scope["path"], self._bytes_max)
         declared = next((int(v) for name, v in scope["headers"] if name == b"content-length" and v.isdigit()), 0)
-        problem = Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "body_too_large",
-            f"a request here has at most {bytes_max} bytes",
-            field="body",
-        )
         if declared > bytes_max:
-            await problem.response(scope, receive, send)
+            await _too_large(bytes_max).response(scope, receive, send)
             return
         received = 0
 
@@ -365,10 +359,19 @@ class _BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > bytes_max:
-                raise problem
+                raise _too_large(bytes_max)
             return message
 
         await self._app(scope, receive_counted, send)
+
+
+def _too_large(bytes_max: int) -> Problem:
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "body_too_large",
+        f"a request here has at most {bytes_max} bytes",
+        field="body",
+    )
 
 
 class _Observer:

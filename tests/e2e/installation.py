@@ -27,8 +27,8 @@ FOLDER = TEST_FOLDER.with_name(f"{TEST_FOLDER.name}-e2e")
 PORT_BASE = TEST_PORT_BASE + 200
 """Apart from the parts that other tiers run on, which know nothing of services."""
 SESSION_TIMEOUT_MS = 3_000
-REVIEW_SECONDS = 15
-"""As in the demo: a review that no analyst ends is given up after so long."""
+REVIEW_SECONDS = 5
+"""A review that no analyst ends is given up after so long: every coming to rest waits for some."""
 RESTART_SECONDS_MAX = 150
 REST_SECONDS_MAX = 150
 LOOK_SECONDS = 0.2

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
-from fastapi.testclient import TestClient
 
 from libs.common import clients, ids
 from libs.common.clients import Scope
-from libs.common.service import Role, Runtime
+from libs.common.service import Runtime
 from schemas.fraud.events import CreditorRiskUpdated
 from services.fraud.domain import label_days
 from tests.integration.fraud.scene import T0, decide, initiated, order, rows
-from tests.serving import running
+from tests.serving import listening
 
 ANN, BOB = ids.new(), ids.new()
 
@@ -21,7 +21,7 @@ ANN, BOB = ids.new(), ids.new()
 class Caller:
     """A client of fraud's API."""
 
-    def __init__(self, http: TestClient, key: str) -> None:
+    def __init__(self, http: httpx.Client, key: str) -> None:
         self._http = http
         self._headers = {"Authorization": f"Bearer {key}"}
 
@@ -35,20 +35,20 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def http(wired: Runtime) -> Iterator[TestClient]:
-    with running(wired.edge.run):
-        yield TestClient(wired.app([Role.API], dict))
+def http(wired: Runtime) -> Iterator[httpx.Client]:
+    with listening(wired) as address, httpx.Client(base_url=address) as http:
+        yield http
 
 
 @pytest.fixture
-def staff(fraud: Runtime, http: TestClient) -> Caller:
+def staff(fraud: Runtime, http: httpx.Client) -> Caller:
     key = clients.new_key()
     fraud.unit.administer(lambda tx: clients.register(tx, "desk", key, [Scope.WRITE, Scope.STAFF]))
     return Caller(http, key)
 
 
 @pytest.fixture
-def shop(fraud: Runtime, http: TestClient) -> Caller:
+def shop(fraud: Runtime, http: httpx.Client) -> Caller:
     key = clients.new_key()
     fraud.unit.administer(lambda tx: clients.register(tx, "shop", key, [Scope.READ]))
     return Caller(http, key)
