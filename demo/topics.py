@@ -44,10 +44,11 @@ def read(bootstrap: str, names: Collection[str]) -> Iterator[Recorded]:
         ends = _ends(bootstrap, names)
         consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in ends])
         while ends:
-            records = consumer.consume(BATCH, WAIT_SECONDS_MAX)
-            if not records:
+            # consume() for many alone would wait in vain for a last batch to be full.
+            first = consumer.consume(1, WAIT_SECONDS_MAX)
+            if not first:
                 raise TimeoutError(f"{len(ends)} partitions did not come to their ends")
-            for record in records:
+            for record in (*first, *consumer.consume(BATCH, 0)):
                 if record.error():
                     continue
                 yield _recorded(record)
