@@ -109,6 +109,7 @@ class Consumer:
         *,
         config: dict[str, Any],
         batch_size_max: int,
+        pace_seconds: float,
     ) -> None:
         self._handlers = handlers
         self._unit = unit
@@ -116,6 +117,8 @@ class Consumer:
         self._metrics = metrics
         self._config = {**config, "error_cb": self._on_error}
         self._batch_size_max = batch_size_max
+        self._pace_seconds = pace_seconds
+        self._next_batch_at = 0.0
         self._topics = sorted({kind.contract.topic.name for kind in handlers.reads})
         self._positions: dict[inbox.TopicPartition, Position] = {}
         self._kafka: KafkaConsumer = None  # type: ignore[assignment]
@@ -153,8 +156,13 @@ class Consumer:
     def run_once(self) -> int:
         """Take what is there, apply it, and return how many records that was."""
         self._reclaim()
+        if (early := self._next_batch_at - time.monotonic()) > 0:
+            # Batch after batch of a record or two would keep every core busy with beginning and ending them.
+            self._stop.wait(early)
         records = self._poll()
         if records:
+            is_full = len(records) >= self._batch_size_max
+            self._next_batch_at = 0.0 if is_full else time.monotonic() + self._pace_seconds
             self._patiently(lambda: self._apply_in_parts(self._take_all(records)))
             self._newest.update((str(record.topic()), record.timestamp()[1] / 1000) for record in records)
         if time.monotonic() >= self._told_at + TELL_SECONDS:

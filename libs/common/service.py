@@ -140,6 +140,7 @@ class Runtime:
             ConsumerMetrics(self.metrics),
             config=kafka.consumer_config(self.settings, self.service.name),
             batch_size_max=self.settings.batch_size_max,
+            pace_seconds=self.settings.consumer_pace_seconds,
         )
 
     @cached_property

@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     retention_ms: int = Field(-1, description="of business topics; -1 keeps everything")
     consumer_instance_id: str | None = Field(None, description="static membership: a name kept over restarts")
     consumer_session_timeout_ms: int = 6_000
+    consumer_pace_seconds: float = Field(
+        0.02,
+        description="between the beginnings of two batches, unless the first was full; an idle worker begins at once",
+    )
 
     outbox_shards: int = Field(4, description="fixed for an installation's life: a key's shard is hash mod this")
     producer_linger_ms: float = Field(1.0, description="how long a record may wait for company")
