@@ -315,6 +315,28 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(tally: Runtime, monkeypa
     assert outcomes(tally) == {"applied": 2}
 
 
+def test_a_busy_worker_keeps_its_pace_and_an_idle_one_begins_at_once(parts: Parts) -> None:
+    with parts.runtime(service(), consumer_pace_seconds=2) as tally:
+        tally.registry.register(CounterIncremented.contract)
+        meter, batches = Meter(tally), 0
+        run = tally.unit.run
+
+        def count_batches(*arguments: Any) -> Any:
+            nonlocal batches
+            batches += 1
+            return run(*arguments)
+
+        tally.unit.run = count_batches  # type: ignore[method-assign, assignment]
+        with consuming(tally):
+            meter.send("a", 1)
+            wait_until(lambda: totals(tally) == {"a": 1})
+            assert batches == 1
+            for _ in range(20):
+                meter.send("a", 1)
+            wait_until(lambda: totals(tally) == {"a": 21})
+        assert batches <= 3, "what comes within the pace is one batch"
+
+
 def test_a_batch_that_is_too_large_for_its_time_is_applied_in_parts(tally: Runtime) -> None:
     make_slow(tally.engine, rows_max=3)
     meter = Meter(tally)
