@@ -146,7 +146,7 @@ class Relay:
                     # Nothing else was there. What this process commits wakes us; what others commit is looked for.
                     wait = settings.relay_poll_seconds
                 else:
-                    wait = min(wait * 2, settings.relay_idle_poll_seconds)
+                    wait = min(max(wait * 2, settings.relay_poll_seconds), settings.relay_idle_poll_seconds)
                 backoff, self._is_working = BACKOFF_SECONDS_MIN, True
             except (Outage, psycopg.Error) as outage:
                 self._is_working = False

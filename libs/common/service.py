@@ -208,11 +208,11 @@ class Process:
     def run(self) -> int:
         """Returns the exit status: 0 when asked to stop, 1 when a role failed. Raises OSError if its port is taken."""
         sys.setswitchinterval(SWITCH_SECONDS)
+        settings = self._runtime.settings
+        app = self._runtime.app(self._roles, self._readiness)
         # What is loaded by now stays: going through it again and again would stop every thread for 100 ms.
         gc.collect()
         gc.freeze()
-        settings = self._runtime.settings
-        app = self._runtime.app(self._roles, self._readiness)
         config = uvicorn.Config(
             app,
             host=settings.http_host,

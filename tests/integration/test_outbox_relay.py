@@ -237,6 +237,24 @@ def test_a_rolled_back_event_is_never_published(parts: Parts, engine: Engine, re
     assert published(parts, topic) == [("a", "1")]
 
 
+def test_after_a_full_batch_an_empty_outbox_is_not_asked_without_a_pause(
+    settings: Settings, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published, stop = [relay._limit, 0, 0, 0], threading.Event()
+    waits: list[float] = []
+
+    def run_once() -> int:
+        if len(published) == 1:
+            stop.set()
+        return published.pop(0)
+
+    monkeypatch.setattr(relay, "run_once", run_once)
+    monkeypatch.setattr(relay._wake, "wait", waits.append)
+    relay.run(stop)
+    poll = settings.relay_poll_seconds
+    assert waits == [poll, 2 * poll, 4 * poll]
+
+
 def test_the_number_of_shards_is_chosen_once(engine: Engine) -> None:
     with database.transaction(engine) as tx:
         outbox.require_shards(tx, 2)
