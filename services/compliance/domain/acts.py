@@ -92,11 +92,9 @@ class ReturnCase(CaseCommand):
 
 def take(work: Work, command: TakeCase, at: datetime) -> Sequence[Event] | Refusal:
     """A person works on a case."""
-    case = work.cases.get(command.case_id)
-    if case is None or case.opened_at is None:
-        return _refusal(RefusalReason.CASE_UNKNOWN)
-    if case.has_ended:
-        return _refusal(RefusalReason.NOT_OPEN)
+    case = _open_case(work, command)
+    if isinstance(case, Refusal):
+        return case
     if case.taken_by is not None:
         return _refusal(RefusalReason.ALREADY_TAKEN, f"{case.taken_by} has taken the case already")
     if command.version != case.version:
@@ -108,13 +106,9 @@ def take(work: Work, command: TakeCase, at: datetime) -> Sequence[Event] | Refus
 
 def take_over(work: Work, command: TakeOverCase, at: datetime) -> Sequence[Event] | Refusal:
     """Another person goes on with a case on which nothing is proposed yet."""
-    case = work.cases.get(command.case_id)
-    if case is None or case.opened_at is None:
-        return _refusal(RefusalReason.CASE_UNKNOWN)
-    if not command.note.strip():
-        return _refusal(RefusalReason.NOTE_MISSING)
-    if case.has_ended:
-        return _refusal(RefusalReason.NOT_OPEN)
+    case = _open_case(work, command, note=command.note)
+    if isinstance(case, Refusal):
+        return case
     if case.taken_by == command.actor:
         return _refusal(RefusalReason.ALREADY_TAKEN, "you have taken the case already")
     if case.taken_by is None:
@@ -130,13 +124,9 @@ def take_over(work: Work, command: TakeOverCase, at: datetime) -> Sequence[Event
 
 def release(work: Work, command: ReleaseCase, at: datetime) -> Sequence[Event] | Refusal:
     """Put a case back, for someone else to take."""
-    case = work.cases.get(command.case_id)
-    if case is None or case.opened_at is None:
-        return _refusal(RefusalReason.CASE_UNKNOWN)
-    if not command.note.strip():
-        return _refusal(RefusalReason.NOTE_MISSING)
-    if case.has_ended:
-        return _refusal(RefusalReason.NOT_OPEN)
+    case = _open_case(work, command, note=command.note)
+    if isinstance(case, Refusal):
+        return case
     if case.taken_by != command.actor:
         return _refusal(RefusalReason.NOT_TAKEN)
     if case.status is CaseStatus.PROPOSED:
@@ -150,13 +140,9 @@ def release(work: Work, command: ReleaseCase, at: datetime) -> Sequence[Event] |
 
 def propose(work: Work, command: ProposeDecision, at: datetime) -> Sequence[Event] | Refusal:
     """The person who has taken a case says what should be done, and why."""
-    case = work.cases.get(command.case_id)
-    if case is None or case.opened_at is None:
-        return _refusal(RefusalReason.CASE_UNKNOWN)
-    if not command.note.strip():
-        return _refusal(RefusalReason.NOTE_MISSING)
-    if case.has_ended:
-        return _refusal(RefusalReason.NOT_OPEN)
+    case = _open_case(work, command, note=command.note)
+    if isinstance(case, Refusal):
+        return case
     if case.taken_by != command.actor:
         return _refusal(RefusalReason.NOT_TAKEN)
     if case.status is CaseStatus.PROPOSED:
@@ -173,11 +159,9 @@ def propose(work: Work, command: ProposeDecision, at: datetime) -> Sequence[Even
 
 def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Event] | Refusal:
     """A second person agrees: the decision stands."""
-    case = work.cases.get(command.case_id)
-    if case is None or case.opened_at is None:
-        return _refusal(RefusalReason.CASE_UNKNOWN)
-    if case.has_ended:
-        return _refusal(RefusalReason.NOT_OPEN)
+    case = _open_case(work, command)
+    if isinstance(case, Refusal):
+        return case
     if case.proposal is None:
         return _refusal(RefusalReason.NOTHING_PROPOSED)
     if case.proposal.proposed_by == command.actor:
@@ -207,13 +191,9 @@ def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Even
 
 def send_back(work: Work, command: ReturnCase, at: datetime) -> Sequence[Event] | Refusal:
     """A second person disagrees: the first goes on."""
-    case = work.cases.get(command.case_id)
-    if case is None or case.opened_at is None:
-        return _refusal(RefusalReason.CASE_UNKNOWN)
-    if not command.note.strip():
-        return _refusal(RefusalReason.NOTE_MISSING)
-    if case.has_ended:
-        return _refusal(RefusalReason.NOT_OPEN)
+    case = _open_case(work, command, note=command.note)
+    if isinstance(case, Refusal):
+        return case
     if case.proposal is None:
         return _refusal(RefusalReason.NOTHING_PROPOSED)
     if case.proposal.proposed_by == command.actor:
@@ -223,6 +203,18 @@ def send_back(work: Work, command: ReturnCase, at: datetime) -> Sequence[Event] 
     returned = replace(case, status=CaseStatus.TAKEN, proposal=None)
     work.act(returned, ActKind.RETURNED, command.actor, at, note=command.note.strip())
     return []
+
+
+def _open_case(work: Work, command: CaseCommand, *, note: str | None = None) -> Case | Refusal:
+    """The case that people are still to decide. Where a note is asked for, it must say something."""
+    case = work.cases.get(command.case_id)
+    if case is None or case.opened_at is None:
+        return _refusal(RefusalReason.CASE_UNKNOWN)
+    if note is not None and not note.strip():
+        return _refusal(RefusalReason.NOTE_MISSING)
+    if case.has_ended:
+        return _refusal(RefusalReason.NOT_OPEN)
+    return case
 
 
 def _taken(case: Case, person: str, at: datetime) -> CaseTaken:
