@@ -117,8 +117,8 @@ def listening(
 
 
 @contextmanager
-def running(*works: Any) -> Iterator[None]:
-    """Run loops that take a stop flag on threads for as long as the block lasts; fail if one fails."""
+def running(*works: Any) -> Iterator[threading.Event]:
+    """Run loops that take a stop flag on threads for as long as the block lasts; fail if one fails. Yields the flag."""
     stop = threading.Event()
     failures: list[Exception] = []
 
@@ -127,18 +127,21 @@ def running(*works: Any) -> Iterator[None]:
             work(stop)
         except Exception as error:
             failures.append(error)
+            stop.set()
 
     threads = [threading.Thread(target=guard, args=(work,)) for work in works]
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield stop
     finally:
         stop.set()
         for thread in threads:
             thread.join(20)
-    if failures:
-        raise failures[0]
+            assert not thread.is_alive()
+        if failures:
+            # Rather than that something was waited for in vain, which is all that is seen from outside.
+            raise failures[0]
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from libs.common.events import Event
 from libs.common.replay import ReplayRefused, StillFails
 from libs.common.service import Runtime
 from tests.parts import Parts
+from tests.serving import running
 from tests.tally.events import INCREMENT, CounterIncremented, CounterReported
 from tests.tally.service import UNLUCKY, Superstition, make_slow, service
 from tests.waiting import wait_until
@@ -74,26 +75,8 @@ class Meter:
 @contextmanager
 def consuming(runtime: Runtime, consumer: Consumer | None = None) -> Iterator[threading.Event]:
     """Run the consumer on a thread for as long as the block lasts; fail if it fails."""
-    stop, failures = threading.Event(), []
-
-    def run() -> None:
-        try:
-            (consumer or runtime.consumer).run(stop)
-        except Exception as error:
-            failures.append(error)
-            stop.set()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with running((consumer or runtime.consumer).run) as stop:
         yield stop
-    finally:
-        stop.set()
-        thread.join(20)
-        assert not thread.is_alive()
-        if failures:
-            # Rather than that something was waited for in vain, which is all that is seen from outside.
-            raise failures[0]
 
 
 def rows(runtime: Runtime, query: str) -> list[Any]:
