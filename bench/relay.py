@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Connection
 
 from bench.figures import Figures, percentile
 from libs.common import database, ids, kafka, migrations, outbox
@@ -14,6 +15,7 @@ from libs.common.metrics import OutboxMetrics
 from libs.common.outbox import OutboxRow
 from libs.common.relay import Relay, Row
 from libs.common.settings import Settings
+from libs.common.writes import writing
 from tests.parts import Parts
 
 TOPIC = "bench.relay.v1"
@@ -30,7 +32,7 @@ def throughput(parts: Parts) -> Figures:
         engine = database.create(settings.database_url)
         for start in range(0, BACKLOG, 10_000):
             with database.transaction(engine) as tx:
-                outbox.write(tx, [_row(start + n) for n in range(10_000)], shards=1)
+                _append(tx, [_row(start + n) for n in range(10_000)])
                 tx.commit()
         started, cpu = time.perf_counter(), time.process_time()
         sent = 0
@@ -69,7 +71,7 @@ def latency(parts: Parts) -> Figures:
             if (early := due - time.perf_counter()) > 0:
                 time.sleep(early)
             with database.transaction(engine) as tx:
-                outbox.write(tx, [_row(n)], shards=1)
+                _append(tx, [_row(n)])
                 ((id_,),) = database.fetch(tx, "SELECT currval('outbox_id_seq')")
                 tx.commit()
             committed[id_] = time.perf_counter()
@@ -108,6 +110,11 @@ def _relay(parts: Parts) -> Iterator[tuple[Settings, Relay]]:
         )
         yield settings, relay
         relay.close()
+
+
+def _append(tx: Connection, rows: list[OutboxRow]) -> None:
+    with writing(tx) as writes:
+        outbox.append(writes, rows, shards=1)
 
 
 def _row(n: int) -> OutboxRow:

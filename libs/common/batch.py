@@ -1,6 +1,6 @@
-"""The one shape of work: a batch is claimed, loaded and locked, decided, saved, and its events queued; one commit.
+"""The one shape of work: a batch is claimed, loaded and locked, decided, and written with its events; one commit.
 
-    claim ─► load ─► decide ─► save ─► record ─► outbox ─► COMMIT
+    claim ─► load ─► decide ─► save + record + outbox: one statement ─► COMMIT
 
 Everything that changes anything in Weir goes through `UnitOfWork.run`: requests, files, events from
 topics, clock ticks, replays. What differs between them is the claim: an inbox for events, an
@@ -25,6 +25,7 @@ from libs.common.message import Message
 from libs.common.outbox import OutboxRow
 from libs.common.record import Record
 from libs.common.state import State
+from libs.common.writes import Writes, writing
 
 T = TypeVar("T")
 
@@ -58,8 +59,8 @@ class Handlers(Record):
     service: str
     load: Callable[[Connection, Sequence[Message]], Any]
     """(tx, messages) -> State: locks in one fixed order and reads all that this batch can touch."""
-    save: Callable[[Connection, Any], None]
-    """(tx, State): writes back what changed, in bulk."""
+    save: Callable[[Writes, Any], None]
+    """(writes, State): says what is to be written of what changed."""
     decisions: Mapping[type, Decision]
     writes: tuple[type[Event], ...]
     parks_keys: bool = False
@@ -86,8 +87,8 @@ class Claim(Protocol):
     def claim(self, tx: Connection, messages: Sequence[Message]) -> Sequence[Message]:
         """Take the messages, in this transaction; return those still to be decided."""
 
-    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
-        """Store what became of them; return what is to be published about that."""
+    def record(self, tx: Connection, writes: Writes, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+        """Say what is to be written of what became of them; return what is to be published about that."""
 
 
 def decide_all(
@@ -178,10 +179,11 @@ class UnitOfWork:
             fresh = claim.claim(tx, messages)
             state = handlers.load(tx, fresh)
             decided = decide_all(handlers, state, fresh, self._codec.encode)
-            handlers.save(tx, state)
-            rows = [row for result in decided for row in result.rows]
-            rows += claim.record(tx, state, decided)
-            outbox.write(tx, rows, shards=self._shards)
+            with writing(tx) as writes:
+                handlers.save(writes, state)
+                rows = [row for result in decided for row in result.rows]
+                rows += claim.record(tx, writes, state, decided)
+                outbox.append(writes, rows, shards=self._shards)
             reach_in_role("before_commit")
             tx.commit()
             reach_in_role("after_commit")

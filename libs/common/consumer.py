@@ -33,6 +33,7 @@ from libs.common.metrics import ConsumerMetrics
 from libs.common.outbox import OutboxRow
 from libs.common.receiver import Receiver
 from libs.common.record import Record, replace
+from libs.common.writes import Writes
 
 POLL_SECONDS = 0.2
 PROBE_SECONDS = 1.0
@@ -86,15 +87,15 @@ class InboxClaim:
             fresh = [message for message in fresh if message.key not in keys]
         return fresh
 
-    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+    def record(self, tx: Connection, writes: Writes, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
         dead = [result for result in decided if result.outcome is Outcome.DEAD]
         waiting = [result.message for result in decided if result.outcome is Outcome.PARKED]
         outcomes = {result.message.message_id: Outcome.DEAD for result in dead}
         outcomes |= {message.message_id: Outcome.PARKED for message in (*self._parked, *waiting)}
-        inbox.set_outcomes(tx, self._handlers.service, outcomes)
-        parking.park_keys(tx, dead)
-        parking.park_messages(tx, [*self._parked, *waiting])
-        return dead_letters.bury(tx, self._handlers.service, dead)
+        inbox.set_outcomes(writes, self._handlers.service, outcomes)
+        parking.park_keys(writes, dead)
+        parking.park_messages(writes, [*self._parked, *waiting])
+        return dead_letters.bury(writes, self._handlers.service, dead)
 
 
 class Consumer:

@@ -1,14 +1,14 @@
-"""Postgres: the engine, and the two ways of moving many rows at once.
+"""Postgres: the engine, transactions, and statements whose parameters are whole columns.
 
-SQLAlchemy owns the pool, the tables, and every query whose cost doesn't matter. Rows of a batch go
-through psycopg on the same connection and in the same transaction: COPY to insert, arrays unnested
-to update. Arrays travel in binary (`%b` with a cast such as `%b::uuid[]`): as text, a column of long
-texts costs sixty times as much (measured in docs/decisions/0004-bulk-rows.md).
+SQLAlchemy owns the pool and the transaction. Statements go through psycopg on the same connection.
+What concerns many rows travels as arrays in binary (`array`), to be unnested where they arrive: as
+text, a column of long texts costs sixty times as much (measured in docs/decisions/0004-bulk-rows.md).
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -41,8 +41,6 @@ LIVENESS: Mapping[str, Any] = {
 LIVENESS_OPTIONS = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 """The same for Postgres: a client that has vanished must not keep its locks, which leaders of the relay hold."""
 
-_UUID_BYTES = 16
-
 
 def create(url: str, *, pool_size: int = 8, application_name: str = "weir") -> Engine:
     """An engine whose connections give up rather than wait for ever, and read uuids as text."""
@@ -59,7 +57,7 @@ def create(url: str, *, pool_size: int = 8, application_name: str = "weir") -> E
             f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT} -c timezone=UTC",
         },
     )
-    event.listen(engine, "connect", _keep_uuids_as_text)
+    event.listen(engine, "connect", _adapt)
     return engine
 
 
@@ -98,12 +96,21 @@ def fetch(tx: Connection, statement: str, parameters: Sequence[Any] = (), *, bin
         return _driver(tx).execute(statement.encode(), parameters or None, binary=binary).fetchall()
 
 
-def copy(tx: Connection, statement: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows by `COPY … FROM STDIN (FORMAT BINARY)`; `types` are the columns' Postgres types."""
-    with _unfit_values(), _driver(tx).cursor() as cursor, cursor.copy(statement.encode()) as stream:
-        stream.set_types(types)
-        for row in rows:
-            stream.write_row(row)
+class Array(bytes):
+    """An array as Postgres has it in binary. The statement says of what: `%b::uuid[]`."""
+
+
+def array(type_: str, values: Iterable[Any]) -> Array:
+    """A column's values, for a parameter; None is NULL. `type_` is one of `ARRAY_TYPES`.
+
+    Raises psycopg.DataError for a value that is not of that type, as Postgres would.
+    """
+    pack = _PACK[type_]
+    with _unfit_values():
+        parts = [_NULL if value is None else pack(value) for value in values]
+    # Dimensions, whether there may be nulls, the elements' type; the length of the one dimension, where it begins.
+    head = struct.pack(">iiIii", 1, 1, postgres.types[type_].oid, len(parts), 1)
+    return Array(head + b"".join(parts))
 
 
 @contextmanager
@@ -138,19 +145,66 @@ class _BinaryUuidLoader(Loader):
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-class _BinaryUuidDumper(Dumper):
+class _ArrayDumper(Dumper):
     format = Format.BINARY
-    oid = postgres.types["uuid"].oid
 
-    def dump(self, obj: str) -> bytes:
-        value = bytes.fromhex(obj.replace("-", ""))
-        if len(value) != _UUID_BYTES:
-            raise ValueError(f"not a UUID: {obj!r}")
-        return value
+    def dump(self, obj: Array) -> bytes:
+        return obj
 
 
-def _keep_uuids_as_text(connection: psycopg.Connection[Any], _: object) -> None:
+def _adapt(connection: psycopg.Connection[Any], _: object) -> None:
     connection.adapters.register_loader("uuid", TextLoader)
     connection.adapters.register_loader("uuid", _BinaryUuidLoader)
-    # Without a class: only where a COPY says that the column is a uuid.
-    connection.adapters.register_dumper(None, _BinaryUuidDumper)
+    connection.adapters.register_dumper(Array, _ArrayDumper)
+
+
+# Each value with its length before it, as elements of an array have it.
+
+
+def _pack_bytes(value: bytes) -> bytes:
+    return _pack_length(len(value)) + value
+
+
+def _pack_text(value: str) -> bytes:
+    return _pack_bytes(value.encode())
+
+
+def _pack_uuid(value: str) -> bytes:
+    packed = bytes.fromhex(value.replace("-", ""))
+    if len(packed) != _UUID_BYTES:
+        raise ValueError(f"not a UUID: {value!r}")
+    return _UUID_LENGTH + packed
+
+
+def _pack_instant(value: datetime) -> bytes:
+    since = value - _EPOCH
+    return _pack_bigint(8, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+
+
+_UUID_BYTES = 16
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Where Postgres counts its microseconds from."""
+
+_pack_length = struct.Struct(">i").pack
+_pack_bigint = struct.Struct(">iq").pack
+_pack_integer = struct.Struct(">ii").pack
+_pack_smallint = struct.Struct(">ih").pack
+_pack_boolean = struct.Struct(">i?").pack
+_pack_double = struct.Struct(">id").pack
+
+_UUID_LENGTH = _pack_length(_UUID_BYTES)
+_NULL = _pack_length(-1)
+
+_PACK: Mapping[str, Callable[[Any], bytes]] = {
+    "bigint": lambda value: _pack_bigint(8, value),
+    "boolean": lambda value: _pack_boolean(1, value),
+    "bytea": _pack_bytes,
+    "double precision": lambda value: _pack_double(8, value),
+    "integer": lambda value: _pack_integer(4, value),
+    "smallint": lambda value: _pack_smallint(2, value),
+    "text": _pack_text,
+    "timestamptz": _pack_instant,
+    "uuid": _pack_uuid,
+}
+
+ARRAY_TYPES = frozenset(_PACK)

@@ -9,20 +9,33 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Connection,
-)
 
 from libs.common.batch import Decided
-from libs.common.database import copy
 from libs.common.message import Source
 from libs.common.outbox import RECORD_BYTES_MAX, OutboxRow, size_of
 from libs.common.record import replace
 from libs.common.text import printable
+from libs.common.writes import Table, Writes
 
 _ERROR_LENGTH_MAX = 4_000
 _STACK_LENGTH_MAX = 16_000
 _KEY_LENGTH_MAX = 1_000
+
+_DEAD_LETTERS = Table(
+    "dead_letters",
+    key={"event_id": "uuid"},
+    fixed={
+        "topic": "text",
+        "partition": "integer",
+        "record_offset": "bigint",
+        "key": "bytea",
+        "value": "bytea",
+        "headers": "text",
+        "error_type": "text",
+        "error": "text",
+        "stack": "text",
+    },
+)
 
 
 def topic_of(service: str) -> str:
@@ -30,17 +43,10 @@ def topic_of(service: str) -> str:
     return f"{service}.dead-letters.v1"
 
 
-def bury(tx: Connection, service: str, dead: Sequence[Decided]) -> list[OutboxRow]:
-    """Store messages that can't be applied; return the records that tell of it."""
+def bury(writes: Writes, service: str, dead: Sequence[Decided]) -> list[OutboxRow]:
+    """Keep messages that can't be applied; return the records that tell of it."""
     letters = [result for result in dead if result.message.source is not None]
-    if letters:
-        copy(
-            tx,
-            """COPY dead_letters (event_id, topic, partition, record_offset, key, value, headers,
-                                  error_type, error, stack) FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "text", "int4", "int8", "bytea", "bytea", "text", "text", "text", "text"),
-            (_row(result) for result in letters),
-        )
+    writes.insert(_DEAD_LETTERS, map(_row, letters))
     return [_record(service, result) for result in letters]
 
 

@@ -24,6 +24,7 @@ from libs.common.idempotency import Answer, RequestKey, Stored
 from libs.common.inbox import Outcome
 from libs.common.message import Message
 from libs.common.outbox import OutboxRow
+from libs.common.writes import Writes
 
 QUEUE_LENGTH_MAX = 2_000
 POLL_SECONDS = 0.2
@@ -107,7 +108,7 @@ class RequestClaim:
                 self.results[submission] = KeyInUse()
         return [message for submission in self._running for message in submission.messages]
 
-    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+    def record(self, tx: Connection, writes: Writes, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
         by_message = {result.message.message_id: result for result in decided}
         answers = {}
         for submission in self._running:
@@ -121,7 +122,7 @@ class RequestClaim:
                 raise CommandError(submission) from error
             self.results[submission] = answer
             answers[submission.key] = Stored(body_hash=submission.body_hash, answer=answer)
-        idempotency.save(tx, answers)
+        idempotency.save(writes, answers)
         return ()
 
 

@@ -5,10 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from libs.common.database import copy, execute, fetch
+from libs.common.database import array, execute, fetch
 from libs.common.record import Record
+from libs.common.writes import Table, Writes
 
 KEY_LENGTH_MAX = 200
+
+_ANSWERS = Table(
+    "idempotency_keys",
+    key={"client_id": "text", "route": "text", "key": "text"},
+    fixed={"body_hash": "bytea", "status": "smallint", "answer": "bytea"},
+)
 
 
 class RequestKey(Record):
@@ -46,7 +53,7 @@ def lock(tx: Connection, keys: Sequence[RequestKey]) -> set[RequestKey]:
         tx,
         """SELECT n FROM unnest(%b::text[]) WITH ORDINALITY AS k (words, n)
             WHERE pg_try_advisory_xact_lock(hashtextextended(words, 0))""",
-        (["\x1f".join((key.client_id, key.route, key.key)) for key in keys],),
+        (array("text", ["\x1f".join((key.client_id, key.route, key.key)) for key in keys]),),
     )
     return {keys[n - 1] for (n,) in rows}
 
@@ -58,7 +65,11 @@ def find(tx: Connection, keys: Sequence[RequestKey]) -> dict[RequestKey, Stored]
         """SELECT client_id, route, key, body_hash, status, answer FROM idempotency_keys
              JOIN unnest(%b::text[], %b::text[], %b::text[]) AS asked (client_id, route, key)
             USING (client_id, route, key)""",
-        ([key.client_id for key in keys], [key.route for key in keys], [key.key for key in keys]),
+        (
+            array("text", [key.client_id for key in keys]),
+            array("text", [key.route for key in keys]),
+            array("text", [key.key for key in keys]),
+        ),
         binary=True,
     )
     return {
@@ -69,15 +80,9 @@ def find(tx: Connection, keys: Sequence[RequestKey]) -> dict[RequestKey, Stored]
     }
 
 
-def save(tx: Connection, answers: Mapping[RequestKey, Stored]) -> None:
+def save(writes: Writes, answers: Mapping[RequestKey, Stored]) -> None:
     """Remember answers. Those that tell of a failure of ours (5xx) are never remembered."""
-    if answers:
-        copy(
-            tx,
-            "COPY idempotency_keys (client_id, route, key, body_hash, status, answer) FROM STDIN (FORMAT BINARY)",
-            ("text", "text", "text", "bytea", "int2", "bytea"),
-            _rows(answers),
-        )
+    writes.insert(_ANSWERS, _rows(answers))
 
 
 def prune(tx: Connection, *, days: int, rows_max: int) -> int:

@@ -10,8 +10,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from libs.common.database import execute, fetch
+from libs.common.database import array, fetch
 from libs.common.record import Record
+from libs.common.writes import Table, Writes
 
 TopicPartition = tuple[str, int]
 
@@ -42,10 +43,12 @@ class FencedError(Exception):
         self.partitions = partitions
 
 
+_INBOX = Table("inbox", key={"consumer": "text", "event_id": "uuid"}, changing={"outcome": "text"})
+
 _CLAIM = """
 WITH moved AS (
   UPDATE consumer_offsets o SET next_offset = v.next_offset
-    FROM unnest(%b::text[], %b::int[], %b::bigint[], %b::bigint[], %b::bigint[])
+    FROM unnest(%b::text[], %b::integer[], %b::bigint[], %b::bigint[], %b::bigint[])
          AS v (topic, partition, epoch, previous_offset, next_offset)
    WHERE o.consumer = %s AND o.topic = v.topic AND o.partition = v.partition
      AND o.epoch = v.epoch AND o.next_offset = v.previous_offset
@@ -63,22 +66,28 @@ def claim(tx: Connection, consumer: str, event_ids: Sequence[str], progress: Seq
 
     Raises FencedError when a partition is not where this batch began.
     """
-    columns = [list(column) for column in zip(*map(_row, progress), strict=True)] or [[]] * 5
-    ((moved, claimed),) = fetch(tx, _CLAIM, (*columns, consumer, consumer, event_ids))
+    ((moved, claimed),) = fetch(
+        tx,
+        _CLAIM,
+        (
+            array("text", [p.topic for p in progress]),
+            array("integer", [p.partition for p in progress]),
+            array("bigint", [p.epoch for p in progress]),
+            array("bigint", [p.previous_offset for p in progress]),
+            array("bigint", [p.next_offset for p in progress]),
+            consumer,
+            consumer,
+            array("uuid", event_ids),
+        ),
+    )
     if len(moved or ()) != len(progress):
         raise FencedError([(p.topic, p.partition) for p in progress if f"{p.topic} {p.partition}" not in (moved or ())])
     return set(claimed or ())
 
 
-def set_outcomes(tx: Connection, consumer: str, outcomes: Mapping[str, Outcome]) -> None:
+def set_outcomes(writes: Writes, consumer: str, outcomes: Mapping[str, Outcome]) -> None:
     """Record what became of messages that were not simply applied."""
-    if outcomes:
-        execute(
-            tx,
-            """UPDATE inbox i SET outcome = v.outcome FROM unnest(%b::uuid[], %b::text[]) AS v (event_id, outcome)
-                WHERE i.consumer = %s AND i.event_id = v.event_id""",
-            (list(outcomes), list(outcomes.values()), consumer),
-        )
+    writes.update(_INBOX, ((consumer, event_id, outcome.value) for event_id, outcome in outcomes.items()))
 
 
 def take_over(tx: Connection, consumer: str, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, Progress]:
@@ -90,15 +99,15 @@ def take_over(tx: Connection, consumer: str, starts: Mapping[TopicPartition, int
         tx,
         """INSERT INTO consumer_offsets AS o (consumer, topic, partition, next_offset, epoch)
            SELECT %s, v.topic, v.partition, v.next_offset, 1
-             FROM unnest(%b::text[], %b::int[], %b::bigint[]) AS v (topic, partition, next_offset)
+             FROM unnest(%b::text[], %b::integer[], %b::bigint[]) AS v (topic, partition, next_offset)
             ORDER BY v.topic, v.partition
            ON CONFLICT (consumer, topic, partition) DO UPDATE SET epoch = o.epoch + 1
            RETURNING topic, partition, epoch, next_offset""",
         (
             consumer,
-            [topic for topic, _ in starts],
-            [partition for _, partition in starts],
-            list(starts.values()),
+            array("text", [topic for topic, _ in starts]),
+            array("integer", [partition for _, partition in starts]),
+            array("bigint", starts.values()),
         ),
     )
     return _by_partition(rows)
@@ -119,13 +128,3 @@ def _by_partition(rows: Sequence[tuple[str, int, int, int]]) -> dict[TopicPartit
         )
         for topic, partition, epoch, offset in rows
     }
-
-
-def _row(progress: Progress) -> tuple[str, int, int, int, int]:
-    return (
-        progress.topic,
-        progress.partition,
-        progress.epoch,
-        progress.previous_offset,
-        progress.next_offset,
-    )

@@ -1,20 +1,19 @@
 """The outbox: events waiting, in the database of the service that caused them, to be published.
 
-A row is written in the transaction that changed the state it tells of, and last: the lock on the
-aggregate is taken first, so for one aggregate a lower id is always committed before a higher one
-exists, and reading by id is reading in order (docs/decisions/0002-outbox.md).
+A row is written in the transaction that changed the state it tells of, by its last statement: the
+lock on the aggregate is taken before, so for one aggregate a lower id is always committed before a
+higher one exists, and reading by id is reading in order (docs/decisions/0002-outbox.md).
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
-from sqlalchemy import (
-    Connection,
-)
+from sqlalchemy import Connection
 
-from libs.common.database import copy, execute, fetch
+from libs.common.database import execute, fetch
 from libs.common.record import Record
+from libs.common.writes import Table, Writes
 
 RECORD_BYTES_MAX = 950_000
 """Of key, value and headers together: below the producer's and the broker's `message.max.bytes`, with what they add."""
@@ -37,6 +36,10 @@ _UTF8_BYTES_MAX = 4
 """Of one character: counting them all as that long is much faster than encoding them, and long ones are rare."""
 
 _encode_headers = msgspec.json.Encoder().encode
+
+_OUTBOX = Table(
+    "outbox", key={"shard": "smallint"}, fixed={"topic": "text", "key": "text", "value": "bytea", "headers": "text"}
+)
 
 
 def shard_of(key: str, shards: int) -> int:
@@ -74,18 +77,15 @@ def size_of(row: OutboxRow) -> int:
     return len(row.value or b"") + _UTF8_BYTES_MAX * text_length
 
 
-def write(tx: Connection, rows: Sequence[OutboxRow], *, shards: int) -> None:
-    """Append events, in order. Must be the transaction's last statement before its commit."""
-    if rows:
-        copy(
-            tx,
-            "COPY outbox (shard, topic, key, value, headers) FROM STDIN (FORMAT BINARY)",
-            ("int2", "text", "text", "bytea", "text"),
-            (
-                (shard_of(row.key, shards), row.topic, row.key, row.value, _encode_headers(row.headers).decode())
-                for row in rows
-            ),
-        )
+def append(writes: Writes, rows: Iterable[OutboxRow], *, shards: int) -> None:
+    """Append events, in order. They must be written by the transaction's last statement before its commit."""
+    writes.insert(
+        _OUTBOX,
+        (
+            (shard_of(row.key, shards), row.topic, row.key, row.value, _encode_headers(row.headers).decode())
+            for row in rows
+        ),
+    )
 
 
 def list_parked(tx: Connection) -> list[tuple[str, str, int, str]]:

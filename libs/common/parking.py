@@ -11,13 +11,21 @@ from typing import Any
 from sqlalchemy import Connection
 
 from libs.common.batch import Decided
-from libs.common.database import copy, execute, fetch
+from libs.common.database import array, execute, fetch
 from libs.common.dead_letters import decode_headers, encode_headers
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Source
+from libs.common.writes import Table, Writes
 
 KEY_BYTES_MAX = 1_000
 """What an index takes. No service of ours has longer keys, so what has comes from elsewhere and parks nothing."""
+
+_PARKED_KEYS = Table("parked_keys", key={"key": "text"}, fixed={"because_of": "uuid"}, on_conflict="DO NOTHING")
+_PARKED_MESSAGES = Table(
+    "parked_messages",
+    key={"key": "text", "event_id": "uuid"},
+    fixed={"topic": "text", "partition": "integer", "record_offset": "bigint", "value": "bytea", "headers": "text"},
+)
 
 
 def parked_among(tx: Connection, messages: Sequence[Message]) -> set[str]:
@@ -25,33 +33,20 @@ def parked_among(tx: Connection, messages: Sequence[Message]) -> set[str]:
     rows = fetch(
         tx,
         "SELECT key FROM parked_keys WHERE key = ANY(%b::text[]) ORDER BY key FOR SHARE",
-        (list({message.key for message in messages}),),
+        (array("text", {message.key for message in messages}),),
     )
     return {key for (key,) in rows}
 
 
-def park_keys(tx: Connection, decided: Sequence[Decided]) -> None:
+def park_keys(writes: Writes, decided: Sequence[Decided]) -> None:
     """Park the keys of messages that have just failed."""
     failed = [result.message for result in decided if result.outcome is Outcome.DEAD and result.message.parks_key]
-    if failed:
-        execute(
-            tx,
-            """INSERT INTO parked_keys (key, because_of) SELECT * FROM unnest(%b::text[], %b::uuid[])
-               ON CONFLICT DO NOTHING""",
-            ([message.key for message in failed], [message.message_id for message in failed]),
-        )
+    writes.insert(_PARKED_KEYS, ((message.key, message.message_id) for message in failed))
 
 
-def park_messages(tx: Connection, messages: Sequence[Message]) -> None:
-    """Store messages of parked keys, in order, byte for byte."""
-    if messages:
-        copy(
-            tx,
-            """COPY parked_messages (key, event_id, topic, partition, record_offset, value, headers)
-               FROM STDIN (FORMAT BINARY)""",
-            ("text", "uuid", "text", "int4", "int8", "bytea", "text"),
-            (_row(message) for message in messages),
-        )
+def park_messages(writes: Writes, messages: Sequence[Message]) -> None:
+    """Keep messages of parked keys, in order, byte for byte."""
+    writes.insert(_PARKED_MESSAGES, map(_row, messages))
 
 
 def list_keys(tx: Connection) -> list[tuple[str, str, int]]:
@@ -99,13 +94,13 @@ def list_messages(tx: Connection, key: str, at_most: int) -> list[tuple[int, Sou
 
 def still_waiting(tx: Connection, numbers: Sequence[int]) -> set[int]:
     """Those of some messages that have not been worked off."""
-    rows = fetch(tx, "SELECT id FROM parked_messages WHERE id = ANY(%b::bigint[])", (list(numbers),))
+    rows = fetch(tx, "SELECT id FROM parked_messages WHERE id = ANY(%b::bigint[])", (array("bigint", numbers),))
     return {number for (number,) in rows}
 
 
 def forget_messages(tx: Connection, numbers: Sequence[int]) -> None:
     """Remove messages that wait no more."""
-    execute(tx, "DELETE FROM parked_messages WHERE id = ANY(%b::bigint[])", (list(numbers),))
+    execute(tx, "DELETE FROM parked_messages WHERE id = ANY(%b::bigint[])", (array("bigint", numbers),))
 
 
 def wait_for(tx: Connection, key: str, because_of: str) -> None:

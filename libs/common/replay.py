@@ -20,6 +20,7 @@ from libs.common.message import Message, Source
 from libs.common.outbox import OutboxRow
 from libs.common.receiver import Receiver
 from libs.common.record import Record, replace
+from libs.common.writes import Writes
 
 RELEASE_BATCH_MAX = 500
 
@@ -143,11 +144,11 @@ class _ReplayClaim:
         # repetition of what was applied long ago.
         return [message] if inbox.claim(tx, self._consumer, [message.message_id], []) else []
 
-    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+    def record(self, tx: Connection, writes: Writes, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
         for result in decided:
             if result.outcome is not Outcome.APPLIED:
                 raise StillFails(dead_letters.describe(result.error)) from result.error
-        inbox.set_outcomes(tx, self._consumer, {self._letter.event_id: Outcome.APPLIED})
+        inbox.set_outcomes(writes, self._consumer, {self._letter.event_id: Outcome.APPLIED})
         _settle(tx, self._letter.event_id, "applied", self._actor)
         return ()
 
@@ -173,12 +174,12 @@ class _ReleaseClaim:
         self._waiting = {number: message for number, message in self._waiting.items() if number in still_there}
         return [message for message in self._waiting.values() if message is not None]
 
-    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+    def record(self, tx: Connection, writes: Writes, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
         applied = [result.message for result in decided if result.outcome is Outcome.APPLIED]
         dead = [result for result in decided if result.outcome is Outcome.DEAD]
         outcomes = {message.message_id: Outcome.APPLIED for message in applied}
         outcomes |= {result.message.message_id: Outcome.DEAD for result in dead}
-        inbox.set_outcomes(tx, self._consumer, outcomes)
+        inbox.set_outcomes(writes, self._consumer, outcomes)
         still_waiting = {result.message.message_id for result in decided if result.outcome is Outcome.PARKED}
         parking.forget_messages(
             tx,
@@ -191,7 +192,7 @@ class _ReleaseClaim:
         elif not parking.list_messages(tx, self._key, 1):
             parking.free_key(tx, self._key)
             self.is_finished = True
-        return dead_letters.bury(tx, self._consumer, dead)
+        return dead_letters.bury(writes, self._consumer, dead)
 
 
 def _letters(tx: Connection, condition: str, parameters: Sequence[Any]) -> list[DeadLetter]:

@@ -16,6 +16,7 @@ from libs.common.batch import Decided, UnitOfWork
 from libs.common.errors import Outage
 from libs.common.message import Message
 from libs.common.outbox import OutboxRow
+from libs.common.writes import Writes
 
 SWEEP_SECONDS = 1.0
 PRUNE_SECONDS = 60.0
@@ -40,7 +41,7 @@ class NoClaim:
     def claim(self, tx: Connection, messages: Sequence[Message]) -> Sequence[Message]:
         return messages
 
-    def record(self, tx: Connection, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+    def record(self, tx: Connection, writes: Writes, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
         self.failed = [result.message.message_id for result in decided if result.error is not None]
         for result in decided:
             if result.error is not None:

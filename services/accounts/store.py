@@ -1,6 +1,6 @@
 """The ledger's tables, and the only SQL that touches them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,8 +8,9 @@ import msgspec
 from sqlalchemy import Connection
 
 from libs.common import ids
-from libs.common.database import copy, execute, fetch
+from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
+from libs.common.writes import Table, Writes, writing
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, DeclineReason, PostRefusal
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentBlockRequested, PaymentInitiated
@@ -21,7 +22,6 @@ from services.accounts.domain.ledger import (
     AccountStatus,
     Customer,
     CustomerStatus,
-    Entry,
     Hold,
     HoldStatus,
     Ledger,
@@ -34,11 +34,70 @@ _ABOUT_ACCOUNTS = (Fund, Freeze, Thaw, Close)
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _WITH_INTERNAL_ACCOUNTS = (Fund, PaymentBlockRequested)
 
-_CUSTOMER = "customer_id, kind, personal::text, status, tier, wanted_currencies, sequence"
-_ACCOUNT = """account_id, customer_id, kind, currency, status, floor_minor, debit_max_minor,
-              posted_minor, held_minor, entry_count, sequence"""
-_HOLD = """payment_id, debtor_account_id, creditor_account_id, amount_minor, currency, status, decline_reason,
-           post_refusal, expires_at, transfer_id, sequence"""
+_CUSTOMERS = Table(
+    "customers",
+    key={"customer_id": "uuid"},
+    fixed={"kind": "text", "personal": "json", "wanted_currencies": "text[]"},
+    changing={"status": "text", "tier": "smallint", "sequence": "bigint"},
+)
+_ACCOUNTS = Table(
+    "accounts",
+    key={"account_id": "uuid"},
+    fixed={"customer_id": "uuid", "kind": "text", "currency": "text", "floor_minor": "bigint"},
+    changing={
+        "status": "text",
+        "debit_max_minor": "bigint",
+        "posted_minor": "bigint",
+        "held_minor": "bigint",
+        "entry_count": "bigint",
+        "sequence": "bigint",
+    },
+)
+_INTERNAL_ACCOUNTS = Table("accounts", key=_ACCOUNTS.columns, on_conflict="DO NOTHING")
+_HOLDS = Table(
+    "holds",
+    key={"payment_id": "uuid"},
+    fixed={
+        "debtor_account_id": "uuid",
+        "creditor_account_id": "uuid",
+        "amount_minor": "bigint",
+        "currency": "text",
+        "decline_reason": "text",
+    },
+    changing={
+        "status": "text",
+        "post_refusal": "text",
+        "expires_at": "timestamptz",
+        "transfer_id": "uuid",
+        "sequence": "bigint",
+    },
+)
+_TRANSFERS = Table(
+    "transfers",
+    key={"transfer_id": "uuid"},
+    fixed={
+        "kind": "text",
+        "payment_id": "uuid",
+        "debit_account_id": "uuid",
+        "credit_account_id": "uuid",
+        "amount_minor": "bigint",
+        "currency": "text",
+        "reference": "text",
+        "effective_at": "timestamptz",
+        "recorded_at": "timestamptz",
+    },
+)
+_ENTRIES = Table(
+    "entries",
+    key={"account_id": "uuid", "number": "bigint"},
+    fixed={
+        "transfer_id": "uuid",
+        "amount_minor": "bigint",
+        "balance_minor": "bigint",
+        "effective_at": "timestamptz",
+        "recorded_at": "timestamptz",
+    },
+)
 
 
 def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta) -> Ledger:
@@ -63,16 +122,13 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
     )
 
 
-def save_ledger(tx: Connection, ledger: Ledger) -> None:
-    """Write back in bulk what changed."""
-    _insert_customers(tx, ledger.customers.inserted)
-    _update_customers(tx, ledger.customers.updated)
-    _insert_accounts(tx, ledger.accounts.inserted)
-    _update_accounts(tx, ledger.accounts.updated)
-    _insert_holds(tx, ledger.holds.inserted)
-    _update_holds(tx, ledger.holds.updated)
-    _insert_transfers(tx, ledger.transfers)
-    _insert_entries(tx, ledger.entries)
+def save_ledger(writes: Writes, ledger: Ledger) -> None:
+    """Say what is to be written of what changed."""
+    writes.save(_CUSTOMERS, ledger.customers, _customer_row)
+    writes.save(_ACCOUNTS, ledger.accounts, _account_row)
+    writes.save(_HOLDS, ledger.holds, _hold_row)
+    writes.insert(_TRANSFERS, map(_transfer_row, ledger.transfers))
+    writes.insert(_ENTRIES, map(msgspec.structs.astuple, ledger.entries))
 
 
 def find_expired_holds(tx: Connection, now: datetime, at_most: int) -> list[Message]:
@@ -107,7 +163,7 @@ def _owners(tx: Connection, account_ids: set[str]) -> set[str]:
     rows = fetch(
         tx,
         "SELECT customer_id FROM accounts WHERE account_id = ANY(%b::uuid[]) AND customer_id IS NOT NULL",
-        (list(account_ids),),
+        (array("uuid", account_ids),),
     )
     return {customer_id for (customer_id,) in rows}
 
@@ -117,8 +173,9 @@ def _lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Custome
         return {}
     rows = fetch(
         tx,
-        f"SELECT {_CUSTOMER} FROM customers WHERE customer_id = ANY(%b::uuid[]) ORDER BY customer_id FOR NO KEY UPDATE",
-        (list(customer_ids),),
+        """SELECT customer_id, kind, personal::text, wanted_currencies, status, tier, sequence FROM customers
+            WHERE customer_id = ANY(%b::uuid[]) ORDER BY customer_id FOR NO KEY UPDATE""",
+        (array("uuid", customer_ids),),
     )
     return {row[0]: _customer(row) for row in rows}
 
@@ -128,9 +185,9 @@ def _lock_accounts(tx: Connection, account_ids: set[str], customer_ids: set[str]
         return {}
     rows = fetch(
         tx,
-        f"""SELECT {_ACCOUNT} FROM accounts WHERE account_id = ANY(%b::uuid[])
+        f"""SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = ANY(%b::uuid[])
              {"OR customer_id = ANY(%b::uuid[])" if customer_ids else ""} ORDER BY account_id FOR NO KEY UPDATE""",
-        (list(account_ids), *([list(customer_ids)] if customer_ids else [])),
+        (array("uuid", account_ids), *([array("uuid", customer_ids)] if customer_ids else [])),
     )
     return {row[0]: _account(row) for row in rows}
 
@@ -140,26 +197,22 @@ def _lock_holds(tx: Connection, payment_ids: set[str]) -> dict[str, Hold]:
         return {}
     rows = fetch(
         tx,
-        f"SELECT {_HOLD} FROM holds WHERE payment_id = ANY(%b::uuid[]) ORDER BY payment_id FOR NO KEY UPDATE",
-        (list(payment_ids),),
+        f"""SELECT {_HOLDS.select} FROM holds WHERE payment_id = ANY(%b::uuid[])
+             ORDER BY payment_id FOR NO KEY UPDATE""",
+        (array("uuid", payment_ids),),
     )
     return {row[0]: _hold(row) for row in rows}
 
 
 def _ensure_internal_accounts(tx: Connection, currencies: set[str]) -> set[str]:
-    accounts = [account for currency in sorted(currencies) for account in internal_accounts(currency)]
-    for account in sorted(accounts, key=lambda account: account.account_id):
-        execute(
-            tx,
-            f"""INSERT INTO accounts ({_ACCOUNT})
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
-            _account_row(account),
-        )
+    accounts = [account for currency in currencies for account in internal_accounts(currency)]
+    with writing(tx) as writes:
+        writes.insert(_INTERNAL_ACCOUNTS, sorted(map(_account_row, accounts)))
     return {account.account_id for account in accounts}
 
 
 def _customer(row: Any) -> Customer:
-    customer_id, kind, personal, status, tier, wanted_currencies, sequence = row
+    customer_id, kind, personal, wanted_currencies, status, tier, sequence = row
     return Customer(
         customer_id=customer_id,
         kind=CustomerKind(kind),
@@ -172,7 +225,7 @@ def _customer(row: Any) -> Customer:
 
 
 def _account(row: Any) -> Account:
-    (account_id, customer_id, kind, currency, status, floor, debit_max, posted, held, entry_count, sequence) = row
+    account_id, customer_id, kind, currency, floor, status, debit_max, posted, held, entry_count, sequence = row
     return Account(
         account_id=account_id,
         customer_id=customer_id,
@@ -189,7 +242,7 @@ def _account(row: Any) -> Account:
 
 
 def _hold(row: Any) -> Hold:
-    payment_id, debtor, creditor, amount, currency, status, decline_reason, post_refusal, *rest = row
+    payment_id, debtor, creditor, amount, currency, decline_reason, status, post_refusal, *rest = row
     expires_at, transfer_id, sequence = rest
     return Hold(
         payment_id=payment_id,
@@ -206,14 +259,26 @@ def _hold(row: Any) -> Hold:
     )
 
 
+def _customer_row(customer: Customer) -> tuple[Any, ...]:
+    return (
+        customer.customer_id,
+        customer.kind.value,
+        msgspec.json.encode(customer.personal).decode(),
+        f"{{{','.join(customer.wanted_currencies)}}}",
+        customer.status.value,
+        customer.tier,
+        customer.sequence,
+    )
+
+
 def _account_row(account: Account) -> tuple[Any, ...]:
     return (
         account.account_id,
         account.customer_id,
         account.kind.value,
         account.currency,
-        account.status.value,
         account.floor_minor,
+        account.status.value,
         account.debit_max_minor,
         account.posted_minor,
         account.held_minor,
@@ -222,132 +287,20 @@ def _account_row(account: Account) -> tuple[Any, ...]:
     )
 
 
-def _insert_customers(tx: Connection, customers: Sequence[Customer]) -> None:
-    if customers:
-        copy(
-            tx,
-            """COPY customers (customer_id, kind, personal, status, tier, wanted_currencies, sequence)
-               FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "text", "text", "text", "int2", "text[]", "int8"),
-            (
-                (
-                    c.customer_id,
-                    c.kind.value,
-                    msgspec.json.encode(c.personal).decode(),
-                    c.status.value,
-                    c.tier,
-                    list(c.wanted_currencies),
-                    c.sequence,
-                )
-                for c in customers
-            ),
-        )
-
-
-def _update_customers(tx: Connection, customers: Sequence[Customer]) -> None:
-    if customers:
-        execute(
-            tx,
-            """UPDATE customers c SET status = v.status, tier = v.tier, sequence = v.sequence
-                 FROM unnest(%b::uuid[], %b::text[], %b::smallint[], %b::bigint[])
-                      AS v (customer_id, status, tier, sequence)
-                WHERE c.customer_id = v.customer_id""",
-            (
-                [c.customer_id for c in customers],
-                [c.status.value for c in customers],
-                [c.tier for c in customers],
-                [c.sequence for c in customers],
-            ),
-        )
-
-
-def _insert_accounts(tx: Connection, accounts: Sequence[Account]) -> None:
-    if accounts:
-        copy(
-            tx,
-            f"COPY accounts ({_ACCOUNT}) FROM STDIN (FORMAT BINARY)",
-            ("uuid", "uuid", "text", "text", "text", "int8", "int8", "int8", "int8", "int8", "int8"),
-            map(_account_row, accounts),
-        )
-
-
-def _update_accounts(tx: Connection, accounts: Sequence[Account]) -> None:
-    if accounts:
-        execute(
-            tx,
-            """UPDATE accounts a SET status = v.status, debit_max_minor = v.debit_max_minor,
-                      posted_minor = v.posted_minor, held_minor = v.held_minor, entry_count = v.entry_count,
-                      sequence = v.sequence
-                 FROM unnest(%b::uuid[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],
-                             %b::bigint[])
-                      AS v (account_id, status, debit_max_minor, posted_minor, held_minor, entry_count, sequence)
-                WHERE a.account_id = v.account_id""",
-            (
-                [a.account_id for a in accounts],
-                [a.status.value for a in accounts],
-                [a.debit_max_minor for a in accounts],
-                [a.posted_minor for a in accounts],
-                [a.held_minor for a in accounts],
-                [a.entry_count for a in accounts],
-                [a.sequence for a in accounts],
-            ),
-        )
-
-
-def _insert_holds(tx: Connection, holds: Sequence[Hold]) -> None:
-    if holds:
-        copy(
-            tx,
-            f"COPY holds ({_HOLD}) FROM STDIN (FORMAT BINARY)",
-            ("uuid", "uuid", "uuid", "int8", "text", "text", "text", "text", "timestamptz", "uuid", "int8"),
-            (
-                (
-                    h.payment_id,
-                    h.debtor_account_id,
-                    h.creditor_account_id,
-                    h.amount_minor,
-                    h.currency,
-                    h.status.value,
-                    h.decline_reason and h.decline_reason.value,
-                    h.post_refusal and h.post_refusal.value,
-                    h.expires_at,
-                    h.transfer_id,
-                    h.sequence,
-                )
-                for h in holds
-            ),
-        )
-
-
-def _update_holds(tx: Connection, holds: Sequence[Hold]) -> None:
-    if holds:
-        execute(
-            tx,
-            """UPDATE holds h SET status = v.status, post_refusal = v.post_refusal, expires_at = v.expires_at,
-                      transfer_id = v.transfer_id, sequence = v.sequence
-                 FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::timestamptz[], %b::uuid[], %b::bigint[])
-                      AS v (payment_id, status, post_refusal, expires_at, transfer_id, sequence)
-                WHERE h.payment_id = v.payment_id""",
-            (
-                [h.payment_id for h in holds],
-                [h.status.value for h in holds],
-                [h.post_refusal and h.post_refusal.value for h in holds],
-                [h.expires_at for h in holds],
-                [h.transfer_id for h in holds],
-                [h.sequence for h in holds],
-            ),
-        )
-
-
-def _insert_transfers(tx: Connection, transfers: Iterable[Transfer]) -> None:
-    if rows := [_transfer_row(transfer) for transfer in transfers]:
-        copy(
-            tx,
-            """COPY transfers (transfer_id, kind, payment_id, debit_account_id, credit_account_id, amount_minor,
-                               currency, reference, effective_at, recorded_at) FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "text", "uuid", "uuid", "uuid", "int8", "text", "text", "timestamptz", "timestamptz"),
-            rows,
-        )
+def _hold_row(hold: Hold) -> tuple[Any, ...]:
+    return (
+        hold.payment_id,
+        hold.debtor_account_id,
+        hold.creditor_account_id,
+        hold.amount_minor,
+        hold.currency,
+        hold.decline_reason and hold.decline_reason.value,
+        hold.status.value,
+        hold.post_refusal and hold.post_refusal.value,
+        hold.expires_at,
+        hold.transfer_id,
+        hold.sequence,
+    )
 
 
 def _transfer_row(transfer: Transfer) -> tuple[Any, ...]:
@@ -363,14 +316,3 @@ def _transfer_row(transfer: Transfer) -> tuple[Any, ...]:
         transfer.effective_at,
         transfer.recorded_at,
     )
-
-
-def _insert_entries(tx: Connection, entries: Iterable[Entry]) -> None:
-    if rows := [msgspec.structs.astuple(entry) for entry in entries]:
-        copy(
-            tx,
-            """COPY entries (account_id, number, transfer_id, amount_minor, balance_minor, effective_at, recorded_at)
-               FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "int8", "uuid", "int8", "int8", "timestamptz", "timestamptz"),
-            rows,
-        )

@@ -19,7 +19,7 @@ Counts = tuple[int, int, int]
 def find_assessment(engine: Engine, payment_id: str) -> dict[str, Any] | None:
     """Fraud's answer about a payment, and what the payment turned out to be."""
     with transaction(engine) as tx:
-        rows = fetch(tx, f"SELECT {store.ASSESSMENT} FROM assessments WHERE payment_id = %s", (payment_id,))
+        rows = fetch(tx, f"SELECT {store.ASSESSMENTS.select} FROM assessments WHERE payment_id = %s", (payment_id,))
     if not rows:
         return None
     found: dict[str, Any] = msgspec.to_builtins(store.assessment_of(rows[0]))

@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import copy, execute, fetch
+from libs.common.database import array, execute, fetch
 from libs.common.message import Message
 from libs.common.record import replace
+from libs.common.writes import Table, Writes
 from schemas.fraud.events import CreditorRiskUpdated, FraudFinding, FraudOutcome, Label
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentOrder
 from services.fraud.domain import history, label_days
@@ -18,10 +20,45 @@ from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.domain.rule_set import RuleSet
 
-TALLY_SLOTS = 64
-
-ASSESSMENT = """payment_id, debtor_account_id, creditor_account_id, instructed_at, outcome, score, findings,
-                 rules_version, risk_version, assessed_at, label, scenario, labelled_at, sequence"""
+_ENTITIES = Table(
+    "entities",
+    key={"kind": "entity_kind", "entity_id": "uuid"},
+    changing={
+        "history": "bytea",
+        "blocked": "bytea",
+        "label_days": "bytea",
+        "label_sequence": "bigint",
+        "risk_version": "bigint",
+        "risk_labelled_count": "bigint",
+        "risk_fraud_count": "bigint",
+        "risk_window_days": "integer",
+        "risk_as_of_micros": "bigint",
+    },
+)
+ASSESSMENTS = Table(
+    "assessments",
+    key={"payment_id": "uuid"},
+    fixed={
+        "debtor_account_id": "uuid",
+        "creditor_account_id": "uuid",
+        "instructed_at": "timestamptz",
+        "outcome": "text",
+        "score": "double precision",
+        "findings": "text",
+        "rules_version": "text",
+        "risk_version": "bigint",
+        "assessed_at": "timestamptz",
+    },
+    changing={"label": "text", "scenario": "text", "labelled_at": "timestamptz", "sequence": "bigint"},
+)
+_TALLIES = Table(
+    "tallies",
+    key={"rules_version": "text", "counted": "text"},
+    changing={"payments": "bigint", "frauds": "bigint", "genuine": "bigint"},
+    on_conflict="""(slot, rules_version, counted) DO UPDATE
+        SET payments = old.payments + excluded.payments, frauds = old.frauds + excluded.frauds,
+            genuine = old.genuine + excluded.genuine""",
+)
 
 _encode_findings = msgspec.json.Encoder().encode
 _decode_findings = msgspec.json.Decoder(tuple[FraudFinding, ...]).decode
@@ -50,12 +87,11 @@ def load_knowledge(tx: Connection, messages: Sequence[Message], *, rule_set: Rul
     )
 
 
-def save_knowledge(tx: Connection, knowledge: Knowledge) -> None:
-    """Write back in bulk what changed. The tallies come last: other workers wait for them, if only in their slot."""
-    _update_entities(tx, knowledge.changed_entities)
-    _insert_assessments(tx, knowledge.assessments.inserted)
-    _update_assessments(tx, knowledge.assessments.updated)
-    _add_tallies(tx, knowledge.tallies)
+def save_knowledge(writes: Writes, knowledge: Knowledge) -> None:
+    """Say what is to be written of what changed."""
+    writes.update(_ENTITIES, map(_entity_row, knowledge.changed_entities))
+    writes.save(ASSESSMENTS, knowledge.assessments, _assessment_row)
+    writes.insert(_TALLIES, _tally_rows(knowledge.tallies))
 
 
 def is_buried(tx: Connection, letter_id: str) -> bool:
@@ -85,7 +121,7 @@ def _parties_of(tx: Connection, payment_ids: set[str]) -> dict[str, list[EntityK
         tx,
         """SELECT payment_id, debtor_account_id, creditor_account_id FROM assessments
             WHERE payment_id = ANY(%b::uuid[])""",
-        (list(payment_ids),),
+        (array("uuid", payment_ids),),
     )
     return {
         payment_id: [(EntityKind.DEBTOR, debtor), (EntityKind.CREDITOR, creditor)]
@@ -102,7 +138,7 @@ def _lock_entities(tx: Connection, keys: Sequence[EntityKey]) -> dict[EntityKind
     found: dict[EntityKind, dict[str, Entity]] = defaultdict(dict)
     if not keys:
         return found
-    columns = ([kind.value for kind, _ in keys], [entity_id for _, entity_id in keys])
+    columns = array("text", [kind.value for kind, _ in keys]), array("uuid", [entity_id for _, entity_id in keys])
     execute(
         tx,
         """INSERT INTO entities AS e (kind, entity_id, history, blocked, label_days, label_sequence)
@@ -160,34 +196,20 @@ def _risk(version: int, labelled_count: int, fraud_count: int, window_days: int,
     )
 
 
-def _update_entities(tx: Connection, entities: Sequence[Entity]) -> None:
-    if not entities:
-        return
-    risks = [entity.risk for entity in entities]
-    execute(
-        tx,
-        """UPDATE entities e SET history = v.history, blocked = v.blocked, label_days = v.label_days,
-                  label_sequence = v.label_sequence, risk_version = v.version, risk_labelled_count = v.labelled_count,
-                  risk_fraud_count = v.fraud_count, risk_window_days = v.window_days,
-                  risk_as_of_micros = v.as_of_micros
-             FROM unnest(%b::text[]::entity_kind[], %b::uuid[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bigint[],
-                         %b::bigint[], %b::bigint[], %b::bigint[], %b::integer[], %b::bigint[])
-                  AS v (kind, entity_id, history, blocked, label_days, label_sequence, version, labelled_count,
-                        fraud_count, window_days, as_of_micros)
-            WHERE e.kind = v.kind AND e.entity_id = v.entity_id""",
-        (
-            [entity.kind.value for entity in entities],
-            [entity.entity_id for entity in entities],
-            [history.pack(entity.history) for entity in entities],
-            [history.pack(entity.blocked) for entity in entities],
-            [label_days.pack(entity.label_days) for entity in entities],
-            [entity.label_sequence for entity in entities],
-            [risk and risk.version for risk in risks],
-            [risk and risk.labelled_count for risk in risks],
-            [risk and risk.fraud_count for risk in risks],
-            [risk and risk.window_days for risk in risks],
-            [risk and risk.as_of_micros for risk in risks],
-        ),
+def _entity_row(entity: Entity) -> tuple[Any, ...]:
+    risk = entity.risk
+    return (
+        entity.kind.value,
+        entity.entity_id,
+        history.pack(entity.history),
+        history.pack(entity.blocked),
+        label_days.pack(entity.label_days),
+        entity.label_sequence,
+        risk and risk.version,
+        risk and risk.labelled_count,
+        risk and risk.fraud_count,
+        risk and risk.window_days,
+        risk and risk.as_of_micros,
     )
 
 
@@ -195,12 +217,14 @@ def _find_assessments(tx: Connection, payment_ids: Iterable[str]) -> dict[str, A
     wanted = list(payment_ids)
     if not wanted:
         return {}
-    rows = fetch(tx, f"SELECT {ASSESSMENT} FROM assessments WHERE payment_id = ANY(%b::uuid[])", (wanted,))
+    rows = fetch(
+        tx, f"SELECT {ASSESSMENTS.select} FROM assessments WHERE payment_id = ANY(%b::uuid[])", (array("uuid", wanted),)
+    )
     return {row[0]: assessment_of(row) for row in rows}
 
 
 def assessment_of(row: Sequence[Any]) -> Assessment:
-    """A row of ASSESSMENT as what it means."""
+    """A row of ASSESSMENTS as what it means."""
     payment_id, debtor, creditor, instructed_at, outcome, score, findings, rules_version, risk_version, *rest = row
     assessed_at, label, scenario, labelled_at, sequence = rest
     return Assessment(
@@ -219,17 +243,6 @@ def assessment_of(row: Sequence[Any]) -> Assessment:
         labelled_at=labelled_at,
         sequence=sequence,
     )
-
-
-def _insert_assessments(tx: Connection, assessments: Sequence[Assessment]) -> None:
-    if assessments:
-        copy(
-            tx,
-            f"COPY assessments ({ASSESSMENT}) FROM STDIN (FORMAT BINARY)",
-            ("uuid", "uuid", "uuid", "timestamptz", "text", "float8", "text", "text", "int8", "timestamptz", "text",
-             "text", "timestamptz", "int8"),
-            map(_assessment_row, assessments),
-        )  # fmt: skip
 
 
 def _assessment_row(assessment: Assessment) -> tuple[Any, ...]:
@@ -251,49 +264,15 @@ def _assessment_row(assessment: Assessment) -> tuple[Any, ...]:
     )
 
 
-def _update_assessments(tx: Connection, assessments: Sequence[Assessment]) -> None:
-    if assessments:
-        execute(
-            tx,
-            """UPDATE assessments a SET label = v.label, scenario = v.scenario, labelled_at = v.labelled_at,
-                      sequence = v.sequence
-                 FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::timestamptz[], %b::bigint[])
-                      AS v (payment_id, label, scenario, labelled_at, sequence)
-                WHERE a.payment_id = v.payment_id""",
-            (
-                [a.payment_id for a in assessments],
-                [a.label and a.label.value for a in assessments],
-                [a.scenario for a in assessments],
-                [a.labelled_at for a in assessments],
-                [a.sequence for a in assessments],
-            ),
-        )
-
-
-def _add_tallies(tx: Connection, tallies: Iterable[Tally]) -> None:
+def _tally_rows(tallies: Iterable[Tally]) -> list[tuple[Any, ...]]:
+    """What is to be added, in the order of its keys, for others may be adding to the same."""
     sums: dict[tuple[str, str], Tally] = {}
     for tally in tallies:
         key = (tally.rules_version, tally.counted)
         sums[key] = _sum(sums[key], tally) if key in sums else tally
-    if sums:
-        rows = [sums[key] for key in sorted(sums)]
-        execute(
-            tx,
-            """INSERT INTO tallies AS t (slot, rules_version, counted, payments, frauds, genuine)
-               SELECT pg_backend_pid() %% %s, v.* FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[],
-                                                             %b::bigint[]) AS v
-               ON CONFLICT (slot, rules_version, counted) DO UPDATE
-                 SET payments = t.payments + excluded.payments, frauds = t.frauds + excluded.frauds,
-                     genuine = t.genuine + excluded.genuine""",
-            (
-                TALLY_SLOTS,
-                [tally.rules_version for tally in rows],
-                [tally.counted for tally in rows],
-                [tally.payments for tally in rows],
-                [tally.frauds for tally in rows],
-                [tally.genuine for tally in rows],
-            ),
-        )
+    return [
+        (*key, tally.payments, tally.frauds, tally.genuine) for key, tally in sorted(sums.items(), key=itemgetter(0))
+    ]
 
 
 def _sum(one: Tally, other: Tally) -> Tally:

@@ -1,21 +1,54 @@
 """The tables of payments, and the only SQL that writes them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import copy, execute, fetch
+from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
+from libs.common.writes import Table, Writes
 from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
-from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy, RefusedLine
+from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy
 
 _ABOUT_ACCOUNTS = (AccountFrozen, AccountThawed, AccountClosed)
 _OF_BATCHES = (InitiatePayment, RefuseLine, CompleteBatch)
+
+_PAYMENTS = Table(
+    "payments",
+    key={"payment_id": "uuid"},
+    fixed={
+        "client_id": "text",
+        "batch_id": "uuid",
+        "debtor_account_id": "uuid",
+        "amount_minor": "bigint",
+        "currency": "text",
+        "initiated_at": "timestamptz",
+    },
+    changing={"state": "text", "check_at": "timestamptz", "body": "text"},
+)
+_KNOWN_ACCOUNTS = Table(
+    "known_accounts",
+    key={"account_id": "uuid"},
+    fixed={"customer_id": "uuid", "currency": "text"},
+    changing={"is_usable": "boolean"},
+    on_conflict="(account_id) DO UPDATE SET is_usable = excluded.is_usable",
+)
+_REFUSED_LINES = Table(
+    "refused_lines",
+    key={"batch_id": "uuid", "line_number": "integer"},
+    fixed={"reason": "text", "field": "text", "detail": "text"},
+)
+_BATCHES = Table(
+    "batches",
+    key={"batch_id": "uuid"},
+    fixed={"client_id": "text", "opened_at": "timestamptz"},
+    changing={"line_count": "integer", "completed_at": "timestamptz"},
+)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Payment).decode
@@ -37,14 +70,14 @@ def load_payments(tx: Connection, messages: Sequence[Message], *, policy: Policy
     )
 
 
-def save_payments(tx: Connection, payments: Payments) -> None:
-    """Write back in bulk what changed."""
-    _insert_payments(tx, payments.payments.inserted)
-    _update_payments(tx, payments.payments.updated)
-    _save_accounts(tx, [*payments.accounts.inserted, *payments.accounts.updated])
-    _insert_refused_lines(tx, payments.refused_lines)
-    _insert_batches(tx, payments.batches.inserted)
-    _update_batches(tx, payments.batches.updated)
+def save_payments(writes: Writes, payments: Payments) -> None:
+    """Say what is to be written of what changed."""
+    accounts = [*payments.accounts.inserted, *payments.accounts.updated]
+    writes.save(_PAYMENTS, payments.payments, _payment_row)
+    # In the order of their ids, for others may be adding the same.
+    writes.insert(_KNOWN_ACCOUNTS, sorted(map(_known_account_row, accounts)))
+    writes.insert(_REFUSED_LINES, map(msgspec.structs.astuple, payments.refused_lines))
+    writes.save(_BATCHES, payments.batches, msgspec.structs.astuple)
 
 
 def find_due_payments(tx: Connection, now: datetime, at_most: int) -> list[Message]:
@@ -72,7 +105,7 @@ def _lock_payments(tx: Connection, payment_ids: set[str]) -> dict[str, Payment]:
         tx,
         """SELECT payment_id, body FROM payments WHERE payment_id = ANY(%b::uuid[])
             ORDER BY payment_id FOR NO KEY UPDATE""",
-        (list(payment_ids),),
+        (array("uuid", payment_ids),),
     )
     return {payment_id: _decode(body) for payment_id, body in rows}
 
@@ -84,7 +117,7 @@ def _find_accounts(tx: Connection, account_ids: set[str], *, lock: str = "") -> 
         tx,
         f"""SELECT account_id, customer_id, currency, is_usable FROM known_accounts
              WHERE account_id = ANY(%b::uuid[]) ORDER BY account_id {lock}""",
-        (list(account_ids),),
+        (array("uuid", account_ids),),
     )
     return {
         account_id: KnownAccount(account_id=account_id, customer_id=customer_id, currency=currency, is_usable=is_usable)
@@ -99,7 +132,7 @@ def _lock_batches(tx: Connection, batch_ids: set[str]) -> dict[str, Batch]:
         tx,
         """SELECT batch_id, client_id, opened_at, line_count, completed_at FROM batches
             WHERE batch_id = ANY(%b::uuid[]) ORDER BY batch_id FOR NO KEY UPDATE""",
-        (list(batch_ids),),
+        (array("uuid", batch_ids),),
     )
     return {
         batch_id: Batch(
@@ -113,90 +146,20 @@ def _lock_batches(tx: Connection, batch_ids: set[str]) -> dict[str, Batch]:
     }
 
 
-def _insert_payments(tx: Connection, payments: Sequence[Payment]) -> None:
-    if payments:
-        copy(
-            tx,
-            """COPY payments (payment_id, client_id, batch_id, state, debtor_account_id, amount_minor, currency,
-                              initiated_at, check_at, body) FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "text", "uuid", "text", "uuid", "int8", "text", "timestamptz", "timestamptz", "text"),
-            map(_payment_row, payments),
-        )
-
-
 def _payment_row(payment: Payment) -> tuple[Any, ...]:
     return (
         payment.payment_id,
         payment.order.client_id,
         payment.batch_id,
-        payment.state.value,
         payment.order.debtor_account_id,
         payment.order.amount_minor,
         payment.order.currency,
         payment.initiated_at,
+        payment.state.value,
         payment.check_at,
         _encode(payment).decode(),
     )
 
 
-def _update_payments(tx: Connection, payments: Sequence[Payment]) -> None:
-    if payments:
-        execute(
-            tx,
-            """UPDATE payments p SET state = v.state, check_at = v.check_at, body = v.body
-                 FROM unnest(%b::uuid[], %b::text[], %b::timestamptz[], %b::text[])
-                      AS v (payment_id, state, check_at, body)
-                WHERE p.payment_id = v.payment_id""",
-            (
-                [p.payment_id for p in payments],
-                [p.state.value for p in payments],
-                [p.check_at for p in payments],
-                [_encode(p).decode() for p in payments],
-            ),
-        )
-
-
-def _save_accounts(tx: Connection, accounts: Sequence[KnownAccount]) -> None:
-    if accounts:
-        accounts = sorted(accounts, key=lambda account: account.account_id)
-        execute(
-            tx,
-            """INSERT INTO known_accounts (account_id, customer_id, currency, is_usable)
-               SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::boolean[])
-               ON CONFLICT (account_id) DO UPDATE SET is_usable = excluded.is_usable""",
-            (
-                [a.account_id for a in accounts],
-                [a.customer_id for a in accounts],
-                [a.currency for a in accounts],
-                [a.is_usable for a in accounts],
-            ),
-        )
-
-
-def _insert_refused_lines(tx: Connection, lines: Iterable[RefusedLine]) -> None:
-    if rows := [msgspec.structs.astuple(line) for line in lines]:
-        copy(
-            tx,
-            "COPY refused_lines (batch_id, line_number, reason, field, detail) FROM STDIN (FORMAT BINARY)",
-            ("uuid", "int4", "text", "text", "text"),
-            rows,
-        )
-
-
-def _insert_batches(tx: Connection, batches: Sequence[Batch]) -> None:
-    if batches:
-        copy(
-            tx,
-            "COPY batches (batch_id, client_id, opened_at, line_count, completed_at) FROM STDIN (FORMAT BINARY)",
-            ("uuid", "text", "timestamptz", "int4", "timestamptz"),
-            map(msgspec.structs.astuple, batches),
-        )
-
-
-def _update_batches(tx: Connection, batches: Sequence[Batch]) -> None:
-    for batch in batches:
-        execute(
-            tx,
-            "UPDATE batches SET line_count = %s, completed_at = %s WHERE batch_id = %s",
-            (batch.line_count, batch.completed_at, batch.batch_id),
-        )
+def _known_account_row(account: KnownAccount) -> tuple[Any, ...]:
+    return account.account_id, account.customer_id, account.currency, account.is_usable

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from libs.common import database
-from libs.common.database import copy, execute, fetch, transaction
+from libs.common.database import array, execute, fetch, transaction
 from libs.common.errors import is_poison
+from libs.common.writes import Table, writing
 from tests.parts import Parts
 
 
@@ -27,23 +28,27 @@ def engine(parts: Parts) -> Iterator[Engine]:
         engine.dispose()
 
 
-def copied(column: str, kind: str, value: object) -> Callable[[Connection], object]:
-    return lambda tx: copy(tx, f"COPY stored ({column}) FROM STDIN (FORMAT BINARY)", (kind,), [(value,)])
+def written(column: str, type_: str, value: object) -> Callable[[Connection], object]:
+    def write(tx: Connection) -> None:
+        with writing(tx) as writes:
+            writes.insert(Table("stored", key={column: type_}), [(value,)])
+
+    return write
 
 
 @pytest.mark.parametrize(
     "store",
     [
-        copied("words", "text", "a\x00b"),
-        copied("words", "text", "a\ud800b"),
-        copied("amount", "int8", 2**63),
-        copied("id", "uuid", "no such id"),
-        copied("id", "uuid", "0192"),
+        written("words", "text", "a\x00b"),
+        written("words", "text", "a\ud800b"),
+        written("amount", "bigint", 2**63),
+        written("id", "uuid", "no such id"),
+        written("id", "uuid", "0192"),
         lambda tx: fetch(tx, "SELECT %s", ("a\x00b",)),
         lambda tx: fetch(tx, "SELECT unnest(%s::text[])", (["a\x00b"],)),
-        lambda tx: fetch(tx, "SELECT unnest(%b::text[])", (["a\x00b"],)),
-        lambda tx: fetch(tx, "SELECT unnest(%b::bigint[])", ([2**63],)),
-        lambda tx: fetch(tx, "SELECT unnest(%b::uuid[])", (["no such id"],)),
+        lambda tx: fetch(tx, "SELECT unnest(%b::text[])", (array("text", ["a\x00b"]),)),
+        lambda tx: fetch(tx, "SELECT unnest(%b::bigint[])", (array("bigint", [2**63]),)),
+        lambda tx: fetch(tx, "SELECT unnest(%b::uuid[])", (array("uuid", ["no such id"]),)),
     ],
 )
 def test_a_value_that_cant_be_stored_is_poison_whoever_notices_first(

@@ -5,13 +5,13 @@ import random
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psycopg
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from libs.common import database, ids, kafka, migrations, outbox
 from libs.common import relay as relay_module
@@ -20,6 +20,7 @@ from libs.common.outbox import OutboxRow
 from libs.common.record import replace
 from libs.common.relay import Relay
 from libs.common.settings import Settings
+from libs.common.writes import writing
 from tests.parts import Parts
 from tests.waiting import wait_until
 
@@ -78,9 +79,14 @@ def row(key: str, value: str, topic: str = TOPIC) -> OutboxRow:
     return OutboxRow(topic=topic, key=key, value=value.encode(), headers={"ce_id": value})
 
 
+def append(tx: Connection, rows: Sequence[OutboxRow], *, shards: int) -> None:
+    with writing(tx) as writes:
+        outbox.append(writes, rows, shards=shards)
+
+
 def write(engine: Engine, *rows: OutboxRow) -> None:
     with database.transaction(engine) as tx:
-        outbox.write(tx, rows, shards=2)
+        append(tx, rows, shards=2)
         tx.commit()
 
 
@@ -138,7 +144,7 @@ def test_an_event_that_commits_late_is_published_though_later_ones_went_before(
     parts: Parts, engine: Engine, relay: Relay, topic: str
 ) -> None:
     with database.transaction(engine) as late:
-        outbox.write(late, [row("late", "1")], shards=2)
+        append(late, [row("late", "1")], shards=2)
         write(engine, row("early", "2"))
         for _ in range(5):
             probe_now(relay)
@@ -156,7 +162,7 @@ def test_the_lower_bound_follows_as_far_as_no_insert_is_under_way(engine: Engine
         relay.run_once()
     assert min(relay._bound.shards.values()) == 10
     with database.transaction(engine) as late:
-        outbox.write(late, [row("late", "11")], shards=2)
+        append(late, [row("late", "11")], shards=2)
         write(engine, *[row("a", str(n)) for n in range(10)])
         for _ in range(5):
             probe_now(relay)
@@ -213,7 +219,7 @@ def test_many_writers_lose_nothing_and_keep_the_order_of_each_key(
             # The lock stands for the one on the aggregate: taken first, held until the commit.
             with locks[key], database.transaction(engine) as tx:
                 counts[key] += 1
-                outbox.write(tx, [row(key, str(counts[key]))], shards=2)
+                append(tx, [row(key, str(counts[key]))], shards=2)
                 threading.Event().wait(chance.random() * 0.01)
                 tx.commit()
 
@@ -231,7 +237,7 @@ def test_many_writers_lose_nothing_and_keep_the_order_of_each_key(
 
 def test_a_rolled_back_event_is_never_published(parts: Parts, engine: Engine, relay: Relay, topic: str) -> None:
     with database.transaction(engine) as tx:
-        outbox.write(tx, [row("a", "never")], shards=2)
+        append(tx, [row("a", "never")], shards=2)
     write(engine, row("a", "1"))
     drain(relay)
     assert published(parts, topic) == [("a", "1")]

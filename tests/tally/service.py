@@ -4,20 +4,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 from sqlalchemy import Connection, Engine
 
 from libs.common.batch import Handlers, Refusal
-from libs.common.database import execute, fetch
+from libs.common.database import array, execute, fetch
 from libs.common.events import Event
 from libs.common.message import Command, Message
 from libs.common.record import Record
 from libs.common.service import Service
 from libs.common.settings import Settings
 from libs.common.state import Aggregates, Numbered, State
+from libs.common.writes import Table, Writes
 from tests.tally.events import REPORT, CounterIncremented, CounterReported
 
 UNLUCKY = 13
 """The increment that the decision can't stand, until someone mends it."""
+COUNTERS = Table("counters", key={"counter_id": "text"}, changing={"total": "bigint", "sequence": "bigint"})
 
 
 class Increment(Command):
@@ -55,7 +58,7 @@ def count(tally: Tally, body: CounterIncremented | Increment, at: datetime) -> S
 
 
 def load(tx: Connection, messages: Sequence[Message]) -> Tally:
-    ids = sorted({message.body.counter_id for message in messages if hasattr(message.body, "counter_id")})
+    ids = array("text", sorted({m.body.counter_id for m in messages if hasattr(m.body, "counter_id")}))
     execute(tx, "INSERT INTO counters SELECT unnest(%b::text[]), 0, 0 ON CONFLICT DO NOTHING", (ids,))
     rows = fetch(
         tx,
@@ -66,15 +69,8 @@ def load(tx: Connection, messages: Sequence[Message]) -> Tally:
     return Tally({id_: Counter(counter_id=id_, total=total, sequence=sequence) for id_, total, sequence in rows})
 
 
-def save(tx: Connection, tally: Tally) -> None:
-    changed = tally.counters.updated
-    execute(
-        tx,
-        """UPDATE counters c SET total = v.total, sequence = v.sequence
-             FROM unnest(%b::text[], %b::bigint[], %b::bigint[]) AS v (counter_id, total, sequence)
-            WHERE c.counter_id = v.counter_id""",
-        ([c.counter_id for c in changed], [c.total for c in changed], [c.sequence for c in changed]),
-    )
+def save(writes: Writes, tally: Tally) -> None:
+    writes.save(COUNTERS, tally.counters, msgspec.structs.astuple)
 
 
 def make_slow(engine: Engine, *, rows_max: int) -> None:

@@ -1,13 +1,54 @@
 """Cases, what was done with them, and property that was blocked: locked, loaded, written in bulk."""
 
-from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import copy, execute, fetch
+from libs.common.database import array, fetch
+from libs.common.writes import Table
 from services.compliance.domain.case import Act, Case
 from services.compliance.domain.work import BlockedProperty
+
+CASES = Table(
+    "cases",
+    key={"case_id": "uuid"},
+    fixed={"payment_id": "uuid", "customer_id": "uuid"},
+    changing={
+        "status": "text",
+        "matcher_version": "integer",
+        "catalogue_version": "bigint",
+        "opened_at": "timestamptz",
+        "decide_by": "timestamptz",
+        "ended_at": "timestamptz",
+        "body": "text",
+    },
+)
+ACTS = Table(
+    "case_acts",
+    key={"case_id": "uuid", "number": "integer"},
+    fixed={
+        "kind": "text",
+        "actor": "text",
+        "acted_at": "timestamptz",
+        "decision": "text",
+        "note": "text",
+        "taken_from": "text",
+    },
+)
+BLOCKED_PROPERTY = Table(
+    "blocked_property",
+    key={"payment_id": "uuid"},
+    fixed={
+        "debtor_account_id": "uuid",
+        "amount_minor": "bigint",
+        "currency": "text",
+        "transfer_id": "uuid",
+        "blocked_at": "timestamptz",
+        "report_due_on": "date",
+    },
+    on_conflict="DO NOTHING",
+)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Case).decode
@@ -18,8 +59,8 @@ def lock_cases(tx: Connection, case_ids: set[str]) -> dict[str, Case]:
         return {}
     rows = fetch(
         tx,
-        "SELECT case_id, body FROM cases WHERE case_id = ANY(%s) ORDER BY case_id FOR NO KEY UPDATE",
-        (list(case_ids),),
+        "SELECT case_id, body FROM cases WHERE case_id = ANY(%b::uuid[]) ORDER BY case_id FOR NO KEY UPDATE",
+        (array("uuid", case_ids),),
     )
     return {case_id: _decode(body) for case_id, body in rows}
 
@@ -29,7 +70,9 @@ def find_customers(tx: Connection, case_ids: set[str]) -> set[str]:
     if not case_ids:
         return set()
     rows = fetch(
-        tx, "SELECT customer_id FROM cases WHERE case_id = ANY(%s) AND customer_id IS NOT NULL", (list(case_ids),)
+        tx,
+        "SELECT customer_id FROM cases WHERE case_id = ANY(%b::uuid[]) AND customer_id IS NOT NULL",
+        (array("uuid", case_ids),),
     )
     return {customer_id for (customer_id,) in rows}
 
@@ -51,101 +94,44 @@ def find_outdated_payments(tx: Connection, versions: tuple[int, int], at_most: i
     return [payment_id for (payment_id,) in rows]
 
 
-def save_cases(tx: Connection, *, inserted: Sequence[Case], updated: Sequence[Case]) -> None:
-    _insert_cases(tx, inserted)
-    _update_cases(tx, updated)
+def case_row(case: Case) -> tuple[Any, ...]:
+    """A row of CASES."""
+    return (
+        case.case_id,
+        case.payment_id,
+        case.customer_id,
+        case.status.value,
+        case.matcher_version,
+        case.catalogue_version,
+        case.opened_at,
+        case.decide_by,
+        case.ended_at,
+        _encode(case).decode(),
+    )
 
 
-def _insert_cases(tx: Connection, cases: Sequence[Case]) -> None:
-    if cases:
-        copy(
-            tx,
-            """COPY cases (case_id, payment_id, customer_id, status, matcher_version, catalogue_version, opened_at,
-                           decide_by, ended_at, body)
-               FROM STDIN (FORMAT BINARY)""",
-            (
-                "uuid",
-                "uuid",
-                "uuid",
-                "text",
-                "int4",
-                "int8",
-                "timestamptz",
-                "timestamptz",
-                "timestamptz",
-                "text",
-            ),
-            (
-                (
-                    c.case_id,
-                    c.payment_id,
-                    c.customer_id,
-                    c.status.value,
-                    c.matcher_version,
-                    c.catalogue_version,
-                    c.opened_at,
-                    c.decide_by,
-                    c.ended_at,
-                    _encode(c).decode(),
-                )
-                for c in cases
-            ),
-        )
+def act_row(act: Act) -> tuple[Any, ...]:
+    """A row of ACTS."""
+    return (
+        act.case_id,
+        act.number,
+        act.kind.value,
+        act.actor,
+        act.acted_at,
+        act.decision and act.decision.value,
+        act.note,
+        act.taken_from,
+    )
 
 
-def _update_cases(tx: Connection, cases: Sequence[Case]) -> None:
-    if cases:
-        execute(
-            tx,
-            """UPDATE cases c SET status = v.status, matcher_version = v.matcher_version,
-                      catalogue_version = v.catalogue_version, opened_at = v.opened_at, decide_by = v.decide_by,
-                      ended_at = v.ended_at, body = v.body
-                 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],
-                             %s::timestamptz[], %s::text[])
-                      AS v (case_id, status, matcher_version, catalogue_version, opened_at, decide_by, ended_at, body)
-                WHERE c.case_id = v.case_id""",
-            (
-                [c.case_id for c in cases],
-                [c.status.value for c in cases],
-                [c.matcher_version for c in cases],
-                [c.catalogue_version for c in cases],
-                [c.opened_at for c in cases],
-                [c.decide_by for c in cases],
-                [c.ended_at for c in cases],
-                [_encode(c).decode() for c in cases],
-            ),
-        )
-
-
-def save_acts(tx: Connection, acts: Iterable[Act]) -> None:
-    if rows := [
-        (
-            act.case_id,
-            act.number,
-            act.kind.value,
-            act.actor,
-            act.acted_at,
-            act.decision and act.decision.value,
-            act.note,
-            act.taken_from,
-        )
-        for act in acts
-    ]:
-        copy(
-            tx,
-            """COPY case_acts (case_id, number, kind, actor, acted_at, decision, note, taken_from)
-               FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "int4", "text", "text", "timestamptz", "text", "text", "text"),
-            rows,
-        )
-
-
-def save_blocked_property(tx: Connection, blocked: Iterable[BlockedProperty]) -> None:
-    for found in sorted(blocked, key=lambda property_: property_.payment_id):
-        execute(
-            tx,
-            """INSERT INTO blocked_property (payment_id, debtor_account_id, amount_minor, currency, transfer_id,
-                                             blocked_at, report_due_on)
-               VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
-            msgspec.structs.astuple(found),
-        )
+def blocked_property_row(found: BlockedProperty) -> tuple[Any, ...]:
+    """A row of BLOCKED_PROPERTY."""
+    return (
+        found.payment_id,
+        found.debtor_account_id,
+        found.amount_minor,
+        found.currency,
+        found.transfer_id,
+        found.blocked_at,
+        found.report_due_on.isoformat(),
+    )

@@ -1,12 +1,19 @@
 """Customers as compliance knows them: locked, loaded, written back in bulk."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import copy, execute, fetch
+from libs.common.database import array, fetch
+from libs.common.writes import Table
 from services.compliance.domain.work import Customer
+
+CUSTOMERS = Table(
+    "customers",
+    key={"customer_id": "uuid"},
+    changing={"status": "text", "matcher_version": "integer", "catalogue_version": "bigint", "body": "text"},
+)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Customer).decode
@@ -17,8 +24,9 @@ def lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Customer
         return {}
     rows = fetch(
         tx,
-        "SELECT customer_id, body FROM customers WHERE customer_id = ANY(%s) ORDER BY customer_id FOR NO KEY UPDATE",
-        (list(customer_ids),),
+        """SELECT customer_id, body FROM customers WHERE customer_id = ANY(%b::uuid[])
+            ORDER BY customer_id FOR NO KEY UPDATE""",
+        (array("uuid", customer_ids),),
     )
     return {customer_id: _decode(body) for customer_id, body in rows}
 
@@ -34,39 +42,12 @@ def find_outdated_customers(tx: Connection, versions: tuple[int, int], at_most: 
     return [customer_id for (customer_id,) in rows]
 
 
-def save_customers(tx: Connection, *, inserted: Sequence[Customer], updated: Sequence[Customer]) -> None:
-    _insert_customers(tx, inserted)
-    _update_customers(tx, updated)
-
-
-def _insert_customers(tx: Connection, customers: Sequence[Customer]) -> None:
-    if customers:
-        copy(
-            tx,
-            """COPY customers (customer_id, status, matcher_version, catalogue_version, body)
-               FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "text", "int4", "int8", "text"),
-            (
-                (c.customer_id, c.status.value, c.matcher_version, c.catalogue_version, _encode(c).decode())
-                for c in customers
-            ),
-        )
-
-
-def _update_customers(tx: Connection, customers: Sequence[Customer]) -> None:
-    if customers:
-        execute(
-            tx,
-            """UPDATE customers c SET status = v.status, matcher_version = v.matcher_version,
-                      catalogue_version = v.catalogue_version, body = v.body
-                 FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::bigint[], %s::text[])
-                      AS v (customer_id, status, matcher_version, catalogue_version, body)
-                WHERE c.customer_id = v.customer_id""",
-            (
-                [c.customer_id for c in customers],
-                [c.status.value for c in customers],
-                [c.matcher_version for c in customers],
-                [c.catalogue_version for c in customers],
-                [_encode(c).decode() for c in customers],
-            ),
-        )
+def customer_row(customer: Customer) -> tuple[Any, ...]:
+    """A row of CUSTOMERS."""
+    return (
+        customer.customer_id,
+        customer.status.value,
+        customer.matcher_version,
+        customer.catalogue_version,
+        _encode(customer).decode(),
+    )

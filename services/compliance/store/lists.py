@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import copy, execute, fetch
+from libs.common.database import execute, fetch
 from libs.common.record import Record
+from libs.common.writes import Table, writing
 from services.compliance.lists.listed import ListedParty
 from services.compliance.matching.index import SourcedParty
 
 KEPT_VERSIONS = 10
 """Of each list. Decisions carry copies of the entries they rest on, so older ones may go."""
+
+_LISTED = Table("listed_parties", key={"import_id": "bigint", "entity_id": "text"}, fixed={"body": "text"})
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ListedParty).decode
@@ -133,12 +136,8 @@ def retire(tx: Connection, list_name: str) -> bool:
 
 
 def _insert_parties(tx: Connection, import_id: int, parties: Sequence[ListedParty]) -> None:
-    copy(
-        tx,
-        "COPY listed_parties (import_id, entity_id, body) FROM STDIN (FORMAT BINARY)",
-        ("int8", "text", "text"),
-        ((import_id, party.entity_id, _encode(party).decode()) for party in parties),
-    )
+    with writing(tx) as writes:
+        writes.insert(_LISTED, ((import_id, party.entity_id, _encode(party).decode()) for party in parties))
 
 
 def _renew_catalogue(tx: Connection) -> None:

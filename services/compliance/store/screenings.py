@@ -6,9 +6,24 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import copy, execute, fetch
+from libs.common.database import array, fetch
+from libs.common.writes import Table
 from schemas.compliance.events import ScreeningOutcome
 from services.compliance.domain.work import ScreenedRole, Screening
+
+SCREENINGS = Table(
+    "screenings",
+    key={"payment_id": "uuid"},
+    fixed={"debtor_account_id": "uuid"},
+    # What was answered stays until lists change while people decide; how often it was told changes.
+    changing={
+        "outcome": "text",
+        "roles": "text",
+        "lists_version": "text",
+        "screened_at": "timestamptz",
+        "sequence": "integer",
+    },
+)
 
 _encode = msgspec.json.Encoder().encode
 _decode_roles = msgspec.json.Decoder(tuple[ScreenedRole, ...]).decode
@@ -19,9 +34,9 @@ def lock_screenings(tx: Connection, payment_ids: set[str]) -> dict[str, Screenin
         return {}
     rows = fetch(
         tx,
-        """SELECT payment_id, debtor_account_id, outcome, roles, lists_version, screened_at, sequence
-             FROM screenings WHERE payment_id = ANY(%s) ORDER BY payment_id FOR NO KEY UPDATE""",
-        (list(payment_ids),),
+        f"""SELECT {SCREENINGS.select} FROM screenings WHERE payment_id = ANY(%b::uuid[])
+             ORDER BY payment_id FOR NO KEY UPDATE""",
+        (array("uuid", payment_ids),),
     )
     return {row[0]: screening_of(row) for row in rows}
 
@@ -44,49 +59,14 @@ def roles_of(stored: str | None) -> tuple[ScreenedRole, ...]:
     return _decode_roles(stored) if stored else ()
 
 
-def save_screenings(tx: Connection, *, inserted: Sequence[Screening], updated: Sequence[Screening]) -> None:
-    _insert_screenings(tx, inserted)
-    _update_screenings(tx, updated)
-
-
-def _insert_screenings(tx: Connection, screenings: Sequence[Screening]) -> None:
-    if screenings:
-        copy(
-            tx,
-            """COPY screenings (payment_id, debtor_account_id, outcome, roles, lists_version, screened_at, sequence)
-               FROM STDIN (FORMAT BINARY)""",
-            ("uuid", "uuid", "text", "text", "text", "timestamptz", "int4"),
-            (
-                (
-                    s.payment_id,
-                    s.debtor_account_id,
-                    s.outcome.value,
-                    _encode(s.roles).decode() if s.roles else None,
-                    s.lists_version,
-                    s.screened_at,
-                    s.sequence,
-                )
-                for s in screenings
-            ),
-        )
-
-
-def _update_screenings(tx: Connection, screenings: Sequence[Screening]) -> None:
-    """What was answered stays until lists change while people decide; how often it was told changes."""
-    if screenings:
-        execute(
-            tx,
-            """UPDATE screenings s SET outcome = v.outcome, roles = v.roles, lists_version = v.lists_version,
-                      screened_at = v.screened_at, sequence = v.sequence
-                 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
-                      AS v (payment_id, outcome, roles, lists_version, screened_at, sequence)
-                WHERE s.payment_id = v.payment_id""",
-            (
-                [s.payment_id for s in screenings],
-                [s.outcome.value for s in screenings],
-                [_encode(s.roles).decode() if s.roles else None for s in screenings],
-                [s.lists_version for s in screenings],
-                [s.screened_at for s in screenings],
-                [s.sequence for s in screenings],
-            ),
-        )
+def screening_row(screening: Screening) -> tuple[Any, ...]:
+    """A row of SCREENINGS."""
+    return (
+        screening.payment_id,
+        screening.debtor_account_id,
+        screening.outcome.value,
+        _encode(screening.roles).decode() if screening.roles else None,
+        screening.lists_version,
+        screening.screened_at,
+        screening.sequence,
+    )

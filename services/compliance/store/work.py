@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from libs.common import ids
 from libs.common.message import Message, Trace
+from libs.common.writes import Writes
 from schemas.accounts.events import CustomerRegistered
 from schemas.payments.events import (
     Answer,
@@ -62,16 +63,17 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
     )
 
 
-def save_work(tx: Connection, work: Work) -> None:
-    """Write back in bulk what changed."""
-    customers.save_customers(tx, inserted=work.customers.inserted, updated=work.customers.updated)
-    screenings.save_screenings(tx, inserted=work.screenings.inserted, updated=work.screenings.updated)
-    cases.save_cases(tx, inserted=work.cases.inserted, updated=work.cases.updated)
-    cases.save_acts(tx, work.acts)
-    cases.save_blocked_property(tx, work.blocked)
-    parties.save_screened(tx, work.parties.screened)
+def save_work(writes: Writes, work: Work) -> None:
+    """Say what is to be written of what changed."""
+    writes.save(customers.CUSTOMERS, work.customers, customers.customer_row)
+    writes.save(screenings.SCREENINGS, work.screenings, screenings.screening_row)
+    writes.save(cases.CASES, work.cases, cases.case_row)
+    writes.insert(cases.ACTS, map(cases.act_row, work.acts))
+    # In the order of their keys, for others may be adding the same.
+    writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
+    writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
     if work.forgets_before is not None:
-        parties.forget_expired(tx, work.forgets_before)
+        parties.forget_expired(writes, work.forgets_before)
 
 
 def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:

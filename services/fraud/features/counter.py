@@ -26,6 +26,7 @@ from libs.common.message import Message, Source
 from libs.common.outbox import OutboxRow
 from libs.common.service import Runtime
 from libs.common.text import printable
+from libs.common.writes import writing
 from schemas.fraud.events import CreditorRiskUpdated, PaymentLabelled
 from services.fraud import store
 from services.fraud.domain import creditor_risk
@@ -158,8 +159,9 @@ class LabelCounter:
             key=printable((source.key or b"").decode(errors="replace")),
             source=source,
         )
-        rows = dead_letters.bury(tx, "fraud", [Decided(message=message, outcome=Outcome.DEAD, error=error)])
-        outbox.write(tx, rows, shards=self._shards)
+        with writing(tx) as writes:
+            rows = dead_letters.bury(writes, "fraud", [Decided(message=message, outcome=Outcome.DEAD, error=error)])
+            outbox.append(writes, rows, shards=self._shards)
 
 
 def _sequence(headers: dict[str, str]) -> int:

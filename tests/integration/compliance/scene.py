@@ -4,16 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from confluent_kafka import Producer
-
-from libs.common import ids, inbox, tracing
-from libs.common.batch import Decided
-from libs.common.codec import Codec
+from libs.common import ids
 from libs.common.database import fetch, transaction
-from libs.common.events import Event
-from libs.common.inbox import Outcome
-from libs.common.message import Message
-from libs.common.outbox import OutboxRow
 from libs.common.service import Runtime
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.payments.events import (
@@ -102,49 +94,6 @@ def registered(name: str, *, birth_date: str | None = None, customer_id: str | N
 
 def case_of(event: PaymentInitiated) -> str:
     return payment_case_id(event.payment_id)
-
-
-class Inbox:
-    """Takes each message once, as the consumer does, without any offsets to move."""
-
-    def claim(self, tx: Any, messages: Sequence[Message]) -> list[Message]:
-        fresh = inbox.claim(tx, "compliance", [message.message_id for message in messages], [])
-        return [message for message in messages if message.message_id in fresh]
-
-    def record(self, tx: Any, state: Any, decided: Sequence[Decided]) -> Sequence[OutboxRow]:
-        for result in decided:
-            if result.outcome is not Outcome.APPLIED:
-                raise AssertionError("a message could not be applied") from result.error
-        return ()
-
-
-def decide(runtime: Runtime, *bodies: Any) -> list[Decided]:
-    """Have bodies decided in one batch, as if they had come from their topics."""
-    messages = [
-        Message(message_id=ids.new(), body=body, received_at=datetime.now(UTC), trace=tracing.begin())
-        for body in bodies
-    ]
-    return runtime.unit.run(messages, Inbox())
-
-
-class Announcer:
-    """Publishes events as other services do."""
-
-    def __init__(self, runtime: Runtime, *kinds: type[Event]) -> None:
-        for kind in kinds:
-            runtime.registry.register(kind.contract)
-        self._codec = Codec(runtime.registry, kinds)
-        self._producer = Producer({"bootstrap.servers": runtime.settings.kafka_bootstrap, "linger.ms": 5,
-                                   "partitioner": "murmur2_random"})  # fmt: skip
-
-    def announce(self, *events: Event) -> None:
-        for event in events:
-            contract = event.contract
-            headers: Any = {"ce_id": ids.new(), "ce_source": f"/weir/{contract.topic.service}"}
-            self._producer.produce(
-                contract.topic.name, self._codec.encode(event), contract.key_of(event), headers=list(headers.items())
-            )
-        self._producer.flush(10)
 
 
 def rows(runtime: Runtime, query: str, *values: Any) -> list[Any]:

@@ -18,19 +18,8 @@ from schemas.payments.events import PaymentBlocked, PaymentInitiated, PaymentSus
 from services.compliance import queries
 from services.compliance.desk.sessions import FAILURES_OF_USER_MAX
 from services.compliance.queries import Queue
-from tests.integration.compliance.scene import (
-    ALIKE,
-    LISTED,
-    NOW,
-    PASSWORD,
-    Announcer,
-    case_of,
-    decide,
-    initiated,
-    order,
-    rows,
-    suspended,
-)
+from tests.deciding import Announcer, decide
+from tests.integration.compliance.scene import ALIKE, LISTED, NOW, PASSWORD, case_of, initiated, order, rows, suspended
 from tests.serving import running, told
 from tests.waiting import wait_until
 

@@ -15,13 +15,13 @@ from libs.common.service import Runtime
 from schemas.payments.events import Finding, InternalReason, PaymentBlocked, PaymentEvidence, PaymentInitiated
 from services.compliance.domain.cases import payment_case_id
 from tests.browser import find
+from tests.deciding import decide
 from tests.integration.compliance.scene import (
     ALIKE,
     LISTED,
     NOW,
     PASSWORD,
     case_of,
-    decide,
     initiated,
     order,
     registered,

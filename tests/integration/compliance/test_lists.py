@@ -11,12 +11,14 @@ from typer.testing import CliRunner, Result
 from libs.common.database import fetch
 from libs.common.record import replace
 from libs.common.service import Runtime
+from libs.common.writes import writing
 from schemas.compliance.events import CaseOpened, ComplianceScreened, CustomerRestricted, CustomerVerified
 from services.compliance import commands, queries
 from services.compliance.__main__ import SERVICE
 from services.compliance.matching.screening import MATCHER_VERSION
 from services.compliance.store import customers, lists
-from tests.integration.compliance.scene import ALIKE, case_of, decide, initiated, order, registered, rows, suspended
+from tests.deciding import decide
+from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, registered, rows, suspended
 from tests.serving import told
 
 Run = Callable[..., Result]
@@ -192,7 +194,8 @@ def test_when_the_matcher_changes_every_customer_is_looked_at_again(compliance: 
     def age(tx: Connection) -> None:
         found = customers.lock_customers(tx, {ann.customer_id, alike.customer_id})
         older = [replace(customer, matcher_version=MATCHER_VERSION - 1) for customer in found.values()]
-        customers.save_customers(tx, inserted=[], updated=older)
+        with writing(tx) as writes:
+            writes.update(customers.CUSTOMERS, map(customers.customer_row, older))
 
     compliance.unit.administer(age)
     assert compliance.sweep.run_once() == 2

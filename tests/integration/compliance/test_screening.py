@@ -20,7 +20,8 @@ from services.compliance.domain import parties
 from services.compliance.matching.index import NameIndex
 from services.compliance.matching.screening import Subject, Verdict, screen
 from services.compliance.settings import ComplianceSettings
-from tests.integration.compliance.scene import ALIKE, LISTED, NOW, Announcer, decide, initiated, order, registered, rows
+from tests.deciding import Announcer, decide
+from tests.integration.compliance.scene import ALIKE, LISTED, NOW, initiated, order, registered, rows
 from tests.serving import running, told
 from tests.waiting import wait_until
 

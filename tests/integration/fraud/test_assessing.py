@@ -11,7 +11,8 @@ from schemas.fraud.events import FraudOutcome
 from schemas.payments.events import Answer, PaymentInitiated
 from services.fraud.domain import history
 from services.fraud.domain.history import History
-from tests.integration.fraud.scene import T0, Announcer, Inbox, decide, initiated, message, order, overdue, rows
+from tests.deciding import Announcer, decide
+from tests.integration.fraud.scene import T0, initiated, order, overdue, rows
 from tests.serving import running
 from tests.waiting import wait_until
 
@@ -126,7 +127,7 @@ def test_two_workers_on_the_same_entities_neither_deadlock_nor_lose_an_update(fr
     def work(part: list[PaymentInitiated]) -> None:
         try:
             for start in range(0, len(part), 20):
-                fraud.unit.run([message(event) for event in part[start : start + 20]], Inbox())
+                decide(fraud, *part[start : start + 20])
         except BaseException as error:
             failures.append(error)
 

@@ -21,7 +21,8 @@ from services.fraud.__main__ import SERVICE
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.reconciliation import Reconciliation, reconcile
 from services.fraud.settings import FraudSettings
-from tests.integration.fraud.scene import T0, decide, initiated, order, rows
+from tests.deciding import decide
+from tests.integration.fraud.scene import T0, initiated, order, rows
 from tests.parts import Parts
 from tests.serving import running
 from tests.waiting import wait_until

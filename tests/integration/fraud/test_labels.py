@@ -12,7 +12,8 @@ from libs.common.clients import Scope
 from libs.common.service import Runtime
 from schemas.fraud.events import CreditorRiskUpdated
 from services.fraud.domain import label_days
-from tests.integration.fraud.scene import T0, decide, initiated, order, rows
+from tests.deciding import decide
+from tests.integration.fraud.scene import T0, initiated, order, rows
 from tests.serving import listening
 
 ANN, BOB = ids.new(), ids.new()
