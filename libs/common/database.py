@@ -49,6 +49,8 @@ def create(url: str, *, pool_size: int = 8, application_name: str = "weir") -> E
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
+        # The connection used last knows our statements, and its process is still in the caches.
+        pool_use_lifo=True,
         hide_parameters=True,
         connect_args={
             "application_name": application_name,
