@@ -40,6 +40,8 @@ PROBE_SECONDS = 1.0
 """How long a broker that was away may take to say that it is back."""
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 5.0
+REST_SECONDS_MAX = 0.1
+"""After a batch that was not full."""
 TELL_SECONDS = 5.0
 """Between two looks at how far we are and how much is left, for tools and for Prometheus."""
 SMALL_SECONDS = 300.0
@@ -158,13 +160,12 @@ class Consumer:
         """Take what is there, apply it, and return how many records that was."""
         self._reclaim()
         if (early := self._next_batch_at - time.monotonic()) > 0:
-            # Batch after batch of a record or two would keep every core busy with beginning and ending them.
             self._stop.wait(early)
         records = self._poll()
         if records:
-            is_full = len(records) >= self._batch_size_max
-            self._next_batch_at = 0.0 if is_full else time.monotonic() + self._pace_seconds
+            began_at = time.monotonic()
             self._patiently(lambda: self._apply_in_parts(self._take_all(records)))
+            self._next_batch_at = self._rest_until(began_at) if len(records) < self._batch_size_max else 0.0
             self._newest.update((str(record.topic()), record.timestamp()[1] / 1000) for record in records)
         if time.monotonic() >= self._told_at + TELL_SECONDS:
             self._told_at = time.monotonic()
@@ -174,6 +175,15 @@ class Consumer:
         if self._is_broker_away:
             self._is_broker_away = not records and not self._broker_answers()
         return len(records)
+
+    def _rest_until(self, began_at: float) -> float:
+        """When the next batch may begin: when this one's time has passed once more, and the pace in any case.
+
+        Batch after batch of a record or two would keep every core busy with beginning and ending them. Where the
+        cores are busy anyway batches take longer, and resting for longer makes them fewer and larger.
+        """
+        took = time.monotonic() - began_at
+        return began_at + max(self._pace_seconds, took + min(took, REST_SECONDS_MAX))
 
     # Reading
 

@@ -49,7 +49,8 @@ class Settings(BaseSettings):
     consumer_session_timeout_ms: int = 6_000
     consumer_pace_seconds: float = Field(
         0.02,
-        description="between the beginnings of two batches, unless the first was full; an idle worker begins at once",
+        description="at least, between the beginnings of two batches, unless the first was full; an idle worker begins"
+        " at once",
     )
 
     outbox_shards: int = Field(4, description="fixed for an installation's life: a key's shard is hash mod this")

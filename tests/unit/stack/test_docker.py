@@ -66,6 +66,11 @@ def test_kafka_has_the_same_settings(settings: StackSettings) -> None:
     }
 
 
+def test_services_are_told_the_same() -> None:
+    for service in SERVICES:
+        assert COMPOSED[service]["environment"]["WEIR_PARTITIONS"] == services.PARTITIONS
+
+
 def test_both_ways_start_the_same_services(settings: StackSettings) -> None:
     native = {program.name for program in Native(settings, Supervisor(settings), {}).programs()}
     migrations = {f"{service}-migrate" for service in SERVICES}
