@@ -43,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Figures]] = {
     "journeys": lambda bench: bench.suite.by_files(),
     "single_posts": lambda bench: bench.suite.by_single_posts(),
     "at_100_per_second": lambda bench: bench.suite.at_100_per_second(),
+    "at_100_single_posts_per_second": lambda bench: bench.suite.at_100_single_posts_per_second(),
 }
 """In this order, for those that need the parts alone should have the machine to themselves."""
 

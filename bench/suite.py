@@ -25,6 +25,7 @@ from demo.client import WeirClient, register_client
 from demo.nothing_lost import ENDS
 from demo.story import Party
 from libs.common import envelope, ids
+from libs.common.record import Record
 from schemas.payments.events import PaymentSettled
 from stack.stack import Stack
 
@@ -32,6 +33,7 @@ TOPIC = PaymentSettled.contract.topic.name
 PAYERS = 1_000
 PAYEES = 100
 FILE_LINES = 250
+SMALL_FILE_LINES = 10
 IN_FLIGHT_MAX = 1_000
 JOURNEYS = 10_000
 SINGLE_POSTS = 4_000
@@ -44,6 +46,15 @@ DAYS = 28
 BETWEEN_ORDERS = timedelta(seconds=30)
 """In the time of the events: each of the payers then pays every eight hours or so."""
 CURRENCY = "EUR"
+
+
+class _Post(Record):
+    path: str
+    content_type: str
+
+
+_SINGLE = _Post(path="/v1/payments", content_type="application/json")
+_FILE = _Post(path="/v1/payment-batches", content_type="application/x-ndjson")
 
 
 class Suite:
@@ -85,7 +96,7 @@ class Suite:
         """An order a request, over 48 connections at once."""
         bodies = [self._line() for _ in range(SINGLE_POSTS)]
         with self._watching() as ends, _measured() as measured:
-            asyncio.run(self._post_all(bodies, _at_once(len(bodies))))
+            asyncio.run(self._post_all(_SINGLE, bodies, _at_once(len(bodies))))
             ends.wait_for(lambda: len(ends.at) >= SINGLE_POSTS)
         return {
             "journeys_per_second_single_posts": SINGLE_POSTS / measured.seconds,
@@ -93,17 +104,36 @@ class Suite:
         }
 
     def at_100_per_second(self) -> Figures:
-        """An order each 10 ms, whatever becomes of the others: from when it was due to its end's being read."""
-        bodies = [self._line() for _ in range(RATE_PER_SECOND * RATE_SECONDS)]
-        began = time.monotonic() + 0.5
-        due = [began + n / RATE_PER_SECOND for n in range(len(bodies))]
-        with self._watching() as ends:
-            payment_ids = asyncio.run(self._post_all(bodies, due))
-            ends.wait_for(lambda: len(ends.at) >= len(bodies))
-            waits = sorted(ends.at[id_] - at for id_, at in zip(payment_ids, due, strict=True))
+        """A file of ten orders each 100 ms, whatever becomes of others: from when it was due to an end's being read."""
+        files = [
+            b"\n".join(self._line() for _ in range(SMALL_FILE_LINES))
+            for _ in range(RATE_PER_SECOND * RATE_SECONDS // SMALL_FILE_LINES)
+        ]
+        due = _at_intervals(len(files), SMALL_FILE_LINES / RATE_PER_SECOND)
+        with self._watching() as ends, _measured() as measured:
+            answers = asyncio.run(self._post_all(_FILE, files, due))
+            ends.wait_for(lambda: len(ends.at) >= len(files) * SMALL_FILE_LINES)
+        due_by_batch = {answer["batch_id"]: at for answer, at in zip(answers, due, strict=True)}
+        query = "SELECT payment_id::text, batch_id::text FROM payments WHERE batch_id = ANY(%b::uuid[])"
+        batches = dict(self._rows(query, (list(due_by_batch),)))
+        waits = sorted(ends.at[id_] - due_by_batch[batch_id] for id_, batch_id in batches.items())
         return {
             "journey_p50_ms_at_100_per_second": percentile(waits, 50) * 1000,
             "journey_p99_ms_at_100_per_second": percentile(waits, 99) * 1000,
+            "at_100_per_second_load_generator_cpu_share": measured.cpu_share,
+        }
+
+    def at_100_single_posts_per_second(self) -> Figures:
+        """An order each 10 ms, whatever becomes of the others: from when it was due to its end's being read."""
+        bodies = [self._line() for _ in range(RATE_PER_SECOND * RATE_SECONDS)]
+        due = _at_intervals(len(bodies), 1 / RATE_PER_SECOND)
+        with self._watching() as ends:
+            answers = asyncio.run(self._post_all(_SINGLE, bodies, due))
+            ends.wait_for(lambda: len(ends.at) >= len(bodies))
+            waits = sorted(ends.at[answer["payment_id"]] - at for answer, at in zip(answers, due, strict=True))
+        return {
+            "journey_p50_ms_at_100_single_posts_per_second": percentile(waits, 50) * 1000,
+            "journey_p99_ms_at_100_single_posts_per_second": percentile(waits, 99) * 1000,
         }
 
     # Ordering
@@ -133,9 +163,9 @@ class Suite:
 
     def _send_file(self, body: bytes) -> str:
         response = httpx.post(
-            f"{self._payments_url}/v1/payment-batches",
+            f"{self._payments_url}{_FILE.path}",
             content=body,
-            headers={**self._headers(), "Content-Type": "application/x-ndjson"},
+            headers={**self._headers(), "Content-Type": _FILE.content_type},
             timeout=60,
         )
         response.raise_for_status()
@@ -143,24 +173,23 @@ class Suite:
         assert not answer["refusals"], answer["refusals"][:3]
         return str(answer["batch_id"])
 
-    async def _post_all(self, bodies: Sequence[bytes], due: Sequence[float]) -> list[str]:
-        """Order each when it is due, or as soon after as a connection is free. Their payments' ids, in order."""
-        payment_ids = [""] * len(bodies)
+    async def _post_all(self, kind: "_Post", bodies: Sequence[bytes], due: Sequence[float]) -> list[dict[str, Any]]:
+        """Order each when it is due, or as soon after as a connection is free. The answers, in order."""
+        answers: list[dict[str, Any]] = [{}] * len(bodies)
         waiting = iter(enumerate(zip(bodies, due, strict=True)))
 
         async def work(http: aiohttp.ClientSession) -> None:
             for n, (body, at) in waiting:
                 if (early := at - time.monotonic()) > 0:
                     await asyncio.sleep(early)
-                headers = {**self._headers(), "Content-Type": "application/json"}
-                async with http.post("/v1/payments", data=body, headers=headers) as response:
-                    answer = await response.json()
-                    assert response.ok, answer
-                    payment_ids[n] = answer["payment_id"]
+                headers = {**self._headers(), "Content-Type": kind.content_type}
+                async with http.post(kind.path, data=body, headers=headers) as response:
+                    answers[n] = await response.json()
+                    assert response.ok and not answers[n].get("refusals"), answers[n]
 
         async with aiohttp.ClientSession(self._payments_url) as http:
             await asyncio.gather(*(work(http) for _ in range(CONNECTIONS)))
-        return payment_ids
+        return answers
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key}", "Idempotency-Key": ids.new()}
@@ -174,6 +203,11 @@ class Suite:
         thread.start()
         try:
             yield ends
+        except TimeoutError as error:
+            unfinished = "SELECT state, body FROM payments WHERE check_at IS NOT NULL ORDER BY initiated_at LIMIT 3"
+            for row in self._rows(unfinished, ()):
+                error.add_note(f"without an end: {row}")
+            raise
         finally:
             ends.stop.set()
             thread.join()
@@ -252,6 +286,11 @@ def _wait(condition: Callable[[], bool], progress: Callable[[], object]) -> None
 
 def _at_once(count: int) -> list[float]:
     return [time.monotonic()] * count
+
+
+def _at_intervals(count: int, seconds: float) -> list[float]:
+    began = time.monotonic() + 0.5
+    return [began + n * seconds for n in range(count)]
 
 
 def _parties(chance: random.Random) -> list[Party]:
