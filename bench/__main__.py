@@ -9,6 +9,7 @@ from functools import cached_property
 from bench import consumer, fraud, growth, ledger, relay, screening
 from bench.figures import Figures, median
 from bench.suite import Suite
+from libs.common.service import tune_interpreter
 from stack.settings import REPOSITORY, StackSettings
 from stack.stack import Stack
 from tests.parts import Parts
@@ -60,6 +61,8 @@ def main(names: list[str]) -> None:
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join((*BENCHMARKS, *LONG))}")
     stack = Stack(StackSettings(folder=REPOSITORY / ".weir" / "bench", port_base=24_000))
     stack.up_parts()
+    # What runs in this process is to run as in a service's.
+    tune_interpreter()
     try:
         bench = Bench(stack)
         _tell_machine()

@@ -44,6 +44,8 @@ SHUTDOWN_SECONDS_MAX = 20
 START_RETRY_SECONDS = 1.0
 SWITCH_SECONDS = 0.001
 """How soon one thread of a process lets another run: a relay must not wait while a batch is decided."""
+COLLECTED_AFTER = (50_000, 20, 50)
+"""New objects until the youngest are gone through, such rounds until the next generation is, those until the last."""
 
 log = logging.getLogger(__name__)
 
@@ -195,6 +197,18 @@ class Runtime:
             self.registry.register(contract)
 
 
+def tune_interpreter() -> None:
+    """Have threads take turns, and garbage collected, as batches need it. To be called when all is loaded.
+
+    What is loaded by then stays: going through it again and again would stop every thread for 100 ms. And a batch keeps
+    tens of thousands of objects until it is committed: going through those every few hundred is in vain.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_AFTER)
+
+
 class Process:
     """Runs roles until it is asked to stop, or until one of them fails."""
 
@@ -207,12 +221,9 @@ class Process:
 
     def run(self) -> int:
         """Returns the exit status: 0 when asked to stop, 1 when a role failed. Raises OSError if its port is taken."""
-        sys.setswitchinterval(SWITCH_SECONDS)
         settings = self._runtime.settings
         app = self._runtime.app(self._roles, self._readiness)
-        # What is loaded by now stays: going through it again and again would stop every thread for 100 ms.
-        gc.collect()
-        gc.freeze()
+        tune_interpreter()
         config = uvicorn.Config(
             app,
             host=settings.http_host,
