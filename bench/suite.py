@@ -104,7 +104,7 @@ class Suite:
         }
 
     def at_100_per_second(self) -> Figures:
-        """A file of ten orders each 100 ms, whatever becomes of others: from when it was due to an end's being read."""
+        """A file of ten orders each 100 ms, whatever becomes of others: each order from when its file was due."""
         files = [
             b"\n".join(self._line() for _ in range(SMALL_FILE_LINES))
             for _ in range(RATE_PER_SECOND * RATE_SECONDS // SMALL_FILE_LINES)
@@ -173,7 +173,7 @@ class Suite:
         assert not answer["refusals"], answer["refusals"][:3]
         return str(answer["batch_id"])
 
-    async def _post_all(self, kind: "_Post", bodies: Sequence[bytes], due: Sequence[float]) -> list[dict[str, Any]]:
+    async def _post_all(self, kind: _Post, bodies: Sequence[bytes], due: Sequence[float]) -> list[dict[str, Any]]:
         """Order each when it is due, or as soon after as a connection is free. The answers, in order."""
         answers: list[dict[str, Any]] = [{}] * len(bodies)
         waiting = iter(enumerate(zip(bodies, due, strict=True)))

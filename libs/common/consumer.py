@@ -165,7 +165,8 @@ class Consumer:
         if records:
             began_at = time.monotonic()
             self._patiently(lambda: self._apply_in_parts(self._take_all(records)))
-            self._next_batch_at = self._rest_until(began_at) if len(records) < self._batch_size_max else 0.0
+            is_full = len(records) >= self._batch_size_max
+            self._next_batch_at = 0.0 if is_full else rest_until(began_at, time.monotonic(), self._pace_seconds)
             self._newest.update((str(record.topic()), record.timestamp()[1] / 1000) for record in records)
         if time.monotonic() >= self._told_at + TELL_SECONDS:
             self._told_at = time.monotonic()
@@ -175,15 +176,6 @@ class Consumer:
         if self._is_broker_away:
             self._is_broker_away = not records and not self._broker_answers()
         return len(records)
-
-    def _rest_until(self, began_at: float) -> float:
-        """When the next batch may begin: when this one's time has passed once more, and the pace in any case.
-
-        Batch after batch of a record or two would keep every core busy with beginning and ending them. Where the
-        cores are busy anyway batches take longer, and resting for longer makes them fewer and larger.
-        """
-        took = time.monotonic() - began_at
-        return began_at + max(self._pace_seconds, took + min(took, REST_SECONDS_MAX))
 
     # Reading
 
@@ -465,6 +457,16 @@ class Consumer:
 
 def _is_ahead(position: Position) -> bool:
     return position.read_offset > position.progress.next_offset
+
+
+def rest_until(began_at: float, ended_at: float, pace_seconds: float) -> float:
+    """When the batch after this one may begin: when its time has passed once more, and the pace in any case.
+
+    Batch after batch of a record or two would keep every core busy with beginning and ending them. Where the cores are
+    busy anyway batches take longer, and resting for longer makes them fewer and larger.
+    """
+    took = ended_at - began_at
+    return began_at + max(pace_seconds, took + min(took, REST_SECONDS_MAX))
 
 
 def _ends(taken: Iterable[Taken]) -> dict[inbox.TopicPartition, int]:

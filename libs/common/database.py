@@ -105,7 +105,7 @@ class Array(bytes):
 def array(type_: str, values: Iterable[Any]) -> Array:
     """A column's values, for a parameter; None is NULL. `type_` is one of `ARRAY_TYPES`.
 
-    Raises psycopg.DataError for a value that is not of that type, as Postgres would.
+    Raises psycopg.DataError for a value that does not fit the type, as Postgres would.
     """
     pack = _PACK[type_]
     with _unfit_values():

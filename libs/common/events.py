@@ -25,9 +25,6 @@ from msgspec.structs import FieldInfo
 
 from libs.common.record import Record
 
-PARTITIONS = 24
-"""Of every topic, for its whole life: more would move keys to other partitions, so more means a new version."""
-
 TIMESTAMP = {"type": "long", "logicalType": "timestamp-micros"}
 UNION_TAG = "avro_record"
 """The field that tells which record a union holds. It exists in Python only: Avro has its own way."""

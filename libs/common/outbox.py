@@ -38,7 +38,7 @@ _UTF8_BYTES_MAX = 4
 _encode_headers = msgspec.json.Encoder().encode
 
 _OUTBOX = Table(
-    "outbox", key={"shard": "smallint"}, fixed={"topic": "text", "key": "text", "value": "bytea", "headers": "text"}
+    "outbox", fixed={"shard": "smallint", "topic": "text", "key": "text", "value": "bytea", "headers": "text"}
 )
 
 

@@ -23,8 +23,15 @@ KEY_BYTES_MAX = 1_000
 _PARKED_KEYS = Table("parked_keys", key={"key": "text"}, fixed={"because_of": "uuid"}, on_conflict="DO NOTHING")
 _PARKED_MESSAGES = Table(
     "parked_messages",
-    key={"key": "text", "event_id": "uuid"},
-    fixed={"topic": "text", "partition": "integer", "record_offset": "bigint", "value": "bytea", "headers": "text"},
+    fixed={
+        "key": "text",
+        "event_id": "uuid",
+        "topic": "text",
+        "partition": "integer",
+        "record_offset": "bigint",
+        "value": "bytea",
+        "headers": "text",
+    },
 )
 
 

@@ -44,7 +44,7 @@ SHUTDOWN_SECONDS_MAX = 20
 START_RETRY_SECONDS = 1.0
 SWITCH_SECONDS = 0.001
 """How soon one thread of a process lets another run: a relay must not wait while a batch is decided."""
-COLLECTED_AFTER = (50_000, 20, 50)
+COLLECTED_AFTER = (50_000, 10, 10)
 """New objects until the youngest are gone through, such rounds until the next generation is, those until the last."""
 
 log = logging.getLogger(__name__)

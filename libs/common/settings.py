@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     batch_size_max: int = Field(500, description="messages in one transaction")
-    partitions: int = Field(24, description="of every topic; fixed for a topic's life")
+    partitions: int = Field(
+        24, description="of every topic, when it is made; fixed for its life: more would move keys to others"
+    )
     replication_factor: int = Field(1, description="of every topic; 3 in production")
     retention_ms: int = Field(-1, description="of business topics; -1 keeps everything")
     consumer_instance_id: str | None = Field(None, description="static membership: a name kept over restarts")

@@ -25,26 +25,27 @@ Row = Sequence[Any]
 class Table:
     """A table as batches see it: its columns with their Postgres types, in the order of a row's values.
 
-    `key` is what an update finds a row by, `changing` what it sets, `fixed` what stays as it was
-    inserted. `on_conflict` says what becomes of a row that is there already; without it that is an
-    error. In it the table's own row is `old`, the other one `excluded`.
+    `key` is what an update finds a row by, `changing` what it sets, `fixed` all else. `on_conflict`
+    says what becomes of a row that is there already; in it the table's own row is `old`, the other
+    one `excluded`. Without it that is an error, and must be for aggregates that have events: two
+    batches that add the same one would otherwise publish both their first events.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        key: Mapping[str, str],
+        key: Mapping[str, str] | None = None,
         fixed: Mapping[str, str] | None = None,
         changing: Mapping[str, str] | None = None,
         on_conflict: str = "",
     ) -> None:
         self.name = name
-        self.key = key
-        self.changing = changing or {}
-        self.columns = {**key, **(fixed or {}), **self.changing}
+        self.key, self.changing = key or {}, changing or {}
+        self.columns = {**self.key, **(fixed or {}), **self.changing}
         self.on_conflict = on_conflict and f" ON CONFLICT {on_conflict}"
-        self.changing_places = [n for n, column in enumerate(self.columns) if column in key or column in self.changing]
+        self.updated = {**self.key, **self.changing}
+        """The columns that an update needs."""
 
     @property
     def select(self) -> str:
@@ -58,7 +59,7 @@ class Writes:
     def __init__(self) -> None:
         self._inserted: dict[Table, list[Row]] = {}
         self._updated: dict[Table, list[Row]] = {}
-        self._statements: dict[str, Sequence[Any]] = {}
+        self._statements: list[tuple[str, Sequence[Any]]] = []
 
     def insert(self, table: Table, rows: Iterable[Row]) -> None:
         """Add rows to a table, in their order."""
@@ -75,27 +76,27 @@ class Writes:
 
     def add(self, statement: str, parameters: Sequence[Any]) -> None:
         """Have another statement run along, which doesn't look at the rows that the others write."""
-        self._statements[statement] = parameters
+        self._statements.append((statement, parameters))
 
     def execute(self, tx: Connection) -> None:
         """Write it all, once.
 
-        Postgres runs the parts in an order of its own and checks constraints when all of them are done.
+        Postgres runs the parts in an order of its own, so what others may wait for must be locked before, or wait for
+        nothing of ours; and it checks constraints when all of them are done.
         """
         parts: list[str] = []
         parameters: list[Any] = []
         for table, rows in self._updated.items():
             if rows:
-                columns = list(zip(*rows, strict=True))
                 parts.append(_update_statement(table))
-                parameters += _arrays(table, ((n, columns[n]) for n in table.changing_places))
-        for statement, own_parameters in self._statements.items():
+                parameters += _arrays(table.updated, _columns(table, rows))
+        for statement, own_parameters in self._statements:
             parts.append(statement)
             parameters += own_parameters
         for table, rows in self._inserted.items():
             if rows:
                 parts.append(_insert_statement(table))
-                parameters += _arrays(table, enumerate(zip(*rows, strict=True)))
+                parameters += _arrays(table.columns, _columns(table, rows))
         if parts:
             execute(tx, _together(tuple(parts)), parameters)
 
@@ -108,9 +109,12 @@ def writing(tx: Connection) -> Iterator[Writes]:
     writes.execute(tx)
 
 
-def _arrays(table: Table, columns: Iterable[tuple[int, Sequence[Any]]]) -> list[Any]:
-    types = list(table.columns.values())
-    return [array(_carrier(types[n]), values) for n, values in columns]
+def _columns(table: Table, rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
+    return dict(zip(table.columns, zip(*rows, strict=True), strict=True))
+
+
+def _arrays(wanted: Mapping[str, str], columns: Mapping[str, Sequence[Any]]) -> list[Any]:
+    return [array(_carrier(type_), columns[name]) for name, type_ in wanted.items()]
 
 
 @lru_cache(maxsize=1_000)
@@ -132,10 +136,9 @@ def _insert_statement(table: Table) -> str:
 
 @lru_cache(maxsize=1_000)
 def _update_statement(table: Table) -> str:
-    columns = {name: type_ for name, type_ in table.columns.items() if name in table.key or name in table.changing}
     assignments = ", ".join(f"{name} = {_value(name, type_)}" for name, type_ in table.changing.items())
     condition = " AND ".join(f"old.{name} = {_value(name, type_)}" for name, type_ in table.key.items())
-    return f"UPDATE {table.name} AS old SET {assignments} FROM {_unnested(columns)} WHERE {condition}"
+    return f"UPDATE {table.name} AS old SET {assignments} FROM {_unnested(table.updated)} WHERE {condition}"
 
 
 def _unnested(columns: Mapping[str, str]) -> str:

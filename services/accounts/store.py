@@ -53,7 +53,7 @@ _ACCOUNTS = Table(
         "sequence": "bigint",
     },
 )
-_INTERNAL_ACCOUNTS = Table("accounts", key=_ACCOUNTS.columns, on_conflict="DO NOTHING")
+_INTERNAL_ACCOUNTS = Table("accounts", fixed=_ACCOUNTS.columns, on_conflict="DO NOTHING")
 _HOLDS = Table(
     "holds",
     key={"payment_id": "uuid"},
@@ -264,6 +264,7 @@ def _customer_row(customer: Customer) -> tuple[Any, ...]:
         customer.customer_id,
         customer.kind.value,
         msgspec.json.encode(customer.personal).decode(),
+        # As Postgres writes an array: codes of currencies need no quotes.
         f"{{{','.join(customer.wanted_currencies)}}}",
         customer.status.value,
         customer.tier,

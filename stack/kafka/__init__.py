@@ -96,7 +96,6 @@ log.dirs={settings.folder / "kafka" / "log"}
 auto.create.topics.enable=false
 num.network.threads=2
 num.io.threads=2
-num.partitions=24
 default.replication.factor=1
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=8

@@ -320,14 +320,6 @@ def test_a_busy_worker_keeps_its_pace_and_an_idle_one_begins_at_once(parts: Part
         assert batches <= 3, "what comes within the pace is one batch"
 
 
-@pytest.mark.parametrize(("took", "until"), [(0.001, 0.02), (0.05, 0.1), (30.0, 30.1)])
-def test_a_busy_worker_rests_as_long_as_it_worked_but_never_long(
-    tally: Runtime, monkeypatch: pytest.MonkeyPatch, took: float, until: float
-) -> None:
-    monkeypatch.setattr("libs.common.consumer.time.monotonic", lambda: took)
-    assert tally.consumer._rest_until(0.0) == pytest.approx(until)
-
-
 def test_a_batch_that_is_too_large_for_its_time_is_applied_in_parts(tally: Runtime) -> None:
     make_slow(tally.engine, rows_max=3)
     meter = Meter(tally)

@@ -35,7 +35,7 @@ VALUES: dict[str, list[Any]] = {
 }
 
 THINGS = Table("things", key={"name": "text"}, fixed={"tags": "text[]"}, changing={"count": "bigint"})
-LOG = Table("log", key={}, fixed={"line": "text"})
+LOG = Table("log", fixed={"line": "text"})
 ONCE = Table(
     "once",
     key={"name": "text"},

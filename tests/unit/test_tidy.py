@@ -136,7 +136,7 @@ def test_only_the_unit_of_work_commits() -> None:
                 assert not is_commit or is_kafkas, f"{name(path)}:{node.lineno} commits"  # type: ignore[attr-defined]
 
 
-SQL = re.compile(r"\b(SELECT .+ FROM|INSERT INTO|UPDATE \w+( \w+)? SET|DELETE FROM|COPY \w+ \()", re.DOTALL)
+SQL = re.compile(r"\b(SELECT .+ FROM|INSERT INTO|UPDATE \w+( \w+)? SET|DELETE FROM)", re.DOTALL)
 SQL_PLACES = re.compile(r"(store|queries|migrations|reconciliation)")
 
 

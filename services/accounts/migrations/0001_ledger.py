@@ -105,7 +105,7 @@ CREATE TRIGGER entries_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- What is said of an entry: its transfer balances, in its accounts' currency; it goes on where the account's
--- entries ended; and the account, which is written first, stands where they end now.
+-- entries ended; and the account, written by the same statement or before, stands where they end now.
 CREATE FUNCTION require_balance() RETURNS trigger LANGUAGE plpgsql
 -- A plan made while a table was small must not scan it when it has grown.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$

@@ -1,4 +1,4 @@
-"""Cases, what was done with them, and property that was blocked: locked, loaded, written in bulk."""
+"""Cases, what was done with them, and property that was blocked: locked and loaded, and how they become rows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Customers as compliance knows them: locked, loaded, written back in bulk."""
+"""Customers as compliance knows them: locked and loaded, and how they become rows."""
 
 from typing import Any
 

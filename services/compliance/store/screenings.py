@@ -1,4 +1,4 @@
-"""What was answered about payments: locked, loaded, written in bulk."""
+"""What was answered about payments: locked and loaded, and how they become rows."""
 
 from collections.abc import Sequence
 from typing import Any
