@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from libs.common import ids
-from libs.common.money import parse_amount
+from libs.common.money import AmountFault, parse_amount
 from libs.common.service import Runtime
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, Party, PaymentOrder, PaymentPersonalData
@@ -18,6 +19,7 @@ from services.fraud import reconciliation
 from services.fraud.backtest import Backtest, KnownPayment
 from services.fraud.domain.rule_set import rule_set
 
+_REFUSED = (AmountFault.NOT_POSITIVE, AmountFault.TOO_LARGE)
 _COLUMNS = {"instructed_at", "debtor", "creditor", "amount", "currency", "channel", "is_fraud"}
 
 
@@ -51,29 +53,38 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         """Replay payments of a CSV file, in order of time, and tell how well each rule did."""
         test = Backtest(rule_set(), label_delay=timedelta(days=label_delay_days))
         until: datetime | None = None
-        for payment in _read(path):
+        refused: Counter[AmountFault] = Counter()
+        for payment in _read(path, refused):
             at = payment.order.instructed_at
             until = until or at + timedelta(days=warm_up_days)
             test.run([payment], is_counted=at >= until)
         for score in test.scores:
             typer.echo(f"{score.counted:28} {score.payments:9}  {score.precision:6.3f}  {score.recall:6.3f}")
+        for fault, count in refused.items():
+            typer.echo(f"left out, for their amount is {fault.value}: {count}")
 
 
-def _read(path: Path) -> Iterator[KnownPayment]:
-    """Rows with instructed_at, debtor, creditor, amount, currency, channel, device (may be empty) and is_fraud."""
+def _read(path: Path, refused: Counter[AmountFault]) -> Iterator[KnownPayment]:
+    """Rows with instructed_at, debtor, creditor, amount, currency, channel, device (may be empty) and is_fraud.
+
+    Those that payments would have refused for their amount are counted and left out: they never came to an assessment.
+    """
     with path.open(newline="") as file:
         table = csv.DictReader(file)
         if missing := _COLUMNS - set(table.fieldnames or ()):
             raise typer.BadParameter(f"{path} has no column {', '.join(sorted(missing))}")
         for number, row in enumerate(table):
             try:
-                yield _payment(number, row)
+                amount_minor = parse_amount(row["amount"], row["currency"])
+                if amount_minor in _REFUSED:
+                    refused[amount_minor] += 1
+                    continue
+                yield _payment(number, row, amount_minor)
             except ValueError as error:
                 raise typer.BadParameter(f"{path}, row {number + 1}: {error}") from error
 
 
-def _payment(number: int, row: dict[str, str]) -> KnownPayment:
-    amount_minor = parse_amount(row["amount"], row["currency"])
+def _payment(number: int, row: dict[str, str], amount_minor: int | AmountFault) -> KnownPayment:
     if not isinstance(amount_minor, int):
         raise ValueError(f"{row['amount']} {row['currency']} is {amount_minor.value}")
     order = PaymentOrder(
