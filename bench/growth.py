@@ -78,11 +78,14 @@ def _growth(name: str, runtime: Runtime, past: Sequence[str], measure: Callable[
 def _load(runtime: Runtime, past: Sequence[str], start: int, end: int) -> None:
     for first in range(start, end, STEP):
         with transaction(runtime.engine) as tx:
+            execute(tx, "SET LOCAL statement_timeout = 0")
             for statement in past:
                 execute(tx, statement.replace("{first}", str(first)).replace("{last}", str(min(first + STEP, end) - 1)))
             tx.commit()
     with runtime.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("VACUUM ANALYZE")
+        connection.exec_driver_sql("RESET statement_timeout")
 
 
 def _past(table: str, columns: str, values: str, salt: str = "''") -> str:
