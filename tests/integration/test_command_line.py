@@ -169,6 +169,7 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_left_running(run: Run) -> 
     ("row", "told"),
     [
         ("yesterday,a,b,1,EUR,api,,0", "row 1: Invalid isoformat string"),
+        ("2026-01-01T00:00:00+00:00,a,b,-1,EUR,api,,0", "row 1: -1 EUR is not_positive"),
         ("2026-01-01T00:00:00+00:00,a,b,1.005,EUR,api,,0", "row 1: 1.005 EUR is too_precise"),
         ("2026-01-01T00:00:00+00:00,a,b,1,EUR,pigeon,,0", "row 1: 'pigeon' is not a valid Channel"),
     ],
@@ -179,7 +180,7 @@ def test_a_backtest_names_the_row_it_cant_read(run: Run, tmp_path: Path, row: st
     require_one_line(run(f"fraud backtest {path}"), "fraud", told)
 
 
-def test_a_backtest_leaves_out_and_counts_what_payments_would_have_refused(run: Run, tmp_path: Path) -> None:
+def test_a_backtest_leaves_out_and_counts_amounts_of_zero(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "payments.csv"
     rows = [f"2026-01-0{day}T00:00:00+00:00,a,b,{amount},EUR,card,,0" for day, amount in ((1, "0.00"), (2, 5), (3, 0))]
     columns = "instructed_at,debtor,creditor,amount,currency,channel,device,is_fraud"
@@ -187,7 +188,7 @@ def test_a_backtest_leaves_out_and_counts_what_payments_would_have_refused(run: 
     status, printed, _ = run(f"fraud backtest {path} --warm-up-days 0")
     assert status == 0
     assert [line.split()[:2] for line in printed.splitlines() if line.startswith("all ")] == [["all", "1"]]
-    assert "left out, for their amount is not_positive: 2" in printed
+    assert "left out, for their amount is zero: 2" in printed
 
 
 def test_a_backtest_names_the_columns_that_are_missing(run: Run, tmp_path: Path) -> None:
