@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from libs.common import ids
 from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
-from libs.common.writes import Table, Writes, writing
+from libs.common.writes import Table, Writes, lock_rows, writing
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, DeclineReason, PostRefusal
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentBlockRequested, PaymentInitiated
@@ -169,14 +169,8 @@ def _owners(tx: Connection, account_ids: set[str]) -> set[str]:
 
 
 def _lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Customer]:
-    if not customer_ids:
-        return {}
-    rows = fetch(
-        tx,
-        """SELECT customer_id, kind, personal::text, wanted_currencies, status, tier, sequence FROM customers
-            WHERE customer_id = ANY(%b::uuid[]) ORDER BY customer_id FOR NO KEY UPDATE""",
-        (array("uuid", customer_ids),),
-    )
+    columns = "customer_id, kind, personal::text, wanted_currencies, status, tier, sequence"
+    rows = lock_rows(tx, _CUSTOMERS, customer_ids, columns)
     return {row[0]: _customer(row) for row in rows}
 
 
@@ -193,14 +187,7 @@ def _lock_accounts(tx: Connection, account_ids: set[str], customer_ids: set[str]
 
 
 def _lock_holds(tx: Connection, payment_ids: set[str]) -> dict[str, Hold]:
-    if not payment_ids:
-        return {}
-    rows = fetch(
-        tx,
-        f"""SELECT {_HOLDS.select} FROM holds WHERE payment_id = ANY(%b::uuid[])
-             ORDER BY payment_id FOR NO KEY UPDATE""",
-        (array("uuid", payment_ids),),
-    )
+    rows = lock_rows(tx, _HOLDS, payment_ids)
     return {row[0]: _hold(row) for row in rows}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
-from libs.common.writes import Table, Writes
+from libs.common.writes import Table, Writes, lock_rows
 from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
@@ -99,14 +99,7 @@ def find_due_payments(tx: Connection, now: datetime, at_most: int) -> list[Messa
 
 
 def _lock_payments(tx: Connection, payment_ids: set[str]) -> dict[str, Payment]:
-    if not payment_ids:
-        return {}
-    rows = fetch(
-        tx,
-        """SELECT payment_id, body FROM payments WHERE payment_id = ANY(%b::uuid[])
-            ORDER BY payment_id FOR NO KEY UPDATE""",
-        (array("uuid", payment_ids),),
-    )
+    rows = lock_rows(tx, _PAYMENTS, payment_ids, "payment_id, body")
     return {payment_id: _decode(body) for payment_id, body in rows}
 
 
@@ -126,14 +119,7 @@ def _find_accounts(tx: Connection, account_ids: set[str], *, lock: str = "") -> 
 
 
 def _lock_batches(tx: Connection, batch_ids: set[str]) -> dict[str, Batch]:
-    if not batch_ids:
-        return {}
-    rows = fetch(
-        tx,
-        """SELECT batch_id, client_id, opened_at, line_count, completed_at FROM batches
-            WHERE batch_id = ANY(%b::uuid[]) ORDER BY batch_id FOR NO KEY UPDATE""",
-        (array("uuid", batch_ids),),
-    )
+    rows = lock_rows(tx, _BATCHES, batch_ids)
     return {
         batch_id: Batch(
             batch_id=batch_id,

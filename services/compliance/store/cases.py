@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from libs.common.database import array, fetch
-from libs.common.writes import Table
+from libs.common.writes import Table, lock_rows
 from services.compliance.domain.case import Act, Case
 from services.compliance.domain.work import BlockedProperty
 
@@ -55,13 +55,7 @@ _decode = msgspec.json.Decoder(Case).decode
 
 
 def lock_cases(tx: Connection, case_ids: set[str]) -> dict[str, Case]:
-    if not case_ids:
-        return {}
-    rows = fetch(
-        tx,
-        "SELECT case_id, body FROM cases WHERE case_id = ANY(%b::uuid[]) ORDER BY case_id FOR NO KEY UPDATE",
-        (array("uuid", case_ids),),
-    )
+    rows = lock_rows(tx, CASES, case_ids, "case_id, body")
     return {case_id: _decode(body) for case_id, body in rows}
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import array, fetch
-from libs.common.writes import Table
+from libs.common.database import fetch
+from libs.common.writes import Table, lock_rows
 from services.compliance.domain.work import Customer
 
 CUSTOMERS = Table(
@@ -20,14 +20,7 @@ _decode = msgspec.json.Decoder(Customer).decode
 
 
 def lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Customer]:
-    if not customer_ids:
-        return {}
-    rows = fetch(
-        tx,
-        """SELECT customer_id, body FROM customers WHERE customer_id = ANY(%b::uuid[])
-            ORDER BY customer_id FOR NO KEY UPDATE""",
-        (array("uuid", customer_ids),),
-    )
+    rows = lock_rows(tx, CUSTOMERS, customer_ids, "customer_id, body")
     return {customer_id: _decode(body) for customer_id, body in rows}
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import array, fetch
-from libs.common.writes import Table
+from libs.common.writes import Table, lock_rows
 from schemas.compliance.events import ScreeningOutcome
 from services.compliance.domain.work import ScreenedRole, Screening
 
@@ -30,14 +29,7 @@ _decode_roles = msgspec.json.Decoder(tuple[ScreenedRole, ...]).decode
 
 
 def lock_screenings(tx: Connection, payment_ids: set[str]) -> dict[str, Screening]:
-    if not payment_ids:
-        return {}
-    rows = fetch(
-        tx,
-        f"""SELECT {SCREENINGS.select} FROM screenings WHERE payment_id = ANY(%b::uuid[])
-             ORDER BY payment_id FOR NO KEY UPDATE""",
-        (array("uuid", payment_ids),),
-    )
+    rows = lock_rows(tx, SCREENINGS, payment_ids)
     return {row[0]: screening_of(row) for row in rows}
 
 
