@@ -38,11 +38,13 @@ def _run(
 
 
 def _messages(bodies: Sequence[Event] | Sequence[Command]) -> list[Message]:
+    # One time for all of them, as the consumer and the edge have it.
+    received_at = datetime.now(UTC)
     return [
         Message(
             message_id=ids.new(),
             body=body,
-            received_at=datetime.now(UTC),
+            received_at=received_at,
             trace=tracing.begin(),
             key=type(body).contract.key_of(body) if isinstance(body, Event) else "",
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from libs.common.events import Event
 from libs.common.message import Message, Trace
@@ -32,7 +33,7 @@ def seal(event: Event, value: bytes, *, event_id: str, number: int, cause: Messa
             ID: event_id,
             TYPE: contract.full_name,
             SOURCE: SOURCE_PREFIX + service,
-            TIME: cause.received_at.astimezone(UTC).isoformat(timespec="microseconds"),
+            TIME: _text_of(cause.received_at),
             SUBJECT: contract.subject_of(event),
             SEQUENCE: str(number),
             CORRELATION_ID: cause.trace.correlation_id,
@@ -41,6 +42,12 @@ def seal(event: Event, value: bytes, *, event_id: str, number: int, cause: Messa
             "content-type": "application/avro",
         },
     )
+
+
+@lru_cache(maxsize=16)
+def _text_of(time: datetime) -> str:
+    # A batch has one, and hundreds of events.
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def is_from(headers: Mapping[str, str], *, service: str) -> bool:

@@ -92,7 +92,8 @@ CREATE TABLE entries (
 );
 """
 
-# A statement at a time, over the rows it adds: what balances costs little to check, and nobody can go round it.
+# A statement at a time, over the rows it writes: what balances costs little to check, and nobody can go round it.
+# Entries and the balances they lead to are written by one statement.
 _INVARIANTS = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -104,8 +105,8 @@ CREATE TRIGGER transfers_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON transf
 CREATE TRIGGER entries_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- What is said of an entry: its transfer balances, in its accounts' currency; it goes on where the account's
--- entries ended; and the account, written by the same statement or before, stands where they end now.
+-- What is said of an entry: its transfer balances, in its account's currency; it goes on where the account's entries
+-- ended; and the account stands where they end now.
 CREATE FUNCTION require_balance() RETURNS trigger LANGUAGE plpgsql
 -- A plan made while a table was small must not scan it when it has grown.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -114,34 +115,36 @@ BEGIN
   WITH legs AS MATERIALIZED (
     SELECT e.transfer_id, e.account_id, e.number, e.amount_minor, e.balance_minor,
            lag(e.number) OVER w AS number_before, lag(e.balance_minor) OVER w AS balance_before,
-           lead(e.number) OVER w IS NULL AS is_last,
-           e.account_id = t.debit_account_id AND e.amount_minor = -t.amount_minor AS is_debit,
-           e.account_id = t.credit_account_id AND e.amount_minor = t.amount_minor AS is_credit,
+           CASE WHEN e.account_id = t.debit_account_id AND e.amount_minor = -t.amount_minor THEN 1
+                WHEN e.account_id = t.credit_account_id AND e.amount_minor = t.amount_minor THEN 2
+                ELSE 0 END AS side,
            t.currency
       FROM added e LEFT JOIN transfers t ON t.transfer_id = e.transfer_id
     WINDOW w AS (PARTITION BY e.account_id ORDER BY e.number)
   ), accounts_touched AS (
-    SELECT account_id, min(currency) AS currency, max(currency) AS other_currency, max(number) AS number,
-           max(balance_minor) FILTER (WHERE is_last) AS balance_minor
+    SELECT account_id, min(currency) AS currency, max(currency) AS other_currency,
+           min(number) AS first_number, max(number) AS last_number, sum(amount_minor) AS moved_minor,
+           min(balance_minor - amount_minor) FILTER (WHERE number_before IS NULL) AS began_at_minor
       FROM legs GROUP BY account_id
   )
   SELECT words INTO fault FROM (
     SELECT format('the entries of transfer %s do not balance', transfer_id) AS words
       FROM legs GROUP BY transfer_id
-    HAVING count(*) <> 2 OR count(*) FILTER (WHERE is_debit) <> 1 OR count(*) FILTER (WHERE is_credit) <> 1
+    HAVING count(*) <> 2 OR sum(side) <> 3
     UNION ALL
-    SELECT format('entry %s of account %s does not go on where the one before ended', l.number, l.account_id)
-      FROM legs l LEFT JOIN LATERAL (
-        SELECT e.number, e.balance_minor FROM entries e
-         WHERE l.number_before IS NULL AND e.account_id = l.account_id AND e.number = l.number - 1
-      ) stored ON true
-     WHERE l.number <> coalesce(l.number_before, stored.number, 0) + 1
-        OR l.balance_minor <> coalesce(l.balance_before, stored.balance_minor, 0) + l.amount_minor
+    SELECT format('entry %s of account %s does not go on where the one before ended', number, account_id)
+      FROM legs
+     WHERE number_before IS NOT NULL
+       AND (number, balance_minor) <> (number_before + 1, balance_before + amount_minor)
+    UNION ALL
+    SELECT format('entry %s of account %s does not go on where the one before ended', t.first_number, t.account_id)
+      FROM accounts_touched t LEFT JOIN entries e ON e.account_id = t.account_id AND e.number = t.first_number - 1
+     WHERE (t.first_number, t.began_at_minor) <> (coalesce(e.number, 0) + 1, coalesce(e.balance_minor, 0))
     UNION ALL
     SELECT format('account %s does not stand where its entries end', t.account_id)
       FROM accounts_touched t LEFT JOIN accounts a ON a.account_id = t.account_id
      WHERE (a.currency, a.currency, a.entry_count, a.posted_minor)
-           IS DISTINCT FROM (t.currency, t.other_currency, t.number, t.balance_minor)
+           IS DISTINCT FROM (t.currency, t.other_currency, t.last_number, t.began_at_minor + t.moved_minor)
   ) AS faults LIMIT 1;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION '%', fault USING ERRCODE = '23514';
@@ -152,27 +155,25 @@ END $$;
 CREATE TRIGGER entries_balance AFTER INSERT ON entries REFERENCING NEW TABLE AS added
   FOR EACH STATEMENT EXECUTE FUNCTION require_balance();
 
--- The other way round: who changes a balance must have written the entries for it by the time of the commit.
-CREATE FUNCTION require_entries() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
-DECLARE newest entries;
+-- The other way round: who writes a balance must have written the entries for it.
+CREATE FUNCTION require_entries() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE found uuid;
 BEGIN
-  SELECT * INTO newest FROM entries WHERE account_id = NEW.account_id ORDER BY number DESC LIMIT 1;
-  IF (NEW.entry_count, NEW.posted_minor) <> (coalesce(newest.number, 0), coalesce(newest.balance_minor, 0))
-     -- Unless it has changed again since: that change is looked at in its turn.
-     AND EXISTS (SELECT FROM accounts WHERE account_id = NEW.account_id
-                    AND (entry_count, posted_minor) = (NEW.entry_count, NEW.posted_minor))
-  THEN
-    RAISE EXCEPTION 'account % does not stand where its entries end', NEW.account_id USING ERRCODE = '23514';
+  SELECT a.account_id INTO found
+    FROM written a LEFT JOIN LATERAL (
+      SELECT number, balance_minor FROM entries WHERE account_id = a.account_id ORDER BY number DESC LIMIT 1
+    ) newest ON true
+   WHERE (a.entry_count, a.posted_minor) <> (coalesce(newest.number, 0), coalesce(newest.balance_minor, 0))
+   LIMIT 1;
+  IF found IS NOT NULL THEN
+    RAISE EXCEPTION 'account % does not stand where its entries end', found USING ERRCODE = '23514';
   END IF;
   RETURN NULL;
 END $$;
 
-CREATE CONSTRAINT TRIGGER balances_have_entries AFTER UPDATE ON accounts
-  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-  WHEN (OLD.posted_minor <> NEW.posted_minor OR OLD.entry_count <> NEW.entry_count)
-  EXECUTE FUNCTION require_entries();
-CREATE CONSTRAINT TRIGGER accounts_begin_empty AFTER INSERT ON accounts
-  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-  WHEN (NEW.posted_minor <> 0 OR NEW.entry_count <> 0)
-  EXECUTE FUNCTION require_entries();
+CREATE TRIGGER balances_have_entries AFTER UPDATE ON accounts REFERENCING NEW TABLE AS written
+  FOR EACH STATEMENT EXECUTE FUNCTION require_entries();
+CREATE TRIGGER accounts_begin_empty AFTER INSERT ON accounts REFERENCING NEW TABLE AS written
+  FOR EACH STATEMENT EXECUTE FUNCTION require_entries();
 """
