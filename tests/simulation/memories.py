@@ -36,6 +36,7 @@ from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id
 from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.parties import Parties, ScreenedParty
+from services.compliance.domain.screenings import RescreenPayment
 from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
 from services.compliance.domain.work import Policy as CompliancePolicy
 from services.compliance.lists.own import parse_own
@@ -49,6 +50,11 @@ from services.payments.domain.answers import DeadlinePassed, deadline_message_id
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
 from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy, RefusedLine
 from tests.simulation.world import absorb, select
+
+ALIKE = "Zynovislav Ostroverkenko"
+"""One letter from a listed name: people must look. At times the list has this very name as well."""
+LISTED_AT_TIMES = "Karelian Ondravicky"
+"""On the list, spelled so, or not at all."""
 
 
 class PaymentsMemory:
@@ -216,13 +222,15 @@ class ComplianceMemory:
         case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
         case_ids |= {
             payment_case_id(body.payment_id)
-            for body in _of(bodies, PaymentSuspended, PaymentResumed, PaymentRefusalExplained, PaymentCancelled)
+            for body in _of(
+                bodies, PaymentSuspended, PaymentResumed, PaymentRefusalExplained, PaymentCancelled, RescreenPayment
+            )
         }
         asked = {
             body.payment_id
             for body in _of(bodies, PaymentInitiated, PaymentAnswerOverdue)
             if isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited
-        }
+        } | {body.payment_id for body in _of(bodies, RescreenPayment)}
         now = max((message.received_at for message in messages), default=datetime.min.replace(tzinfo=UTC))
         return Work(
             customers=select(self.customers, customer_ids | {case.customer_id for case in acted_on.values()}),
@@ -250,11 +258,17 @@ class ComplianceMemory:
 
     def due(self, now: datetime) -> list[Message]:
         version = self.index.version
-        old = [customer.customer_id for customer in self.customers.values() if customer.catalogue_version < version]
-        due = [
-            _tick(RescreenCustomer(customer_id=id_), id_, ids.derive(id_, "rescreen", version), now)
-            for id_ in sorted(old)
-        ]
+        waiting = [case.payment_id for case in self.cases.values() if case.opened_at and not case.has_ended]
+        payment_ids = {
+            id_
+            for id_ in waiting
+            if id_ in self.screenings and self.cases[payment_case_id(id_)].catalogue_version < version
+        }
+        customer_ids = {id_ for id_, customer in self.customers.items() if customer.catalogue_version < version}
+        again = {id_: RescreenPayment(payment_id=id_) for id_ in sorted(payment_ids)} | {
+            id_: RescreenCustomer(customer_id=id_) for id_ in sorted(customer_ids)
+        }
+        due = [_tick(body, id_, ids.derive(id_, "rescreen", version), now) for id_, body in again.items()]
         if not due and any(party.expires_at <= now for party in self.remembered.values()):
             id_ = ids.named("compliance", "forget", now.isoformat())
             due.append(_tick(ForgetParties(before=now), id_, id_, now))
@@ -266,10 +280,15 @@ class ComplianceMemory:
         return self.customers, self.screenings, self.cases, self.acts, self.blocked
 
 
+def names_on_list(version: int) -> tuple[str, ...]:
+    """Who is on some version of the list besides those that are on all of them."""
+    return (LISTED_AT_TIMES, ALIKE) if version % 2 == 0 else ()
+
+
 @cache
-def list_of_version(version: int, *listed: str) -> NameIndex:
-    """The fictional list as some version of it: with persons of these names, spelled so, besides."""
-    rows = "".join(f'N-{number},person,"{name}"\n' for number, name in enumerate(listed))
+def list_of_version(version: int) -> NameIndex:
+    """The fictional list as some version of it."""
+    rows = "".join(f'N-{number},person,"{name}"\n' for number, name in enumerate(names_on_list(version)))
     added = parse_own(f"entity_id,kind,name\n{rows}".encode()) if rows else ()
     parties = (*shipped_import().parties, *added)
     return NameIndex(

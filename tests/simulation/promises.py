@@ -33,6 +33,7 @@ from schemas.payments.events import (
     PaymentCancelled,
     PaymentEvidence,
     PaymentInitiated,
+    PaymentPersonalData,
     PaymentRejected,
     PaymentReleaseRequested,
     PaymentResumed,
@@ -55,7 +56,7 @@ from services.compliance.domain.work import CustomerStatus
 from services.fraud.domain.entities import EntityKind
 from services.payments.domain.intake import InitiatePayment
 from services.payments.domain.payment import Payment, PaymentState
-from tests.simulation.memories import AccountsMemory, ComplianceMemory, FraudMemory, PaymentsMemory
+from tests.simulation.memories import AccountsMemory, ComplianceMemory, FraudMemory, PaymentsMemory, names_on_list
 from tests.simulation.world import Published, World
 
 END_EVENTS: dict[type[Event], PaymentState] = {
@@ -94,11 +95,13 @@ class Known:
 
     def __init__(self) -> None:
         self.fraud: FraudOutcome | None = None
-        self.screening: ScreeningOutcome | None = None
+        self.screenings: list[ScreeningOutcome] = []
+        """What screening answered, and what it found while the payment waited for people."""
         self.funds: type[Event] | None = None
         """What accounts said first."""
         self.approvals: list[PaymentEvidence | None] = []
         """What the two people saw who approved it, each time."""
+        self.is_rejected_by_people = False
         self.is_blocked_by_people = False
         self.is_approved = False
         self.was_refused_posting = False
@@ -135,6 +138,11 @@ class Promises:
         self._read = self._entries_read = self._transfers_read = 0
         self._balances: dict[str, int] = defaultdict(int)
         self._blocked_minor: dict[str, int] = defaultdict(int)
+
+    @property
+    def payments_known(self) -> list[Known]:
+        """What the topics have told about each payment."""
+        return list(self._known.values())
 
     # What the town tells
 
@@ -186,8 +194,8 @@ class Promises:
 
     def _check_screened(self, event: ComplianceScreened) -> None:
         known = self._known[event.payment_id]
-        assert known.screening in (None, event.outcome), "a screening never changes"
-        known.screening = event.outcome
+        assert known.was_suspended or known.screenings in ([], [event.outcome]), "only what waits is screened again"
+        known.screenings.append(event.outcome)
         if event.payment_id in self._listed:
             assert event.outcome is ScreeningOutcome.BLOCK, "a listed name was let through"
 
@@ -213,23 +221,24 @@ class Promises:
     def _check_approved(self, event: PaymentApproved) -> None:
         known, payment = self._known[event.payment_id], self.payments.payments[event.payment_id]
         assert known.end is None, "approved after its end"
-        assert known.fraud and known.screening and known.funds is FundsHeld, "approved without three answers"
+        assert known.fraud and known.screenings and known.funds is FundsHeld, "approved without three answers"
         assert None not in (payment.assessment, payment.screening, payment.funds)
-        assert known.screening is not ScreeningOutcome.BLOCK, "listed money was approved"
+        heard = self._heard(payment)
+        assert heard is not ScreeningOutcome.BLOCK, "listed money was approved"
         if known.fraud is not FraudOutcome.ALLOW:
             assert any(seen and seen.fraud_outcome == known.fraud for seen in known.approvals), (
                 "nobody who knew what fraud says approved it"
             )
-        if known.screening is not ScreeningOutcome.CLEAR:
-            assert any(seen and seen.compliance_outcome == known.screening for seen in known.approvals), (
+        if heard is not ScreeningOutcome.CLEAR:
+            assert any(seen and seen.compliance_outcome == heard for seen in known.approvals), (
                 "nobody who knew what screening says approved it"
             )
         known.is_approved = True
 
     def _check_block_requested(self, event: PaymentBlockRequested) -> None:
-        known = self._known[event.payment_id]
+        known, payment = self._known[event.payment_id], self.payments.payments[event.payment_id]
         assert known.end is None, "blocked after its end"
-        assert known.screening is ScreeningOutcome.BLOCK or known.is_blocked_by_people
+        assert self._heard(payment) is ScreeningOutcome.BLOCK or known.is_blocked_by_people
 
     def _check_posted(self, event: FundsPosted) -> None:
         known = self._known[event.payment_id]
@@ -246,10 +255,12 @@ class Promises:
         assert known.funds is FundsHeld and not known.was_released, "released what was not held"
         known.was_released = True
         is_backstop = event.released_at >= self._held_at(event) + self.accounts.hold_lifetime
-        may_be_theirs = known.screening is not ScreeningOutcome.CLEAR and not known.approvals
-        is_decided = known.end is PaymentState.REJECTED and known.screening is ScreeningOutcome.REVIEW
+        heard = self._heard(self.payments.payments[event.payment_id])
+        is_approved = any(seen and seen.compliance_outcome == heard for seen in known.approvals)
+        may_be_theirs = heard is not ScreeningOutcome.CLEAR and not is_approved
+        is_decided = known.is_rejected_by_people and heard is ScreeningOutcome.REVIEW
         assert is_backstop or is_decided or not may_be_theirs, "what may be a listed party's was given back"
-        assert is_backstop or event.payment_id not in self._listed or known.screening is ScreeningOutcome.REVIEW
+        assert is_backstop or event.payment_id not in self._listed or heard is ScreeningOutcome.REVIEW
         assert is_backstop or known.end in (PaymentState.REJECTED, PaymentState.CANCELLED), "released before the end"
 
     def _check_release_requested(self, event: PaymentReleaseRequested) -> None:
@@ -279,6 +290,7 @@ class Promises:
             seen = self._confirmed_on[event.case_id]
             assert seen is None or seen.compliance_outcome != ScreeningOutcome.BLOCK, "people approved listed money"
             known.approvals.append(seen)
+        known.is_rejected_by_people |= event.decision is CaseDecision.REJECT
         known.is_blocked_by_people |= event.decision is CaseDecision.BLOCK
 
     def _check_end(self, event: Any) -> None:
@@ -313,6 +325,12 @@ class Promises:
         AccountClosed: _check_account,
         **dict.fromkeys(END_EVENTS, _check_end),
     }
+
+    def _heard(self, payment: Payment) -> ScreeningOutcome | None:
+        """What payments has heard of screening so far."""
+        heard = payment.screening.outcome if payment.screening is not None else None
+        assert heard is None or heard in self._known[payment.payment_id].screenings, "nobody has said that"
+        return heard
 
     def _assert_usable(self, *account_ids: str) -> None:
         assert all(self._usable.get(id_) for id_ in account_ids), "money moved on an account that can't be used"
@@ -409,16 +427,28 @@ class Promises:
     def _check_case(self, payment: Payment) -> None:
         """People see what is known of what waits for them, and nothing else waits for them."""
         case = self.compliance.cases.get(payment_case_id(payment.payment_id))
-        if payment.is_listed and payment.is_funded and not payment.is_case_taken:
+        is_held = payment.is_funded and not self._known[payment.payment_id].was_released
+        if payment.is_listed and is_held and not payment.is_case_taken:
             assert payment.state in (PaymentState.BLOCKING, PaymentState.BLOCKED), "listed money waits for nobody"
         if payment.state is PaymentState.SUSPENDED and payment.resolution is None:
             assert case is not None and not case.has_ended, f"nobody is asked about {payment}"
             assert case.payment is not None and case.payment.evidence == payment.evidence, "people see something old"
             assert case.payment.reasons == payment.reasons
+            self._check_newest_list(payment, case)
         elif case is not None and payment.has_ended and payment.payment_id not in self.world.replayed["compliance"]:
             # Compliance keeps no note of every payment that was refused, so a suspension that is replayed after
             # its end opens a case; an analyst closes it.
             assert case.has_ended, f"people are asked about {payment}"
+
+    def _check_newest_list(self, payment: Payment, case: Case) -> None:
+        """What waits for people is known as the newest screening told it, and that was by the newest list."""
+        heard = self._heard(payment)
+        assert heard is None or heard is self._known[payment.payment_id].screenings[-1], "payments heeds old lists"
+        version, personal = self.compliance.index.version, payment.order.personal
+        assert isinstance(personal, PaymentPersonalData)
+        is_listed = bool({personal.debtor.name, personal.creditor.name} & {*names_on_list(version)})
+        if heard is not None and case.catalogue_version == version:
+            assert heard is ScreeningOutcome.BLOCK or not is_listed, "a party listed meanwhile waits on"
 
     # At the end
 
@@ -442,11 +472,8 @@ class Promises:
         """Who was listed did not get through, and what was good did."""
         heard = Counter(step.what for step in payment.steps)
         assert all(heard[answer] <= 1 for answer in ANSWERS), "a repeated answer changes nothing"
-        is_good = (known.fraud, known.screening, known.funds) == (
-            FraudOutcome.ALLOW,
-            ScreeningOutcome.CLEAR,
-            FundsHeld,
-        )
+        screening = self._heard(payment)
+        is_good = (known.fraud, screening, known.funds) == (FraudOutcome.ALLOW, ScreeningOutcome.CLEAR, FundsHeld)
         is_undisturbed = not (
             known.was_suspended
             or known.was_refused_posting
@@ -457,14 +484,15 @@ class Promises:
             assert payment.state is PaymentState.SETTLED, f"a good payment was {payment.state}"
         if known.funds is FundsDeclined:
             assert payment.state in (PaymentState.REJECTED, PaymentState.CANCELLED)
-        if known.screening is ScreeningOutcome.BLOCK and known.funds is FundsHeld and not known.was_released:
-            assert payment.state is PaymentState.BLOCKED, f"listed money was {payment.state}"
+        if screening is ScreeningOutcome.BLOCK and known.funds is FundsHeld and not known.was_released:
+            # Settled only if payments heard of it when accounts had been told already: see _check_approved.
+            assert payment.state in (PaymentState.BLOCKED, PaymentState.SETTLED), f"listed money was {payment.state}"
         decisions = [step.detail for step in payment.steps if step.what == "reviewers decided"]
         if decisions[-1:] == [CaseDecision.BLOCK] and known.funds is FundsHeld and not known.was_released:
             assert payment.state is PaymentState.BLOCKED, f"what people blocked was {payment.state}"
         if decisions[-1:] == [CaseDecision.BLOCK] and known.funds is FundsHeld:
             assert payment.internal_reason is not InternalReason.REVIEWER_REJECTED
-        if known.screening is ScreeningOutcome.BLOCK:
+        if known.screenings[0] is ScreeningOutcome.BLOCK and screening is ScreeningOutcome.BLOCK:
             assert payment.state is not PaymentState.SETTLED
         if payment.state in (PaymentState.REJECTED, PaymentState.CANCELLED):
             seen = [step.what for step in payment.steps]

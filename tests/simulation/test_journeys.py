@@ -27,6 +27,7 @@ from libs.common.message import Message
 from schemas.accounts.events import FundsPostRefused, FundsReleased
 from schemas.compliance.events import CaseResolved, CustomerRestricted
 from schemas.payments.events import PaymentAnswerOverdue, PaymentResumed, PaymentSuspended
+from services.compliance.domain.case import ActKind
 from services.payments.domain.payment import ENDS
 from tests.simulation.town import HANDLERS, Town, new_memories
 from tests.simulation.world import NOTHING_GOES_WRONG, Published, Service
@@ -153,6 +154,10 @@ def test_the_stories_are_about_everything_that_matters() -> None:
         FundsReleased,
     ):
         assert kinds[kind] >= 10, kind
+    acts = Counter(act.kind for town in stories() for act in town.compliance.acts)
+    assert acts[ActKind.TAKEN_OVER] >= 10
+    again = [len(set(known.screenings)) > 1 for town in stories() for known in town.promises.payments_known]
+    assert sum(again) >= 10, "payments whose screening changed while they waited"
     ends = Counter(payment.state for town in stories() for payment in town.payments.payments.values())
     assert ends.keys() == ENDS and min(ends.values()) >= 20, ends
     assert sum(len(town.world.replayed[name]) for town in stories() for name in HANDLERS) >= 40

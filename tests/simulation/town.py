@@ -35,6 +35,7 @@ from services.compliance.domain.acts import (
     ReleaseCase,
     ReturnCase,
     TakeCase,
+    TakeOverCase,
 )
 from services.compliance.domain.case import Case, CaseStatus
 from services.compliance.handlers import handlers as compliance_handlers
@@ -45,7 +46,15 @@ from services.fraud.settings import FraudSettings
 from services.payments.domain.intake import CancelPayment, CompleteBatch, InitiatePayment, OpenBatch, RefuseLine
 from services.payments.handlers import handlers as payments_handlers
 from services.payments.settings import PaymentsSettings
-from tests.simulation.memories import AccountsMemory, ComplianceMemory, FraudMemory, PaymentsMemory, list_of_version
+from tests.simulation.memories import (
+    ALIKE,
+    LISTED_AT_TIMES,
+    AccountsMemory,
+    ComplianceMemory,
+    FraudMemory,
+    PaymentsMemory,
+    list_of_version,
+)
 from tests.simulation.promises import Promises
 from tests.simulation.world import Misfortunes, Service, World
 
@@ -64,10 +73,6 @@ HANDLERS = {
 
 LISTED = "Dmitrun Olegast Varkosky"
 """On the list as it is written here: screening blocks."""
-ALIKE = "Zynovislav Ostroverkenko"
-"""One letter from a listed name: people must look."""
-LISTED_LATER = "Karelian Ondravicky"
-"""On the list from its second version on."""
 ANALYSTS = ("eve", "finn", "gus")
 CLIENTS = ("shop", "bank")
 DEVICES = ("phone", "laptop", None, None)
@@ -95,7 +100,7 @@ RESIDENTS = (
     Resident(name="Ben Baker"),
     Resident(name="Brightwater Books", kind=CustomerKind.COMPANY, currencies=("EUR", "USD")),
     Resident(name="Cleo Martens", birth_date="1991-11-30"),
-    Resident(name=LISTED_LATER, birth_date="1975-05-05"),
+    Resident(name=LISTED_AT_TIMES, birth_date="1975-05-05"),
     Resident(name=ALIKE),
     Resident(name=LISTED),
 )
@@ -158,11 +163,11 @@ class Town:
             (self._work_on_a_case, 9),
             (self._hurry, 4),
             (self._fund, 1),
-            (self._freeze, 1),
+            (self._freeze, 1.5),
             (self._thaw, 1),
             (self._close, 0.5),
             (self._open, 0.3),
-            (self._change_list, 0.5),
+            (self._change_list, 1.5),
             (self._label, 1.5),
             (self._go_away, 1.5),
             (self._return, 2),
@@ -253,8 +258,8 @@ class Town:
 
     def _personal(self, payer: str, payee: str) -> PaymentPersonalData:
         """Who the client says pays and is paid: the customers mostly, sometimes another name."""
-        if self._happens(0.12):
-            payee = self.chance.choice((LISTED, ALIKE))
+        if self._happens(0.25):
+            payee = self.chance.choice((LISTED, ALIKE, ALIKE, ALIKE, LISTED_AT_TIMES))
         return PaymentPersonalData(debtor=Party(name=payer, country="DE"), creditor=Party(name=payee))
 
     def _names(self, order: InitiatePayment, name: str) -> bool:
@@ -295,13 +300,14 @@ class Town:
 
     def _change_list(self) -> None:
         """A new version of the list is imported, with or without someone."""
-        version = self.compliance.index.version + 1
-        index = list_of_version(version, *((LISTED_LATER,) if version % 2 == 0 else ()))
+        index = list_of_version(self.compliance.index.version + 1)
 
         def use(memory: ComplianceMemory) -> None:
             memory.index = index
 
         self.world.change("compliance", use)
+        if self._happens(0.7):
+            self._sweep()
 
     def _work_on_a_case(self) -> None:
         waiting = [case for case in self.compliance.cases.values() if case.opened_at and not case.has_ended]
@@ -340,6 +346,8 @@ class Town:
             return ConfirmDecision(**about, note=note) if is_agreed else ReturnCase(**about, note=note)
         if self._happens(0.1):
             return ReleaseCase(**about, note=note)
+        if self._happens(0.1):
+            return TakeOverCase(**about, note=note)
         if self._happens(0.9) and case.taken_by is not None:
             about["actor"] = case.taken_by
         decision = self.chance.choice((CaseDecision.APPROVE, CaseDecision.APPROVE, *CaseDecision))

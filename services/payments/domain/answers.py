@@ -71,17 +71,19 @@ def record_assessment(payments: Payments, event: FraudAssessed, at: datetime) ->
 
 
 def record_screening(payments: Payments, event: ComplianceScreened, at: datetime) -> Sequence[Event]:
-    """Take compliance's answer into account; also a later one, while people are still to decide.
+    """Take compliance's answer into account; also a later one, as long as it can still change anything.
 
-    Lists change while a payment waits: what is known about its parties then is what counts.
+    Lists change while a payment waits for people: what is known about its parties then is what counts. It may
+    have gone on meanwhile, and may have to wait again if its money can't be moved.
     """
     payment, screening = payments[event.payment_id], _screening(event)
     if payment.screening is None:
         payment = payment.saw(at, "compliance answered", event.outcome.value, is_internal=True)
-    elif payment.state is PaymentState.SUSPENDED and screening.screened_at > payment.screening.screened_at:
+    elif payment.may_change_course and screening.screened_at > payment.screening.screened_at:
         payment = payment.saw(at, "compliance looked again", event.outcome.value, is_internal=True)
         # Whoever decided without having seen it is asked again.
-        payment = replace(payment, alarmed_at=at)
+        is_approved = payment.state is PaymentState.APPROVED
+        payment = replace(payment, alarmed_at=at, resolution=None if is_approved else payment.resolution)
     else:
         return []
     return journey.advance(payments, replace(payment, screening=screening), at)
@@ -168,15 +170,22 @@ def _require_not_ended(payment: Payment, what: str) -> None:
 
 
 def record_post_refusal(payments: Payments, event: FundsPostRefused, at: datetime) -> Sequence[Event]:
-    """An account was frozen or closed meanwhile: a person looks at the payer's, the payee's ends the payment."""
+    """An account was frozen or closed meanwhile: a person looks at the payer's, the payee's ends the payment.
+
+    Unless screening has found something since it was approved: the money of a listed party is blocked, and what may
+    be one's is for a person to decide.
+    """
     payment = payments[event.payment_id]
     is_gone = event.reason is PostRefusal.NOTHING_HELD
     # No account's state stops a block, so while one is under way every other refusal is an old one.
     if not (payment.state is PaymentState.APPROVED or (payment.state is PaymentState.BLOCKING and is_gone)):
         return []
     payment = payment.saw(at, "posting refused", event.reason.value, is_internal=True)
+    if payment.is_listed and not is_gone:
+        return journey.block(payments, payment, InternalReason.COMPLIANCE_BLOCK, at)
+    is_to_be_seen = payment.resolution is None and not journey.may_be_given_back(payment)
     match event.reason:
-        case PostRefusal.CREDITOR_ACCOUNT_CLOSED | PostRefusal.CREDITOR_ACCOUNT_FROZEN:
+        case PostRefusal.CREDITOR_ACCOUNT_CLOSED | PostRefusal.CREDITOR_ACCOUNT_FROZEN if not is_to_be_seen:
             reason = PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE
         case PostRefusal.NOTHING_HELD:
             reason = PublicReason.NOT_COMPLETED_IN_TIME

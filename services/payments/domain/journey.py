@@ -109,13 +109,14 @@ def _reconsider(payments: Payments, payment: Payment, at: datetime) -> list[Even
     """Something became known about a suspended payment."""
     if payment.resolution is not None:
         return _resolve_late(payments, payment, payment.resolution, at)
-    if InternalReason.POSTING_REFUSED in payment.reasons:
+    verdict, waits_for_answers_only = _verdict(payment), payment.reasons == (InternalReason.ANSWER_MISSING,)
+    is_refused = InternalReason.POSTING_REFUSED in payment.reasons
+    if is_refused and (payment.is_case_taken or verdict is not _Verdict.BLOCK):
         return show(payments, payment, at)
     # Should a later screening find nothing any more, people were asked nevertheless, and answer.
     reasons = suspension_reasons(payment) or payment.reasons
     if payment.is_case_taken:
         return show(payments, _with_reasons(payment, reasons, at), at)
-    verdict, waits_for_answers_only = _verdict(payment), payment.reasons == (InternalReason.ANSWER_MISSING,)
     if verdict is _Verdict.APPROVE and not waits_for_answers_only:
         return show(payments, payment, at)
     if verdict not in (_Verdict.WAIT, _Verdict.REVIEW):

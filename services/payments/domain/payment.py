@@ -117,6 +117,11 @@ class Payment(Record, omit_defaults=True):
         return self.state in ENDS
 
     @property
+    def may_change_course(self) -> bool:
+        """Whether what becomes known now can still decide what becomes of its money."""
+        return self.state in (PaymentState.INITIATED, PaymentState.SUSPENDED, PaymentState.APPROVED)
+
+    @property
     def is_listed(self) -> bool:
         """Whether its money belongs to a listed party."""
         return self.screening is not None and self.screening.outcome is ScreeningOutcome.BLOCK
