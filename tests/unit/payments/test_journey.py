@@ -386,6 +386,7 @@ def test_an_approval_that_crossed_the_news_on_its_way_is_asked_for_again(
         ("allow listed? held", "clear", SUSPENDED, ["PaymentSuspended"]),
         ("allow listed? held taken", "clear", SUSPENDED, ["PaymentSuspended"]),
         ("clear held silence allow", "listed!", APPROVED, []),
+        ("listed! held", "clear", BLOCKING, []),
         ("fraud! clear held", "listed!", REJECTED, []),
     ],
 )
@@ -398,6 +399,48 @@ def test_while_people_are_to_decide_a_later_screening_counts(
     assert (story.payment.state, story.told) == (state, told)
     assert story.payment.reasons or state is not SUSPENDED, "people are told why they are asked"
     assert story.hears(news).told == [], "a repeated answer changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("words", "news", "refusal", "state", "told"),
+    [
+        # Nobody had looked at what screening says now, or could have.
+        ("clear held silence allow", "listed!", "debtor-frozen", BLOCKING, BLOCK),
+        ("clear held silence allow", "listed!", "creditor-frozen", BLOCKING, BLOCK),
+        ("clear held silence allow", "listed?", "debtor-frozen", SUSPENDED, ["PaymentSuspended"]),
+        ("clear held silence allow", "listed?", "creditor-frozen", SUSPENDED, ["PaymentSuspended"]),
+        ("allow listed? held approve", "listed?", "creditor-frozen", SUSPENDED, ["PaymentSuspended"]),
+        ("fraud? clear held approve", "clear", "creditor-frozen", REJECTED, REJECTION),
+        # Two people have, and found that it is someone else.
+        ("allow listed? held approve", "", "creditor-frozen", REJECTED, REJECTION),
+        # There is nothing to block any more.
+        ("clear held silence allow", "listed!", "nothing-held", REJECTED, REJECTION),
+    ],
+)
+def test_what_screening_found_after_the_approval_counts_when_the_posting_is_refused(
+    words: str, news: str, refusal: str, state: PaymentState, told: list[str]
+) -> None:
+    story = Story().hears(words)
+    story.now += timedelta(seconds=1)
+    assert story.hears(news).payment.state is APPROVED, "what accounts was told can't be taken back"
+    assert (story.hears(refusal).payment.state, story.told) == (state, told)
+
+
+def test_what_screening_found_after_the_approval_does_not_stop_a_settlement() -> None:
+    story = Story().hears("clear held silence allow")
+    story.now += timedelta(seconds=1)
+    assert story.hears("listed! posted").payment.state is SETTLED
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [("", BLOCKING), ("taken", SUSPENDED), ("taken approve", BLOCKING), ("taken reject", BLOCKING)],
+)
+def test_money_whose_posting_was_refused_is_blocked_when_a_party_is_listed(words: str, state: PaymentState) -> None:
+    """At once, unless a person works on it: then by that person's word, whatever it is."""
+    story = Story().hears(f"allow clear held debtor-frozen {words.partition(' ')[0]}")
+    story.now += timedelta(seconds=1)
+    assert story.hears(f"listed! {words.partition(' ')[2]}").payment.state is state
 
 
 def test_an_approval_that_crossed_a_later_screening_is_asked_for_again() -> None:
