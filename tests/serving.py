@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import psycopg
 import uvicorn
+from pydantic import TypeAdapter
 
 from libs.common import clients, ids, tracing
 from libs.common.clients import Scope
@@ -176,6 +177,11 @@ def told(runtime: Runtime) -> list[Event]:
         assert reader is not None
         events.append(reader.decode(value))
     return events
+
+
+def require(model: Any, answer: httpx.Response) -> None:
+    """Raises ValidationError if an answer lacks anything the API's page promises, or has what it does not tell of."""
+    TypeAdapter(model).validate_json(answer.content, extra="forbid")
 
 
 def problem(response: httpx.Response) -> tuple[int, str, str | None]:

@@ -1,22 +1,23 @@
 """The HTTP API of compliance for programs: screen a name on demand, see which lists are live."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter
 
 from libs.common.clients import Scope
 from libs.common.database import transaction
 from libs.common.fields import Body, Country, PartialDate, text
 from libs.common.http import Caller, caller
-from libs.common.openapi import reading
+from libs.common.openapi import answering, reading
 from libs.common.service import Runtime
 from services.compliance import queries
 from services.compliance.catalogue import live_catalogue
 from services.compliance.lists.listed import ListedParty
 from services.compliance.matching.screening import Hit, Subject, screen
 from services.compliance.settings import ComplianceSettings
+from services.compliance.views import ListsView, ScreeningView
 
 Staff = Annotated[Caller, caller(Scope.STAFF)]
 
@@ -36,7 +37,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
     live = live_catalogue(settings)
     router = APIRouter(prefix="/v1", tags=["screening"], responses=reading())
 
-    @router.post("/screenings")
+    @router.post("/screenings", responses=answering(HTTPStatus.OK, ScreeningView))
     def screen_name(who: Staff, body: ScreeningRequest) -> dict[str, Any]:
         """Compare a party with every live list, and say what was found and why. Nothing is stored."""
         with transaction(runtime.engine) as tx:
@@ -50,7 +51,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
             "lists_version": catalogue.label,
         }
 
-    @router.get("/lists")
+    @router.get("/lists", responses=answering(HTTPStatus.OK, ListsView))
     def get_lists(who: Staff) -> dict[str, Any]:
         """Which version of which list is searched."""
         return {"lists": queries.list_lists(runtime.engine)}
@@ -73,7 +74,7 @@ def _hit_view(hit: Hit) -> dict[str, Any]:
 def _party_view(party: ListedParty) -> dict[str, Any]:
     return {
         "kind": party.kind.value,
-        "names": msgspec.to_builtins(party.names),
+        "names": [{"name": name.name, "strength": name.strength.value} for name in party.names],
         "births": [str(born) for born in party.births],
         "countries": list(party.countries),
         "programme": party.programme,

@@ -15,12 +15,13 @@ from libs.common.fields import Body, Id, text
 from libs.common.http import Caller, IdempotencyKey, Problem, answer_json, caller, request_key, respond
 from libs.common.idempotency import Answer
 from libs.common.message import Message
-from libs.common.openapi import changing, reading
+from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from schemas.fraud.events import Label
 from services.fraud import queries
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.settings import FraudSettings
+from services.fraud.views import AssessmentView, LabelsView, RulesView
 
 LABELS_MAX = 1_000
 LABELS_PATH = "/v1/labels"
@@ -49,7 +50,10 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
     router = APIRouter(prefix="/v1")
     edge, engine, rule_set = runtime.edge, runtime.engine, settings.rule_set
 
-    @router.post("/labels", tags=["labels"], responses=changing())
+    taken = answering(HTTPStatus.OK, LabelsView)
+    found_one, found_all = answering(HTTPStatus.OK, AssessmentView), answering(HTTPStatus.OK, RulesView)
+
+    @router.post("/labels", tags=["labels"], responses=changing() | taken)
     async def label_payments(request: Request, who: Writer, key: IdempotencyKey, body: NewLabels) -> Response:
         """Report what up to a thousand payments turned out to be. A second report corrects the first."""
         messages = [
@@ -63,7 +67,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
 
         return respond(await edge.submit(request_key(who, "labels", key), await request.body(), messages, answer))
 
-    @router.get("/assessments/{payment_id}", tags=["assessments"], responses=reading(HTTPStatus.NOT_FOUND))
+    @router.get("/assessments/{payment_id}", tags=["assessments"], responses=reading(HTTPStatus.NOT_FOUND) | found_one)
     def get_assessment(payment_id: Id, who: Staff) -> dict[str, Any]:
         """Why a payment was found suspicious or not, and what it turned out to be."""
         found = queries.find_assessment(engine, payment_id)
@@ -71,7 +75,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
             raise Problem(HTTPStatus.NOT_FOUND, "not_found", "there is none with this id", field="payment_id")
         return found
 
-    @router.get("/rules", tags=["rules"], responses=reading())
+    @router.get("/rules", tags=["rules"], responses=reading() | found_all)
     def get_rules(
         who: Staff,
         version: Annotated[str | None, Query(description="of the rules; the present one if not given")] = None,

@@ -18,9 +18,10 @@ from schemas.payments.events import PaymentBlocked, PaymentInitiated, PaymentSus
 from services.compliance import queries
 from services.compliance.desk.sessions import FAILURES_OF_USER_MAX
 from services.compliance.queries import Queue
+from services.compliance.views import ListsView, ScreeningView
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import ALIKE, LISTED, NOW, PASSWORD, case_of, initiated, order, rows, suspended
-from tests.serving import running, told
+from tests.serving import require, running, told
 from tests.waiting import wait_until
 
 
@@ -355,11 +356,15 @@ def test_programs_of_staff_screen_names_and_see_the_lists_and_others_may_not(com
     compliance.unit.administer(lambda tx: admit(tx, "shop", "shop-key", [Scope.READ, Scope.WRITE]))
     staff, shop = ({"Authorization": f"Bearer {key}"} for key in ("staff-key", "shop-key"))
     body = {"name": LISTED, "birth_date": "1974-11-02", "country": "IQ"}
-    answer = httpx.post(f"{address}/v1/screenings", json=body, headers=staff).json()
+    screened = httpx.post(f"{address}/v1/screenings", json=body, headers=staff)
+    require(ScreeningView, screened)
+    answer = screened.json()
     assert answer["outcome"] == "block"
     assert answer["hits"][0]["entity_id"] == "F-002"
     assert answer["hits"][0]["listed"]["births"] == ["1974-11-02"]
-    lists = httpx.get(f"{address}/v1/lists", headers=staff).json()["lists"]
+    listed = httpx.get(f"{address}/v1/lists", headers=staff)
+    require(ListsView, listed)
+    lists = listed.json()["lists"]
     assert [found["list_name"] for found in lists] == ["fictional"]
     assert rows(compliance, "SELECT 1 FROM screened_parties") == []
     for method, path in (("POST", "/v1/screenings"), ("GET", "/v1/lists")):

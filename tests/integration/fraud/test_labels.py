@@ -12,9 +12,10 @@ from libs.common.clients import Scope
 from libs.common.service import Runtime
 from schemas.fraud.events import CreditorRiskUpdated
 from services.fraud.domain import label_days
+from services.fraud.views import AssessmentView, LabelsView, RulesView
 from tests.deciding import decide
 from tests.integration.fraud.scene import T0, initiated, order, rows
-from tests.serving import listening
+from tests.serving import listening, require
 
 ANN, BOB = ids.new(), ids.new()
 
@@ -102,7 +103,9 @@ def test_the_same_request_is_carried_out_once(fraud: Runtime, staff: Caller) -> 
 
 def test_a_label_of_an_unknown_payment_is_refused_and_its_neighbours_are_not(fraud: Runtime, staff: Caller) -> None:
     payment_id, stranger = pay(fraud), ids.new()
-    unknown, known = staff.label((stranger, "fraud"), (payment_id, "fraud")).json()["labels"]
+    answer = staff.label((stranger, "fraud"), (payment_id, "fraud"))
+    require(LabelsView, answer)
+    unknown, known = answer.json()["labels"]
     assert (unknown["status"], unknown["reason"], unknown["field"]) == ("refused", "payment_unknown", "payment_id")
     assert known["status"] == "labelled"
 
@@ -127,7 +130,9 @@ def test_what_is_internal_is_for_staff_only(shop: Caller) -> None:
 def test_an_assessment_shows_its_findings_and_its_label(fraud: Runtime, staff: Caller) -> None:
     payment_id = pay(fraud, minor=9_000_000)
     staff.label((payment_id, "genuine"))
-    found = staff.get(f"/v1/assessments/{payment_id}").json()
+    answer = staff.get(f"/v1/assessments/{payment_id}")
+    require(AssessmentView, answer)
+    found = answer.json()
     assert (found["outcome"], found["label"], found["score"]) == ("review", "genuine", 0.7)
     assert [finding["rule"] for finding in found["findings"]] == ["amount_over_limit"]
     assert staff.get(f"/v1/assessments/{ids.new()}").status_code == 404
@@ -137,7 +142,9 @@ def test_each_rule_tells_how_often_it_fired_and_how_that_turned_out(fraud: Runti
     large = [pay(fraud, minor=9_000_000) for _ in range(3)]
     staff.label((large[0], "fraud"), (large[1], "genuine"), (large[2], "genuine"))
     staff.label((large[1], "fraud"))
-    shown = staff.get("/v1/rules").json()
+    answer = staff.get("/v1/rules")
+    require(RulesView, answer)
+    shown = answer.json()
     rule = next(rule for rule in shown["rules"] if rule["rule"] == "amount_over_limit")
     assert rule == {
         "rule": "amount_over_limit",
