@@ -204,9 +204,10 @@ def _pack_uuids(column: Sequence[str]) -> Iterable[bytes]:
 
 
 def _pack_instants(column: Sequence[datetime]) -> Iterable[bytes]:
-    # Most of a batch's instants are the same: when it was received.
-    micros = {value: (value - _EPOCH) // _MICROSECOND for value in set(column)}
-    return _pack_bigints([micros[value] for value in column])
+    # Most of a batch's instants are one object: when it was received. Equal ones may differ, by their fold.
+    objects = {id(value): value for value in column}
+    micros = {id_: (value - _EPOCH) // _MICROSECOND for id_, value in objects.items()}
+    return _pack_bigints([micros[id(value)] for value in column])
 
 
 def _packing(code: str) -> _Pack:

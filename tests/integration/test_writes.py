@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -82,6 +83,13 @@ def test_values_come_back_as_they_went(engine: Engine, type_: str) -> None:
             (value,) for value in VALUES[type_]
         ]
         assert fetch(tx, f"SELECT unnest(%b::{type_}[])", (array(type_, []),)) == []
+
+
+def test_the_hour_that_comes_twice_is_two_hours() -> None:
+    """Python takes its two halves for equal, alone among all values."""
+    first = datetime(2025, 10, 26, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    both = [first, first.replace(fold=1)]
+    assert array("timestamptz", both) == array("timestamptz", [time.astimezone(UTC) for time in both])
 
 
 @pytest.mark.parametrize(

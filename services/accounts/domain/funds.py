@@ -167,7 +167,8 @@ def _why_not_post(ledger: Ledger, debtor_account_id: str, creditor_account_id: s
 
 def _block(ledger: Ledger, payment_id: str, debtor_account_id: str, at: datetime) -> Sequence[Event]:
     known = ledger.holds.get(payment_id)
-    if known is not None and known.status is HoldStatus.BLOCKED:
+    if known is not None and known.status in (HoldStatus.BLOCKED, HoldStatus.POSTED):
+        # If it has been posted before, whoever asks has not heard of that yet.
         return [_told(known, at)]
     if known is None or known.status is not HoldStatus.HELD:
         _remembered(ledger, payment_id, debtor_account_id)

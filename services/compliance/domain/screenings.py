@@ -1,7 +1,7 @@
 """Whether a payment is allowed: both its parties against all lists, again while it waits for people. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from libs.common.events import Event
 from libs.common.message import Command
@@ -56,7 +56,9 @@ def rescreen(work: Work, command: RescreenPayment, at: datetime) -> Sequence[Eve
     matcher_version, catalogue_version = work.parties.versions
     case = replace(case, matcher_version=matcher_version, catalogue_version=catalogue_version)
     work.cases.put(case.case_id, case)
-    found = replace(_screen(work, command.payment_id, order, at), sequence=known.sequence)
+    # Later than what was answered before, whatever the clock says: payments goes by it.
+    later = max(at, known.screened_at + timedelta.resolution)
+    found = replace(_screen(work, command.payment_id, order, at), screened_at=later, sequence=known.sequence)
     if _says_the_same(found, known):
         return []
     work.screenings.put(command.payment_id, found)

@@ -263,6 +263,9 @@ def stop_waiting(payments: Payments, command: DeadlinePassed, at: datetime) -> S
 
 
 def _ask_again(payments: Payments, payment: Payment, at: datetime) -> Sequence[Event]:
+    if payment.state is PaymentState.APPROVED and payment.is_listed:
+        # To ask for the posting again would be to order it anew. If the money has moved, accounts says so.
+        return journey.block(payments, payment, InternalReason.COMPLIANCE_BLOCK, at)
     payment = next_deadline(payment, at, payments.policy)
     awaited = {PaymentState.APPROVED: [Answer.POSTING], PaymentState.BLOCKING: [Answer.BLOCKING]}.get(
         payment.state, journey.missing_answers(payment)

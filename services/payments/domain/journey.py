@@ -4,7 +4,7 @@ Fails closed: nothing is approved without all three answers, nothing is given ba
 belong to a listed party, and whatever a person has taken in hand waits for that person.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.common.events import Event
@@ -111,7 +111,7 @@ def _reconsider(payments: Payments, payment: Payment, at: datetime) -> list[Even
         return _resolve_late(payments, payment, payment.resolution, at)
     verdict, waits_for_answers_only = _verdict(payment), payment.reasons == (InternalReason.ANSWER_MISSING,)
     is_refused = InternalReason.POSTING_REFUSED in payment.reasons
-    if is_refused and (payment.is_case_taken or verdict is not _Verdict.BLOCK):
+    if is_refused and (payment.is_case_taken or verdict not in (_Verdict.BLOCK, _Verdict.CANCEL)):
         return show(payments, payment, at)
     # Should a later screening find nothing any more, people were asked nevertheless, and answer.
     reasons = suspension_reasons(payment) or payment.reasons
@@ -149,7 +149,10 @@ def resolve(payments: Payments, payment: Payment, decision: CaseDecision, at: da
         return block(payments, payment, reason, at)
     if decision is CaseDecision.APPROVE:
         return (cancel if payment.is_cancel_requested else approve)(payments, payment, at)
-    return reject(payments, payment, PublicReason.DECLINED, InternalReason.REVIEWER_REJECTED, at)
+    # Once a client has seen it approved, a refusal in that word could only be a reviewer's.
+    is_seen_approved = InternalReason.POSTING_REFUSED in payment.reasons
+    public_reason = PublicReason.NOT_COMPLETED_IN_TIME if is_seen_approved else PublicReason.DECLINED
+    return reject(payments, payment, public_reason, InternalReason.REVIEWER_REJECTED, at)
 
 
 def _still_takes(payment: Payment, decision: CaseDecision) -> set[Answer]:
@@ -214,8 +217,13 @@ def _with_reasons(payment: Payment, reasons: tuple[InternalReason, ...], at: dat
 
 
 def show(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
-    """Tell whoever decides what is known by now."""
-    payments.put(payment)
+    """Tell whoever decides what is known by now.
+
+    Each telling has a time of its own, even within one batch: by it people's decisions name what they have seen.
+    """
+    told_at = at if payment.told_at is None else max(at, payment.told_at + timedelta.resolution)
+    alarmed_at = told_at if payment.alarmed_at == at else payment.alarmed_at
+    payments.put(replace(payment, told_at=told_at, alarmed_at=alarmed_at))
     return [
         PaymentSuspended(
             payment_id=payment.payment_id,
@@ -223,7 +231,7 @@ def show(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
             reasons=payment.reasons,
             evidence=payment.evidence,
             decide_by=payment.entered_at + payments.policy.review_within,
-            suspended_at=at,
+            suspended_at=told_at,
         )
     ]
 

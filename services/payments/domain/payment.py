@@ -92,7 +92,9 @@ class Payment(Record, omit_defaults=True):
     reasons: tuple[InternalReason, ...] = ()
     """Why it is suspended."""
     alarmed_at: datetime | None = None
-    """When the newest of the reasons that ask for a person became known."""
+    """When the newest of the reasons that ask for a person became known; once told, when that was."""
+    told_at: datetime | None = None
+    """When whoever decides was last told what is known."""
     is_case_taken: bool = False
     """Whether a person works on its case: then it no longer moves by itself."""
     resolution: CaseDecision | None = None

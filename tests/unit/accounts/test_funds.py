@@ -210,7 +210,6 @@ def test_held_money_is_blocked_once_whatever_the_state_of_the_accounts(changes: 
         [],
         [Pay(amount_minor=100_01).initiated],
         [Pay().initiated, Pay().cancelled],
-        [Pay().initiated, Pay().approved],
     ],
 )
 def test_nothing_is_blocked_where_nothing_is_held(before: list[Record]) -> None:
@@ -221,6 +220,16 @@ def test_nothing_is_blocked_where_nothing_is_held(before: list[Record]) -> None:
     (refused,) = books.hears(Pay().block_requested)
     assert isinstance(refused, FundsPostRefused)
     assert refused.reason is PostRefusal.NOTHING_HELD
+    assert books.accounts == money
+
+
+def test_a_block_of_money_that_was_posted_is_answered_with_the_posting() -> None:
+    books = Books()
+    (_, posted) = books.hears(Pay().initiated, Pay().approved)
+    money = dict(books.accounts)
+    (told,) = books.hears(Pay().block_requested)
+    assert isinstance(told, FundsPosted) and isinstance(posted, FundsPosted)
+    assert told.transfer_id == posted.transfer_id
     assert books.accounts == money
 
 

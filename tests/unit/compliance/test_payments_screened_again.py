@@ -53,6 +53,18 @@ def test_who_is_on_a_list_by_now_is_shown_before_anyone_decides() -> None:
     assert office.timeline()[-1] == "evidence_changed"
 
 
+def test_what_is_found_later_has_a_later_time_whatever_the_clock_says() -> None:
+    """Payments heeds the newest; two looks can fall into one moment, and clocks are set back."""
+    office = waiting()
+    before = office.screenings[PAYMENT].screened_at
+    office.switch_to(ALIKE_LISTED)
+    (told,) = office.decide(RESCREEN)
+    office.switch_to(LIST)
+    (told_again,) = office.decide(RESCREEN)
+    assert isinstance(told, ComplianceScreened) and isinstance(told_again, ComplianceScreened)
+    assert before < told.screened_at < told_again.screened_at
+
+
 def test_a_proposal_made_on_old_hits_falls_and_whoever_saw_them_is_told() -> None:
     office = waiting()
     take(office)

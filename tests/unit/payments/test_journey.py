@@ -1,6 +1,6 @@
 """The process manager: every answer in every order, and exactly one end for each payment."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -234,6 +234,9 @@ def test_no_refusal_to_post_is_left_out() -> None:
 def test_people_decide_about_a_refused_posting(decision: str, state: PaymentState, told: list[str]) -> None:
     story = Story().hears(f"allow clear held debtor-frozen taken {decision}")
     assert (story.payment.state, story.told) == (state, told)
+    if state is REJECTED:
+        # The client has seen it approved: `declined` would say that people looked at it.
+        assert story.payment.public_reason is PublicReason.NOT_COMPLETED_IN_TIME
 
 
 def test_an_earlier_decision_does_not_answer_for_a_refused_posting() -> None:
@@ -366,9 +369,25 @@ def test_an_approval_that_crossed_the_news_on_its_way_is_asked_for_again(
         assert story.told == ["PaymentSuspended"]
         assert (story.payment.resolution, story.payment.is_case_taken) == (None, False)
         assert story.payment.entered_at == story.now, "a suspension of its own, so that the case is opened again"
-        seen_at = story.now
-        story.decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=seen_at))
+        story.decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=shown_at(story)))
         assert story.payment.state is APPROVED, "now they have seen it"
+
+
+def test_an_approval_by_people_who_saw_half_of_what_came_in_one_batch_is_asked_for_again() -> None:
+    """All messages of a batch have one time."""
+    story = Story().hears("held silence taken clear")
+    seen_at = shown_at(story)
+    story.hears("fraud?").decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=seen_at))
+    assert story.payment.state is SUSPENDED
+    story.decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=shown_at(story)))
+    assert story.payment.state is APPROVED
+
+
+def shown_at(story: Story) -> datetime:
+    """The time that names what people were shown last."""
+    (shown,) = story.events
+    assert isinstance(shown, PaymentSuspended)
+    return shown.suspended_at
 
 
 @pytest.mark.parametrize(
@@ -430,6 +449,24 @@ def test_what_screening_found_after_the_approval_does_not_stop_a_settlement() ->
     story = Story().hears("clear held silence allow")
     story.now += timedelta(seconds=1)
     assert story.hears("listed! posted").payment.state is SETTLED
+
+
+def test_money_listed_after_the_approval_is_not_ordered_to_move_a_second_time() -> None:
+    """If nothing was heard of the posting, it is blocked, unless it has moved: accounts knows."""
+    story = Story().hears("clear held silence allow")
+    story.now += timedelta(seconds=1)
+    story.hears("listed! wait")
+    assert (story.payment.state, story.told) == (BLOCKING, BLOCK)
+    assert story.hears("posted").payment.state is SETTLED
+
+
+def test_a_withdrawal_is_carried_out_as_soon_as_screening_clears_a_payment_whose_posting_was_refused() -> None:
+    story = Story().hears("clear held silence allow")
+    story.now += timedelta(seconds=1)
+    story.hears("listed? debtor-frozen cancel")
+    assert story.payment.state is SUSPENDED
+    story.now += timedelta(seconds=1)
+    assert story.hears("clear").payment.state is CANCELLED
 
 
 @pytest.mark.parametrize(
