@@ -415,7 +415,10 @@ class Promises:
                 )
                 is_free = payment.screening is not None and payment.screening.outcome is ScreeningOutcome.CLEAR
                 is_to_be_blocked = payment.resolution is CaseDecision.BLOCK
-                may_wait = age < policy.review_within or was_asked_about or not is_free or is_to_be_blocked
+                # And screening may have cleared it only after its time was over.
+                looks = [step.at for step in payment.steps if step.what == "compliance looked again"]
+                is_new = now - max([payment.entered_at, *looks]) < policy.review_within
+                may_wait = is_new or was_asked_about or not is_free or is_to_be_blocked
                 assert may_wait, "nobody decides, for too long"
             elif age >= policy.ask_again_after:
                 assert any(at >= payment.entered_at for at in self._overdue[payment.payment_id]), "nobody was asked"
