@@ -10,6 +10,7 @@ from bench.figures import Figures
 from libs.common import ids
 from libs.common.codec import Codec
 from libs.common.database import fetch, transaction
+from libs.common.service import Runtime
 from tests.parts import Parts
 from tests.tally.events import INCREMENT, CounterIncremented
 from tests.tally.service import service
@@ -19,26 +20,36 @@ COUNTERS = 1_000
 
 
 def throughput(parts: Parts) -> Figures:
-    """Apply a backlog of 100,000 events about 1,000 aggregates, spread over 24 partitions."""
+    """Apply a backlog of 100,000 events about 1,000 aggregates, spread over 24 partitions.
+
+    Counted from the first batch on: joining its group takes a consumer up to three seconds, whatever there is to do.
+    """
     with parts.runtime(service()) as runtime:
         runtime.registry.register(CounterIncremented.contract)
         _publish(parts, Codec(runtime.registry, [CounterIncremented]))
         stop = threading.Event()
         thread = threading.Thread(target=runtime.consumer.run, args=(stop,))
-        started, cpu = time.perf_counter(), time.process_time()
         thread.start()
-        applied = 0
-        while applied < EVENTS:
-            time.sleep(0.05)
-            with transaction(runtime.engine) as tx:
-                ((applied,),) = fetch(tx, "SELECT coalesce(sum(total), 0)::bigint FROM counters")
-        elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
+        first = _wait_for(runtime, 1)
+        began, cpu = time.perf_counter(), time.process_time()
+        last = _wait_for(runtime, EVENTS)
+        elapsed, cpu = time.perf_counter() - began, time.process_time() - cpu
         stop.set()
         thread.join()
     return {
-        "consumer_events_per_second": EVENTS / elapsed,
-        "consumer_cpu_microseconds_per_event": cpu / EVENTS * 1e6,
+        "consumer_events_per_second": (last - first) / elapsed,
+        "consumer_cpu_microseconds_per_event": cpu / (last - first) * 1e6,
     }
+
+
+def _wait_for(runtime: Runtime, count: int) -> int:
+    """How many have been applied, once there are so many."""
+    applied = 0
+    while applied < count:
+        time.sleep(0.05)
+        with transaction(runtime.engine) as tx:
+            ((applied,),) = fetch(tx, "SELECT coalesce(sum(total), 0)::bigint FROM counters")
+    return applied
 
 
 def _publish(parts: Parts, codec: Codec) -> None:
