@@ -110,7 +110,9 @@ def _problems(*statuses: HTTPStatus) -> Responses:
 
 
 def describe(app: FastAPI) -> None:
-    """Have the application's OpenAPI document name problems by their own media type, and keys as required."""
+    """Have the application's OpenAPI document name answers by their models, problems by their own media type, and keys
+    as required.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -120,6 +122,7 @@ def describe(app: FastAPI) -> None:
             for path in app.openapi_schema["paths"].values():
                 for operation in path.values():
                     _name_problems(operation["responses"])
+                    _name_answers(operation["responses"])
                     _require_keys(operation.get("parameters", []))
         return app.openapi_schema
 
@@ -132,6 +135,14 @@ def _require_keys(parameters: Sequence[dict[str, Any]]) -> None:
         if parameter["name"] == "idempotency-key":
             parameter["required"] = True
             parameter["schema"] = {"type": "string", "maxLength": KEY_LENGTH_MAX}
+
+
+def _name_answers(responses: Mapping[str, Any]) -> None:
+    # A route that returns a dict is described as returning any, beside the model that says what is in it.
+    for response in responses.values():
+        for content in response.get("content", {}).values():
+            if model := content.get("schema", {}).get("$ref"):
+                content["schema"] = {"$ref": model}
 
 
 def _name_problems(responses: Mapping[str, Any]) -> None:
