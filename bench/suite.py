@@ -155,6 +155,8 @@ class Suite:
     def _next_time(self) -> datetime:
         # As people pay: a payer with dozens of payments a minute would be suspicious, and held up for a review.
         self._time += BETWEEN_ORDERS
+        # What is dated in the future waits for people, and would never end here.
+        assert self._time < datetime.now(UTC), f"a suite is good for {DAYS} days of orders, {BETWEEN_ORDERS} apart"
         return self._time
 
     def _party(self, number: int) -> dict[str, Any]:
