@@ -32,10 +32,16 @@ def readmes() -> dict[Path, str]:
 Tables = dict[str, Callable[[], Iterable[str]]]
 
 
+def wired(name: str) -> Runtime:
+    """A service as it is put together, connected to nothing."""
+    service: Service = importlib.import_module(f"services.{name}.__main__").SERVICE
+    return Runtime(service, service.settings(database_url=_NOWHERE))
+
+
 def tables(name: str) -> Tables:
     """What may be asked for in a service's README, by the word that asks for it."""
-    service: Service = importlib.import_module(f"services.{name}.__main__").SERVICE
-    runtime = Runtime(service, service.settings(database_url=_NOWHERE))
+    runtime = wired(name)
+    service = runtime.service
     return {
         "endpoints": lambda: _endpoints_table(runtime),
         "topics": lambda: _topics_table(name),

@@ -329,21 +329,22 @@ class Promises:
 
     def _heard(self, payment: Payment) -> ScreeningOutcome | None:
         """What payments has heard of screening so far."""
-        heard = payment.screening.outcome if payment.screening is not None else None
-        assert heard is None or heard in self._known[payment.payment_id].screenings, "nobody has said that"
-        return heard
+        return self._said(payment, payment.screening.outcome if payment.screening is not None else None)
 
     def _heard_before(self, payment: Payment, what: str, count: int) -> ScreeningOutcome | None:
-        """What payments had heard of screening when it saw this for the so-manieth time: a batch may go on after it."""
+        """What payments had heard of screening when it saw this the nth time, n being count: its batch may go on."""
         heard, seen = None, 0
         for step in payment.steps:
             if step.what in ("compliance answered", "compliance looked again"):
                 heard = ScreeningOutcome(step.detail)
             seen += step.what == what
             if seen == count:
-                assert heard is None or heard in self._known[payment.payment_id].screenings, "nobody has said that"
-                return heard
+                return self._said(payment, heard)
         raise AssertionError(f"{payment} never saw {what!r} {count} times")
+
+    def _said(self, payment: Payment, heard: ScreeningOutcome | None) -> ScreeningOutcome | None:
+        assert heard is None or heard in self._known[payment.payment_id].screenings, "nobody has said that"
+        return heard
 
     def _assert_usable(self, *account_ids: str) -> None:
         assert all(self._usable.get(id_) for id_ in account_ids), "money moved on an account that can't be used"

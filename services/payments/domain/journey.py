@@ -110,8 +110,7 @@ def _reconsider(payments: Payments, payment: Payment, at: datetime) -> list[Even
     if payment.resolution is not None:
         return _resolve_late(payments, payment, payment.resolution, at)
     verdict, waits_for_answers_only = _verdict(payment), payment.reasons == (InternalReason.ANSWER_MISSING,)
-    is_refused = InternalReason.POSTING_REFUSED in payment.reasons
-    if is_refused and (payment.is_case_taken or verdict not in (_Verdict.BLOCK, _Verdict.CANCEL)):
+    if payment.is_posting_refused and (payment.is_case_taken or verdict not in (_Verdict.BLOCK, _Verdict.CANCEL)):
         return show(payments, payment, at)
     # Should a later screening find nothing any more, people were asked nevertheless, and answer.
     reasons = suspension_reasons(payment) or payment.reasons
@@ -150,8 +149,7 @@ def resolve(payments: Payments, payment: Payment, decision: CaseDecision, at: da
     if decision is CaseDecision.APPROVE:
         return (cancel if payment.is_cancel_requested else approve)(payments, payment, at)
     # Once a client has seen it approved, a refusal in that word could only be a reviewer's.
-    is_seen_approved = InternalReason.POSTING_REFUSED in payment.reasons
-    public_reason = PublicReason.NOT_COMPLETED_IN_TIME if is_seen_approved else PublicReason.DECLINED
+    public_reason = PublicReason.NOT_COMPLETED_IN_TIME if payment.is_posting_refused else PublicReason.DECLINED
     return reject(payments, payment, public_reason, InternalReason.REVIEWER_REJECTED, at)
 
 
@@ -178,8 +176,7 @@ def ask_again(payments: Payments, payment: Payment, at: datetime) -> list[Event]
     """Suspend the payment anew: people approved it, and could not know what is known now."""
     undecided = replace(payment, resolution=None, is_case_taken=False)
     anew = enter(undecided, PaymentState.SUSPENDED, at, payments.policy)
-    is_refused = InternalReason.POSTING_REFUSED in payment.reasons
-    return suspend(payments, anew, payment.reasons if is_refused else suspension_reasons(payment), at)
+    return suspend(payments, anew, payment.reasons if payment.is_posting_refused else suspension_reasons(payment), at)
 
 
 def approve(payments: Payments, payment: Payment, at: datetime) -> list[Event]:

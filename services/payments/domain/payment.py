@@ -124,6 +124,11 @@ class Payment(Record, omit_defaults=True):
         return self.state in (PaymentState.INITIATED, PaymentState.SUSPENDED, PaymentState.APPROVED)
 
     @property
+    def is_posting_refused(self) -> bool:
+        """Whether it waits, or waited, for people because it was approved and its money could not be moved."""
+        return InternalReason.POSTING_REFUSED in self.reasons
+
+    @property
     def is_listed(self) -> bool:
         """Whether its money belongs to a listed party."""
         return self.screening is not None and self.screening.outcome is ScreeningOutcome.BLOCK
