@@ -21,6 +21,11 @@ FUNDS = Topic(
     key="the account that pays",
     meaning="What became of the money of a payment: held, declined, posted, blocked, released.",
 )
+REFUND = Topic(
+    name="accounts.refund.v1",
+    key="the account that had paid",
+    meaning="What became of the money of a refund: posted, or not.",
+)
 
 
 class CustomerKind(StrEnum):
@@ -42,7 +47,10 @@ class DeclineReason(StrEnum):
     CREDITOR_ACCOUNT_FROZEN = "creditor_account_frozen"
     CURRENCY_NOT_HELD = "currency_not_held"
     LIMIT_EXCEEDED = "limit_exceeded"
+    DAILY_LIMIT_EXCEEDED = "daily_limit_exceeded"
+    MONTHLY_LIMIT_EXCEEDED = "monthly_limit_exceeded"
     INSUFFICIENT_FUNDS = "insufficient_funds"
+    CEILING_EXCEEDED = "ceiling_exceeded"
 
 
 class PostRefusal(StrEnum):
@@ -54,6 +62,21 @@ class PostRefusal(StrEnum):
     DEBTOR_ACCOUNT_FROZEN = "debtor_account_frozen"
     CREDITOR_ACCOUNT_CLOSED = "creditor_account_closed"
     CREDITOR_ACCOUNT_FROZEN = "creditor_account_frozen"
+    CEILING_EXCEEDED = "ceiling_exceeded"
+
+
+class RefundRefusal(StrEnum):
+    """Why a refund was not carried out, in order of precedence. The creditor is the one who gives back."""
+
+    UNKNOWN = "unknown"
+    PAYMENT_NOT_POSTED = "payment_not_posted"
+    AMOUNT_EXCEEDS_POSTED = "amount_exceeds_posted"
+    CREDITOR_ACCOUNT_CLOSED = "creditor_account_closed"
+    CREDITOR_ACCOUNT_FROZEN = "creditor_account_frozen"
+    DEBTOR_ACCOUNT_CLOSED = "debtor_account_closed"
+    DEBTOR_ACCOUNT_FROZEN = "debtor_account_frozen"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    CEILING_EXCEEDED = "ceiling_exceeded"
 
 
 class CustomerPersonalData(Record, tag_field=UNION_TAG, tag="weir.accounts.CustomerPersonalData"):
@@ -111,6 +134,7 @@ class FundsHeld(Event):
     debtor_account_id: str
     amount_minor: int
     currency: str
+    fee_minor: int = 0
     held_at: datetime
     expires_at: datetime
 
@@ -130,6 +154,7 @@ class FundsPosted(Event):
     creditor_account_id: str
     amount_minor: int
     currency: str
+    fee_minor: int = 0
     transfer_id: str
     posted_at: datetime
 
@@ -149,6 +174,7 @@ class FundsBlocked(Event):
     blocked_account_id: str
     amount_minor: int
     currency: str
+    fee_minor: int = 0
     transfer_id: str
     blocked_at: datetime
 
@@ -160,3 +186,25 @@ class FundsReleased(Event):
     amount_minor: int
     currency: str
     released_at: datetime
+
+
+@event(topic=REFUND, key="debtor_account_id", subject="refund_id")
+class RefundPosted(Event):
+    refund_id: str
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    transfer_id: str
+    posted_at: datetime
+
+
+@event(topic=REFUND, key="debtor_account_id", subject="refund_id")
+class RefundRefused(Event):
+    refund_id: str
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    reason: RefundRefusal
+    refused_at: datetime

@@ -17,6 +17,11 @@ REVIEW = Topic(
     meaning="Why payments are held up or refused: evidence for those who review them.",
     is_restricted=True,
 )
+REFUND = Topic(
+    name="payments.refund.v1",
+    key="the account that had paid",
+    meaning="Money of settled payments that is given back, from the request to its end.",
+)
 
 
 class Channel(StrEnum):
@@ -95,6 +100,7 @@ class PaymentOrder(Record):
     creditor_customer_id: str
     amount_minor: int
     currency: str
+    fee_minor: int = 0
     channel: Channel
     is_cash: bool = False
     device_id: str | None = None
@@ -117,7 +123,21 @@ class PaymentAnswerOverdue(Event):
     payment_id: str
     order: PaymentOrder
     awaited: tuple[Answer, ...]
+    approved_amount_minor: int | None = None
+    approved_fee_minor: int | None = None
     overdue_at: datetime
+
+
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+class PaymentAuthorised(Event):
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    fee_minor: int = 0
+    capture_by: datetime
+    authorised_at: datetime
 
 
 @event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
@@ -127,6 +147,7 @@ class PaymentApproved(Event):
     creditor_account_id: str
     amount_minor: int
     currency: str
+    fee_minor: int = 0
     approved_at: datetime
 
 
@@ -154,6 +175,7 @@ class PaymentSettled(Event):
     creditor_account_id: str
     amount_minor: int
     currency: str
+    fee_minor: int = 0
     transfer_id: str
     settled_at: datetime
 
@@ -222,3 +244,47 @@ class PaymentRefusalExplained(Event):
     reason: InternalReason
     evidence: PaymentEvidence
     explained_at: datetime
+
+
+@event(topic=REFUND, key="debtor_account_id", subject="refund_id")
+class RefundRequested(Event):
+    refund_id: str
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    requested_at: datetime
+
+
+@event(topic=REFUND, key="debtor_account_id", subject="refund_id")
+class RefundAnswerOverdue(Event):
+    refund_id: str
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    overdue_at: datetime
+
+
+@event(topic=REFUND, key="debtor_account_id", subject="refund_id")
+class RefundSettled(Event):
+    refund_id: str
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    transfer_id: str
+    settled_at: datetime
+
+
+@event(topic=REFUND, key="debtor_account_id", subject="refund_id")
+class RefundRejected(Event):
+    refund_id: str
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    reason: PublicReason
+    rejected_at: datetime
