@@ -101,8 +101,9 @@ class State:
     """The parts of one batch's state, and which of them numbers the events of which topic."""
 
     def __init__(
-        self, *parts: Aggregates[Any] | Journal[Any], numbering: Mapping[Topic, Numbered] | None = None
+        self, *parts: Aggregates[Any] | Journal[Any], numbering: Mapping[Topic, Numbered | None] | None = None
     ) -> None:
+        """`numbering` has None for a topic whose aggregates have one event each: there is nothing to count."""
         self._parts = parts
         self._numbering = {topic.name: numbered for topic, numbered in (numbering or {}).items()}
 
@@ -112,6 +113,8 @@ class State:
 
     def _next_number(self, event: Event) -> int:
         numbered = self._numbering[event.contract.topic.name]
+        if numbered is None:
+            return 1
         id_ = event.contract.subject_of(event)
         value = numbered.aggregates[id_]
         number = int(getattr(value, numbered.counter)) + 1

@@ -21,6 +21,16 @@ FUNDS = Topic(
     key="the account that pays",
     meaning="What became of the money of a payment: held, declined, posted, blocked, released.",
 )
+TRANSFER = Topic(
+    name="accounts.transfer.v1",
+    key="the account that the first of them takes from",
+    meaning="Transfers that no payment asked for: fundings, bookings, captures, conversions, reversals.",
+)
+HOLD = Topic(
+    name="accounts.hold.v1",
+    key="the account that pays",
+    meaning="Holds that no payment asked for: placed, ended.",
+)
 REFUND = Topic(
     name="accounts.refund.v1",
     key="the account that had paid",
@@ -79,6 +89,24 @@ class RefundRefusal(StrEnum):
     CEILING_EXCEEDED = "ceiling_exceeded"
 
 
+class PostedTransferKind(StrEnum):
+    """What a transfer that no payment asked for is for."""
+
+    UNKNOWN = "unknown"
+    FUNDING = "funding"
+    BOOKING = "booking"
+    CAPTURE = "capture"
+    CONVERSION = "conversion"
+    REVERSAL = "reversal"
+
+
+class HoldEnd(StrEnum):
+    UNKNOWN = "unknown"
+    POSTED = "posted"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+
+
 class CustomerPersonalData(Record, tag_field=UNION_TAG, tag="weir.accounts.CustomerPersonalData"):
     name: str
     country: str | None = None
@@ -99,6 +127,12 @@ class CustomerRegistered(Event):
     registered_at: datetime
 
 
+@event(topic=CUSTOMER, key="customer_id", subject="customer_id")
+class CustomerClosed(Event):
+    customer_id: str
+    closed_at: datetime
+
+
 @event(topic=ACCOUNT, key="customer_id", subject="account_id")
 class AccountOpened(Event):
     account_id: str
@@ -111,6 +145,7 @@ class AccountOpened(Event):
 class AccountFrozen(Event):
     account_id: str
     customer_id: str
+    may_receive: bool = False
     frozen_at: datetime
 
 
@@ -208,3 +243,45 @@ class RefundRefused(Event):
     creditor_account_id: str
     reason: RefundRefusal
     refused_at: datetime
+
+
+class PostedTransfer(Record):
+    transfer_id: str
+    kind: PostedTransferKind
+    debit_account_id: str
+    credit_account_id: str
+    amount_minor: int
+    currency: str
+    reversed_transfer_id: str | None = None
+    effective_at: datetime
+
+
+@event(topic=TRANSFER, key="debit_account_id", subject="link_id")
+class TransfersPosted(Event):
+    link_id: str
+    debit_account_id: str
+    transfers: tuple[PostedTransfer, ...]
+    hold_id: str | None = None
+    posted_at: datetime
+
+
+@event(topic=HOLD, key="debtor_account_id", subject="hold_id")
+class HoldPlaced(Event):
+    hold_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    expires_at: datetime
+    placed_at: datetime
+
+
+@event(topic=HOLD, key="debtor_account_id", subject="hold_id")
+class HoldEnded(Event):
+    hold_id: str
+    debtor_account_id: str
+    currency: str
+    posted_minor: int
+    released_minor: int
+    reason: HoldEnd
+    ended_at: datetime

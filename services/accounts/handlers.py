@@ -8,6 +8,7 @@ from schemas.accounts.events import (
     AccountFrozen,
     AccountOpened,
     AccountThawed,
+    CustomerClosed,
     CustomerRegistered,
     FundsBlocked,
     FundsDeclined,
@@ -15,6 +16,11 @@ from schemas.accounts.events import (
     FundsPosted,
     FundsPostRefused,
     FundsReleased,
+    HoldEnded,
+    HoldPlaced,
+    RefundPosted,
+    RefundRefused,
+    TransfersPosted,
 )
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.payments.events import (
@@ -25,9 +31,11 @@ from schemas.payments.events import (
     PaymentInitiated,
     PaymentRejected,
     PaymentReleaseRequested,
+    RefundAnswerOverdue,
+    RefundRequested,
 )
 from services.accounts import store
-from services.accounts.domain import customers, funds
+from services.accounts.domain import customers, funds, holds, refunds, transfers
 from services.accounts.settings import AccountsSettings
 
 
@@ -46,10 +54,20 @@ def handlers(settings: AccountsSettings) -> Handlers:
             CustomerRefused: customers.refuse,
             CustomerRestricted: customers.restrict,
             customers.OpenAccount: customers.open_account,
-            customers.Fund: customers.fund,
             customers.Freeze: customers.freeze,
             customers.Thaw: customers.thaw,
             customers.Close: customers.close,
+            customers.SetBounds: customers.set_bounds,
+            customers.CloseCustomer: customers.close_customer,
+            # Money that is moved by request
+            transfers.Fund: transfers.fund,
+            transfers.Book: transfers.book,
+            transfers.Convert: transfers.convert,
+            transfers.Reverse: transfers.reverse,
+            holds.PlaceHold: holds.place,
+            holds.PostHold: holds.post,
+            holds.VoidHold: holds.void,
+            holds.ExpireHold: holds.expire,
             # A payment's money
             PaymentInitiated: funds.hold,
             PaymentApproved: funds.post,
@@ -58,10 +76,12 @@ def handlers(settings: AccountsSettings) -> Handlers:
             PaymentCancelled: funds.release,
             PaymentReleaseRequested: funds.release,
             PaymentAnswerOverdue: funds.answer_again,
-            funds.ExpireHold: funds.expire,
+            RefundRequested: refunds.refund,
+            RefundAnswerOverdue: refunds.refund,
         },
         writes=(
             CustomerRegistered,
+            CustomerClosed,
             AccountOpened,
             AccountFrozen,
             AccountThawed,
@@ -72,5 +92,10 @@ def handlers(settings: AccountsSettings) -> Handlers:
             FundsPostRefused,
             FundsBlocked,
             FundsReleased,
+            RefundPosted,
+            RefundRefused,
+            HoldPlaced,
+            HoldEnded,
+            TransfersPosted,
         ),
     )

@@ -1,24 +1,35 @@
 """What people and programs ask about the ledger: read-only SQL, and the shapes of the answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from libs.common.database import execute, fetch, transaction
 from libs.common.money import format_amount
-from services.accounts.domain.ledger import Account, AccountKind, AccountStatus
+from services.accounts.domain.chart import CHART, AccountKind
+from services.accounts.domain.ledger import Account, Hold
+from services.accounts.store import HOLD_COLUMNS, TRANSFER_COLUMNS, hold_of, transfer_of
 
 DIFFERENCES_SHOWN_MAX = 100
 MEASURED_MAX = 100_000
 """Open holds that Prometheus is told of: beyond them nobody needs to know how many more there are."""
 
-_ACCOUNT = "account_id, customer_id, kind, currency, status, posted_minor, held_minor"
+# An account of the house stands where its lanes together stand.
+_ACCOUNT = """
+SELECT a.account_id, a.customer_id, a.kind, a.currency, a.status, a.metadata, a.floor_minor, a.ceiling_minor,
+       total.lanes, total.posted_minor, total.held_minor
+  FROM accounts a CROSS JOIN LATERAL (
+    SELECT count(*) AS lanes, sum(l.posted_minor)::bigint AS posted_minor, sum(l.held_minor)::bigint AS held_minor
+      FROM accounts l WHERE l.account_id = a.account_id
+  ) AS total
+ WHERE a.lane = 0"""
 
 
 @contextmanager
-def _snapshot(engine: Engine) -> Iterator[Connection]:
+def snapshot(engine: Engine) -> Iterator[Connection]:
     """A transaction whose queries all see the same moment, so that a balance and its entries fit each other."""
     with transaction(engine) as tx:
         execute(tx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -26,13 +37,11 @@ def _snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 def find_customer(engine: Engine, customer_id: str) -> dict[str, Any] | None:
-    with _snapshot(engine) as tx:
+    with snapshot(engine) as tx:
         rows = fetch(
             tx, "SELECT customer_id, kind, status, tier, personal FROM customers WHERE customer_id = %s", (customer_id,)
         )
-        accounts = fetch(
-            tx, f"SELECT {_ACCOUNT} FROM accounts WHERE customer_id = %s ORDER BY account_id", (customer_id,)
-        )
+        accounts = fetch(tx, f"{_ACCOUNT} AND a.customer_id = %s ORDER BY a.account_id", (customer_id,))
     if not rows:
         return None
     ((id_, kind, status, tier, personal),) = rows
@@ -48,64 +57,160 @@ def find_customer(engine: Engine, customer_id: str) -> dict[str, Any] | None:
 
 def find_account(engine: Engine, account_id: str) -> dict[str, Any] | None:
     with transaction(engine) as tx:
-        rows = fetch(tx, f"SELECT {_ACCOUNT} FROM accounts WHERE account_id = %s", (account_id,))
+        return account_in(tx, account_id)
+
+
+def account_in(tx: Connection, account_id: str) -> dict[str, Any] | None:
+    """The same within a transaction, for what is to fit it."""
+    rows = fetch(tx, f"{_ACCOUNT} AND a.account_id = %s", (account_id,))
     return _row_view(rows[0]) if rows else None
 
 
-def list_accounts(engine: Engine, *, customer_id: str | None, after: str | None, limit: int) -> dict[str, Any]:
+def list_accounts(
+    engine: Engine, *, customer_id: str | None, kind: AccountKind | None, after: str | None, limit: int
+) -> dict[str, Any]:
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            f"""SELECT {_ACCOUNT} FROM accounts
-                 WHERE (%s::uuid IS NULL OR customer_id = %s) AND (%s::uuid IS NULL OR account_id > %s)
-                 ORDER BY account_id LIMIT %s""",
-            (customer_id, customer_id, after, after, limit + 1),
+            f"""{_ACCOUNT} AND (%s::uuid IS NULL OR a.customer_id = %s) AND (%s::text IS NULL OR a.kind = %s)
+                 AND (%s::uuid IS NULL OR a.account_id > %s) ORDER BY a.account_id LIMIT %s""",
+            (customer_id, customer_id, kind, kind, after, after, limit + 1),
         )
     page = [_row_view(row) for row in rows[:limit]]
     return {"accounts": page, "next_cursor": page[-1]["account_id"] if len(rows) > limit else None}
 
 
-def statement(engine: Engine, account_id: str, *, after: int, limit: int) -> dict[str, Any] | None:
-    with _snapshot(engine) as tx:
-        accounts = fetch(tx, f"SELECT {_ACCOUNT} FROM accounts WHERE account_id = %s", (account_id,))
+def balance_at(engine: Engine, account_id: str, at: datetime, *, by_effective_time: bool) -> dict[str, Any] | None:
+    """What was posted at an instant: what was recorded until then, or what counts until then as far as is known now."""
+    with snapshot(engine) as tx:
+        account = account_in(tx, account_id)
+        if account is None:
+            return None
+        posted_minor = _recorded_until(tx, account_id, at)
+        if by_effective_time:
+            posted_minor += _dated_otherwise(tx, account_id, at)
+    return {
+        "account_id": account_id,
+        "currency": account["currency"],
+        "at": at,
+        "by": "effective" if by_effective_time else "recorded",
+        "posted": format_amount(posted_minor, account["currency"]),
+    }
+
+
+def _recorded_until(tx: Connection, account_id: str, at: datetime) -> int:
+    ((total,),) = fetch(
+        tx,
+        """SELECT coalesce(sum(e.balance_minor), 0)::bigint
+             FROM accounts a JOIN entries e
+               ON e.account_id = a.account_id AND e.lane = a.lane
+              AND e.number = entries_before(a.account_id, a.lane, %s + interval '1 microsecond')
+            WHERE a.account_id = %s""",
+        (at, account_id),
+    )
+    return int(total)
+
+
+def _dated_otherwise(tx: Connection, account_id: str, at: datetime) -> int:
+    """What counts until an instant and was recorded after it, less what was recorded until it and counts later."""
+    ((total,),) = fetch(
+        tx,
+        """SELECT coalesce(sum(CASE WHEN effective_at <= %s THEN amount_minor ELSE -amount_minor END), 0)::bigint
+             FROM entries
+            WHERE account_id = %s AND effective_at <> recorded_at
+              AND (effective_at <= %s) <> (recorded_at <= %s)""",
+        (at, account_id, at, at),
+    )
+    return int(total)
+
+
+def find_transfer(engine: Engine, transfer_id: str) -> dict[str, Any] | None:
+    with transaction(engine) as tx:
+        rows = fetch(tx, f"SELECT {TRANSFER_COLUMNS} FROM transfers WHERE transfer_id = %s", (transfer_id,))
+        taken_back = fetch(tx, "SELECT transfer_id FROM transfers WHERE reversed_transfer_id = %s", (transfer_id,))
+    if not rows:
+        return None
+    transfer = transfer_of(rows[0])
+    return {
+        "transfer_id": transfer.transfer_id,
+        "kind": transfer.kind.value,
+        "link_id": transfer.link_id,
+        "payment_id": transfer.payment_id,
+        "hold_id": transfer.hold_id,
+        "reversed_transfer_id": transfer.reversed_transfer_id,
+        "reversed_by": taken_back[0][0] if taken_back else None,
+        "debit_account_id": transfer.debit_account_id,
+        "credit_account_id": transfer.credit_account_id,
+        "amount": format_amount(transfer.amount_minor, transfer.currency),
+        "currency": transfer.currency,
+        "reference": transfer.reference,
+        "metadata": transfer.metadata or {},
+        "effective_at": transfer.effective_at,
+        "recorded_at": transfer.recorded_at,
+    }
+
+
+def find_hold(engine: Engine, hold_id: str) -> dict[str, Any] | None:
+    with transaction(engine) as tx:
+        rows = fetch(tx, f"SELECT {HOLD_COLUMNS} FROM holds WHERE hold_id = %s", (hold_id,))
+    return hold_view(hold_of(rows[0])) if rows else None
+
+
+def trial_balance(engine: Engine) -> dict[str, Any]:
+    """Every line of the chart with what its accounts add up to, by currency."""
+    with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT e.number, e.transfer_id, t.kind, t.payment_id, t.reference, e.amount_minor, e.balance_minor,
-                      e.effective_at, e.recorded_at
-                 FROM entries e JOIN transfers t USING (transfer_id)
-                WHERE e.account_id = %s AND e.number > %s ORDER BY e.number LIMIT %s""",
-            (account_id, after, limit + 1),
+            """SELECT currency, kind, count(*) FILTER (WHERE lane = 0), sum(posted_minor)::bigint
+                 FROM accounts GROUP BY currency, kind""",
         )
-    if not accounts:
-        return None
-    account = _row_view(accounts[0])
-    entries = [_entry_view(row, account["currency"]) for row in rows[:limit]]
-    return {**account, "entries": entries, "next_after": entries[-1]["number"] if len(rows) > limit else None}
+    currencies: dict[str, list[dict[str, Any]]] = {}
+    totals: dict[str, int] = {}
+    for currency, kind, count, posted_minor in sorted(
+        rows, key=lambda row: (row[0], CHART[AccountKind(row[1])].number)
+    ):
+        line = CHART[AccountKind(kind)]
+        currencies.setdefault(currency, []).append(
+            {
+                "number": line.number,
+                "kind": kind,
+                "type": line.type.value,
+                "name": line.name,
+                "accounts": count,
+                "debit": format_amount(max(0, -posted_minor), currency),
+                "credit": format_amount(max(0, posted_minor), currency),
+            }
+        )
+        totals[currency] = totals.get(currency, 0) + posted_minor
+    return {
+        "is_balanced": not any(totals.values()),
+        "currencies": [{"currency": currency, "lines": lines} for currency, lines in currencies.items()],
+    }
 
 
 def check_books(engine: Engine, *, seconds_max: float = 30) -> dict[str, Any]:
     """Recompute every balance from the entries and holds, and name what differs. Reads all there is; raises Outage
     when that takes too long."""
-    with _snapshot(engine) as tx:
+    with snapshot(engine) as tx:
         execute(tx, f"SET LOCAL statement_timeout = {int(seconds_max * 1_000)}")
         sums = fetch(
             tx,
             """SELECT a.currency, count(*), coalesce(sum(e.amount_minor), 0)::bigint
-                 FROM entries e JOIN accounts a USING (account_id) GROUP BY a.currency ORDER BY 1""",
+                 FROM entries e JOIN accounts a USING (account_id, lane) GROUP BY a.currency ORDER BY 1""",
         )
         wrong_balances = fetch(
             tx,
             """SELECT a.account_id, a.posted_minor, coalesce(sum(e.amount_minor), 0)::bigint
-                 FROM accounts a LEFT JOIN entries e USING (account_id)
-                GROUP BY a.account_id HAVING a.posted_minor <> coalesce(sum(e.amount_minor), 0)
+                 FROM accounts a LEFT JOIN entries e USING (account_id, lane)
+                GROUP BY a.account_id, a.lane HAVING a.posted_minor <> coalesce(sum(e.amount_minor), 0)
                     OR a.entry_count <> count(e.account_id) LIMIT %s""",
             (DIFFERENCES_SHOWN_MAX,),
         )
         wrong_holds = fetch(
             tx,
-            """SELECT a.account_id, a.held_minor, coalesce(sum(h.amount_minor), 0)::bigint
+            f"""SELECT a.account_id, a.held_minor, coalesce(sum({_LEFT}), 0)::bigint
                  FROM accounts a LEFT JOIN holds h ON h.debtor_account_id = a.account_id AND h.status = 'held'
-                GROUP BY a.account_id HAVING a.held_minor <> coalesce(sum(h.amount_minor), 0) LIMIT %s""",
+                GROUP BY a.account_id, a.lane HAVING a.held_minor <> coalesce(sum({_LEFT}), 0) LIMIT %s""",
             (DIFFERENCES_SHOWN_MAX,),
         )
         ((open_holds,),) = fetch(tx, "SELECT count(*) FROM holds WHERE status = 'held'")
@@ -120,8 +225,12 @@ def check_books(engine: Engine, *, seconds_max: float = 30) -> dict[str, Any]:
     }
 
 
+_LEFT = "amount_minor + fee_minor - h.posted_minor - posted_fee_minor"
+"""What of a hold is still set aside, as `Hold.left_minor` has it."""
+
+
 def measure_holds(tx: Connection) -> int:
-    """Payments whose money is set aside, as far as it is worth counting."""
+    """Holds whose money is set aside, as far as it is worth counting."""
     ((count,),) = fetch(
         tx,
         "SELECT count(*) FROM (SELECT 1 FROM holds WHERE expires_at IS NOT NULL LIMIT %s) AS open_holds",
@@ -141,69 +250,102 @@ def find_wrong_accounts(tx: Connection, *, after: str | None, limit: int) -> tup
     where to go on, None at the end."""
     rows = fetch(
         tx,
-        """WITH page AS (
-             SELECT account_id, posted_minor, held_minor, entry_count FROM accounts
-              WHERE %s::uuid IS NULL OR account_id > %s ORDER BY account_id LIMIT %s
+        f"""WITH page AS (
+             SELECT account_id FROM accounts
+              WHERE lane = 0 AND (%s::uuid IS NULL OR account_id > %s) ORDER BY account_id LIMIT %s
            ), held AS (
-             SELECT debtor_account_id, sum(amount_minor) AS held_minor FROM holds
+             SELECT debtor_account_id, sum({_LEFT}) AS held_minor FROM holds h
               WHERE expires_at IS NOT NULL GROUP BY debtor_account_id
            )
-           SELECT p.account_id,
-                  (p.posted_minor, p.entry_count, p.held_minor) IS DISTINCT FROM
-                  (coalesce(newest.balance_minor, 0), coalesce(newest.number, 0), coalesce(held.held_minor, 0))
-             FROM page p
+           SELECT a.account_id,
+                  bool_or((a.posted_minor, a.entry_count, a.entry_hash, a.held_minor) IS DISTINCT FROM
+                          (coalesce(newest.balance_minor, 0), coalesce(newest.number, 0), coalesce(newest.hash, ''),
+                           coalesce(held.held_minor, 0)))
+             FROM page JOIN accounts a USING (account_id)
              LEFT JOIN LATERAL (
-               SELECT number, balance_minor FROM entries e WHERE e.account_id = p.account_id
-                ORDER BY number DESC LIMIT 1
+               SELECT number, balance_minor, hash FROM entries e
+                WHERE e.account_id = a.account_id AND e.lane = a.lane ORDER BY number DESC LIMIT 1
              ) newest ON true
-             LEFT JOIN held ON held.debtor_account_id = p.account_id
-            ORDER BY p.account_id""",
+             LEFT JOIN held ON held.debtor_account_id = a.account_id
+            GROUP BY a.account_id ORDER BY a.account_id""",
         (after, after, limit),
     )
     return [account_id for account_id, is_wrong in rows if is_wrong], rows[-1][0] if len(rows) == limit else None
 
 
 def account_view(account: Account) -> dict[str, Any]:
-    """An account as everyone sees it."""
+    """A customer's account as everyone sees it."""
+    return _account_view(
+        account.account_id,
+        account.customer_id,
+        account.kind,
+        account.currency,
+        account.status,
+        account.metadata,
+        account.floor_minor,
+        account.ceiling_minor,
+        1,
+        account.posted_minor,
+        account.held_minor,
+    )
+
+
+def hold_view(hold: Hold) -> dict[str, Any]:
+    """A hold as everyone sees it."""
     return {
-        "account_id": account.account_id,
-        "customer_id": account.customer_id,
-        "kind": account.kind.value,
-        "currency": account.currency,
-        "status": account.status.value,
-        "posted": format_amount(account.posted_minor, account.currency),
-        "held": format_amount(account.held_minor, account.currency),
-        "available": format_amount(account.available_minor, account.currency),
+        "hold_id": hold.hold_id,
+        "kind": hold.kind.value,
+        "status": hold.status.value,
+        "debit_account_id": hold.debtor_account_id,
+        "credit_account_id": hold.creditor_account_id,
+        "currency": hold.currency or None,
+        **{
+            name: format_amount(minor, hold.currency) if hold.currency else None
+            for name, minor in (
+                ("amount", hold.amount_minor),
+                ("fee", hold.fee_minor),
+                ("posted", hold.posted_minor),
+                ("left", hold.left_minor),
+                ("refunded", hold.refunded_minor),
+            )
+        },
+        "expires_at": hold.expires_at,
     }
 
 
 def _row_view(row: Any) -> dict[str, Any]:
-    account_id, customer_id, kind, currency, status, posted_minor, held_minor = row
-    return account_view(
-        Account(
-            account_id=account_id,
-            customer_id=customer_id,
-            kind=AccountKind(kind),
-            currency=currency,
-            status=AccountStatus(status),
-            posted_minor=posted_minor,
-            held_minor=held_minor,
-        )
-    )
+    account_id, customer_id, kind, *rest = row
+    return _account_view(account_id, customer_id, AccountKind(kind), *rest)
 
 
-def _entry_view(row: Any, currency: str) -> dict[str, Any]:
-    number, transfer_id, kind, payment_id, reference, amount, balance, effective_at, recorded_at = row
+def _account_view(
+    account_id: str,
+    customer_id: str | None,
+    kind: AccountKind,
+    currency: str,
+    status: str,
+    metadata: Mapping[str, str] | None,
+    floor_minor: int | None,
+    ceiling_minor: int | None,
+    lanes: int,
+    posted_minor: int,
+    held_minor: int,
+) -> dict[str, Any]:
     return {
-        "number": number,
-        "transfer_id": transfer_id,
-        "kind": kind,
-        "payment_id": payment_id,
-        "reference": reference,
-        "amount": format_amount(amount, currency),
-        "balance": format_amount(balance, currency),
-        "effective_at": effective_at,
-        "recorded_at": recorded_at,
+        "account_id": account_id,
+        "customer_id": customer_id,
+        "kind": kind.value,
+        "number": CHART[kind].number,
+        "type": CHART[kind].type.value,
+        "currency": currency,
+        "status": str(status),
+        "posted": format_amount(posted_minor, currency),
+        "held": format_amount(held_minor, currency),
+        "available": format_amount(posted_minor - held_minor, currency),
+        "floor": None if floor_minor is None else format_amount(floor_minor, currency),
+        "ceiling": None if ceiling_minor is None else format_amount(ceiling_minor, currency),
+        "lanes": lanes,
+        "metadata": metadata or {},
     }
 
 

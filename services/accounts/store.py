@@ -1,6 +1,6 @@
 """The ledger's tables, and the only SQL that touches them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,29 +10,46 @@ from sqlalchemy import Connection
 from libs.common import ids
 from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
+from libs.common.record import replace
 from libs.common.writes import Table, Writes, lock_rows, writing
-from schemas.accounts.events import CustomerKind, CustomerPersonalData, DeclineReason, PostRefusal
+from schemas.accounts.events import CustomerKind, CustomerPersonalData, DeclineReason, PostRefusal, RefundRefusal
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
-from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentBlockRequested, PaymentInitiated
-from services.accounts.domain.customers import Close, Freeze, Fund, OpenAccount, Thaw
-from services.accounts.domain.funds import ExpireHold
+from schemas.payments.events import (
+    Answer,
+    PaymentAnswerOverdue,
+    PaymentApproved,
+    PaymentBlockRequested,
+    PaymentInitiated,
+    RefundAnswerOverdue,
+    RefundRequested,
+)
+from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
+from services.accounts.domain.customers import Close, CloseCustomer, Freeze, OpenAccount, SetBounds, Thaw
+from services.accounts.domain.holds import ExpireHold, PlaceHold, PostHold, VoidHold
+from services.accounts.domain.journal import Transfer, TransferKind
 from services.accounts.domain.ledger import (
     Account,
-    AccountKind,
     AccountStatus,
     Customer,
     CustomerStatus,
     Hold,
+    HoldKind,
     HoldStatus,
     Ledger,
-    Transfer,
-    internal_accounts,
+    Refund,
+    RefundStatus,
+    house_account,
 )
+from services.accounts.domain.transfers import Book, Convert, Fund, Reverse
 
-_ABOUT_CUSTOMERS = (CustomerVerified, CustomerRefused, CustomerRestricted, OpenAccount)
-_ABOUT_ACCOUNTS = (Fund, Freeze, Thaw, Close)
+LANES = 4
+"""Of every account of the house: so many batches at once may move money on one without waiting for each other."""
+
+_ABOUT_CUSTOMERS = (CustomerVerified, CustomerRefused, CustomerRestricted, OpenAccount, CloseCustomer)
+_ABOUT_ACCOUNTS = (Fund, Freeze, Thaw, Close, SetBounds)
+_ABOUT_HOLDS = (PostHold, VoidHold, ExpireHold)
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
-_WITH_INTERNAL_ACCOUNTS = (Fund, PaymentBlockRequested)
+_ABOUT_REFUNDS = (RefundRequested, RefundAnswerOverdue)
 
 _CUSTOMERS = Table(
     "customers",
@@ -40,84 +57,126 @@ _CUSTOMERS = Table(
     fixed={"kind": "text", "personal": "json", "wanted_currencies": "text[]"},
     changing={"status": "text", "tier": "smallint", "sequence": "bigint"},
 )
+_BALANCE_COLUMNS = {
+    "posted_minor": "bigint",
+    "held_minor": "bigint",
+    "entry_count": "bigint",
+    "entry_hash": "bytea",
+    "recorded_at": "timestamptz",
+    "spent_on": "date",
+    "spent_day_minor": "bigint",
+    "spent_month_minor": "bigint",
+}
+_TERM_COLUMNS = {
+    "status": "text",
+    "tier": "smallint",
+    "floor_minor": "bigint",
+    "ceiling_minor": "bigint",
+    "sequence": "bigint",
+}
+_ACCOUNT_KEY = {"account_id": "uuid", "lane": "smallint"}
 _ACCOUNTS = Table(
     "accounts",
-    key={"account_id": "uuid"},
-    fixed={"customer_id": "uuid", "kind": "text", "currency": "text", "floor_minor": "bigint"},
-    changing={
-        "status": "text",
-        "debit_max_minor": "bigint",
-        "posted_minor": "bigint",
-        "held_minor": "bigint",
-        "entry_count": "bigint",
-        "sequence": "bigint",
-    },
+    key=_ACCOUNT_KEY,
+    fixed={"customer_id": "uuid", "kind": "text", "currency": "text", "metadata": "json"},
+    changing=_TERM_COLUMNS | _BALANCE_COLUMNS,
 )
-_INTERNAL_ACCOUNTS = Table("accounts", fixed=_ACCOUNTS.columns, on_conflict="DO NOTHING")
+_NEW_ACCOUNTS = Table("accounts", fixed=_ACCOUNTS.columns, on_conflict="DO NOTHING")
+_BALANCES = Table("accounts", key=_ACCOUNT_KEY, changing=_BALANCE_COLUMNS)
+"""What changes when money moves, and nothing else."""
 _HOLDS = Table(
     "holds",
-    key={"payment_id": "uuid"},
+    key={"hold_id": "uuid"},
     fixed={
+        "kind": "text",
         "debtor_account_id": "uuid",
         "creditor_account_id": "uuid",
         "amount_minor": "bigint",
+        "fee_minor": "bigint",
         "currency": "text",
+        "held_at": "timestamptz",
         "decline_reason": "text",
     },
     changing={
         "status": "text",
+        "posted_minor": "bigint",
+        "posted_fee_minor": "bigint",
+        "refunded_minor": "bigint",
         "post_refusal": "text",
         "expires_at": "timestamptz",
         "transfer_id": "uuid",
         "sequence": "bigint",
     },
 )
+_REFUNDS = Table(
+    "refunds",
+    key={"refund_id": "uuid"},
+    fixed={"payment_id": "uuid", "amount_minor": "bigint", "status": "text", "refusal": "text", "transfer_id": "uuid"},
+    changing={"sequence": "bigint"},
+)
 _TRANSFERS = Table(
     "transfers",
     key={"transfer_id": "uuid"},
     fixed={
         "kind": "text",
+        "link_id": "uuid",
+        "link_number": "smallint",
         "payment_id": "uuid",
+        "hold_id": "uuid",
+        "reversed_transfer_id": "uuid",
         "debit_account_id": "uuid",
         "credit_account_id": "uuid",
         "amount_minor": "bigint",
         "currency": "text",
         "reference": "text",
+        "metadata": "json",
         "effective_at": "timestamptz",
         "recorded_at": "timestamptz",
     },
 )
 _ENTRIES = Table(
     "entries",
-    key={"account_id": "uuid", "number": "bigint"},
+    key={"account_id": "uuid", "lane": "smallint", "number": "bigint"},
     fixed={
         "transfer_id": "uuid",
         "amount_minor": "bigint",
         "balance_minor": "bigint",
         "effective_at": "timestamptz",
         "recorded_at": "timestamptz",
+        "hash": "bytea",
     },
 )
 
+HOLD_COLUMNS, TRANSFER_COLUMNS = _HOLDS.select, _TRANSFERS.select
+
 
 def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta) -> Ledger:
-    """Lock and read all that a batch can touch. Order of locks: customers, holds, accounts; each by id."""
+    """Lock and read all that a batch can touch.
+
+    Order of locks: customers, refunds, holds, customers' accounts, each by id; then a lane of each account of the
+    house, whichever is free.
+    """
     bodies = [message.body for message in messages]
     customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
     customer_ids |= _owners(tx, {body.account_id for body in bodies if isinstance(body, Thaw)})
-    loaded_customers = _lock_customers(tx, customer_ids)
-    holds = _lock_holds(tx, {body.payment_id for body in bodies if hasattr(body, "payment_id")})
-    account_ids = {body.account_id for body in bodies if isinstance(body, _ABOUT_ACCOUNTS)}
-    for body in bodies:
-        if isinstance(body, _WITH_ORDERS):
-            account_ids |= {body.order.debtor_account_id, body.order.creditor_account_id}
+    customers = _lock_customers(tx, customer_ids)
+    refunds = _lock_refunds(tx, {body.refund_id for body in bodies if isinstance(body, _ABOUT_REFUNDS)})
+    hold_ids = {body.payment_id for body in bodies if hasattr(body, "payment_id")}
+    holds = _lock_holds(tx, hold_ids | {body.hold_id for body in bodies if isinstance(body, _ABOUT_HOLDS)})
+    originals = _find_linked(tx, {body.transfer_id for body in bodies if isinstance(body, Reverse)})
+    account_ids = {account_id for body in bodies for account_id in named_accounts(body)}
     for hold in holds.values():
         account_ids |= {hold.debtor_account_id} | ({hold.creditor_account_id} if hold.creditor_account_id else set())
-    account_ids |= _ensure_internal_accounts(tx, _currencies_of_the_house(bodies))
+    for transfer in originals.values():
+        account_ids |= {transfer.debit_account_id, transfer.credit_account_id}
+    house_ids = account_ids & house_accounts().keys()
     return Ledger(
-        customers=loaded_customers,
-        accounts=_lock_accounts(tx, account_ids, customer_ids),
+        customers=customers,
+        accounts=_lock_accounts(tx, account_ids - house_ids, customer_ids) | _lock_lanes(tx, house_ids),
         holds=holds,
+        refunds=refunds,
+        originals=originals,
+        reversed_ids=_find_reversed(tx, originals.keys()),
         hold_lifetime=hold_lifetime,
     )
 
@@ -125,36 +184,69 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
 def save_ledger(writes: Writes, ledger: Ledger) -> None:
     """Say what is to be written of what changed."""
     writes.save(_CUSTOMERS, ledger.customers, _customer_row)
-    writes.save(_ACCOUNTS, ledger.accounts, _account_row)
+    _save_accounts(writes, ledger)
     writes.save(_HOLDS, ledger.holds, _hold_row)
+    writes.save(_REFUNDS, ledger.refunds, _refund_row)
     writes.insert(_TRANSFERS, map(_transfer_row, ledger.transfers))
     writes.insert(_ENTRIES, map(msgspec.structs.astuple, ledger.entries))
+
+
+def _save_accounts(writes: Writes, ledger: Ledger) -> None:
+    """Most accounts that change only have money moved: writing no more than that saves a third of the columns."""
+    for before, account in ledger.accounts.changes:
+        if before is None:
+            writes.insert(_ACCOUNTS, [_account_row(account)])
+        elif _terms(before) == _terms(account):
+            writes.update(_BALANCES, [(account.account_id, account.lane, *_balance_row(account))])
+        else:
+            writes.update(_ACCOUNTS, [_account_row(account)])
 
 
 def find_expired_holds(tx: Connection, now: datetime, at_most: int) -> list[Message]:
     """The holds whose time has run out."""
     rows = fetch(
         tx,
-        "SELECT payment_id, expires_at FROM holds WHERE expires_at <= %s ORDER BY expires_at LIMIT %s",
+        "SELECT hold_id, expires_at FROM holds WHERE expires_at <= %s ORDER BY expires_at LIMIT %s",
         (now, at_most),
     )
     return [
         Message(
-            message_id=ids.derive(payment_id, "accounts", "expiry", expires_at.isoformat()),
-            body=ExpireHold(payment_id=payment_id),
+            message_id=ids.derive(hold_id, "accounts", "expiry", expires_at.isoformat()),
+            body=ExpireHold(hold_id=hold_id),
             received_at=now,
-            trace=Trace(correlation_id=payment_id, traceparent=""),
+            trace=Trace(correlation_id=hold_id, traceparent=""),
         )
-        for payment_id, expires_at in rows
+        for hold_id, expires_at in rows
     ]
 
 
-def _currencies_of_the_house(bodies: Sequence[Any]) -> set[str]:
-    """The currencies of messages that may move money from or to an account of the house."""
-    overdue = [body for body in bodies if isinstance(body, PaymentAnswerOverdue) and Answer.BLOCKING in body.awaited]
-    return {body.currency for body in bodies if isinstance(body, _WITH_INTERNAL_ACCOUNTS)} | {
-        body.order.currency for body in overdue
-    }
+def named_accounts(body: Any) -> Iterator[str]:
+    """The accounts that a message may move money on, besides those of its hold or of the transfer it takes back."""
+    match body:
+        case Fund() | PaymentBlockRequested():
+            kind = AccountKind.EXTERNAL if isinstance(body, Fund) else AccountKind.BLOCKED_FUNDS
+            yield house_account_id(kind, body.currency)
+        case PaymentApproved() if body.fee_minor:
+            yield house_account_id(AccountKind.FEES, body.currency)
+        case PaymentInitiated():
+            yield from (body.order.debtor_account_id, body.order.creditor_account_id)
+        case PaymentAnswerOverdue():
+            yield from (body.order.debtor_account_id, body.order.creditor_account_id)
+            if Answer.BLOCKING in body.awaited:
+                yield house_account_id(AccountKind.BLOCKED_FUNDS, body.order.currency)
+            if Answer.POSTING in body.awaited and body.order.fee_minor:
+                yield house_account_id(AccountKind.FEES, body.order.currency)
+        case Book():
+            for booking in body.bookings:
+                yield from (booking.debit_account_id, booking.credit_account_id)
+        case Convert():
+            yield from (body.debit_account_id, body.credit_account_id)
+            for currency in (body.currency, body.credited_currency):
+                yield house_account_id(AccountKind.LIQUIDITY, currency)
+        case PlaceHold():
+            yield from (body.debit_account_id, body.credit_account_id)
+    if isinstance(body, _ABOUT_ACCOUNTS):
+        yield body.account_id
 
 
 def _owners(tx: Connection, account_ids: set[str]) -> set[str]:
@@ -186,16 +278,79 @@ def _lock_accounts(tx: Connection, account_ids: set[str], customer_ids: set[str]
     return {row[0]: _account(row) for row in rows}
 
 
-def _lock_holds(tx: Connection, payment_ids: set[str]) -> dict[str, Hold]:
-    rows = lock_rows(tx, _HOLDS, payment_ids)
-    return {row[0]: _hold(row) for row in rows}
+def _lock_lanes(tx: Connection, account_ids: set[str]) -> dict[str, Account]:
+    """A lane of each account: one that nobody has locked, or else the first, when it is free."""
+    if not account_ids:
+        return {}
+    found = _accounts_by_id(tx, _FREE_LANES, account_ids)
+    if missing := account_ids - found.keys():
+        # Waiting here can't end in a deadlock: nothing is locked after it but what another's wait has let go.
+        found |= _accounts_by_id(tx, _FIRST_LANES, missing)
+    if missing := account_ids - found.keys():
+        _open_lanes(tx, missing)
+        found |= _accounts_by_id(tx, _FIRST_LANES, missing)
+    return found
 
 
-def _ensure_internal_accounts(tx: Connection, currencies: set[str]) -> set[str]:
-    accounts = [account for currency in currencies for account in internal_accounts(currency)]
+_FREE_LANES = f"""
+SELECT free.* FROM unnest(%b::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+  SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = wanted.id
+   ORDER BY lane LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+) AS free"""
+_FIRST_LANES = f"""
+SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = ANY(%b::uuid[]) AND lane = 0
+ ORDER BY account_id FOR NO KEY UPDATE"""
+
+
+def _accounts_by_id(tx: Connection, query: str, account_ids: set[str]) -> dict[str, Account]:
+    return {row[0]: _account(row) for row in fetch(tx, query, (array("uuid", sorted(account_ids)),))}
+
+
+def _open_lanes(tx: Connection, account_ids: set[str]) -> None:
+    """Accounts of the house are opened when they are first needed; others may be doing the same."""
+    known = house_accounts()
+    lanes = [
+        house_account(id_, known[id_].kind, known[id_].currency, lane)
+        for id_ in sorted(account_ids)
+        for lane in range(LANES)
+    ]
     with writing(tx) as writes:
-        writes.insert(_INTERNAL_ACCOUNTS, sorted(map(_account_row, accounts)))
-    return {account.account_id for account in accounts}
+        writes.insert(_NEW_ACCOUNTS, map(_account_row, lanes))
+
+
+def _lock_holds(tx: Connection, hold_ids: set[str]) -> dict[str, Hold]:
+    rows = lock_rows(tx, _HOLDS, hold_ids)
+    return {row[0]: hold_of(row) for row in rows}
+
+
+def _lock_refunds(tx: Connection, refund_ids: set[str]) -> dict[str, Refund]:
+    rows = lock_rows(tx, _REFUNDS, refund_ids)
+    return {row[0]: _refund(row) for row in rows}
+
+
+def _find_linked(tx: Connection, transfer_ids: set[str]) -> dict[str, Transfer]:
+    """Transfers, and those linked to them. They never change, so nothing is locked."""
+    if not transfer_ids:
+        return {}
+    rows = fetch(
+        tx,
+        f"""SELECT {_TRANSFERS.select} FROM transfers
+             WHERE transfer_id = ANY(%b::uuid[]) OR link_id IN
+                   (SELECT link_id FROM transfers WHERE transfer_id = ANY(%b::uuid[]) AND link_id IS NOT NULL)""",
+        (array("uuid", transfer_ids), array("uuid", transfer_ids)),
+    )
+    return {row[0]: transfer_of(row) for row in rows}
+
+
+def _find_reversed(tx: Connection, transfer_ids: Collection[str]) -> frozenset[str]:
+    if not transfer_ids:
+        return frozenset()
+    rows = fetch(
+        tx,
+        "SELECT reversed_transfer_id FROM transfers WHERE reversed_transfer_id = ANY(%b::uuid[])",
+        (array("uuid", transfer_ids),),
+    )
+    return frozenset(id_ for (id_,) in rows)
 
 
 def _customer(row: Any) -> Customer:
@@ -212,38 +367,73 @@ def _customer(row: Any) -> Customer:
 
 
 def _account(row: Any) -> Account:
-    account_id, customer_id, kind, currency, floor, status, debit_max, posted, held, entry_count, sequence = row
+    account_id, lane, customer_id, kind, currency, metadata, status, tier, floor, ceiling, sequence, *balance = row
+    posted, held, entry_count, entry_hash, recorded_at, spent_on, spent_day, spent_month = balance
     return Account(
         account_id=account_id,
+        lane=lane,
         customer_id=customer_id,
         kind=AccountKind(kind),
         currency=currency,
+        metadata=metadata,
         status=AccountStatus(status),
+        tier=tier,
         floor_minor=floor,
-        debit_max_minor=debit_max,
+        ceiling_minor=ceiling,
         posted_minor=posted,
         held_minor=held,
         entry_count=entry_count,
+        entry_hash=entry_hash,
+        recorded_at=recorded_at,
+        spent_on=spent_on,
+        spent_day_minor=spent_day,
+        spent_month_minor=spent_month,
         sequence=sequence,
     )
 
 
-def _hold(row: Any) -> Hold:
-    payment_id, debtor, creditor, amount, currency, decline_reason, status, post_refusal, *rest = row
-    expires_at, transfer_id, sequence = rest
+def hold_of(row: Any) -> Hold:
+    """A hold from a row of all its columns."""
+    hold_id, kind, debtor, creditor, amount, fee, currency, held_at, decline_reason, status, *rest = row
+    posted, posted_fee, refunded, post_refusal, expires_at, transfer_id, sequence = rest
     return Hold(
-        payment_id=payment_id,
+        hold_id=hold_id,
+        kind=HoldKind(kind),
         debtor_account_id=debtor,
         creditor_account_id=creditor,
         amount_minor=amount,
+        fee_minor=fee,
         currency=currency,
+        held_at=held_at,
         status=HoldStatus(status),
+        posted_minor=posted,
+        posted_fee_minor=posted_fee,
+        refunded_minor=refunded,
         decline_reason=DeclineReason(decline_reason) if decline_reason else None,
         post_refusal=PostRefusal(post_refusal) if post_refusal else None,
         expires_at=expires_at,
         transfer_id=transfer_id,
         sequence=sequence,
     )
+
+
+def _refund(row: Any) -> Refund:
+    refund_id, payment_id, amount, status, refusal, transfer_id, sequence = row
+    return Refund(
+        refund_id=refund_id,
+        payment_id=payment_id,
+        amount_minor=amount,
+        status=RefundStatus(status),
+        refusal=RefundRefusal(refusal) if refusal else None,
+        transfer_id=transfer_id,
+        sequence=sequence,
+    )
+
+
+def transfer_of(row: Any) -> Transfer:
+    """A transfer as it was recorded, from a row of all its columns."""
+    transfer = Transfer(**dict(zip(_TRANSFERS.columns, row, strict=True)))
+    return replace(transfer, kind=TransferKind(transfer.kind))
 
 
 def _customer_row(customer: Customer) -> tuple[Any, ...]:
@@ -259,31 +449,55 @@ def _customer_row(customer: Customer) -> tuple[Any, ...]:
     )
 
 
+def _terms(account: Account) -> tuple[Any, ...]:
+    return account.status.value, account.tier, account.floor_minor, account.ceiling_minor, account.sequence
+
+
 def _account_row(account: Account) -> tuple[Any, ...]:
     return (
         account.account_id,
+        account.lane,
         account.customer_id,
         account.kind.value,
         account.currency,
-        account.floor_minor,
-        account.status.value,
-        account.debit_max_minor,
+        _json(account.metadata),
+        *_terms(account),
+        *_balance_row(account),
+    )
+
+
+def _balance_row(account: Account) -> tuple[Any, ...]:
+    return (
         account.posted_minor,
         account.held_minor,
         account.entry_count,
-        account.sequence,
+        account.entry_hash,
+        account.recorded_at,
+        account.spent_on and account.spent_on.isoformat(),
+        account.spent_day_minor,
+        account.spent_month_minor,
     )
+
+
+def _json(metadata: Mapping[str, str] | None) -> str | None:
+    return None if metadata is None else msgspec.json.encode(metadata, order="deterministic").decode()
 
 
 def _hold_row(hold: Hold) -> tuple[Any, ...]:
     return (
-        hold.payment_id,
+        hold.hold_id,
+        hold.kind.value,
         hold.debtor_account_id,
         hold.creditor_account_id,
         hold.amount_minor,
+        hold.fee_minor,
         hold.currency,
+        hold.held_at,
         hold.decline_reason and hold.decline_reason.value,
         hold.status.value,
+        hold.posted_minor,
+        hold.posted_fee_minor,
+        hold.refunded_minor,
         hold.post_refusal and hold.post_refusal.value,
         hold.expires_at,
         hold.transfer_id,
@@ -291,16 +505,33 @@ def _hold_row(hold: Hold) -> tuple[Any, ...]:
     )
 
 
+def _refund_row(refund: Refund) -> tuple[Any, ...]:
+    return (
+        refund.refund_id,
+        refund.payment_id,
+        refund.amount_minor,
+        refund.status.value,
+        refund.refusal and refund.refusal.value,
+        refund.transfer_id,
+        refund.sequence,
+    )
+
+
 def _transfer_row(transfer: Transfer) -> tuple[Any, ...]:
     return (
         transfer.transfer_id,
         transfer.kind.value,
+        transfer.link_id,
+        transfer.link_number,
         transfer.payment_id,
+        transfer.hold_id,
+        transfer.reversed_transfer_id,
         transfer.debit_account_id,
         transfer.credit_account_id,
         transfer.amount_minor,
         transfer.currency,
         transfer.reference,
+        _json(transfer.metadata),
         transfer.effective_at,
         transfer.recorded_at,
     )

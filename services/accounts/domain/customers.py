@@ -2,52 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.message import Command
-from libs.common.money import SCALES
 from libs.common.record import replace
 from schemas.accounts.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
     AccountThawed,
+    CustomerClosed,
     CustomerKind,
     CustomerPersonalData,
     CustomerRegistered,
 )
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
-from services.accounts.domain.ledger import (
-    Account,
-    AccountKind,
-    AccountStatus,
-    Customer,
-    CustomerStatus,
-    Ledger,
-    Transfer,
-    TransferKind,
-    external_account_id,
-)
-
-DEBIT_MAX_BY_TIER: Mapping[int, int | None] = {1: 1_000, 2: 15_000, 3: None}
-"""The largest single payment by verification tier, in whole units of the account's currency; None: no limit."""
-
-
-class RefusalReason(StrEnum):
-    """Why a request to the ledger is refused, in order of precedence."""
-
-    ACCOUNT_UNKNOWN = "account_unknown"
-    CUSTOMER_UNKNOWN = "customer_unknown"
-    CUSTOMER_NOT_VERIFIED = "customer_not_verified"
-    ACCOUNT_EXISTS = "account_exists"
-    ACCOUNT_CLOSED = "account_closed"
-    ACCOUNT_FROZEN = "account_frozen"
-    ACCOUNT_NOT_FROZEN = "account_not_frozen"
-    ACCOUNT_NOT_EMPTY = "account_not_empty"
-    CURRENCY_NOT_HELD = "currency_not_held"
+from services.accounts.domain.chart import AccountKind
+from services.accounts.domain.ledger import Account, AccountStatus, Customer, CustomerStatus, Ledger
+from services.accounts.domain.refusals import RefusalReason, refusal
 
 
 class RegisterCustomer(Command):
@@ -58,24 +32,20 @@ class RegisterCustomer(Command):
     """The accounts to open once compliance has verified the customer."""
 
 
+class CloseCustomer(Command):
+    customer_id: str
+
+
 class OpenAccount(Command):
     customer_id: str
     currency: str
-
-
-class Fund(Command):
-    """Money comes in from the world outside."""
-
-    transfer_id: str
-    account_id: str
-    amount_minor: int
-    currency: str
-    reference: str | None = None
-    effective_at: datetime | None = None
+    metadata: Mapping[str, str] | None = None
 
 
 class Freeze(Command):
     account_id: str
+    may_receive: bool = False
+    """Whether money may still come in."""
 
 
 class Thaw(Command):
@@ -84,6 +54,15 @@ class Thaw(Command):
 
 class Close(Command):
     account_id: str
+
+
+class SetBounds(Command):
+    """How far an account may be overdrawn, and how much it may hold."""
+
+    account_id: str
+    currency: str
+    floor_minor: int
+    ceiling_minor: int | None
 
 
 def account_id_of(customer_id: str, currency: str) -> str:
@@ -110,13 +89,14 @@ def register(ledger: Ledger, command: RegisterCustomer, at: datetime) -> Sequenc
 def verify(ledger: Ledger, event: CustomerVerified, at: datetime) -> Sequence[Event]:
     """Let the customer be served, within the limits of the tier: open the accounts that were wanted."""
     customer = ledger.customers[event.customer_id]
+    if customer.status is CustomerStatus.CLOSED:
+        return []
     customer = replace(customer, status=CustomerStatus.VERIFIED, tier=event.tier)
     ledger.customers.put(event.customer_id, customer)
     for account in ledger.accounts_of(event.customer_id):
-        limit = _debit_max(event.tier, account.currency)
-        ledger.accounts.put(account.account_id, replace(account, debit_max_minor=limit))
+        ledger.accounts.put(account.account_id, replace(account, tier=event.tier))
     return [
-        _open(ledger, customer, currency, at)
+        _open(ledger, customer, currency, None, at)
         for currency in customer.wanted_currencies
         if account_id_of(event.customer_id, currency) not in ledger.accounts
     ]
@@ -136,60 +116,46 @@ def open_account(ledger: Ledger, command: OpenAccount, at: datetime) -> Sequence
     """Open one more account for a verified customer."""
     customer = ledger.customers.get(command.customer_id)
     if customer is None:
-        return _refusal(RefusalReason.CUSTOMER_UNKNOWN, "customer_id")
+        return refusal(RefusalReason.CUSTOMER_UNKNOWN, "customer_id")
     if customer.status is not CustomerStatus.VERIFIED:
-        return _refusal(RefusalReason.CUSTOMER_NOT_VERIFIED, "customer_id")
+        return refusal(RefusalReason.CUSTOMER_NOT_VERIFIED, "customer_id")
     if account_id_of(command.customer_id, command.currency) in ledger.accounts:
-        return _refusal(RefusalReason.ACCOUNT_EXISTS, "currency")
-    return [_open(ledger, customer, command.currency, at)]
+        return refusal(RefusalReason.ACCOUNT_EXISTS, "currency")
+    return [_open(ledger, customer, command.currency, command.metadata, at)]
 
 
-def fund(ledger: Ledger, command: Fund, at: datetime) -> Sequence[Event] | Refusal:
-    """Credit an account with money that came in from outside."""
-    account = ledger.customers_account(command.account_id)
-    if account is None:
-        return _refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
-    if account.status is AccountStatus.CLOSED:
-        return _refusal(RefusalReason.ACCOUNT_CLOSED, "account_id")
-    if account.status is AccountStatus.FROZEN:
-        return _refusal(RefusalReason.ACCOUNT_FROZEN, "account_id")
-    if account.currency != command.currency:
-        return _refusal(RefusalReason.CURRENCY_NOT_HELD, "currency")
-    ledger.transfer(
-        Transfer(
-            transfer_id=command.transfer_id,
-            kind=TransferKind.FUNDING,
-            debit_account_id=external_account_id(command.currency),
-            credit_account_id=command.account_id,
-            amount_minor=command.amount_minor,
-            currency=command.currency,
-            reference=command.reference,
-            effective_at=command.effective_at or at,
-            recorded_at=at,
-        )
-    )
-    return []
+def close_customer(ledger: Ledger, command: CloseCustomer, at: datetime) -> Sequence[Event] | Refusal:
+    """Serve a customer no more, once every account is closed. What was kept about the customer stays."""
+    customer = ledger.customers.get(command.customer_id)
+    if customer is None:
+        return refusal(RefusalReason.CUSTOMER_UNKNOWN, "customer_id")
+    if customer.status is CustomerStatus.CLOSED:
+        return refusal(RefusalReason.CUSTOMER_CLOSED, "customer_id")
+    if any(account.status is not AccountStatus.CLOSED for account in ledger.accounts_of(command.customer_id)):
+        return refusal(RefusalReason.CUSTOMER_HAS_ACCOUNTS, "customer_id")
+    ledger.customers.put(command.customer_id, replace(customer, status=CustomerStatus.CLOSED))
+    return [CustomerClosed(customer_id=command.customer_id, closed_at=at)]
 
 
 def freeze(ledger: Ledger, command: Freeze, at: datetime) -> Sequence[Event] | Refusal:
-    """Let an account neither pay nor receive."""
+    """Let an account pay no more, nor receive unless that is asked for."""
     account = ledger.customers_account(command.account_id)
     if account is None:
-        return _refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
+        return refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
     if account.status is AccountStatus.CLOSED:
-        return _refusal(RefusalReason.ACCOUNT_CLOSED, "account_id")
-    return _freeze(ledger, account, at)
+        return refusal(RefusalReason.ACCOUNT_CLOSED, "account_id")
+    return _freeze(ledger, account, at, may_receive=command.may_receive)
 
 
 def thaw(ledger: Ledger, command: Thaw, at: datetime) -> Sequence[Event] | Refusal:
     """Let a frozen account pay and receive again."""
     account = ledger.customers_account(command.account_id)
     if account is None:
-        return _refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
+        return refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
     if ledger.customers[account.owner_id].status is not CustomerStatus.VERIFIED:
-        return _refusal(RefusalReason.CUSTOMER_NOT_VERIFIED, "account_id")
-    if account.status is not AccountStatus.FROZEN:
-        return _refusal(RefusalReason.ACCOUNT_NOT_FROZEN, "account_id")
+        return refusal(RefusalReason.CUSTOMER_NOT_VERIFIED, "account_id")
+    if account.status not in (AccountStatus.FROZEN, AccountStatus.DEBITS_FROZEN):
+        return refusal(RefusalReason.ACCOUNT_NOT_FROZEN, "account_id")
     ledger.accounts.put(account.account_id, replace(account, status=AccountStatus.OPEN))
     return [AccountThawed(account_id=account.account_id, customer_id=account.owner_id, thawed_at=at)]
 
@@ -198,22 +164,41 @@ def close(ledger: Ledger, command: Close, at: datetime) -> Sequence[Event] | Ref
     """Close an account that holds nothing."""
     account = ledger.customers_account(command.account_id)
     if account is None:
-        return _refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
+        return refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
     if account.status is AccountStatus.CLOSED:
-        return _refusal(RefusalReason.ACCOUNT_CLOSED, "account_id")
+        return refusal(RefusalReason.ACCOUNT_CLOSED, "account_id")
     if account.posted_minor or account.held_minor:
-        return _refusal(RefusalReason.ACCOUNT_NOT_EMPTY, "account_id")
+        return refusal(RefusalReason.ACCOUNT_NOT_EMPTY, "account_id")
     ledger.accounts.put(account.account_id, replace(account, status=AccountStatus.CLOSED))
     return [AccountClosed(account_id=account.account_id, customer_id=account.owner_id, closed_at=at)]
 
 
-def _open(ledger: Ledger, customer: Customer, currency: str, at: datetime) -> Event:
+def set_bounds(ledger: Ledger, command: SetBounds, at: datetime) -> Sequence[Event] | Refusal:
+    """Let an account be overdrawn down to its floor, and hold no more than its ceiling. Neither may be passed yet."""
+    account = ledger.customers_account(command.account_id)
+    if account is None:
+        return refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
+    if account.status is AccountStatus.CLOSED:
+        return refusal(RefusalReason.ACCOUNT_CLOSED, "account_id")
+    if account.currency != command.currency:
+        return refusal(RefusalReason.CURRENCY_NOT_HELD, "currency")
+    account = replace(account, floor_minor=command.floor_minor, ceiling_minor=command.ceiling_minor)
+    if not account.can_pay(0):
+        return refusal(RefusalReason.BOUND_IS_PASSED, "overdraft")
+    if not account.can_receive(0):
+        return refusal(RefusalReason.BOUND_IS_PASSED, "ceiling")
+    ledger.accounts.put(account.account_id, account)
+    return []
+
+
+def _open(ledger: Ledger, customer: Customer, currency: str, metadata: Mapping[str, str] | None, at: datetime) -> Event:
     account = Account(
         account_id=account_id_of(customer.customer_id, currency),
         customer_id=customer.customer_id,
         kind=AccountKind.CUSTOMER,
         currency=currency,
-        debit_max_minor=_debit_max(customer.tier, currency),
+        metadata=metadata,
+        tier=customer.tier,
     )
     ledger.accounts.put(account.account_id, account)
     return AccountOpened(
@@ -222,26 +207,25 @@ def _open(ledger: Ledger, customer: Customer, currency: str, at: datetime) -> Ev
 
 
 def _turn_away(ledger: Ledger, customer_id: str, status: CustomerStatus, at: datetime) -> Sequence[Event]:
-    ledger.customers.put(customer_id, replace(ledger.customers[customer_id], status=status))
+    customer = ledger.customers[customer_id]
+    if customer.status is CustomerStatus.CLOSED:
+        return []
+    ledger.customers.put(customer_id, replace(customer, status=status))
     return [
         event
         for account in ledger.accounts_of(customer_id)
-        if account.status is AccountStatus.OPEN
+        if account.status is not AccountStatus.CLOSED
         for event in _freeze(ledger, account, at)
     ]
 
 
-def _freeze(ledger: Ledger, account: Account, at: datetime) -> Sequence[Event]:
-    if account.status is AccountStatus.FROZEN:
+def _freeze(ledger: Ledger, account: Account, at: datetime, *, may_receive: bool = False) -> Sequence[Event]:
+    status = AccountStatus.DEBITS_FROZEN if may_receive else AccountStatus.FROZEN
+    if account.status is status:
         return []
-    ledger.accounts.put(account.account_id, replace(account, status=AccountStatus.FROZEN))
-    return [AccountFrozen(account_id=account.account_id, customer_id=account.owner_id, frozen_at=at)]
-
-
-def _debit_max(tier: int, currency: str) -> int | None:
-    whole_units = DEBIT_MAX_BY_TIER.get(tier, 0)
-    return None if whole_units is None else whole_units * 10 ** SCALES[currency]
-
-
-def _refusal(reason: RefusalReason, field: str) -> Refusal:
-    return Refusal(reason=reason, detail=reason.replace("_", " "), field=field)
+    ledger.accounts.put(account.account_id, replace(account, status=status))
+    return [
+        AccountFrozen(
+            account_id=account.account_id, customer_id=account.owner_id, may_receive=may_receive, frozen_at=at
+        )
+    ]

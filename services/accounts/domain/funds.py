@@ -5,7 +5,6 @@ from datetime import datetime
 
 from libs.common import ids
 from libs.common.events import Event
-from libs.common.message import Command
 from libs.common.record import replace
 from schemas.accounts.events import (
     DeclineReason,
@@ -28,21 +27,10 @@ from schemas.payments.events import (
     PaymentRejected,
     PaymentReleaseRequested,
 )
-from services.accounts.domain.ledger import (
-    AccountStatus,
-    Hold,
-    HoldStatus,
-    Ledger,
-    Transfer,
-    TransferKind,
-    blocked_funds_account_id,
-)
-
-
-class ExpireHold(Command):
-    """A hold's time has run out."""
-
-    payment_id: str
+from services.accounts.domain.chart import AccountKind, house_account_id
+from services.accounts.domain.journal import TransferKind
+from services.accounts.domain.ledger import Hold, HoldStatus, Ledger
+from services.accounts.domain.refusals import Obstacle, obstacle_between, obstacle_of_status
 
 
 def hold(ledger: Ledger, event: PaymentInitiated, at: datetime) -> Sequence[Event]:
@@ -51,8 +39,8 @@ def hold(ledger: Ledger, event: PaymentInitiated, at: datetime) -> Sequence[Even
 
 
 def post(ledger: Ledger, event: PaymentApproved, at: datetime) -> Sequence[Event]:
-    """Move the held money to the creditor, or say why it stays held."""
-    return _post(ledger, event.payment_id, event.debtor_account_id, at)
+    """Move the held money to the creditor, or say why it stays held. What was held beyond it is given back."""
+    return _post(ledger, event.payment_id, event.debtor_account_id, event.amount_minor, event.fee_minor, at)
 
 
 def block(ledger: Ledger, event: PaymentBlockRequested, at: datetime) -> Sequence[Event]:
@@ -67,11 +55,8 @@ def release(
     return _release(ledger, _remembered(ledger, event.payment_id, event.debtor_account_id), at)
 
 
-def expire(ledger: Ledger, command: ExpireHold, at: datetime) -> Sequence[Event]:
+def expire(ledger: Ledger, known: Hold, at: datetime) -> Sequence[Event]:
     """The backstop: give back what payments has forgotten."""
-    known = ledger.holds[command.payment_id]
-    if known.expires_at is None or known.expires_at > at:
-        return []
     return _release(ledger, known, at)
 
 
@@ -86,7 +71,9 @@ def answer_again(ledger: Ledger, event: PaymentAnswerOverdue, at: datetime) -> S
             # Asked twice, answered alike: payments may already have ended it because of the first answer.
             events.append(_refused(event.payment_id, debtor_account_id, known.post_refusal, at))
         else:
-            events += _post(ledger, event.payment_id, debtor_account_id, at)
+            amount_minor = _given(event.approved_amount_minor, event.order.amount_minor)
+            fee_minor = _given(event.approved_fee_minor, event.order.fee_minor)
+            events += _post(ledger, event.payment_id, debtor_account_id, amount_minor, fee_minor, at)
     if Answer.BLOCKING in event.awaited:
         events += _block(ledger, event.payment_id, debtor_account_id, at)
     return events
@@ -96,73 +83,57 @@ def _hold(ledger: Ledger, payment_id: str, order: PaymentOrder, at: datetime) ->
     known = ledger.holds.get(payment_id)
     if known is not None:
         return [_told(known, at)]
-    reason = _why_not_hold(ledger, order)
-    if reason is None:
-        debtor = ledger.accounts[order.debtor_account_id]
-        ledger.accounts.put(debtor.account_id, replace(debtor, held_minor=debtor.held_minor + order.amount_minor))
+    held_minor = order.amount_minor + order.fee_minor
+    obstacle = obstacle_between(
+        ledger.customers_account(order.debtor_account_id),
+        ledger.customers_account(order.creditor_account_id),
+        paid_minor=held_minor,
+        received_minor=order.amount_minor,
+        currency=order.currency,
+        on=at.date(),
+    )
+    if obstacle is None:
+        ledger.hold(order.debtor_account_id, held_minor, at)
     held = Hold(
-        payment_id=payment_id,
+        hold_id=payment_id,
         debtor_account_id=order.debtor_account_id,
         creditor_account_id=order.creditor_account_id,
         amount_minor=order.amount_minor,
+        fee_minor=order.fee_minor,
         currency=order.currency,
-        status=HoldStatus.HELD if reason is None else HoldStatus.DECLINED,
-        decline_reason=reason,
-        expires_at=at + ledger.hold_lifetime if reason is None else None,
+        held_at=at,
+        status=HoldStatus.HELD if obstacle is None else HoldStatus.DECLINED,
+        decline_reason=None if obstacle is None else DeclineReason(obstacle),
+        expires_at=at + ledger.hold_lifetime if obstacle is None else None,
     )
     ledger.holds.put(payment_id, held)
     return [_told(held, at)]
 
 
-def _why_not_hold(ledger: Ledger, order: PaymentOrder) -> DeclineReason | None:
-    debtor = ledger.customers_account(order.debtor_account_id)
-    creditor = ledger.customers_account(order.creditor_account_id)
-    if debtor is None:
-        return DeclineReason.DEBTOR_ACCOUNT_UNKNOWN
-    if creditor is None:
-        return DeclineReason.CREDITOR_ACCOUNT_UNKNOWN
-    if debtor.status is AccountStatus.CLOSED:
-        return DeclineReason.DEBTOR_ACCOUNT_CLOSED
-    if debtor.status is AccountStatus.FROZEN:
-        return DeclineReason.DEBTOR_ACCOUNT_FROZEN
-    if creditor.status is AccountStatus.CLOSED:
-        return DeclineReason.CREDITOR_ACCOUNT_CLOSED
-    if creditor.status is AccountStatus.FROZEN:
-        return DeclineReason.CREDITOR_ACCOUNT_FROZEN
-    if debtor.currency != order.currency or creditor.currency != order.currency:
-        return DeclineReason.CURRENCY_NOT_HELD
-    if debtor.debit_max_minor is not None and order.amount_minor > debtor.debit_max_minor:
-        return DeclineReason.LIMIT_EXCEEDED
-    if not debtor.can_pay(order.amount_minor):
-        return DeclineReason.INSUFFICIENT_FUNDS
-    return None
-
-
-def _post(ledger: Ledger, payment_id: str, debtor_account_id: str, at: datetime) -> Sequence[Event]:
+def _post(
+    ledger: Ledger, payment_id: str, debtor_account_id: str, amount_minor: int, fee_minor: int, at: datetime
+) -> Sequence[Event]:
     known = ledger.holds.get(payment_id)
     if known is not None and known.status is HoldStatus.POSTED:
         return [_told(known, at)]
     if known is None or known.status is not HoldStatus.HELD or known.creditor_account_id is None:
         _remembered(ledger, payment_id, debtor_account_id)
         return [_refused(payment_id, debtor_account_id, PostRefusal.NOTHING_HELD, at)]
-    reason = _why_not_post(ledger, known.debtor_account_id, known.creditor_account_id)
-    if reason is not None:
+    if not (0 < amount_minor <= known.amount_minor and 0 <= fee_minor <= known.fee_minor):
+        raise ValueError(f"payment {payment_id} is to move what is not held for it: {amount_minor} and {fee_minor}")
+    debtor, creditor = ledger.accounts[known.debtor_account_id], ledger.accounts[known.creditor_account_id]
+    obstacle = obstacle_of_status(debtor, creditor)
+    if obstacle is None and not creditor.can_receive(amount_minor):
+        obstacle = Obstacle.CEILING_EXCEEDED
+    if obstacle is not None:
+        reason = PostRefusal(obstacle)
         ledger.holds.put(payment_id, replace(known, post_refusal=reason))
         return [_refused(payment_id, debtor_account_id, reason, at)]
-    return [_told(_move(ledger, known, known.creditor_account_id, HoldStatus.POSTED, at), at)]
+    return [_told(_move(ledger, known, amount_minor, fee_minor, at), at)]
 
 
-def _why_not_post(ledger: Ledger, debtor_account_id: str, creditor_account_id: str) -> PostRefusal | None:
-    debtor, creditor = ledger.accounts[debtor_account_id], ledger.accounts[creditor_account_id]
-    if debtor.status is AccountStatus.CLOSED:
-        return PostRefusal.DEBTOR_ACCOUNT_CLOSED
-    if debtor.status is AccountStatus.FROZEN:
-        return PostRefusal.DEBTOR_ACCOUNT_FROZEN
-    if creditor.status is AccountStatus.CLOSED:
-        return PostRefusal.CREDITOR_ACCOUNT_CLOSED
-    if creditor.status is AccountStatus.FROZEN:
-        return PostRefusal.CREDITOR_ACCOUNT_FROZEN
-    return None
+def _given(value: int | None, otherwise: int) -> int:
+    return otherwise if value is None else value
 
 
 def _block(ledger: Ledger, payment_id: str, debtor_account_id: str, at: datetime) -> Sequence[Event]:
@@ -173,39 +144,70 @@ def _block(ledger: Ledger, payment_id: str, debtor_account_id: str, at: datetime
     if known is None or known.status is not HoldStatus.HELD:
         _remembered(ledger, payment_id, debtor_account_id)
         return [_refused(payment_id, debtor_account_id, PostRefusal.NOTHING_HELD, at)]
-    return [_told(_move(ledger, known, blocked_funds_account_id(known.currency), HoldStatus.BLOCKED, at), at)]
-
-
-def _move(ledger: Ledger, held: Hold, to_account_id: str, status: HoldStatus, at: datetime) -> Hold:
-    """Move the held money for good."""
-    _give_back(ledger, held)
-    transfer = Transfer(
-        transfer_id=ids.derive(held.payment_id, "accounts", status),
-        kind=TransferKind.PAYMENT if status is HoldStatus.POSTED else TransferKind.BLOCKING,
-        payment_id=held.payment_id,
-        debit_account_id=held.debtor_account_id,
-        credit_account_id=to_account_id,
-        amount_minor=held.amount_minor,
-        currency=held.currency,
-        effective_at=at,
-        recorded_at=at,
+    transfer = ledger.transfer(
+        ids.derive(payment_id, "accounts", HoldStatus.BLOCKED),
+        TransferKind.BLOCKING,
+        payment_id=payment_id,
+        debit_account_id=known.debtor_account_id,
+        credit_account_id=house_account_id(AccountKind.BLOCKED_FUNDS, known.currency),
+        amount_minor=known.left_minor,
+        held_minor=known.left_minor,
+        at=at,
     )
-    ledger.transfer(transfer)
-    moved = replace(held, status=status, transfer_id=transfer.transfer_id, expires_at=None, post_refusal=None)
-    ledger.holds.put(held.payment_id, moved)
+    moved = replace(
+        known, status=HoldStatus.BLOCKED, transfer_id=transfer.transfer_id, expires_at=None, post_refusal=None
+    )
+    ledger.holds.put(payment_id, moved)
+    return [_told(moved, at)]
+
+
+def _move(ledger: Ledger, held: Hold, amount_minor: int, fee_minor: int, at: datetime) -> Hold:
+    """Move held money to the creditor, the fee to the house, and the rest back, for good."""
+    assert held.creditor_account_id is not None
+    transfer_id = ids.derive(held.hold_id, "accounts", HoldStatus.POSTED)
+    link_id = transfer_id if fee_minor else None
+    ledger.transfer(
+        transfer_id,
+        TransferKind.PAYMENT,
+        link_id=link_id,
+        payment_id=held.hold_id,
+        debit_account_id=held.debtor_account_id,
+        credit_account_id=held.creditor_account_id,
+        amount_minor=amount_minor,
+        held_minor=amount_minor,
+        at=at,
+    )
+    if fee_minor:
+        ledger.transfer(
+            ids.derive(held.hold_id, "accounts", TransferKind.FEE),
+            TransferKind.FEE,
+            link_id=link_id,
+            link_number=1,
+            payment_id=held.hold_id,
+            debit_account_id=held.debtor_account_id,
+            credit_account_id=house_account_id(AccountKind.FEES, held.currency),
+            amount_minor=fee_minor,
+            held_minor=fee_minor,
+            at=at,
+        )
+    moved = replace(held, posted_minor=amount_minor, posted_fee_minor=fee_minor)
+    if moved.left_minor:
+        ledger.give_back(moved)
+    moved = replace(moved, status=HoldStatus.POSTED, transfer_id=transfer_id, expires_at=None, post_refusal=None)
+    ledger.holds.put(held.hold_id, moved)
     return moved
 
 
 def _release(ledger: Ledger, known: Hold, at: datetime) -> Sequence[Event]:
     if known.status is not HoldStatus.HELD:
         return []
-    _give_back(ledger, known)
-    ledger.holds.put(known.payment_id, replace(known, status=HoldStatus.RELEASED, expires_at=None))
+    ledger.give_back(known)
+    ledger.holds.put(known.hold_id, replace(known, status=HoldStatus.RELEASED, expires_at=None))
     return [
         FundsReleased(
-            payment_id=known.payment_id,
+            payment_id=known.hold_id,
             debtor_account_id=known.debtor_account_id,
-            amount_minor=known.amount_minor,
+            amount_minor=known.left_minor,
             currency=known.currency,
             released_at=at,
         )
@@ -219,14 +221,9 @@ def _remembered(ledger: Ledger, payment_id: str, debtor_account_id: str) -> Hold
     """
     known = ledger.holds.get(payment_id)
     if known is None:
-        known = Hold(payment_id=payment_id, debtor_account_id=debtor_account_id, status=HoldStatus.RELEASED)
+        known = Hold(hold_id=payment_id, debtor_account_id=debtor_account_id, status=HoldStatus.RELEASED)
         ledger.holds.put(payment_id, known)
     return known
-
-
-def _give_back(ledger: Ledger, held: Hold) -> None:
-    debtor = ledger.accounts[held.debtor_account_id]
-    ledger.accounts.put(debtor.account_id, replace(debtor, held_minor=debtor.held_minor - held.amount_minor))
 
 
 def _refused(payment_id: str, debtor_account_id: str, reason: PostRefusal, at: datetime) -> Event:
@@ -235,15 +232,15 @@ def _refused(payment_id: str, debtor_account_id: str, reason: PostRefusal, at: d
 
 def _told(known: Hold, at: datetime) -> Event:
     """The event that tells what became of a payment's money."""
-    payment_id, debtor_account_id = known.payment_id, known.debtor_account_id
-    amount_minor, currency = known.amount_minor, known.currency
+    payment_id, debtor_account_id, currency = known.hold_id, known.debtor_account_id, known.currency
     match known.status:
         case HoldStatus.HELD:
             assert known.expires_at is not None
             return FundsHeld(
                 payment_id=payment_id,
                 debtor_account_id=debtor_account_id,
-                amount_minor=amount_minor,
+                amount_minor=known.amount_minor,
+                fee_minor=known.fee_minor,
                 currency=currency,
                 held_at=at,
                 expires_at=known.expires_at,
@@ -254,7 +251,8 @@ def _told(known: Hold, at: datetime) -> Event:
                 payment_id=payment_id,
                 debtor_account_id=debtor_account_id,
                 creditor_account_id=known.creditor_account_id,
-                amount_minor=amount_minor,
+                amount_minor=known.posted_minor,
+                fee_minor=known.posted_fee_minor,
                 currency=currency,
                 transfer_id=known.transfer_id,
                 posted_at=at,
@@ -264,8 +262,9 @@ def _told(known: Hold, at: datetime) -> Event:
             return FundsBlocked(
                 payment_id=payment_id,
                 debtor_account_id=debtor_account_id,
-                blocked_account_id=blocked_funds_account_id(currency),
-                amount_minor=amount_minor,
+                blocked_account_id=house_account_id(AccountKind.BLOCKED_FUNDS, currency),
+                amount_minor=known.amount_minor + known.fee_minor,
+                fee_minor=known.fee_minor,
                 currency=currency,
                 transfer_id=known.transfer_id,
                 blocked_at=at,

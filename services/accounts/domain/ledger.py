@@ -1,26 +1,28 @@
-"""The ledger: customers, their accounts, and the money set aside and moved. Pure.
-
-Balances are kept credit-positive: an account's posted balance is what it has received minus what it
-has paid. Held money is posted money set aside; what is available is the difference, and it never
-passes the account's floor.
-"""
+"""The ledger: customers, accounts, holds, refunds, and money moved between accounts. Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from libs.common import ids
 from libs.common.record import Record, replace
 from libs.common.state import Aggregates, Journal, Numbered, State
 from schemas.accounts.events import (
     ACCOUNT,
     CUSTOMER,
     FUNDS,
+    HOLD,
+    REFUND,
+    TRANSFER,
     CustomerKind,
     CustomerPersonalData,
     DeclineReason,
     PostRefusal,
+    RefundRefusal,
 )
+from services.accounts.domain.chart import AccountKind
+from services.accounts.domain.journal import NO_HASH, Entry, Transfer, TransferKind, digest_of, hash_of
+from services.accounts.domain.limits import UNLIMITED, Limits, limits_of
 
 
 class CustomerStatus(StrEnum):
@@ -28,20 +30,22 @@ class CustomerStatus(StrEnum):
     VERIFIED = "verified"
     REFUSED = "refused"
     RESTRICTED = "restricted"
-
-
-class AccountKind(StrEnum):
-    CUSTOMER = "customer"
-    EXTERNAL = "external"
-    """The world outside: what came in from it is what it is owed, so it stands below zero."""
-    BLOCKED_FUNDS = "blocked_funds"
-    """What belongs to listed parties: neither returned nor released (31 CFR 501.603)."""
+    CLOSED = "closed"
 
 
 class AccountStatus(StrEnum):
     OPEN = "open"
+    DEBITS_FROZEN = "debits_frozen"
+    """May receive, and not pay."""
     FROZEN = "frozen"
     CLOSED = "closed"
+
+
+class HoldKind(StrEnum):
+    """By whose word a hold ends."""
+
+    PAYMENT = "payment"
+    REQUEST = "request"
 
 
 class HoldStatus(StrEnum):
@@ -52,10 +56,9 @@ class HoldStatus(StrEnum):
     RELEASED = "released"
 
 
-class TransferKind(StrEnum):
-    FUNDING = "funding"
-    PAYMENT = "payment"
-    BLOCKING = "blocking"
+class RefundStatus(StrEnum):
+    POSTED = "posted"
+    REFUSED = "refused"
 
 
 class Customer(Record):
@@ -70,18 +73,34 @@ class Customer(Record):
 
 
 class Account(Record):
+    """An account, or the lane of one of the house's that this batch has locked."""
+
     account_id: str
+    lane: int = 0
     customer_id: str | None
     kind: AccountKind
     currency: str
+    metadata: Mapping[str, str] | None = None
     status: AccountStatus = AccountStatus.OPEN
+    tier: int | None = None
+    """Its customer's, which limits what it may pay; None: no limits."""
     floor_minor: int | None = 0
     """What the available balance may not pass; None: no floor."""
-    debit_max_minor: int | None = None
-    """The largest single payment; None: no limit."""
+    ceiling_minor: int | None = None
+    """What the posted balance may not pass; None: no ceiling."""
     posted_minor: int = 0
     held_minor: int = 0
     entry_count: int = 0
+    entry_hash: bytes = NO_HASH
+    """The hash of the newest entry."""
+    recorded_at: datetime | None = None
+    """When the newest entry was recorded."""
+    spent_on: date | None = None
+    """The day of the newest payment or hold."""
+    spent_day_minor: int = 0
+    """What was paid, or held to be paid, on that day."""
+    spent_month_minor: int = 0
+    """And in its month."""
     sequence: int = 0
 
     @property
@@ -95,59 +114,91 @@ class Account(Record):
             raise ValueError(f"account {self.account_id} belongs to no customer")
         return self.customer_id
 
+    @property
+    def limits(self) -> Limits:
+        return UNLIMITED if self.tier is None else limits_of(self.tier, self.currency)
+
     def can_pay(self, amount_minor: int) -> bool:
         return self.floor_minor is None or self.available_minor - amount_minor >= self.floor_minor
 
+    def can_receive(self, amount_minor: int) -> bool:
+        return self.ceiling_minor is None or self.posted_minor + amount_minor <= self.ceiling_minor
+
+    def spent(self, on: date) -> tuple[int, int]:
+        """What was spent on a day, and in its month so far."""
+        if self.spent_on is None or (on.year, on.month) > (self.spent_on.year, self.spent_on.month):
+            return 0, 0
+        # A clock set back: what is counted is the newest day's.
+        return (0 if on > self.spent_on else self.spent_day_minor), self.spent_month_minor
+
+    def spending(self, amount_minor: int, on: date) -> dict[str, Any]:
+        """The fields that change when it spends."""
+        day, month = self.spent(on)
+        return {
+            "spent_on": on if self.spent_on is None else max(on, self.spent_on),
+            "spent_day_minor": day + amount_minor,
+            "spent_month_minor": month + amount_minor,
+        }
+
+    def unspending(self, amount_minor: int, held_on: date) -> dict[str, Any]:
+        """The fields that change when something held is not spent after all."""
+        if self.spent_on is None or (held_on.year, held_on.month) != (self.spent_on.year, self.spent_on.month):
+            return {}
+        day_minor = amount_minor if held_on == self.spent_on else 0
+        return {
+            "spent_day_minor": max(0, self.spent_day_minor - day_minor),
+            "spent_month_minor": max(0, self.spent_month_minor - amount_minor),
+        }
+
 
 class Hold(Record):
-    """What became of one payment's money. Exists from the first word about the payment on."""
+    """Money set aside. Of a payment's money it tells all that became of it, from the first word about it on."""
 
-    payment_id: str
+    hold_id: str
+    """The payment's id, if it is for a payment."""
+    kind: HoldKind = HoldKind.PAYMENT
     debtor_account_id: str
     creditor_account_id: str | None = None
     amount_minor: int = 0
+    fee_minor: int = 0
+    """What is held on top, for the house."""
     currency: str = ""
+    held_at: datetime | None = None
     status: HoldStatus
+    posted_minor: int = 0
+    """What of the amount has been moved."""
+    posted_fee_minor: int = 0
+    refunded_minor: int = 0
     decline_reason: DeclineReason | None = None
     post_refusal: PostRefusal | None = None
     """Why the last approval could not be followed. Only a new approval tries again."""
     expires_at: datetime | None = None
     transfer_id: str | None = None
+    """The transfer that moved the money last."""
+    sequence: int = 0
+
+    @property
+    def left_minor(self) -> int:
+        """What is still set aside."""
+        if self.status is not HoldStatus.HELD:
+            return 0
+        return self.amount_minor + self.fee_minor - self.posted_minor - self.posted_fee_minor
+
+
+class Refund(Record):
+    """What became of a refund."""
+
+    refund_id: str
+    payment_id: str
+    amount_minor: int
+    status: RefundStatus
+    refusal: RefundRefusal | None = None
+    transfer_id: str | None = None
     sequence: int = 0
 
 
-class Transfer(Record):
-    """Money moved from one account to another: balanced by construction."""
-
-    transfer_id: str
-    kind: TransferKind
-    payment_id: str | None = None
-    debit_account_id: str
-    credit_account_id: str
-    amount_minor: int
-    currency: str
-    reference: str | None = None
-    effective_at: datetime
-    recorded_at: datetime
-
-
-class Entry(Record):
-    """One leg of a transfer, as an account's statement shows it."""
-
-    account_id: str
-    number: int
-    """Its place among the account's entries, from 1 without a gap."""
-    transfer_id: str
-    amount_minor: int
-    """Credits are positive, debits negative."""
-    balance_minor: int
-    """The posted balance after it."""
-    effective_at: datetime
-    recorded_at: datetime
-
-
 class Ledger(State):
-    """What a batch may touch: customers, accounts and holds, locked; transfers and entries, appended."""
+    """What a batch may touch: customers, accounts, holds and refunds, locked; transfers and entries, appended."""
 
     def __init__(
         self,
@@ -156,23 +207,35 @@ class Ledger(State):
         accounts: Mapping[str, Account],
         holds: Mapping[str, Hold],
         hold_lifetime: timedelta,
+        refunds: Mapping[str, Refund] | None = None,
+        originals: Mapping[str, Transfer] | None = None,
+        reversed_ids: frozenset[str] = frozenset(),
     ) -> None:
+        """`originals` are transfers that may be taken back, with those linked to them; `reversed_ids` have been."""
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.accounts: Aggregates[Account] = Aggregates(accounts)
         self.holds: Aggregates[Hold] = Aggregates(holds)
+        self.refunds: Aggregates[Refund] = Aggregates(refunds or {})
+        self.originals = originals or {}
         self.transfers: Journal[Transfer] = Journal()
         self.entries: Journal[Entry] = Journal()
+        self.reversed: Aggregates[Reversed] = Aggregates({id_: Reversed(transfer_id=id_) for id_ in reversed_ids})
         self.hold_lifetime = hold_lifetime
         super().__init__(
             self.customers,
             self.accounts,
             self.holds,
+            self.refunds,
+            self.reversed,
             self.transfers,
             self.entries,
             numbering={
                 CUSTOMER: Numbered(aggregates=self.customers),
                 ACCOUNT: Numbered(aggregates=self.accounts),
                 FUNDS: Numbered(aggregates=self.holds),
+                HOLD: Numbered(aggregates=self.holds),
+                REFUND: Numbered(aggregates=self.refunds),
+                TRANSFER: None,
             },
         )
 
@@ -184,47 +247,104 @@ class Ledger(State):
     def accounts_of(self, customer_id: str) -> list[Account]:
         return [account for account in self.accounts.values() if account.customer_id == customer_id]
 
-    def transfer(self, transfer: Transfer) -> None:
-        """Move money: both balances, both entries. Whether it may be moved was decided before."""
-        self.transfers.append(transfer)
-        self._enter(transfer, transfer.debit_account_id, -transfer.amount_minor)
-        self._enter(transfer, transfer.credit_account_id, transfer.amount_minor)
-
-    def _enter(self, transfer: Transfer, account_id: str, amount_minor: int) -> None:
+    def hold(self, account_id: str, amount_minor: int, at: datetime) -> None:
+        """Set money aside. Whether it is there was decided before."""
         account = self.accounts[account_id]
-        account = replace(
-            account, posted_minor=account.posted_minor + amount_minor, entry_count=account.entry_count + 1
+        spending = account.spending(amount_minor, at.date())
+        self.accounts.put(account_id, replace(account, held_minor=account.held_minor + amount_minor, **spending))
+
+    def give_back(self, hold: Hold) -> None:
+        """Let go of what is still set aside."""
+        account = self.accounts[hold.debtor_account_id]
+        assert hold.held_at is not None
+        unspending = account.unspending(hold.left_minor, hold.held_at.date())
+        self.accounts.put(
+            account.account_id, replace(account, held_minor=account.held_minor - hold.left_minor, **unspending)
         )
-        self.accounts.put(account_id, account)
+
+    def transfer(
+        self,
+        transfer_id: str,
+        kind: TransferKind,
+        *,
+        debit_account_id: str,
+        credit_account_id: str,
+        amount_minor: int,
+        at: datetime,
+        effective_at: datetime | None = None,
+        held_minor: int = 0,
+        spending: bool = False,
+        **about: Any,
+    ) -> Transfer:
+        """Move money: both balances, both entries. Whether it may be moved was decided before.
+
+        `held_minor` of it had been set aside; `about` are other fields of the transfer.
+        """
+        debtor, creditor = self.accounts[debit_account_id], self.accounts[credit_account_id]
+        # Clocks differ: in each account's books time never runs backwards, so that a moment has one balance.
+        recorded_at = max(at, debtor.recorded_at or at, creditor.recorded_at or at)
+        transfer = Transfer(
+            transfer_id=transfer_id,
+            kind=kind,
+            debit_account_id=debit_account_id,
+            credit_account_id=credit_account_id,
+            amount_minor=amount_minor,
+            currency=debtor.currency,
+            effective_at=effective_at or recorded_at,
+            recorded_at=recorded_at,
+            **about,
+        )
+        digest = digest_of(transfer)
+        self.transfers.append(transfer)
+        spent = debtor.spending(amount_minor, at.date()) if spending else {}
+        self._enter(transfer, digest, debtor, -amount_minor, held_minor=debtor.held_minor - held_minor, **spent)
+        self._enter(transfer, digest, creditor, amount_minor)
+        return transfer
+
+    def _enter(self, transfer: Transfer, digest: bytes, account: Account, amount_minor: int, **changes: Any) -> None:
+        number, balance_minor = account.entry_count + 1, account.posted_minor + amount_minor
+        account_id, lane = account.account_id, account.lane
+        hash_ = hash_of(
+            account.entry_hash,
+            digest,
+            account_id=account_id,
+            lane=lane,
+            number=number,
+            amount_minor=amount_minor,
+            balance_minor=balance_minor,
+        )
+        self.accounts.put(
+            account_id,
+            replace(
+                account,
+                posted_minor=balance_minor,
+                entry_count=number,
+                entry_hash=hash_,
+                recorded_at=transfer.recorded_at,
+                **changes,
+            ),
+        )
         self.entries.append(
             Entry(
                 account_id=account_id,
-                number=account.entry_count,
+                lane=lane,
+                number=number,
                 transfer_id=transfer.transfer_id,
                 amount_minor=amount_minor,
-                balance_minor=account.posted_minor,
+                balance_minor=balance_minor,
                 effective_at=transfer.effective_at,
                 recorded_at=transfer.recorded_at,
+                hash=hash_,
             )
         )
 
 
-def external_account_id(currency: str) -> str:
-    """The account that stands for the world outside, one per currency."""
-    return ids.named("accounts", AccountKind.EXTERNAL, currency)
+class Reversed(Record):
+    """That a transfer has been taken back."""
+
+    transfer_id: str
 
 
-def blocked_funds_account_id(currency: str) -> str:
-    """The account that holds what belongs to listed parties, one per currency."""
-    return ids.named("accounts", AccountKind.BLOCKED_FUNDS, currency)
-
-
-def internal_accounts(currency: str) -> list[Account]:
-    """The accounts every currency needs that belong to no customer. None of them has a floor."""
-    return [
-        Account(account_id=account_id, customer_id=None, kind=kind, currency=currency, floor_minor=None)
-        for account_id, kind in (
-            (external_account_id(currency), AccountKind.EXTERNAL),
-            (blocked_funds_account_id(currency), AccountKind.BLOCKED_FUNDS),
-        )
-    ]
+def house_account(account_id: str, kind: AccountKind, currency: str, lane: int = 0) -> Account:
+    """An account of the house as it begins. None of them has a floor."""
+    return Account(account_id=account_id, lane=lane, customer_id=None, kind=kind, currency=currency, floor_minor=None)

@@ -25,33 +25,53 @@ CREATE TABLE customers (
 );
 
 CREATE TABLE accounts (
-  account_id uuid PRIMARY KEY,
+  account_id uuid NOT NULL,
+  lane smallint NOT NULL DEFAULT 0,
   customer_id uuid REFERENCES customers,
   kind text NOT NULL,
   currency text NOT NULL,
+  metadata json,
   status text NOT NULL,
+  tier smallint,
   floor_minor bigint,
-  debit_max_minor bigint,
+  ceiling_minor bigint,
   posted_minor bigint NOT NULL,
   held_minor bigint NOT NULL,
   entry_count bigint NOT NULL,
+  entry_hash bytea NOT NULL,
+  recorded_at timestamptz,
+  spent_on date,
+  spent_day_minor bigint NOT NULL,
+  spent_month_minor bigint NOT NULL,
   sequence bigint NOT NULL,
-  CONSTRAINT kind_is_known CHECK (kind IN ('customer', 'external', 'blocked_funds')),
-  CONSTRAINT status_is_known CHECK (status IN ('open', 'frozen', 'closed')),
+  PRIMARY KEY (account_id, lane),
+  CONSTRAINT kind_is_known CHECK (kind IN (
+    'customer', 'external', 'settlement', 'fees', 'liquidity', 'suspense', 'losses', 'blocked_funds')),
+  CONSTRAINT status_is_known CHECK (status IN ('open', 'debits_frozen', 'frozen', 'closed')),
   CONSTRAINT customers_have_customer_accounts CHECK ((kind = 'customer') = (customer_id IS NOT NULL)),
+  CONSTRAINT lanes_are_of_the_house CHECK (kind <> 'customer' OR lane = 0),
   CONSTRAINT closed_holds_nothing CHECK (status <> 'closed' OR (posted_minor = 0 AND held_minor = 0)),
   CONSTRAINT held_is_not_negative CHECK (held_minor >= 0),
-  CONSTRAINT available_is_above_floor CHECK (floor_minor IS NULL OR posted_minor - held_minor >= floor_minor)
+  CONSTRAINT spent_is_not_negative CHECK (spent_day_minor >= 0 AND spent_month_minor >= spent_day_minor),
+  CONSTRAINT available_is_above_floor CHECK (floor_minor IS NULL OR posted_minor - held_minor >= floor_minor),
+  CONSTRAINT posted_is_below_ceiling CHECK (ceiling_minor IS NULL OR posted_minor <= ceiling_minor),
+  CONSTRAINT lanes_have_no_bounds CHECK (kind = 'customer' OR (floor_minor IS NULL AND ceiling_minor IS NULL))
 ) WITH (fillfactor = 80);
-CREATE INDEX ix_accounts_customer_id ON accounts (customer_id);
+CREATE INDEX ix_accounts_customer_id ON accounts (customer_id) WHERE customer_id IS NOT NULL;
 
 CREATE TABLE holds (
-  payment_id uuid PRIMARY KEY,
+  hold_id uuid PRIMARY KEY,
+  kind text NOT NULL CHECK (kind IN ('payment', 'request')),
   debtor_account_id uuid NOT NULL,
   creditor_account_id uuid,
   amount_minor bigint NOT NULL CHECK (amount_minor >= 0),
+  fee_minor bigint NOT NULL CHECK (fee_minor >= 0),
   currency text NOT NULL,
+  held_at timestamptz,
   status text NOT NULL,
+  posted_minor bigint NOT NULL,
+  posted_fee_minor bigint NOT NULL,
+  refunded_minor bigint NOT NULL,
   decline_reason text,
   post_refusal text,
   expires_at timestamptz,
@@ -60,36 +80,88 @@ CREATE TABLE holds (
   CONSTRAINT status_is_known CHECK (status IN ('held', 'declined', 'posted', 'blocked', 'released')),
   CONSTRAINT held_is_something_that_runs_out CHECK ((status = 'held') = (expires_at IS NOT NULL)),
   CONSTRAINT what_is_held_is_money CHECK (status NOT IN ('held', 'posted', 'blocked') OR amount_minor > 0),
-  CONSTRAINT moved_by_a_transfer CHECK ((status IN ('posted', 'blocked')) = (transfer_id IS NOT NULL)),
+  CONSTRAINT moved_by_a_transfer CHECK (status NOT IN ('posted', 'blocked') OR transfer_id IS NOT NULL),
+  CONSTRAINT posted_of_what_was_held CHECK (posted_minor BETWEEN 0 AND amount_minor),
+  CONSTRAINT fee_of_what_was_held CHECK (posted_fee_minor BETWEEN 0 AND fee_minor),
+  CONSTRAINT posted_is_moved CHECK ((status = 'posted') <= (posted_minor > 0)),
+  CONSTRAINT refunded_of_what_was_posted CHECK (refunded_minor BETWEEN 0 AND posted_minor),
   CONSTRAINT declined_for_a_reason CHECK ((status = 'declined') = (decline_reason IS NOT NULL))
 ) WITH (fillfactor = 80);
 -- Only what is still held has a time to run out; BRIN would do, but this one stays small by itself.
 CREATE INDEX holds_expiring ON holds (expires_at) WHERE expires_at IS NOT NULL;
 
+CREATE TABLE refunds (
+  refund_id uuid PRIMARY KEY,
+  payment_id uuid NOT NULL,
+  amount_minor bigint NOT NULL,
+  status text NOT NULL CHECK (status IN ('posted', 'refused')),
+  refusal text,
+  transfer_id uuid,
+  sequence bigint NOT NULL,
+  CONSTRAINT moved_or_refused CHECK ((status = 'posted') = (transfer_id IS NOT NULL)),
+  CONSTRAINT refused_for_a_reason CHECK ((status = 'refused') = (refusal IS NOT NULL)),
+  CONSTRAINT what_is_moved_is_money CHECK (status = 'refused' OR amount_minor > 0)
+);
+
 CREATE TABLE transfers (
   transfer_id uuid PRIMARY KEY,
-  kind text NOT NULL CHECK (kind IN ('funding', 'payment', 'blocking')),
+  kind text NOT NULL,
+  link_id uuid,
+  link_number smallint NOT NULL DEFAULT 0,
   payment_id uuid,
+  hold_id uuid,
+  reversed_transfer_id uuid,
   debit_account_id uuid NOT NULL,
   credit_account_id uuid NOT NULL CHECK (credit_account_id <> debit_account_id),
   amount_minor bigint NOT NULL CHECK (amount_minor > 0),
   currency text NOT NULL,
   reference text,
+  metadata json,
   effective_at timestamptz NOT NULL,
   recorded_at timestamptz NOT NULL,
-  CONSTRAINT payments_move_by_payments_word CHECK ((kind = 'funding') = (payment_id IS NULL))
+  CONSTRAINT kind_is_known CHECK (kind IN (
+    'funding', 'payment', 'fee', 'blocking', 'refund', 'booking', 'capture', 'conversion', 'reversal')),
+  CONSTRAINT payments_move_by_payments_word CHECK (
+    (kind IN ('payment', 'fee', 'blocking', 'refund')) = (payment_id IS NOT NULL)),
+  CONSTRAINT captures_are_of_holds CHECK ((kind = 'capture') = (hold_id IS NOT NULL)),
+  CONSTRAINT reversals_take_something_back CHECK ((kind = 'reversal') = (reversed_transfer_id IS NOT NULL))
 );
+CREATE INDEX transfers_linked ON transfers (link_id) WHERE link_id IS NOT NULL;
+-- Whatever anybody decides, nothing is taken back twice.
+CREATE UNIQUE INDEX transfers_reversed_once ON transfers (reversed_transfer_id) WHERE reversed_transfer_id IS NOT NULL;
 
 CREATE TABLE entries (
   account_id uuid NOT NULL,
+  lane smallint NOT NULL DEFAULT 0,
   number bigint NOT NULL,
   transfer_id uuid NOT NULL,
   amount_minor bigint NOT NULL CHECK (amount_minor <> 0),
   balance_minor bigint NOT NULL,
   effective_at timestamptz NOT NULL,
   recorded_at timestamptz NOT NULL,
-  PRIMARY KEY (account_id, number)
+  hash bytea NOT NULL CHECK (length(hash) = 32),
+  PRIMARY KEY (account_id, lane, number)
 );
+-- What a balance by effective time differs by from one by recorded time: few rows, and no others are in here.
+CREATE INDEX entries_dated_otherwise ON entries (account_id, effective_at) WHERE effective_at <> recorded_at;
+
+-- How many entries of a lane were recorded before an instant. In a lane time never runs backwards, so some twenty looks
+-- find the place among a million, and no index has to be kept for it.
+CREATE FUNCTION entries_before(the_account uuid, the_lane smallint, instant timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  low bigint := 0;
+  high bigint := (SELECT entry_count FROM accounts WHERE account_id = the_account AND lane = the_lane);
+  middle bigint;
+BEGIN
+  WHILE low < high LOOP
+    middle := (low + high + 1) / 2;
+    IF (SELECT recorded_at < instant FROM entries
+         WHERE account_id = the_account AND lane = the_lane AND number = middle)
+    THEN low := middle; ELSE high := middle - 1; END IF;
+  END LOOP;
+  RETURN low;
+END $$;
 """
 
 # A statement at a time, over the rows it writes: what balances costs little to check, and nobody can go round it.
@@ -105,27 +177,31 @@ CREATE TRIGGER transfers_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON transf
 CREATE TRIGGER entries_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- What is said of an entry: its transfer balances, in its account's currency; it goes on where the account's entries
--- ended; and the account stands where they end now.
+-- What is said of an entry: its transfer balances, in its account's currency; it goes on where the entries of its
+-- account's lane ended, and not before them in time; and the lane stands where they end now.
 CREATE FUNCTION require_balance() RETURNS trigger LANGUAGE plpgsql
 -- A plan made while a table was small must not scan it when it has grown.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE fault text;
 BEGIN
   WITH legs AS MATERIALIZED (
-    SELECT e.transfer_id, e.account_id, e.number, e.amount_minor, e.balance_minor,
+    SELECT e.transfer_id, e.account_id, e.lane, e.number, e.amount_minor, e.balance_minor, e.recorded_at, e.hash,
            lag(e.number) OVER w AS number_before, lag(e.balance_minor) OVER w AS balance_before,
-           CASE WHEN e.account_id = t.debit_account_id AND e.amount_minor = -t.amount_minor THEN 1
+           lag(e.recorded_at) OVER w AS recorded_before, lead(e.number) OVER w AS number_after,
+           CASE WHEN (e.recorded_at, e.effective_at) <> (t.recorded_at, t.effective_at) THEN 0
+                WHEN e.account_id = t.debit_account_id AND e.amount_minor = -t.amount_minor THEN 1
                 WHEN e.account_id = t.credit_account_id AND e.amount_minor = t.amount_minor THEN 2
                 ELSE 0 END AS side,
            t.currency
       FROM added e LEFT JOIN transfers t ON t.transfer_id = e.transfer_id
-    WINDOW w AS (PARTITION BY e.account_id ORDER BY e.number)
-  ), accounts_touched AS (
-    SELECT account_id, min(currency) AS currency, max(currency) AS other_currency,
+    WINDOW w AS (PARTITION BY e.account_id, e.lane ORDER BY e.number)
+  ), lanes_touched AS (
+    SELECT account_id, lane, min(currency) AS currency, max(currency) AS other_currency,
            min(number) AS first_number, max(number) AS last_number, sum(amount_minor) AS moved_minor,
-           min(balance_minor - amount_minor) FILTER (WHERE number_before IS NULL) AS began_at_minor
-      FROM legs GROUP BY account_id
+           min(balance_minor - amount_minor) FILTER (WHERE number_before IS NULL) AS began_at_minor,
+           min(recorded_at) AS first_recorded_at, max(recorded_at) AS last_recorded_at,
+           (array_agg(hash) FILTER (WHERE number_after IS NULL))[1] AS last_hash
+      FROM legs GROUP BY account_id, lane
   )
   SELECT words INTO fault FROM (
     SELECT format('the entries of transfer %s do not balance', transfer_id) AS words
@@ -135,16 +211,21 @@ BEGIN
     SELECT format('entry %s of account %s does not go on where the one before ended', number, account_id)
       FROM legs
      WHERE number_before IS NOT NULL
-       AND (number, balance_minor) <> (number_before + 1, balance_before + amount_minor)
+       AND ((number, balance_minor) <> (number_before + 1, balance_before + amount_minor)
+            OR recorded_at < recorded_before)
     UNION ALL
     SELECT format('entry %s of account %s does not go on where the one before ended', t.first_number, t.account_id)
-      FROM accounts_touched t LEFT JOIN entries e ON e.account_id = t.account_id AND e.number = t.first_number - 1
+      FROM lanes_touched t
+      LEFT JOIN entries e ON (e.account_id, e.lane, e.number) = (t.account_id, t.lane, t.first_number - 1)
      WHERE (t.first_number, t.began_at_minor) <> (coalesce(e.number, 0) + 1, coalesce(e.balance_minor, 0))
+        OR t.first_recorded_at < e.recorded_at
     UNION ALL
     SELECT format('account %s does not stand where its entries end', t.account_id)
-      FROM accounts_touched t LEFT JOIN accounts a ON a.account_id = t.account_id
-     WHERE (a.currency, a.currency, a.entry_count, a.posted_minor)
-           IS DISTINCT FROM (t.currency, t.other_currency, t.last_number, t.began_at_minor + t.moved_minor)
+      FROM lanes_touched t
+      LEFT JOIN accounts a ON (a.account_id, a.lane) = (t.account_id, t.lane)
+     WHERE (a.currency, a.currency, a.entry_count, a.posted_minor, a.entry_hash, a.recorded_at) IS DISTINCT FROM
+           (t.currency, t.other_currency, t.last_number, t.began_at_minor + t.moved_minor, t.last_hash,
+            t.last_recorded_at)
   ) AS faults LIMIT 1;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION '%', fault USING ERRCODE = '23514';
@@ -162,9 +243,11 @@ DECLARE found uuid;
 BEGIN
   SELECT a.account_id INTO found
     FROM written a LEFT JOIN LATERAL (
-      SELECT number, balance_minor FROM entries WHERE account_id = a.account_id ORDER BY number DESC LIMIT 1
+      SELECT number, balance_minor, hash FROM entries
+       WHERE account_id = a.account_id AND lane = a.lane ORDER BY number DESC LIMIT 1
     ) newest ON true
-   WHERE (a.entry_count, a.posted_minor) <> (coalesce(newest.number, 0), coalesce(newest.balance_minor, 0))
+   WHERE (a.entry_count, a.posted_minor, a.entry_hash) <>
+         (coalesce(newest.number, 0), coalesce(newest.balance_minor, 0), coalesce(newest.hash, ''))
    LIMIT 1;
   IF found IS NOT NULL THEN
     RAISE EXCEPTION 'account % does not stand where its entries end', found USING ERRCODE = '23514';
