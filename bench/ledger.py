@@ -8,7 +8,8 @@ from schemas.accounts.events import CustomerKind, CustomerPersonalData
 from schemas.compliance.events import CustomerVerified
 from schemas.payments.events import PaymentApproved, PaymentInitiated
 from services.accounts.__main__ import SERVICE
-from services.accounts.domain.customers import Fund, RegisterCustomer, account_id_of
+from services.accounts.domain.customers import RegisterCustomer, account_id_of
+from services.accounts.domain.transfers import Fund
 from tests.parts import Parts
 
 ACCOUNTS = 1_000

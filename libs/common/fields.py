@@ -135,6 +135,23 @@ Amount = Annotated[str, StringConstraints(max_length=40), Field(examples=["12.34
 """A decimal text such as "12.34"; what it must be is `money.parse_amount`'s to say."""
 
 
+def payable(amount: str, info: ValidationInfo) -> str:
+    """Require of an amount that it can be paid, for a field that comes after one called `currency`."""
+    currency = info.data.get("currency")
+    if currency is not None:
+        minor = parse_amount(amount, currency)
+        if isinstance(minor, AmountFault):
+            raise PydanticCustomError(minor.value, AMOUNT_FAULTS[minor], {"scale": SCALES[currency]})
+    return amount
+
+
+def minor_of(amount: str, currency: str) -> int:
+    """Minor units of an amount that has been found payable."""
+    minor = parse_amount(amount, currency)
+    assert isinstance(minor, int)
+    return minor
+
+
 class MoneyBody(Body):
     """A body that names an amount of money. The currency comes first: it says how precise the amount may be."""
 
@@ -144,18 +161,11 @@ class MoneyBody(Body):
     @field_validator("amount")
     @classmethod
     def _payable(cls, amount: str, info: ValidationInfo) -> str:
-        currency = info.data.get("currency")
-        if currency is not None:
-            minor = parse_amount(amount, currency)
-            if isinstance(minor, AmountFault):
-                raise PydanticCustomError(minor.value, AMOUNT_FAULTS[minor], {"scale": SCALES[currency]})
-        return amount
+        return payable(amount, info)
 
     @property
     def amount_minor(self) -> int:
-        minor = parse_amount(self.amount, self.currency)
-        assert isinstance(minor, int)
-        return minor
+        return minor_of(self.amount, self.currency)
 
 
 AMOUNT_FAULTS = {

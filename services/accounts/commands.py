@@ -1,12 +1,14 @@
-"""What operators of accounts may ask for besides what every service offers: the check of the books."""
+"""What operators of accounts may ask for besides what every service offers: checks of the books."""
 
+import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from libs.common.money import format_amount
 from libs.common.service import Runtime
-from services.accounts import queries
+from services.accounts import queries, verification
 
 SECONDS_MAX = 3_600.0
 
@@ -28,6 +30,30 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         entries = books["entries_by_currency"]
         counted = ", ".join(f"{currency} {count} entries" for currency, count in entries.items()) or "no entries"
         typer.echo(f"the books balance: {counted}, {books['open_holds']} open holds")
+
+    @commands.command("verify-journal")
+    def verify_journal(
+        account_id: Annotated[str | None, typer.Argument(help="all accounts, if not given")] = None,
+    ) -> None:
+        """Compute every entry's hash anew; name the first entry of each account that does not fit, and fail if any."""
+        engine, entry_count, faults = runtime().engine, 0, 0
+        if account_id is None:
+            found = verification.verify_journal(engine)
+        else:
+            verified = verification.verify_account(engine, account_id, entries_max=sys.maxsize)
+            if verified is None:
+                raise typer.BadParameter(f"there is no account {account_id}")
+            found = iter([verified])
+        for verified in found:
+            entry_count += verified.entry_count
+            faults += len(verified.faults)
+            for fault in verified.faults:
+                typer.echo(
+                    f"account {fault.account_id}, lane {fault.lane}: entry {fault.number} {fault.what}", err=True
+                )
+        if faults:
+            raise typer.Exit(1)
+        typer.echo(f"the journal is what was written: {entry_count} entries")
 
 
 def _words(what: str, difference: dict[str, object]) -> str:

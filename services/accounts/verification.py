@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine
 
 from libs.common.database import fetch
@@ -119,3 +120,12 @@ def _entries(tx: Connection, account_id: str, lane: int) -> Iterator[Any]:
         if len(rows) < PAGE_LENGTH:
             return
         after = rows[-1][0]
+
+
+def verified_view(verified: Verified) -> dict[str, Any]:
+    """What was found, as JSON."""
+    return {
+        "is_intact": not verified.faults,
+        "entries": verified.entry_count,
+        "faults": [msgspec.structs.asdict(fault) for fault in verified.faults],
+    }

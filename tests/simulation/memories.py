@@ -18,17 +18,21 @@ from schemas.fraud.events import CreditorRiskUpdated
 from schemas.payments.events import (
     Answer,
     PaymentAnswerOverdue,
-    PaymentBlockRequested,
     PaymentCancelled,
     PaymentInitiated,
     PaymentRefusalExplained,
     PaymentResumed,
     PaymentSuspended,
+    RefundAnswerOverdue,
+    RefundRequested,
 )
-from services.accounts.domain.customers import Close, Freeze, Fund, OpenAccount, Thaw
-from services.accounts.domain.funds import ExpireHold
-from services.accounts.domain.ledger import Account, Entry, Hold, Ledger, Transfer, internal_accounts
+from services.accounts.domain.chart import house_accounts
+from services.accounts.domain.customers import OpenAccount, Thaw
+from services.accounts.domain.holds import ExpireHold
+from services.accounts.domain.journal import Entry, Transfer
+from services.accounts.domain.ledger import Account, Hold, Ledger, Refund, house_account
 from services.accounts.domain.ledger import Customer as AccountsCustomer
+from services.accounts.store import named_accounts
 from services.compliance.catalogue import shipped_import
 from services.compliance.domain.acts import CaseCommand
 from services.compliance.domain.case import Act, Case
@@ -106,6 +110,7 @@ class AccountsMemory:
         self.customers: dict[str, AccountsCustomer] = {}
         self.accounts: dict[str, Account] = {}
         self.holds: dict[str, Hold] = {}
+        self.refunds: dict[str, Refund] = {}
         self.transfers: list[Transfer] = []
         self.entries: list[Entry] = []
 
@@ -115,46 +120,42 @@ class AccountsMemory:
         customer_ids = {body.customer_id for body in about_customers}
         thawed = select(self.accounts, {body.account_id for body in _of(bodies, Thaw)})
         customer_ids |= {account.owner_id for account in thawed.values()}
-        holds = select(self.holds, _payment_ids(bodies))
+        holds = select(self.holds, _payment_ids(bodies) | {body.hold_id for body in _of(bodies, ExpireHold)})
         account_ids = {account.account_id for account in self.accounts.values() if account.customer_id in customer_ids}
-        account_ids |= {body.account_id for body in _of(bodies, Fund, Freeze, Thaw, Close)}
-        for order in (body.order for body in _of(bodies, PaymentInitiated, PaymentAnswerOverdue)):
-            account_ids |= {order.debtor_account_id, order.creditor_account_id}
+        account_ids |= {account_id for body in bodies for account_id in named_accounts(body)}
         for hold in holds.values():
             account_ids |= {hold.debtor_account_id, hold.creditor_account_id or hold.debtor_account_id}
-        for account in self._of_the_house(bodies):
-            self.accounts.setdefault(account.account_id, account)
-            account_ids.add(account.account_id)
+        for id_ in sorted(account_ids & house_accounts().keys() - self.accounts.keys()):
+            house = house_accounts()[id_]
+            self.accounts[id_] = house_account(id_, house.kind, house.currency)
         return Ledger(
             customers=select(self.customers, customer_ids),
             accounts=select(self.accounts, account_ids),
             holds=holds,
+            refunds=select(
+                self.refunds, {body.refund_id for body in _of(bodies, RefundRequested, RefundAnswerOverdue)}
+            ),
             hold_lifetime=self.hold_lifetime,
         )
 
     def absorb(self, state: Ledger) -> None:
         absorb(self.customers, state.customers, lambda customer: customer.customer_id)
         absorb(self.accounts, state.accounts, lambda account: account.account_id)
-        absorb(self.holds, state.holds, lambda hold: hold.payment_id)
+        absorb(self.holds, state.holds, lambda hold: hold.hold_id)
+        absorb(self.refunds, state.refunds, lambda refund: refund.refund_id)
         self.transfers += state.transfers
         self.entries += state.entries
 
     def due(self, now: datetime) -> list[Message]:
-        expired = [(h.expires_at, h.payment_id) for h in self.holds.values() if h.expires_at and h.expires_at <= now]
+        expired = [(h.expires_at, h.hold_id) for h in self.holds.values() if h.expires_at and h.expires_at <= now]
         return [
-            _tick(ExpireHold(payment_id=id_), id_, ids.derive(id_, "accounts", "expiry", expires_at.isoformat()), now)
+            _tick(ExpireHold(hold_id=id_), id_, ids.derive(id_, "accounts", "expiry", expires_at.isoformat()), now)
             for expires_at, id_ in sorted(expired)
         ]
 
     @property
     def everything(self) -> object:
-        return self.customers, self.accounts, self.holds, self.transfers, self.entries
-
-    def _of_the_house(self, bodies: Sequence[Any]) -> list[Account]:
-        currencies = {body.currency for body in _of(bodies, Fund, PaymentBlockRequested)}
-        overdue = [body for body in _of(bodies, PaymentAnswerOverdue) if Answer.BLOCKING in body.awaited]
-        currencies |= {body.order.currency for body in overdue}
-        return [account for currency in sorted(currencies) for account in internal_accounts(currency)]
+        return self.customers, self.accounts, self.holds, self.refunds, self.transfers, self.entries
 
 
 class FraudMemory:

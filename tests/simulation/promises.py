@@ -40,16 +40,14 @@ from schemas.payments.events import (
     PaymentSettled,
     PaymentSuspended,
 )
-from services.accounts.domain.customers import Fund
+from services.accounts.domain.chart import AccountKind, house_account_id
+from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import (
-    AccountKind,
     AccountStatus,
     HoldStatus,
-    TransferKind,
-    blocked_funds_account_id,
-    external_account_id,
 )
 from services.accounts.domain.ledger import CustomerStatus as AccountsCustomerStatus
+from services.accounts.domain.transfers import Fund
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import CustomerStatus
@@ -207,7 +205,7 @@ class Promises:
             self._assert_usable(order.debtor_account_id, order.creditor_account_id)
             debtor = self.accounts.accounts[order.debtor_account_id]
             assert debtor.currency == event.currency == order.currency
-            limit = debtor.debit_max_minor
+            limit = debtor.limits.once
             assert limit is not None and event.amount_minor <= limit, "more than the customer's tier allows"
         known.funds = FundsHeld
 
@@ -382,7 +380,7 @@ class Promises:
         held, totals = Counter[str](), Counter[str]()
         for hold in self.accounts.holds.values():
             if hold.status is HoldStatus.HELD:
-                held[hold.debtor_account_id] += hold.amount_minor
+                held[hold.debtor_account_id] += hold.left_minor
         for account in self.accounts.accounts.values():
             totals[account.currency] += account.posted_minor
             assert account.posted_minor == self._balances[account.account_id], "a balance is not the sum of its entries"
@@ -523,7 +521,7 @@ class Promises:
         """The journal holds each funding, each settled and each blocked payment once, and nothing else."""
         expected = Counter[tuple[Any, ...]]()
         for fund in self._fundings.values():
-            from_outside = external_account_id(fund.currency)
+            from_outside = house_account_id(AccountKind.EXTERNAL, fund.currency)
             expected[TransferKind.FUNDING, from_outside, fund.account_id, fund.amount_minor, fund.currency] += 1
         for payment in self.payments.payments.values():
             order = payment.order
@@ -531,7 +529,7 @@ class Promises:
                 parties = (order.debtor_account_id, order.creditor_account_id)
                 expected[TransferKind.PAYMENT, *parties, order.amount_minor, order.currency] += 1
             elif payment.state is PaymentState.BLOCKED:
-                parties = (order.debtor_account_id, blocked_funds_account_id(order.currency))
+                parties = (order.debtor_account_id, house_account_id(AccountKind.BLOCKED_FUNDS, order.currency))
                 expected[TransferKind.BLOCKING, *parties, order.amount_minor, order.currency] += 1
         assert expected == Counter(
             (t.kind, t.debit_account_id, t.credit_account_id, t.amount_minor, t.currency)

@@ -20,12 +20,12 @@ from schemas.payments.events import Channel, Party, PaymentPersonalData
 from services.accounts.domain.customers import (
     Close,
     Freeze,
-    Fund,
     OpenAccount,
     RegisterCustomer,
     Thaw,
     account_id_of,
 )
+from services.accounts.domain.transfers import Fund
 from services.accounts.handlers import handlers as accounts_handlers
 from services.accounts.settings import AccountsSettings
 from services.compliance.domain.acts import (

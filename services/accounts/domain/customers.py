@@ -144,6 +144,9 @@ def freeze(ledger: Ledger, command: Freeze, at: datetime) -> Sequence[Event] | R
         return refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
     if account.status is AccountStatus.CLOSED:
         return refusal(RefusalReason.ACCOUNT_CLOSED, "account_id")
+    if command.may_receive and account.status is AccountStatus.FROZEN:
+        # To let money in again is to thaw it, and that takes a customer who may be served.
+        return refusal(RefusalReason.ACCOUNT_FROZEN, "account_id")
     return _freeze(ledger, account, at, may_receive=command.may_receive)
 
 

@@ -14,7 +14,7 @@ from libs.common.figures import Figures
 from libs.common.service import Runtime
 from services.accounts import commands, metrics
 from services.accounts.__main__ import SERVICE
-from services.accounts.domain.ledger import external_account_id
+from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.metrics import RoundsOfAccounts
 from services.accounts.settings import AccountsSettings
 from tests.integration.accounts.scene import Payment, opened
@@ -100,11 +100,11 @@ def test_what_is_held_but_not_what_the_holds_add_up_to_is_named(api: Api, run: R
 
 def test_entries_that_do_not_add_up_to_zero_are_told_by_currency(api: Api, run: Run, prometheus: Prometheus) -> None:
     ann = opened(api, "100")
-    spoil(api.runtime, "DELETE FROM entries WHERE account_id = %s", external_account_id("EUR"))
+    spoil(api.runtime, "DELETE FROM entries WHERE account_id = %s", house_account_id(AccountKind.EXTERNAL, "EUR"))
     result = run("check-books")
     assert result.exit_code == 1
     assert "EUR: all entries add up to 100.00 instead of zero\n" in result.stderr
-    assert external_account_id("EUR") in result.stderr
+    assert house_account_id(AccountKind.EXTERNAL, "EUR") in result.stderr
     assert ann not in result.stderr
 
 

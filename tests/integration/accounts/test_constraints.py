@@ -7,7 +7,7 @@ import pytest
 
 from libs.common import ids
 from libs.common.service import Runtime
-from services.accounts.domain.ledger import external_account_id
+from services.accounts.domain.chart import AccountKind, house_account_id
 from tests.integration.accounts.scene import Payment, money, opened, require_balanced
 from tests.serving import Api, rows, tell
 
@@ -21,7 +21,7 @@ class Books:
         held, posted, declined = (Payment(self.ann, self.ben, amount) for amount in ("30", "10", "500"))
         tell(api.runtime, held.initiated, posted.initiated, posted.approved, declined.initiated)
         self.held, self.posted, self.declined = held.payment_id, posted.payment_id, declined.payment_id
-        self.external = external_account_id("EUR")
+        self.external = house_account_id(AccountKind.EXTERNAL, "EUR")
         self.new, self.next = ids.new(), ids.new()
 
     @property

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from libs.common.money import format_amount
 from libs.common.record import Record
 from schemas.accounts.events import FundsDeclined, FundsHeld, FundsPosted, FundsPostRefused, FundsReleased
-from services.accounts import queries
+from services.accounts import statements
+from services.accounts.statements import Period
 from tests.integration.accounts.scene import Payment, money, opened, require_balanced
 from tests.serving import Api, rows, tell, told
 
@@ -167,9 +169,9 @@ def test_a_statement_read_while_money_moves_fits_its_balance(api: Api) -> None:
     payments = [Payment(payer, payee, "1") for _ in range(60)]
 
     def read() -> None:
-        found = queries.statement(api.runtime.engine, payer, after=0, limit=500)
+        found = statements.statement(api.runtime.engine, payer, Period())
         assert found is not None
-        assert found["posted"] == found["entries"][-1]["balance"]
+        assert found.account["posted"] == format_amount(found.lines[-1].balance_minor, "EUR")
 
     with looking_on(read):
         at_once(

@@ -9,8 +9,8 @@ import pytest
 from libs.common import ids
 from schemas.accounts.events import DeclineReason, FundsDeclined, PostRefusal
 from schemas.compliance.events import CustomerRefused, CustomerRestricted
+from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.customers import account_id_of
-from services.accounts.domain.ledger import blocked_funds_account_id, external_account_id
 from services.accounts.requests import BATCH_BYTES_MAX, BATCH_LENGTH_MAX, BATCH_PATHS
 from services.accounts.store import find_expired_holds
 from services.accounts.views import (
@@ -204,7 +204,7 @@ def test_money_from_outside_is_credited_once_and_owed_to_the_world_outside(api: 
     reused = api.post("/v1/fundings", {**ask, "amount": "9"}, key="march")
     assert problem(reused) == (422, "idempotency_key_reused", "Idempotency-Key")
     assert money(api, account_id) == ("250.50", "0.00", "250.50")
-    assert money(api, external_account_id("EUR")) == ("-250.50", "0.00", "-250.50")
+    assert money(api, house_account_id(AccountKind.EXTERNAL, "EUR")) == ("-250.50", "0.00", "-250.50")
     require_balanced(api.runtime)
 
 
@@ -213,7 +213,7 @@ def test_a_funding_is_refused_for_what_stands_in_its_way(api: Api) -> None:
     ask = {"account_id": account_id, "currency": "EUR", "amount": "1"}
     assert problem(api.post("/v1/fundings", {**ask, "currency": "USD"})) == (409, "currency_not_held", "currency")
     assert problem(api.post("/v1/fundings", {**ask, "account_id": ids.new()})) == (404, "account_unknown", "account_id")
-    ours = {**ask, "account_id": external_account_id("EUR")}
+    ours = {**ask, "account_id": house_account_id(AccountKind.EXTERNAL, "EUR")}
     assert problem(api.post("/v1/fundings", ours)) == (404, "account_unknown", "account_id"), "the house's own"
     api.post(f"/v1/accounts/{account_id}/freeze")
     assert problem(api.post("/v1/fundings", ask)) == (409, "account_frozen", "account_id")
@@ -268,9 +268,9 @@ def test_money_of_a_listed_party_ends_in_blocked_funds_whatever_the_state_of_the
         api.post(f"/v1/accounts/{account_id}/freeze")
     tell(api.runtime, payment.block_requested, payment.rejected, payment.approved)
     assert money(api, ann) == ("70.00", "0.00", "70.00")
-    assert money(api, blocked_funds_account_id("EUR")) == ("30.00", "0.00", "30.00")
+    assert money(api, house_account_id(AccountKind.BLOCKED_FUNDS, "EUR")) == ("30.00", "0.00", "30.00")
     assert money(api, ben) == ("0.00", "0.00", "0.00")
-    blocked = api.get(f"/v1/accounts/{blocked_funds_account_id('EUR')}/statement").json()
+    blocked = api.get(f"/v1/accounts/{house_account_id(AccountKind.BLOCKED_FUNDS, 'EUR')}/statement").json()
     assert [(entry["kind"], entry["payment_id"]) for entry in blocked["entries"]] == [("blocking", payment.payment_id)]
     require_balanced(api.runtime)
 
@@ -280,7 +280,7 @@ def test_blocked_funds_are_nobodys_to_touch(api: Api, change: str) -> None:
     ann, ben = opened(api, "100"), opened(api)
     payment = Payment(ann, ben, "30")
     tell(api.runtime, payment.initiated, payment.block_requested)
-    house = blocked_funds_account_id("EUR")
+    house = house_account_id(AccountKind.BLOCKED_FUNDS, "EUR")
     if change == "fund":
         response = api.post("/v1/fundings", {"account_id": house, "currency": "EUR", "amount": "1"})
     else:

@@ -26,19 +26,12 @@ from schemas.payments.events import (
     PaymentReleaseRequested,
     PublicReason,
 )
-from services.accounts.domain.customers import Fund, account_id_of
-from services.accounts.domain.funds import ExpireHold
-from services.accounts.domain.ledger import (
-    Account,
-    AccountKind,
-    Customer,
-    CustomerStatus,
-    Entry,
-    Hold,
-    Ledger,
-    Transfer,
-    internal_accounts,
-)
+from services.accounts.domain.chart import AccountKind, house_accounts
+from services.accounts.domain.customers import account_id_of
+from services.accounts.domain.holds import ExpireHold
+from services.accounts.domain.journal import Entry, Transfer
+from services.accounts.domain.ledger import Account, Customer, CustomerStatus, Hold, Ledger, Refund, house_account
+from services.accounts.domain.transfers import Fund
 from services.accounts.handlers import handlers
 from services.accounts.settings import AccountsSettings
 
@@ -74,12 +67,17 @@ class Books:
     def __init__(self, *, changes: Mapping[str, Mapping[str, Any]] | None = None, without: Iterable[str] = ()) -> None:
         """`changes` are other fields for accounts; `without` are accounts that don't exist."""
         known = [
-            *(internal for currency in ("EUR", "USD") for internal in internal_accounts(currency)),
+            *(
+                house_account(id_, house.kind, house.currency)
+                for id_, house in house_accounts().items()
+                if house.currency in ("EUR", "USD")
+            ),
             *(account(ANNS, ANN), account(BENS, BEN), account(BENS_DOLLARS, BEN, "USD")),
         ]
         self.customers = {ANN: customer(ANN), BEN: customer(BEN)}
         self.accounts = {a.account_id: a for a in known if a.account_id not in set(without)}
         self.holds: dict[str, Hold] = {}
+        self.refunds: dict[str, Refund] = {}
         self.transfers: list[Transfer] = []
         self.entries: list[Entry] = []
         self.now = START
@@ -113,12 +111,21 @@ class Books:
         return (result.refusal.reason, result.refusal.field) if isinstance(result.refusal, Refusal) else None
 
     def run(self, bodies: Sequence[Record]) -> list[Decided]:
-        ledger = Ledger(customers=self.customers, accounts=self.accounts, holds=self.holds, hold_lifetime=LIFETIME)
+        ledger = Ledger(
+            customers=self.customers,
+            accounts=self.accounts,
+            holds=self.holds,
+            refunds=self.refunds,
+            originals={transfer.transfer_id: transfer for transfer in self.transfers},
+            reversed_ids=frozenset(t.reversed_transfer_id for t in self.transfers if t.reversed_transfer_id),
+            hold_lifetime=LIFETIME,
+        )
         self.events = []
         decided = decide_all(HANDLERS, ledger, [self._message(body) for body in bodies], self._encode)
         self.customers = {c.customer_id: c for c in ledger.customers.values()}
         self.accounts = {a.account_id: a for a in ledger.accounts.values()}
-        self.holds = {h.payment_id: h for h in ledger.holds.values()}
+        self.holds = {h.hold_id: h for h in ledger.holds.values()}
+        self.refunds = {r.refund_id: r for r in ledger.refunds.values()}
         self.transfers += ledger.transfers
         self.entries += ledger.entries
         return decided
@@ -201,7 +208,7 @@ class Pay:
 
     @property
     def expired(self) -> ExpireHold:
-        return ExpireHold(payment_id=self.payment_id)
+        return ExpireHold(hold_id=self.payment_id)
 
     def overdue(self, *awaited: Answer) -> PaymentAnswerOverdue:
         return PaymentAnswerOverdue(payment_id=self.payment_id, order=self.order, awaited=awaited, overdue_at=START)

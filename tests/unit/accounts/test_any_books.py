@@ -10,8 +10,10 @@ from libs.common import ids
 from libs.common.record import Record, replace
 from schemas.compliance.events import CustomerRestricted, CustomerVerified
 from schemas.payments.events import Answer
-from services.accounts.domain.customers import Close, Freeze, Fund, Thaw, account_id_of
-from services.accounts.domain.ledger import AccountKind, HoldStatus
+from services.accounts.domain.chart import AccountKind
+from services.accounts.domain.customers import Close, Freeze, Thaw, account_id_of
+from services.accounts.domain.ledger import HoldStatus
+from services.accounts.domain.transfers import Fund
 from services.accounts.settings import AccountsSettings
 from services.payments.settings import PaymentsSettings
 from tests.unit.accounts.books import ANN, ANNS, BEN, BENS, START, Books, Pay, fund
@@ -91,7 +93,7 @@ def test_any_sequence_of_happenings_conserves_money(said: list[tuple[Record, int
         books.run([told_apart(body, number)])
         require_balance(books)
     moved = [hold for hold in books.holds.values() if hold.status in (HoldStatus.POSTED, HoldStatus.BLOCKED)]
-    assert {t.payment_id for t in books.transfers if t.payment_id} == {hold.payment_id for hold in moved}
+    assert {t.payment_id for t in books.transfers if t.payment_id} == {hold.hold_id for hold in moved}
 
 
 @settings(max_examples=150, deadline=None)

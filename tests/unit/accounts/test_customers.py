@@ -10,24 +10,23 @@ from libs.common.money import SCALES
 from libs.common.record import Record
 from schemas.accounts.events import AccountOpened, CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
+from services.accounts.domain.chart import HOUSE_KINDS, AccountKind, house_account_id, house_accounts
 from services.accounts.domain.customers import (
-    DEBIT_MAX_BY_TIER,
     Close,
     Freeze,
     OpenAccount,
-    RefusalReason,
     RegisterCustomer,
     Thaw,
     account_id_of,
 )
+from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import (
     AccountStatus,
     CustomerStatus,
-    TransferKind,
-    blocked_funds_account_id,
-    external_account_id,
-    internal_accounts,
+    house_account,
 )
+from services.accounts.domain.limits import LIMITS_BY_TIER, limits_of
+from services.accounts.domain.refusals import RefusalReason
 from tests.unit.accounts.books import ANN, ANNS, BEN, BENS, NOBODYS, START, Books, Pay, customer, fund
 
 EVE = ids.named("eve")
@@ -37,7 +36,10 @@ REGISTER = RegisterCustomer(
     personal=CustomerPersonalData(name="Eve Ltd", country="MT"),
     currencies=("EUR", "JPY"),
 )
-EXTERNAL, BLOCKED_FUNDS = external_account_id("EUR"), blocked_funds_account_id("EUR")
+EXTERNAL, BLOCKED_FUNDS = (
+    house_account_id(AccountKind.EXTERNAL, "EUR"),
+    house_account_id(AccountKind.BLOCKED_FUNDS, "EUR"),
+)
 
 EMPTY = {"posted_minor": 0}
 CLOSED, FROZEN = {"status": AccountStatus.CLOSED}, {"status": AccountStatus.FROZEN}
@@ -157,7 +159,7 @@ def test_a_verified_customer_gets_the_accounts_it_wanted_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tier", "currency", "debit_max_minor"),
+    ("tier", "currency", "once_minor"),
     [
         (0, "EUR", 0),
         (1, "EUR", 1_000_00),
@@ -168,11 +170,11 @@ def test_a_verified_customer_gets_the_accounts_it_wanted_once() -> None:
         (2, "BHD", 15_000_000),
     ],
 )
-def test_the_limit_of_an_account_follows_from_the_tier(tier: int, currency: str, debit_max_minor: int | None) -> None:
+def test_the_limit_of_an_account_follows_from_the_tier(tier: int, currency: str, once_minor: int | None) -> None:
     books = Books()
     books.hears(REGISTER)
     books.hears(verified(EVE, tier), OpenAccount(customer_id=EVE, currency="BHD"))
-    assert books.accounts[account_id_of(EVE, currency)].debit_max_minor == debit_max_minor
+    assert books.accounts[account_id_of(EVE, currency)].limits.once == once_minor
 
 
 def test_a_new_tier_changes_the_limits_of_all_accounts() -> None:
@@ -180,14 +182,16 @@ def test_a_new_tier_changes_the_limits_of_all_accounts() -> None:
     books.hears(REGISTER)
     books.hears(verified(EVE, 1))
     books.hears(verified(EVE, 2))
-    assert books.accounts[account_id_of(EVE, "EUR")].debit_max_minor == 15_000_00
-    assert books.accounts[ANNS].debit_max_minor is None, "and of nobody else's"
+    assert books.accounts[account_id_of(EVE, "EUR")].limits.once == 15_000_00
+    assert books.accounts[ANNS].limits.once is None, "and of nobody else's"
 
 
 def test_every_limit_is_a_whole_number_of_every_currency() -> None:
-    for whole_units in DEBIT_MAX_BY_TIER.values():
-        for scale in SCALES.values():
-            assert whole_units is None or whole_units * 10**scale >= whole_units
+    for tier, whole in LIMITS_BY_TIER.items():
+        for currency, scale in SCALES.items():
+            limits = limits_of(tier, currency)
+            for minor, units in ((limits.once, whole.once), (limits.day, whole.day), (limits.month, whole.month)):
+                assert minor == (None if units is None else units * 10**scale)
 
 
 @pytest.mark.parametrize(
@@ -271,8 +275,6 @@ def test_accounts_opened_in_the_same_batch_can_be_funded_and_pay() -> None:
 
 
 def test_every_currency_has_its_own_accounts_of_the_house() -> None:
-    made = [account.account_id for currency in SCALES for account in internal_accounts(currency)]
-    assert len(set(made)) == 2 * len(SCALES)
-    assert all(account.customer_id is None for account in internal_accounts("EUR"))
+    assert len(house_accounts()) == len(HOUSE_KINDS) * len(SCALES)
     with pytest.raises(ValueError, match="belongs to no customer"):
-        _ = internal_accounts("EUR")[0].owner_id
+        _ = house_account(EXTERNAL, AccountKind.EXTERNAL, "EUR").owner_id

@@ -18,23 +18,22 @@ from schemas.accounts.events import (
     PostRefusal,
 )
 from schemas.payments.events import Answer
+from services.accounts.domain.chart import AccountKind, house_account_id
+from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import (
     AccountStatus,
     HoldStatus,
-    TransferKind,
-    blocked_funds_account_id,
-    external_account_id,
 )
 from tests.unit.accounts.books import ANNS, BENS, BENS_DOLLARS, LIFETIME, NOBODYS, START, Books, Pay
 
 CLOSED, FROZEN = {"status": AccountStatus.CLOSED}, {"status": AccountStatus.FROZEN}
-POOR = {"posted_minor": 0, "debit_max_minor": 1}
-BLOCKED_FUNDS = blocked_funds_account_id("EUR")
+POOR = {"posted_minor": 0, "tier": 0}
+BLOCKED_FUNDS = house_account_id(AccountKind.BLOCKED_FUNDS, "EUR")
 
 # Each row breaks what it names and everything that comes after it.
 DECLINED: list[tuple[DeclineReason, Pay, Mapping[str, Mapping[str, Any]]]] = [
     (DeclineReason.DEBTOR_ACCOUNT_UNKNOWN, Pay(debtor=NOBODYS, creditor=NOBODYS, currency="USD"), {}),
-    (DeclineReason.DEBTOR_ACCOUNT_UNKNOWN, Pay(debtor=external_account_id("EUR")), {}),
+    (DeclineReason.DEBTOR_ACCOUNT_UNKNOWN, Pay(debtor=house_account_id(AccountKind.EXTERNAL, "EUR")), {}),
     (DeclineReason.DEBTOR_ACCOUNT_UNKNOWN, Pay(debtor=BLOCKED_FUNDS), {}),
     (DeclineReason.CREDITOR_ACCOUNT_UNKNOWN, Pay(creditor=NOBODYS, currency="USD"), {ANNS: CLOSED | POOR}),
     (DeclineReason.CREDITOR_ACCOUNT_UNKNOWN, Pay(creditor=BLOCKED_FUNDS), {}),
@@ -45,7 +44,7 @@ DECLINED: list[tuple[DeclineReason, Pay, Mapping[str, Mapping[str, Any]]]] = [
     (DeclineReason.CURRENCY_NOT_HELD, Pay(currency="USD"), {ANNS: POOR}),
     (DeclineReason.CURRENCY_NOT_HELD, Pay(creditor=BENS_DOLLARS), {ANNS: POOR}),
     (DeclineReason.LIMIT_EXCEEDED, Pay(), {ANNS: POOR}),
-    (DeclineReason.LIMIT_EXCEEDED, Pay(amount_minor=30_00), {ANNS: {"debit_max_minor": 29_99}}),
+    (DeclineReason.LIMIT_EXCEEDED, Pay(amount_minor=30_00), {ANNS: {"tier": 0}}),
     (DeclineReason.INSUFFICIENT_FUNDS, Pay(amount_minor=100_01), {}),
     (DeclineReason.INSUFFICIENT_FUNDS, Pay(amount_minor=30_00), {ANNS: {"held_minor": 70_01}}),
     (DeclineReason.INSUFFICIENT_FUNDS, Pay(amount_minor=30_00), {ANNS: {"floor_minor": 70_01}}),
@@ -86,7 +85,7 @@ def test_no_reason_to_decline_is_left_out() -> None:
         (100_00, {}),
         (30_00, {ANNS: {"held_minor": 70_00}}),
         (30_00, {ANNS: {"floor_minor": 70_00}}),
-        (30_00, {ANNS: {"debit_max_minor": 30_00}}),
+        (1_000_00, {ANNS: {"tier": 1, "posted_minor": 1_000_00}}),
         (300_00, {ANNS: {"floor_minor": -200_00}}),
     ],
 )

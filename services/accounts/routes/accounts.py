@@ -1,0 +1,107 @@
+"""What can be asked about accounts: their state, their bounds, their balances."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from libs.common.change import Asked
+from libs.common.fields import Filters, Id, Instant
+from libs.common.openapi import answering, changing, reading
+from libs.common.service import Runtime
+from services.accounts import queries
+from services.accounts.domain.chart import AccountKind
+from services.accounts.domain.customers import Close, Freeze, OpenAccount, SetBounds, Thaw, account_id_of
+from services.accounts.requests import Bounds, Freezing, NewAccount, Reader
+from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, PAGE_LENGTH_MAX, answer_account, found
+from services.accounts.views import AccountPage, AccountView, BalanceView
+
+
+def add(router: APIRouter, runtime: Runtime) -> None:
+    """Add the routes."""
+    ask = AccountRoutes(runtime)
+    made, one = answering(CREATED, AccountView), answering(OK, AccountView)
+    read, change = reading(NOT_FOUND), changing(NOT_FOUND)
+    tags: list[Any] = ["accounts"]
+    router.post("/accounts", tags=tags, status_code=CREATED, responses=change | made)(ask.open_account)
+    router.get("/accounts", tags=tags, responses=reading() | answering(OK, AccountPage))(ask.list_accounts)
+    path = "/accounts/{account_id}"
+    router.get(path, tags=tags, responses=read | one)(ask.get_account)
+    router.get(f"{path}/balance", tags=tags, responses=read | answering(OK, BalanceView))(ask.get_balance)
+    router.post(f"{path}/freeze", tags=tags, responses=change | one)(ask.freeze)
+    router.post(f"{path}/thaw", tags=tags, responses=change | one)(ask.thaw)
+    router.post(f"{path}/close", tags=tags, responses=change | one)(ask.close)
+    router.post(f"{path}/bounds", tags=tags, responses=change | one)(ask.set_bounds)
+
+
+class AccountFilters(Filters):
+    """Which accounts to list."""
+
+    customer_id: Id | None = None
+    kind: AccountKind | None = None
+    cursor: Id | None = Field(None, description="`next_cursor` of the page before")
+    limit: int = Field(100, ge=1, le=PAGE_LENGTH_MAX)
+
+
+class Moment(Filters):
+    """When, and by which of an entry's two times."""
+
+    at: Instant | None = Field(None, description="now, if not given")
+    by: Literal["recorded", "effective"] = Field(
+        "recorded",
+        description="`recorded`: what the books said then; `effective`: what counts until then, as known now",
+    )
+
+
+class AccountRoutes:
+    def __init__(self, runtime: Runtime) -> None:
+        self._edge = runtime.edge
+        self._engine = runtime.engine
+
+    async def open_account(self, asked: Asked, body: NewAccount) -> Response:
+        """Open one more account for a verified customer."""
+        command = OpenAccount(customer_id=body.customer_id, currency=body.currency, metadata=body.metadata)
+        answer = answer_account(CREATED, account_id_of(body.customer_id, body.currency))
+        return await asked.carry_out(self._edge, "accounts", [command], answer)
+
+    def list_accounts(self, who: Reader, filters: Annotated[AccountFilters, Query()]) -> dict[str, Any]:
+        """Accounts by id, a page at a time."""
+        return queries.list_accounts(
+            self._engine,
+            customer_id=filters.customer_id,
+            kind=filters.kind,
+            after=filters.cursor,
+            limit=filters.limit,
+        )
+
+    def get_account(self, account_id: Id, who: Reader) -> dict[str, Any]:
+        """An account with its balances: posted, held, and what is available."""
+        return found(queries.find_account(self._engine, account_id), "account_id")
+
+    def get_balance(self, account_id: Id, who: Reader, moment: Annotated[Moment, Query()]) -> dict[str, Any]:
+        """What was posted on an account at any instant."""
+        at, is_effective = moment.at or datetime.now(UTC), moment.by == "effective"
+        return found(queries.balance_at(self._engine, account_id, at, by_effective_time=is_effective), "account_id")
+
+    async def freeze(self, asked: Asked, account_id: Id, body: Freezing | None = None) -> Response:
+        """Let an account pay no more, nor receive unless the body says so."""
+        may_receive = body is not None and body.may_receive
+        return await self._change(asked, Freeze(account_id=account_id, may_receive=may_receive))
+
+    async def thaw(self, asked: Asked, account_id: Id) -> Response:
+        """Let a frozen account pay and receive again."""
+        return await self._change(asked, Thaw(account_id=account_id))
+
+    async def close(self, asked: Asked, account_id: Id) -> Response:
+        """Close an account that holds nothing."""
+        return await self._change(asked, Close(account_id=account_id))
+
+    async def set_bounds(self, asked: Asked, account_id: Id, body: Bounds) -> Response:
+        """Say how far an account may be overdrawn and how much it may hold: what is not given is no longer allowed, and
+        no longer limited."""
+        return await self._change(asked, body.command(account_id))
+
+    async def _change(self, asked: Asked, command: Freeze | Thaw | Close | SetBounds) -> Response:
+        route = f"accounts/{command.account_id}/{type(command).__name__.lower()}"
+        return await asked.carry_out(self._edge, route, [command], answer_account(OK, command.account_id))

@@ -1,0 +1,57 @@
+"""Money set aside by request."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from libs.common import ids
+from libs.common.change import Asked
+from libs.common.fields import Id
+from libs.common.openapi import answering, changing, reading
+from libs.common.service import Runtime
+from services.accounts import queries
+from services.accounts.domain.holds import PostHold, VoidHold
+from services.accounts.requests import HoldPosting, NewHold, Reader
+from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, answer_one, found
+from services.accounts.views import HoldView
+
+
+def add(router: APIRouter, runtime: Runtime) -> None:
+    """Add the routes."""
+    ask = HoldRoutes(runtime)
+    made, one, change = answering(CREATED, HoldView), answering(OK, HoldView), changing(NOT_FOUND)
+    tags: list[Any] = ["holds"]
+    router.post("/holds", tags=tags, status_code=CREATED, responses=change | made)(ask.place)
+    path = "/holds/{hold_id}"
+    router.get(path, tags=tags, responses=reading(NOT_FOUND) | one)(ask.get_hold)
+    router.post(f"{path}/post", tags=tags, responses=change | one)(ask.post)
+    router.post(f"{path}/void", tags=tags, responses=change | one)(ask.void)
+
+
+class HoldRoutes:
+    def __init__(self, runtime: Runtime) -> None:
+        self._edge = runtime.edge
+        self._engine = runtime.engine
+
+    async def place(self, asked: Asked, body: NewHold) -> Response:
+        """Set money aside for another account, until it is posted or voided or its time runs out."""
+        command = body.command()
+        answer = answer_one(CREATED, lambda ledger: queries.hold_view(ledger.holds[command.hold_id]))
+        return await asked.carry_out(self._edge, "holds", [command], answer)
+
+    def get_hold(self, hold_id: Id, who: Reader) -> dict[str, Any]:
+        """What became of money that was set aside, by request or for a payment."""
+        return found(queries.find_hold(self._engine, hold_id), "hold_id")
+
+    async def post(self, asked: Asked, hold_id: Id, body: HoldPosting | None = None) -> Response:
+        """Move what is set aside: all that is left, or a part of it, once or in several goes."""
+        command = (body or HoldPosting()).command(hold_id, transfer_id=ids.new())
+        return await self._change(asked, command, "post")
+
+    async def void(self, asked: Asked, hold_id: Id) -> Response:
+        """Give back what has not been posted."""
+        return await self._change(asked, VoidHold(hold_id=hold_id), "void")
+
+    async def _change(self, asked: Asked, command: PostHold | VoidHold, verb: str) -> Response:
+        answer = answer_one(OK, lambda ledger: queries.hold_view(ledger.holds[command.hold_id]))
+        return await asked.carry_out(self._edge, f"holds/{command.hold_id}/{verb}", [command], answer)

@@ -1,0 +1,155 @@
+"""Money moved by request: fundings, transfers one by one or linked, conversions, reversals."""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from libs.common.batch import Refusal
+from libs.common.change import Asked
+from libs.common.fields import Id
+from libs.common.http import Problem, answer_json, answer_problem
+from libs.common.idempotency import Answer
+from libs.common.money import format_amount
+from libs.common.openapi import answering, changing, reading
+from libs.common.service import Runtime
+from services.accounts import queries
+from services.accounts.domain.ledger import Ledger
+from services.accounts.domain.transfers import (
+    Book,
+    Booking,
+    Convert,
+    Fund,
+    Reverse,
+    conversion,
+    reversal_id,
+)
+from services.accounts.requests import Funding, Fundings, NewConversion, NewTransfer, NewTransfers, Reader, Reversal
+from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, answer_each, answer_one, found
+from services.accounts.views import (
+    BookedBatchView,
+    BookedView,
+    ConversionView,
+    FundingBatchView,
+    FundingView,
+    ReversalView,
+    TransferView,
+)
+
+
+def add(router: APIRouter, runtime: Runtime) -> None:
+    """Add the routes."""
+    ask = TransferRoutes(runtime)
+    change = changing(NOT_FOUND)
+    tags: list[Any] = ["fundings"]
+    made, many = answering(CREATED, FundingView), answering(OK, FundingBatchView)
+    router.post("/fundings", tags=tags, status_code=CREATED, responses=change | made)(ask.fund)
+    router.post("/funding-batches", tags=tags, responses=changing() | many)(ask.fund_many)
+    tags = ["transfers"]
+    booked, batch = answering(CREATED, BookedView), answering(OK, BookedBatchView)
+    router.post("/transfers", tags=tags, status_code=CREATED, responses=change | booked)(ask.book)
+    router.post("/transfer-batches", tags=tags, responses=changing() | batch)(ask.book_many)
+    converted, reversed_ = answering(CREATED, ConversionView), answering(CREATED, ReversalView)
+    router.post("/conversions", tags=tags, status_code=CREATED, responses=change | converted)(ask.convert)
+    path = "/transfers/{transfer_id}"
+    router.get(path, tags=tags, responses=reading(NOT_FOUND) | answering(OK, TransferView))(ask.get_transfer)
+    router.post(f"{path}/reverse", tags=tags, status_code=CREATED, responses=change | reversed_)(ask.reverse)
+
+
+class TransferRoutes:
+    def __init__(self, runtime: Runtime) -> None:
+        self._edge = runtime.edge
+        self._engine = runtime.engine
+
+    async def fund(self, asked: Asked, body: Funding) -> Response:
+        """Credit an account with money that came in from outside."""
+        command = body.command()
+        return await asked.carry_out(self._edge, "fundings", [command], answer_one(CREATED, _funded(command)))
+
+    async def fund_many(self, asked: Asked, body: Fundings) -> Response:
+        """Up to a thousand fundings at once, each carried out or refused on its own."""
+        commands = [funding.command() for funding in body.fundings]
+        answer = answer_each("fundings", [_funded(command) for command in commands])
+        return await asked.carry_out(self._edge, "funding-batches", commands, answer)
+
+    async def book(self, asked: Asked, body: NewTransfer) -> Response:
+        """Move money from one account to another. Staff may name accounts of the house."""
+        booking = body.booking()
+        command = Book(bookings=(booking,), with_house=asked.who.client.is_staff)
+        return await asked.carry_out(self._edge, "transfers", [command], answer_one(CREATED, _booked(booking)))
+
+    async def book_many(self, asked: Asked, body: NewTransfers) -> Response:
+        """Up to a thousand transfers at once: linked, so that all are made or none, or each on its own."""
+        bookings = [transfer.booking() for transfer in body.transfers]
+        with_house = asked.who.client.is_staff
+        if not body.is_linked:
+            commands = [Book(bookings=(booking,), with_house=with_house) for booking in bookings]
+            answer = answer_each("transfers", [_booked(booking) for booking in bookings])
+            return await asked.carry_out(self._edge, "transfer-batches", commands, answer)
+        linked = Book(bookings=tuple(bookings), with_house=with_house)
+        return await asked.carry_out(self._edge, "transfer-batches", [linked], _answer_linked(bookings))
+
+    async def convert(self, asked: Asked, body: NewConversion) -> Response:
+        """Change money into another currency at the rate given, rounded down to its minor unit."""
+        command = body.command()
+        return await asked.carry_out(
+            self._edge, "conversions", [command], answer_one(CREATED, lambda _: _converted_view(command))
+        )
+
+    def get_transfer(self, transfer_id: Id, who: Reader) -> dict[str, Any]:
+        """A transfer as it was recorded, and the one that took it back if it was."""
+        return found(queries.find_transfer(self._engine, transfer_id), "transfer_id")
+
+    async def reverse(self, asked: Asked, transfer_id: Id, body: Reversal | None = None) -> Response:
+        """Take a transfer back by a further one, with those that were linked to it. What payments moved is refunded."""
+        command = Reverse(transfer_id=transfer_id, reference=body.reference if body else None)
+        view = {"transfer_id": reversal_id(transfer_id), "reversed_transfer_id": transfer_id}
+        return await asked.carry_out(
+            self._edge, f"transfers/{transfer_id}/reverse", [command], answer_one(CREATED, lambda _: view)
+        )
+
+
+def _answer_linked(bookings: Sequence[Booking]) -> Callable[[Ledger, Sequence[Refusal | None]], Answer]:
+    def answer(ledger: Ledger, refusals: Sequence[Refusal | None]) -> Answer:
+        (refusal,) = refusals
+        if refusal is not None:
+            return answer_problem(Problem(HTTPStatus.CONFLICT, refusal.reason, refusal.detail, field=refusal.field))
+        return answer_json(OK, {"transfers": [_booked(booking)(ledger) for booking in bookings]})
+
+    return answer
+
+
+def _funded(command: Fund) -> Callable[[Ledger], dict[str, Any]]:
+    return lambda _: {
+        "transfer_id": command.transfer_id,
+        "account_id": command.account_id,
+        "amount": format_amount(command.amount_minor, command.currency),
+        "currency": command.currency,
+        "status": "posted",
+    }
+
+
+def _booked(booking: Booking) -> Callable[[Ledger], dict[str, Any]]:
+    return lambda _: {
+        "transfer_id": booking.transfer_id,
+        "debit_account_id": booking.debit_account_id,
+        "credit_account_id": booking.credit_account_id,
+        "amount": format_amount(booking.amount_minor, booking.currency),
+        "currency": booking.currency,
+        "status": "posted",
+    }
+
+
+def _converted_view(command: Convert) -> dict[str, Any]:
+    given = conversion(command.amount_minor, command.currency, command.credited_currency, command.rate)
+    return {
+        "transfer_id": command.transfer_id,
+        "debited": format_amount(command.amount_minor, command.currency),
+        "currency": command.currency,
+        "credited": format_amount(given.credited_minor, command.credited_currency),
+        "credited_currency": command.credited_currency,
+        "rate": str(command.rate),
+        "remainder_minor": f"{given.remainder:f}",
+        "status": "posted",
+    }
