@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -98,6 +99,13 @@ def _a_currency(text: str) -> str:
     return text
 
 
+def _spelled_out(value: object) -> object:
+    # A number would be taken for seconds since 1970: "2026" is no such moment.
+    if isinstance(value, int | float) or (isinstance(value, str) and "-" not in value[1:]):
+        raise PydanticCustomError("not_a_time", "must be a time such as 2026-01-31T09:30:00Z")
+    return value
+
+
 def _within_reach(at: datetime) -> datetime:
     # At the ends of the calendar an offset leads out of it: an event with such a time can be written but never read.
     if not YEAR_MIN <= at.year <= YEAR_MAX:
@@ -129,7 +137,7 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(example
 PartialDate = Annotated[
     str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"), Field(examples=["1980-05-17"])
 ]
-Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_spelled_out), AfterValidator(_within_reach)]
 """A time with its offset from UTC; without one nobody knows when it was."""
 Amount = Annotated[str, StringConstraints(max_length=40), Field(examples=["12.34"])]
 """A decimal text such as "12.34"; what it must be is `money.parse_amount`'s to say."""

@@ -47,10 +47,14 @@ INSERT INTO transfers (transfer_id, kind, debit_account_id, credit_account_id, a
 """
 
 
+HASH = "decode(repeat('ab', 32), 'hex')"
+
+
 def in_turn(*legs: str, currency: str = "EUR", moved: str = "") -> str:
     """A funding of Ann's of 5.00 by hand: what becomes of the balances, and its entries."""
     entries = "INSERT INTO entries (account_id, number, transfer_id, amount_minor, balance_minor, effective_at, "
-    entries += f"recorded_at) VALUES {', '.join(f'({leg}, now(), now())' for leg in legs)};"
+    values = ", ".join(f"({leg}, now(), now(), {HASH})" for leg in legs)
+    entries += f"recorded_at, hash) VALUES {values};"
     return TRANSFER.format(currency=currency) + moved + entries
 
 
@@ -59,10 +63,13 @@ def transfer(*legs: str, currency: str = "EUR", moved: str = "") -> str:
     return at_once(in_turn(*legs, currency=currency, moved=moved))
 
 
+NEWEST = f"entry_hash = {HASH}, recorded_at = now()"
 DEBIT, CREDIT = ":external, 2, :new, -500, -10500", ":ann, 3, :new, 500, 9500"
-MOVED = """
-UPDATE accounts SET posted_minor = posted_minor - 500, entry_count = entry_count + 1 WHERE account_id = :external;
-UPDATE accounts SET posted_minor = posted_minor + 500, entry_count = entry_count + 1 WHERE account_id = :ann;
+MOVED = f"""
+UPDATE accounts SET posted_minor = posted_minor - 500, entry_count = entry_count + 1, {NEWEST}
+ WHERE account_id = :external AND lane = 0;
+UPDATE accounts SET posted_minor = posted_minor + 500, entry_count = entry_count + 1, {NEWEST}
+ WHERE account_id = :ann;
 """
 
 
@@ -85,7 +92,14 @@ VIOLATIONS = {
     "less than nothing held": "UPDATE accounts SET held_minor = -1 WHERE account_id = :ann",
     "a closed account with money": "UPDATE accounts SET status = 'closed' WHERE account_id = :ann",
     "a state that does not exist": "UPDATE accounts SET status = 'lost' WHERE account_id = :ann",
-    "a kind that does not exist": "UPDATE accounts SET kind = 'suspense' WHERE account_id = :external",
+    "a kind that does not exist": "UPDATE accounts SET kind = 'petty cash' WHERE account_id = :external",
+    "a balance above its ceiling": "UPDATE accounts SET ceiling_minor = 8999 WHERE account_id = :ann",
+    "an account of the house with a floor": "UPDATE accounts SET floor_minor = -99999 WHERE account_id = :external",
+    "a customer's account in lanes": "UPDATE accounts SET lane = 1 WHERE account_id = :ben",
+    "less spent in a month than on its day": (
+        "UPDATE accounts SET spent_month_minor = spent_day_minor - 1 WHERE account_id = :ann"
+    ),
+    "the hash of the newest entry changed": f"UPDATE accounts SET entry_hash = {HASH} WHERE account_id = :ann",
     "a customer's account without a customer": "UPDATE accounts SET customer_id = NULL WHERE account_id = :ann",
     "a customer that does not exist": "UPDATE accounts SET customer_id = :new WHERE account_id = :ann",
     "a balance changed without an entry": "UPDATE accounts SET posted_minor = posted_minor + 1 WHERE account_id = :ann",
@@ -95,8 +109,8 @@ VIOLATIONS = {
     ),
     "an account opened with money from nowhere": """
         INSERT INTO accounts (account_id, customer_id, kind, currency, status, posted_minor, held_minor, entry_count,
-                              sequence)
-        SELECT :new, customer_id, kind, 'CHF', status, 500, 0, 1, 1 FROM accounts WHERE account_id = :ann
+                              entry_hash, spent_day_minor, spent_month_minor, sequence)
+        SELECT :new, customer_id, kind, 'CHF', status, 500, 0, 1, '', 0, 0, 1 FROM accounts WHERE account_id = :ann
         """,
     "an entry changed": "UPDATE entries SET amount_minor = 1 WHERE account_id = :ann",
     "an entry deleted": "DELETE FROM entries WHERE account_id = :ann",
@@ -104,10 +118,21 @@ VIOLATIONS = {
     "a transfer changed": "UPDATE transfers SET amount_minor = 1",
     "a transfer deleted": "DELETE FROM transfers",
     "the transfers emptied": "TRUNCATE transfers",
-    "an entry without a transfer": """
-        INSERT INTO entries (account_id, number, transfer_id, amount_minor, balance_minor, effective_at, recorded_at)
-        VALUES (:ann, 3, :new, 500, 9500, now(), now())
+    "an entry without a transfer": f"""
+        INSERT INTO entries (account_id, number, transfer_id, amount_minor, balance_minor, effective_at, recorded_at,
+                             hash)
+        VALUES (:ann, 3, :new, 500, 9500, now(), now(), {HASH})
         """,
+    "an entry recorded before the one it follows": transfer(DEBIT, CREDIT, moved=MOVED).replace(
+        "now()", "timestamptz '2020-01-01'"
+    ),
+    "an entry of another time than its transfer's": transfer(DEBIT, CREDIT, moved=MOVED).replace(
+        "500, 9500, now()", "500, 9500, now() - interval '1 day'"
+    ),
+    "an entry without a hash": transfer(DEBIT, CREDIT, moved=MOVED).replace(HASH, "''"),
+    "an account that has another hash than its newest entry": transfer(
+        DEBIT, CREDIT, moved=MOVED.replace("'ab'", "'cd'")
+    ),
     "one leg": transfer(CREDIT, moved=MOVED),
     "two legs that do not balance": transfer(DEBIT, ":ann, 3, :new, 501, 9501", moved=MOVED),
     "a transfer of which the balances are written first, and then the entries": in_turn(DEBIT, CREDIT, moved=MOVED),
@@ -125,9 +150,11 @@ VIOLATIONS = {
             ":external, 3, :next, -500, -11000",
             ":ann, 3, :new, 500, 9500",
             ":ann, 5, :next, 500, 10000",
-            moved="""
-UPDATE accounts SET posted_minor = posted_minor - 1000, entry_count = entry_count + 2 WHERE account_id = :external;
-UPDATE accounts SET posted_minor = posted_minor + 1000, entry_count = entry_count + 3 WHERE account_id = :ann;
+            moved=f"""
+UPDATE accounts SET posted_minor = posted_minor - 1000, entry_count = entry_count + 2, {NEWEST}
+ WHERE account_id = :external AND lane = 0;
+UPDATE accounts SET posted_minor = posted_minor + 1000, entry_count = entry_count + 3, {NEWEST}
+ WHERE account_id = :ann;
 """,
         )
     ),
@@ -137,14 +164,22 @@ UPDATE accounts SET posted_minor = posted_minor + 1000, entry_count = entry_coun
     "a transfer of nothing": TRANSFER.format(currency="EUR").replace("500", "0"),
     "a transfer to itself": TRANSFER.format(currency="EUR").replace(":external", ":ann"),
     "a payment moved without its id": TRANSFER.format(currency="EUR").replace("funding", "payment"),
-    "a hold without end": "UPDATE holds SET expires_at = NULL WHERE payment_id = :held",
-    "a hold of nothing": "UPDATE holds SET amount_minor = 0 WHERE payment_id = :held",
-    "a hold of less than nothing": "UPDATE holds SET amount_minor = -1 WHERE payment_id = :declined",
-    "money posted without a transfer": (
-        "UPDATE holds SET status = 'posted', expires_at = NULL WHERE payment_id = :held"
+    "a hold without end": "UPDATE holds SET expires_at = NULL WHERE hold_id = :held",
+    "a hold of nothing": "UPDATE holds SET amount_minor = 0 WHERE hold_id = :held",
+    "a hold of less than nothing": "UPDATE holds SET amount_minor = -1 WHERE hold_id = :declined",
+    "money posted without a transfer": ("UPDATE holds SET status = 'posted', expires_at = NULL WHERE hold_id = :held"),
+    "money declined without a reason": "UPDATE holds SET decline_reason = NULL WHERE hold_id = :declined",
+    "more posted than was held": "UPDATE holds SET posted_minor = amount_minor + 1 WHERE hold_id = :posted",
+    "more of a fee posted than was held": "UPDATE holds SET posted_fee_minor = fee_minor + 1 WHERE hold_id = :posted",
+    "money posted of which nothing has moved": "UPDATE holds SET posted_minor = 0 WHERE hold_id = :posted",
+    "more refunded than was posted": "UPDATE holds SET refunded_minor = posted_minor + 1 WHERE hold_id = :posted",
+    "a refund moved without a transfer": (
+        "INSERT INTO refunds (refund_id, payment_id, amount_minor, status, sequence)"
+        " VALUES (:new, :posted, 5, 'posted', 1)"
     ),
-    "money declined without a reason": "UPDATE holds SET decline_reason = NULL WHERE payment_id = :declined",
-    "a second hold for one payment": "INSERT INTO holds SELECT * FROM holds WHERE payment_id = :held",
+    "a reversal of nothing": TRANSFER.format(currency="EUR").replace("funding", "reversal"),
+    "a capture of no hold": TRANSFER.format(currency="EUR").replace("funding", "capture"),
+    "a second hold for one payment": "INSERT INTO holds SELECT * FROM holds WHERE hold_id = :held",
 }
 
 

@@ -298,7 +298,7 @@ def test_a_hold_that_payments_forgot_ends_by_itself(api: Api) -> None:
     later = datetime.now(UTC) + timedelta(days=31)
     assert api.runtime.unit.administer(lambda tx: find_expired_holds(tx, datetime.now(UTC), 10)) == []
     (due,) = api.runtime.unit.administer(lambda tx: find_expired_holds(tx, later, 10))
-    assert due.body.payment_id == payment.payment_id
+    assert due.body.hold_id == payment.payment_id
     api.runtime.unit.administer(
         lambda tx: tx.exec_driver_sql("UPDATE holds SET expires_at = now() - interval '1 second'")
     )

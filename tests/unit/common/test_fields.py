@@ -79,7 +79,11 @@ def test_what_is_right_gets_in_as_it_is(field: str, value: str) -> None:
         ("at", "0001-01-01T00:00:00+14:00", "out_of_reach"),
         ("at", "9999-12-31T23:59:59-14:00", "out_of_reach"),
         ("at", "1899-12-31T23:59:59Z", "out_of_reach"),
-        ("at", "soon", "datetime_from_date_parsing"),
+        ("at", "soon", "not_a_time"),
+        ("at", "2026", "not_a_time"),
+        ("at", "-1767603600", "not_a_time"),
+        ("at", 1767603600, "not_a_time"),
+        ("at", "2026-01-05", "timezone_aware"),
         ("nmae", "Ann", "extra_forbidden"),
     ],
 )
