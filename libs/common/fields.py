@@ -135,6 +135,16 @@ Amount = Annotated[str, StringConstraints(max_length=40), Field(examples=["12.34
 """A decimal text such as "12.34"; what it must be is `money.parse_amount`'s to say."""
 
 
+def payable(amount: str, info: ValidationInfo) -> str:
+    """An amount in the currency that the same body names before it, as it is. Raises PydanticCustomError otherwise."""
+    currency = info.data.get("currency")
+    if currency is not None:
+        minor = parse_amount(amount, currency)
+        if isinstance(minor, AmountFault):
+            raise PydanticCustomError(minor.value, AMOUNT_FAULTS[minor], {"scale": SCALES[currency]})
+    return amount
+
+
 class MoneyBody(Body):
     """A body that names an amount of money. The currency comes first: it says how precise the amount may be."""
 
@@ -144,12 +154,7 @@ class MoneyBody(Body):
     @field_validator("amount")
     @classmethod
     def _payable(cls, amount: str, info: ValidationInfo) -> str:
-        currency = info.data.get("currency")
-        if currency is not None:
-            minor = parse_amount(amount, currency)
-            if isinstance(minor, AmountFault):
-                raise PydanticCustomError(minor.value, AMOUNT_FAULTS[minor], {"scale": SCALES[currency]})
-        return amount
+        return payable(amount, info)
 
     @property
     def amount_minor(self) -> int:

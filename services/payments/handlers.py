@@ -40,7 +40,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
     """The table of contents: each command and event, and what is decided on it."""
     return Handlers(
         service="payments",
-        load=partial(store.load_payments, policy=settings.policy),
+        load=partial(store.load_payments, policy=settings.policy, fees=settings.fee_schedule),
         save=store.save_payments,
         decisions={
             # Which accounts there are

@@ -120,6 +120,7 @@ def payment_view(payment: Payment, *, is_staff: bool) -> dict[str, Any]:
         "state": payment.state.value if is_staff or payment.has_ended else PublicState.PROCESSING.value,
         "reason": payment.public_reason,
         "amount": format_amount(order.amount_minor, order.currency),
+        "fee": format_amount(order.fee_minor, order.currency),
         "currency": order.currency,
         "debtor_account_id": order.debtor_account_id,
         "creditor_account_id": order.creditor_account_id,

@@ -12,6 +12,7 @@ from libs.common.message import Message, Trace
 from libs.common.writes import Table, Writes, lock_rows
 from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
+from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
 from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy
 
@@ -54,7 +55,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Payment).decode
 
 
-def load_payments(tx: Connection, messages: Sequence[Message], *, policy: Policy) -> Payments:
+def load_payments(tx: Connection, messages: Sequence[Message], *, policy: Policy, fees: FeeSchedule) -> Payments:
     """Lock and read what a batch of work names. Order of locks: payments, accounts, files; each by id."""
     bodies = [message.body for message in messages]
     orders = [body for body in bodies if isinstance(body, InitiatePayment)]
@@ -67,6 +68,7 @@ def load_payments(tx: Connection, messages: Sequence[Message], *, policy: Policy
         accounts=_find_accounts(tx, account_ids) | _find_accounts(tx, changed_ids, lock="FOR NO KEY UPDATE"),
         batches=_lock_batches(tx, batch_ids),
         policy=policy,
+        fees=fees,
     )
 
 

@@ -21,6 +21,7 @@ class PaymentView(View):
     state: str
     reason: PublicReason | None
     amount: str
+    fee: str
     currency: str
     debtor_account_id: str
     creditor_account_id: str

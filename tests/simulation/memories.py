@@ -47,6 +47,7 @@ from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.domain.rule_set import RuleSet
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
+from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
 from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy, RefusedLine
 from tests.simulation.world import absorb, select
@@ -60,8 +61,9 @@ LISTED_AT_TIMES = "Karelian Ondravicky"
 class PaymentsMemory:
     """What payments keeps."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, fees: FeeSchedule) -> None:
         self.policy = policy
+        self.fees = fees
         self.payments: dict[str, Payment] = {}
         self.accounts: dict[str, KnownAccount] = {}
         self.batches: dict[str, Batch] = {}
@@ -78,6 +80,7 @@ class PaymentsMemory:
             accounts=select(self.accounts, named),
             batches=select(self.batches, {body.batch_id for body in in_files}),
             policy=self.policy,
+            fees=self.fees,
         )
 
     def absorb(self, state: Payments) -> None:

@@ -137,6 +137,7 @@ def settle(payments: Payments, event: FundsPosted, at: datetime) -> Sequence[Eve
             creditor_account_id=event.creditor_account_id,
             amount_minor=event.amount_minor,
             currency=event.currency,
+            fee_minor=event.fee_minor,
             transfer_id=event.transfer_id,
             settled_at=at,
         )
@@ -185,7 +186,9 @@ def record_post_refusal(payments: Payments, event: FundsPostRefused, at: datetim
         return journey.block(payments, payment, InternalReason.COMPLIANCE_BLOCK, at)
     is_to_be_seen = payment.resolution is None and not journey.may_be_given_back(payment)
     match event.reason:
-        case PostRefusal.CREDITOR_ACCOUNT_CLOSED | PostRefusal.CREDITOR_ACCOUNT_FROZEN if not is_to_be_seen:
+        case (
+            PostRefusal.CREDITOR_ACCOUNT_CLOSED | PostRefusal.CREDITOR_ACCOUNT_FROZEN | PostRefusal.CEILING_EXCEEDED
+        ) if not is_to_be_seen:
             reason = PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE
         case PostRefusal.NOTHING_HELD:
             reason = PublicReason.NOT_COMPLETED_IN_TIME

@@ -7,10 +7,12 @@ from enum import StrEnum
 from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.message import Command
+from libs.common.money import format_amount
 from libs.common.record import replace
 from schemas.payments.events import Channel, PaymentInitiated, PaymentOrder, PaymentPersonalData
 from services.payments.domain import journey
 from services.payments.domain.deadlines import enter
+from services.payments.domain.fees import fee_of
 from services.payments.domain.payment import Batch, Payment, Payments, PaymentState, RefusedLine
 
 
@@ -156,6 +158,7 @@ def _take_on(payments: Payments, command: InitiatePayment, at: datetime) -> Sequ
         creditor_customer_id=payments.accounts[command.creditor_account_id].customer_id,
         amount_minor=command.amount_minor,
         currency=command.currency,
+        fee_minor=fee_of(payments.fees, command.amount_minor, command.currency),
         channel=command.channel,
         is_cash=command.is_cash,
         device_id=command.device_id,
@@ -172,7 +175,8 @@ def _take_on(payments: Payments, command: InitiatePayment, at: datetime) -> Sequ
         entered_at=at,
         initiated_at=at,
     )
-    payments.put(enter(payment.saw(at, "initiated"), PaymentState.INITIATED, at, payments.policy))
+    fee = f"fee {format_amount(order.fee_minor, order.currency)}" if order.fee_minor else ""
+    payments.put(enter(payment.saw(at, "initiated", fee), PaymentState.INITIATED, at, payments.policy))
     return [PaymentInitiated(payment_id=command.payment_id, order=order, batch_id=command.batch_id, initiated_at=at)]
 
 

@@ -37,7 +37,10 @@ _PUBLIC_DECLINE_REASONS = {
     DeclineReason.CREDITOR_ACCOUNT_FROZEN: PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE,
     DeclineReason.CURRENCY_NOT_HELD: PublicReason.CURRENCY_NOT_HELD,
     DeclineReason.LIMIT_EXCEEDED: PublicReason.LIMIT_EXCEEDED,
+    DeclineReason.DAILY_LIMIT_EXCEEDED: PublicReason.LIMIT_EXCEEDED,
+    DeclineReason.MONTHLY_LIMIT_EXCEEDED: PublicReason.LIMIT_EXCEEDED,
     DeclineReason.INSUFFICIENT_FUNDS: PublicReason.INSUFFICIENT_FUNDS,
+    DeclineReason.CEILING_EXCEEDED: PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE,
 }
 
 
@@ -194,6 +197,7 @@ def approve(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
             creditor_account_id=order.creditor_account_id,
             amount_minor=order.amount_minor,
             currency=order.currency,
+            fee_minor=order.fee_minor,
             approved_at=at,
         )
     ]

@@ -18,6 +18,7 @@ from schemas.payments.events import (
     PaymentOrder,
     PublicReason,
 )
+from services.payments.domain.fees import FeeSchedule
 
 
 class PaymentState(StrEnum):
@@ -203,12 +204,14 @@ class Payments(State):
         accounts: Mapping[str, KnownAccount],
         batches: Mapping[str, Batch],
         policy: Policy,
+        fees: FeeSchedule,
     ) -> None:
         self.payments: Aggregates[Payment] = Aggregates(payments)
         self.accounts: Aggregates[KnownAccount] = Aggregates(accounts)
         self.refused_lines: Journal[RefusedLine] = Journal()
         self.batches: Aggregates[Batch] = Aggregates(batches)
         self.policy = policy
+        self.fees = fees
         super().__init__(
             self.payments,
             self.accounts,

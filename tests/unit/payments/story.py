@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 
 from libs.common import ids
@@ -35,7 +36,7 @@ from services.payments.domain.answers import DeadlinePassed
 from services.payments.domain.intake import CancelPayment, InitiatePayment
 from services.payments.domain.payment import KnownAccount, Payment, Payments
 from services.payments.handlers import handlers
-from services.payments.settings import PaymentsSettings
+from services.payments.settings import FeeTerms, PaymentsSettings
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 ASK, SUSPEND, REVIEW = timedelta(seconds=30), timedelta(seconds=120), timedelta(days=5)
@@ -44,6 +45,7 @@ SETTINGS = PaymentsSettings(
     ask_again_seconds=ASK.total_seconds(),
     suspend_seconds=SUSPEND.total_seconds(),
     review_seconds=REVIEW.total_seconds(),
+    fees=(FeeTerms(currency="EUR", fixed="0.10", percentage=Decimal(1)),),
 )
 HANDLERS = handlers(SETTINGS)
 
@@ -52,6 +54,8 @@ DEBTOR, CREDITOR, STRANGER = ids.named("debtor"), ids.named("creditor"), ids.nam
 ANN, BEN = ids.named("ann"), ids.named("ben")
 TRANSFER, CASE = ids.named("transfer"), ids.named("case")
 CLIENT = "shop"
+FEE = 22
+"""Of the order below, in minor units: ten cents and one per cent."""
 
 ACCOUNTS = {
     DEBTOR: KnownAccount(account_id=DEBTOR, customer_id=ANN, currency="EUR"),
@@ -129,6 +133,7 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
         payment_id=PAYMENT,
         debtor_account_id=DEBTOR,
         amount_minor=1234,
+        fee_minor=FEE,
         currency="EUR",
         held_at=at,
         expires_at=at + timedelta(days=30),
@@ -139,6 +144,7 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
         debtor_account_id=DEBTOR,
         creditor_account_id=CREDITOR,
         amount_minor=1234,
+        fee_minor=FEE,
         currency="EUR",
         transfer_id=TRANSFER,
         posted_at=at,
@@ -147,13 +153,14 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
         payment_id=PAYMENT,
         debtor_account_id=DEBTOR,
         blocked_account_id=STRANGER,
-        amount_minor=1234,
+        amount_minor=1234 + FEE,
+        fee_minor=FEE,
         currency="EUR",
         transfer_id=TRANSFER,
         blocked_at=at,
     ),
     "released": lambda at: FundsReleased(
-        payment_id=PAYMENT, debtor_account_id=DEBTOR, amount_minor=1234, currency="EUR", released_at=at
+        payment_id=PAYMENT, debtor_account_id=DEBTOR, amount_minor=1234 + FEE, currency="EUR", released_at=at
     ),
     "debtor-frozen": partial(refused, PostRefusal.DEBTOR_ACCOUNT_FROZEN),
     "creditor-frozen": partial(refused, PostRefusal.CREDITOR_ACCOUNT_FROZEN),
@@ -172,7 +179,9 @@ class Story:
     """One payment, its order given, and whatever it hears then."""
 
     def __init__(self, *, began: bool = True) -> None:
-        self.state = Payments(payments={}, accounts=ACCOUNTS, batches={}, policy=SETTINGS.policy)
+        self.state = Payments(
+            payments={}, accounts=ACCOUNTS, batches={}, policy=SETTINGS.policy, fees=SETTINGS.fee_schedule
+        )
         self.now = START
         self.events: list[Event] = []
         """What the last word led to."""

@@ -45,6 +45,7 @@ def books(**accounts: KnownAccount | None) -> Payments:
         accounts={id_: account for id_, account in known.items() if account is not None},
         batches={},
         policy=SETTINGS.policy,
+        fees=SETTINGS.fee_schedule,
     )
 
 

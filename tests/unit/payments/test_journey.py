@@ -114,7 +114,10 @@ def test_the_first_answer_stands(first: str, second: str) -> None:
         (DeclineReason.CREDITOR_ACCOUNT_FROZEN, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
         (DeclineReason.CURRENCY_NOT_HELD, PublicReason.CURRENCY_NOT_HELD),
         (DeclineReason.LIMIT_EXCEEDED, PublicReason.LIMIT_EXCEEDED),
+        (DeclineReason.DAILY_LIMIT_EXCEEDED, PublicReason.LIMIT_EXCEEDED),
+        (DeclineReason.MONTHLY_LIMIT_EXCEEDED, PublicReason.LIMIT_EXCEEDED),
         (DeclineReason.INSUFFICIENT_FUNDS, PublicReason.INSUFFICIENT_FUNDS),
+        (DeclineReason.CEILING_EXCEEDED, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
     ],
 )
 def test_every_reason_for_declining_has_a_public_word(reason: DeclineReason, public: PublicReason) -> None:
@@ -205,6 +208,7 @@ def test_money_that_moves_after_another_end_is_a_fault_that_someone_must_see(end
         (PostRefusal.DEBTOR_ACCOUNT_FROZEN, SUSPENDED, None),
         (PostRefusal.CREDITOR_ACCOUNT_CLOSED, REJECTED, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
         (PostRefusal.CREDITOR_ACCOUNT_FROZEN, REJECTED, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
+        (PostRefusal.CEILING_EXCEEDED, REJECTED, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
     ],
 )
 def test_a_refused_posting_has_an_answer(reason: PostRefusal, state: PaymentState, public: PublicReason | None) -> None:
