@@ -17,10 +17,12 @@ from libs.common.idempotency import Answer
 from libs.common.openapi import Responses, answering, changing, reading
 from libs.common.service import Runtime
 from services.payments import queries, uploads
-from services.payments.domain.intake import CancelPayment, RefusalReason
+from services.payments.domain.captures import CapturePayment
+from services.payments.domain.intake import CancelPayment
 from services.payments.domain.payment import ENDS, Payments
+from services.payments.domain.refusals import RefusalReason
 from services.payments.intake_gate import IntakeGate
-from services.payments.requests import NewPayment, Reader
+from services.payments.requests import CaptureBody, NewPayment, Reader
 from services.payments.settings import PaymentsSettings
 from services.payments.views import PaymentPage, PaymentView, StaffPaymentView
 
@@ -33,9 +35,12 @@ _STATUS_BY_REASON = {
     RefusalReason.CREDITOR_ACCOUNT_UNKNOWN: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.CURRENCY_NOT_HELD: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.PAYMENT_UNKNOWN: HTTPStatus.NOT_FOUND,
+    RefusalReason.AMOUNT_INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RefusalReason.AMOUNT_TOO_LARGE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _TAKEN_ON = answering(HTTPStatus.ACCEPTED, PaymentView, "Taken on; follow it by its id.")
 _WITHDRAWN = answering(HTTPStatus.ACCEPTED, PaymentView, "Withdrawn, or about to be when that is certain to be right.")
+_CAPTURED = answering(HTTPStatus.ACCEPTED, PaymentView, "Captured; follow it by its id.")
 
 
 def routes(runtime: Runtime) -> Sequence[APIRouter]:
@@ -56,6 +61,11 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         status_code=HTTPStatus.ACCEPTED,
         responses=changing(HTTPStatus.NOT_FOUND) | _WITHDRAWN,
     )(ask.cancel_payment)
+    payments.post(
+        "/{payment_id}/capture",
+        status_code=HTTPStatus.ACCEPTED,
+        responses=changing(HTTPStatus.NOT_FOUND) | _CAPTURED,
+    )(ask.capture_payment)
     return [payments, uploads.routes(runtime, gate)]
 
 
@@ -117,11 +127,22 @@ class PaymentRoutes:
         )
 
     async def cancel_payment(self, asked: Asked, payment_id: Id) -> Response:
-        """Withdraw a payment while that is possible: until it is approved."""
+        """Withdraw a payment while that is possible: until it is approved or captured."""
         client = asked.who.client
         command = CancelPayment(payment_id=payment_id, client_id=None if client.is_staff else client.client_id)
         answer = _answer_about(payment_id, is_staff=client.is_staff)
         return await asked.carry_out(self._edge, f"payments/{payment_id}/cancel", [command], answer)
+
+    async def capture_payment(self, asked: Asked, payment_id: Id, body: CaptureBody | None = None) -> Response:
+        """Take the money of an authorised payment, all or part of it, once; the rest goes back to the payer."""
+        client = asked.who.client
+        command = CapturePayment(
+            payment_id=payment_id,
+            client_id=None if client.is_staff else client.client_id,
+            amount=body.amount if body is not None else None,
+        )
+        answer = _answer_about(payment_id, is_staff=client.is_staff)
+        return await asked.carry_out(self._edge, f"payments/{payment_id}/capture", [command], answer)
 
 
 def _answer_about(payment_id: str, *, is_staff: bool) -> Respond:

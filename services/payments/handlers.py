@@ -20,6 +20,7 @@ from schemas.fraud.events import FraudAssessed
 from schemas.payments.events import (
     PaymentAnswerOverdue,
     PaymentApproved,
+    PaymentAuthorised,
     PaymentBlocked,
     PaymentBlockRequested,
     PaymentCancelled,
@@ -32,7 +33,7 @@ from schemas.payments.events import (
     PaymentSuspended,
 )
 from services.payments import store
-from services.payments.domain import answers, intake
+from services.payments.domain import answers, captures, intake
 from services.payments.settings import PaymentsSettings
 
 
@@ -54,6 +55,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
             intake.RefuseLine: intake.refuse_line,
             intake.CompleteBatch: intake.complete_batch,
             intake.CancelPayment: intake.cancel,
+            captures.CapturePayment: captures.capture,
             # The three answers
             FraudAssessed: answers.record_assessment,
             ComplianceScreened: answers.record_screening,
@@ -73,6 +75,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
         writes=(
             PaymentInitiated,
             PaymentAnswerOverdue,
+            PaymentAuthorised,
             PaymentApproved,
             PaymentBlockRequested,
             PaymentReleaseRequested,

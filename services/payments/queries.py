@@ -25,6 +25,8 @@ class PublicState(StrEnum):
     """What a client sees of everything before the end: nothing that tells of a review."""
 
     PROCESSING = "processing"
+    AUTHORISED = "authorised"
+    """It may be captured, for all its client knows. To filters this too is processing."""
 
 
 class OpenPayments(Record):
@@ -37,12 +39,12 @@ class OpenPayments(Record):
 
 
 def count_in_flight(engine: Engine, at_most: int) -> int:
-    """Payments under way, those waiting for a person apart; counting stops a little past `at_most`."""
+    """Payments under way, those waiting for a person or a capture apart; counting stops a little past `at_most`."""
     with transaction(engine) as tx:
         ((count,),) = fetch(
             tx,
             """SELECT count(*) FROM (
-                 SELECT 1 FROM payments WHERE check_at IS NOT NULL AND state <> 'suspended' LIMIT %s
+                 SELECT 1 FROM payments WHERE check_at IS NOT NULL AND state NOT IN ('suspended', 'authorised') LIMIT %s
                ) AS under_way""",
             (at_most + 1,),
         )
@@ -113,17 +115,21 @@ def list_payments(
 
 def payment_view(payment: Payment, *, is_staff: bool) -> dict[str, Any]:
     """A payment as its client sees it, or with internal reasons and evidence as staff does."""
-    order = payment.order
+    order, captured = payment.order, payment.captured
     steps = [step for step in payment.steps if is_staff or not step.is_internal]
     view: dict[str, Any] = {
         "payment_id": payment.payment_id,
-        "state": payment.state.value if is_staff or payment.has_ended else PublicState.PROCESSING.value,
+        "state": payment.state.value if is_staff or payment.has_ended else _public_state(payment).value,
         "reason": payment.public_reason,
         "amount": format_amount(order.amount_minor, order.currency),
         "fee": format_amount(order.fee_minor, order.currency),
         "currency": order.currency,
         "debtor_account_id": order.debtor_account_id,
         "creditor_account_id": order.creditor_account_id,
+        "capture": payment.capture,
+        "capture_by": payment.capture_by,
+        "captured_amount": captured and format_amount(captured.amount_minor, order.currency),
+        "captured_fee": captured and format_amount(captured.fee_minor, order.currency),
         "batch_id": payment.batch_id,
         "line_number": payment.line_number,
         "transfer_id": payment.transfer_id,
@@ -140,6 +146,10 @@ def payment_view(payment: Payment, *, is_staff: bool) -> dict[str, Any]:
             "deadline_at": payment.deadline_at,
         }
     return msgspec.to_builtins(view)  # type: ignore[no-any-return]
+
+
+def _public_state(payment: Payment) -> PublicState:
+    return PublicState.AUTHORISED if payment.awaits_capture else PublicState.PROCESSING
 
 
 def find_batch(engine: Engine, batch_id: str, *, client_id: str | None) -> dict[str, Any] | None:

@@ -15,6 +15,8 @@ from services.payments.domain.fees import FeeRule, FeeSchedule
 from services.payments.domain.payment import Policy
 
 PERCENTAGE_DECIMALS_MAX = 4
+CAPTURE_SECONDS_MAX = 14 * 24 * 3600
+"""Accounts holds money for 30 days by default: there must be time left for people, before a capture and after it."""
 
 
 def _a_text(value: object) -> object:
@@ -73,6 +75,12 @@ class PaymentsSettings(Settings):
     ask_again_seconds: float = Field(30, description="an answer is asked for again after this")
     suspend_seconds: float = Field(120, description="a payment without all answers is suspended after this")
     review_seconds: float = Field(5 * 24 * 3600, description="a suspended payment is given up after this")
+    capture_seconds: float = Field(
+        7 * 24 * 3600,
+        gt=0,
+        le=CAPTURE_SECONDS_MAX,
+        description="an authorised payment that its client has not captured is given up after this; 14 days at most",
+    )
 
     fees: Annotated[tuple[FeeTerms, ...], AfterValidator(_one_each)] = Field(
         (),
@@ -81,7 +89,9 @@ class PaymentsSettings(Settings):
     )
 
     in_flight_max: int = Field(
-        10_000, description="payments under way, reviews apart, beyond which no more are taken on"
+        10_000,
+        description="payments under way, those that wait for people or for a capture apart, beyond which no more are"
+        " taken on",
     )
     intake_wait_seconds_max: float = Field(30, description="how long a file waits for room before it gets a 503")
     batch_bytes_max: int = Field(64 * 1024 * 1024, description="largest file of payments")
@@ -92,6 +102,7 @@ class PaymentsSettings(Settings):
             ask_again_after=timedelta(seconds=self.ask_again_seconds),
             suspend_after=timedelta(seconds=self.suspend_seconds),
             review_within=timedelta(seconds=self.review_seconds),
+            capture_within=timedelta(seconds=self.capture_seconds),
         )
 
     @property

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from libs.common.fields import View
 from schemas.payments.events import InternalReason, PublicReason
+from services.payments.domain.payment import Capture
 
 
 class StepView(View):
@@ -15,7 +16,8 @@ class StepView(View):
 
 
 class PaymentView(View):
-    """A payment as its client sees it: before its end always `processing`, whatever happens to it."""
+    """A payment as its client sees it: before its end `processing`, whatever happens to it, or `authorised` while its
+    client may capture it. The fee is what the payer owes on top; what was captured is less where its client said so."""
 
     payment_id: str
     state: str
@@ -25,6 +27,10 @@ class PaymentView(View):
     currency: str
     debtor_account_id: str
     creditor_account_id: str
+    capture: Capture
+    capture_by: datetime | None
+    captured_amount: str | None
+    captured_fee: str | None
     batch_id: str | None
     line_number: int | None
     transfer_id: str | None

@@ -40,6 +40,7 @@ from services.payments.domain import journey
 from services.payments.domain.deadlines import Action, due_action, enter, next_deadline
 from services.payments.domain.payment import (
     Assessment,
+    Charge,
     Funds,
     KnownAccount,
     Payment,
@@ -82,7 +83,7 @@ def record_screening(payments: Payments, event: ComplianceScreened, at: datetime
     elif payment.may_change_course and screening.screened_at > payment.screening.screened_at:
         payment = payment.saw(at, "compliance looked again", event.outcome.value, is_internal=True)
         # Whoever decided without having seen it is asked again.
-        is_approved = payment.state is PaymentState.APPROVED
+        is_approved = payment.state in (PaymentState.AUTHORISED, PaymentState.APPROVED)
         payment = replace(payment, alarmed_at=at, resolution=None if is_approved else payment.resolution)
     else:
         return []
@@ -129,7 +130,8 @@ def settle(payments: Payments, event: FundsPosted, at: datetime) -> Sequence[Eve
         return []
     _require_not_ended(payment, "posted")
     settled = enter(payment.saw(at, "settled"), PaymentState.SETTLED, at, payments.policy)
-    payments.put(replace(settled, transfer_id=event.transfer_id))
+    charge = Charge(amount_minor=event.amount_minor, fee_minor=event.fee_minor)
+    payments.put(replace(settled, settled=charge, transfer_id=event.transfer_id))
     return [
         PaymentSettled(
             payment_id=event.payment_id,
@@ -261,6 +263,8 @@ def stop_waiting(payments: Payments, command: DeadlinePassed, at: datetime) -> S
             return journey.reject(
                 payments, payment, PublicReason.NOT_COMPLETED_IN_TIME, InternalReason.REVIEW_TIMED_OUT, at
             )
+        case Action.LAPSE:
+            return journey.lapse(payments, payment, at)
         case _:
             return _ask_again(payments, payment, at)
 
@@ -277,8 +281,16 @@ def _ask_again(payments: Payments, payment: Payment, at: datetime) -> Sequence[E
         # All that is missing is a person's word.
         return journey.show(payments, payment, at)
     payments.put(payment.saw(at, "asked again", ", ".join(awaited), is_internal=True))
+    approved = payment.charge if payment.state is PaymentState.APPROVED else None
     return [
-        PaymentAnswerOverdue(payment_id=payment.payment_id, order=payment.order, awaited=tuple(awaited), overdue_at=at)
+        PaymentAnswerOverdue(
+            payment_id=payment.payment_id,
+            order=payment.order,
+            awaited=tuple(awaited),
+            approved_amount_minor=approved.amount_minor if approved else None,
+            approved_fee_minor=approved.fee_minor if approved else None,
+            overdue_at=at,
+        )
     ]
 
 

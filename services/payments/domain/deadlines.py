@@ -15,6 +15,8 @@ class Action(StrEnum):
     ASK_AGAIN = "ask_again"
     SUSPEND = "suspend"
     GIVE_UP = "give_up"
+    LAPSE = "lapse"
+    """End it: its client did not capture it in time."""
     ALERT = "alert"
     """Ask again, and count it among the payments that are past their deadline: someone must look."""
 
@@ -41,6 +43,8 @@ def deadlines(policy: Policy) -> Mapping[PaymentState, tuple[Deadline, ...]]:
             Deadline(after=review / 2, action=Action.ASK_AGAIN),
             Deadline(after=review, action=Action.GIVE_UP),
         ),
+        # That ends it, so there is no other row.
+        PaymentState.AUTHORISED: (Deadline(after=policy.capture_within, action=Action.LAPSE),),
         PaymentState.APPROVED: (
             Deadline(after=ask, action=Action.ASK_AGAIN),
             Deadline(after=suspend, action=Action.ALERT),
@@ -63,6 +67,9 @@ def enter(payment: Payment, state: PaymentState, at: datetime, policy: Policy) -
     if entered.has_ended:
         return replace(entered, deadline_at=None, check_at=None, ended_at=at)
     deadline_at = at + deadlines(policy)[state][0].after
+    if state is PaymentState.AUTHORISED and payment.capture_by is not None:
+        # Its client was told when its time is over, and people may have looked at the payment since.
+        deadline_at = payment.capture_by
     return replace(entered, deadline_at=deadline_at, check_at=_check_at(payment, deadline_at, at))
 
 

@@ -10,7 +10,7 @@ from libs.common.batch import Decided, Refusal, decide_all
 from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Trace
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from schemas.accounts.events import (
     DeclineReason,
     FundsBlocked,
@@ -33,18 +33,20 @@ from schemas.compliance.events import (
 from schemas.fraud.events import FraudAssessed, FraudFinding, FraudOutcome
 from schemas.payments.events import Party, PaymentPersonalData
 from services.payments.domain.answers import DeadlinePassed
+from services.payments.domain.captures import CapturePayment
 from services.payments.domain.intake import CancelPayment, InitiatePayment
-from services.payments.domain.payment import KnownAccount, Payment, Payments
+from services.payments.domain.payment import Capture, Charge, KnownAccount, Payment, Payments
 from services.payments.handlers import handlers
 from services.payments.settings import FeeTerms, PaymentsSettings
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
-ASK, SUSPEND, REVIEW = timedelta(seconds=30), timedelta(seconds=120), timedelta(days=5)
+ASK, SUSPEND, REVIEW, CAPTURE = timedelta(seconds=30), timedelta(seconds=120), timedelta(days=5), timedelta(days=7)
 SETTINGS = PaymentsSettings(
     database_url="postgresql://nowhere",
     ask_again_seconds=ASK.total_seconds(),
     suspend_seconds=SUSPEND.total_seconds(),
     review_seconds=REVIEW.total_seconds(),
+    capture_seconds=CAPTURE.total_seconds(),
     fees=(FeeTerms(currency="EUR", fixed="0.10", percentage=Decimal(1)),),
 )
 HANDLERS = handlers(SETTINGS)
@@ -56,6 +58,8 @@ TRANSFER, CASE = ids.named("transfer"), ids.named("case")
 CLIENT = "shop"
 FEE = 22
 """Of the order below, in minor units: ten cents and one per cent."""
+PART = Charge(amount_minor=500, fee_minor=15)
+"""What its client captures of it when it doesn't take all."""
 
 ACCOUNTS = {
     DEBTOR: KnownAccount(account_id=DEBTOR, customer_id=ANN, currency="EUR"),
@@ -121,8 +125,20 @@ def refused(reason: PostRefusal, at: datetime) -> FundsPostRefused:
     return FundsPostRefused(payment_id=PAYMENT, debtor_account_id=DEBTOR, reason=reason, refused_at=at)
 
 
+def posted(charge: Charge, at: datetime) -> FundsPosted:
+    return FundsPosted(
+        payment_id=PAYMENT,
+        debtor_account_id=DEBTOR,
+        creditor_account_id=CREDITOR,
+        amount_minor=charge.amount_minor,
+        fee_minor=charge.fee_minor,
+        currency="EUR",
+        transfer_id=TRANSFER,
+        posted_at=at,
+    )
+
+
 WORDS: dict[str, Callable[[datetime], Record]] = {
-    "order": lambda at: ORDER,
     "allow": partial(_fraud, FraudOutcome.ALLOW),
     "fraud?": partial(_fraud, FraudOutcome.REVIEW),
     "fraud!": partial(_fraud, FraudOutcome.BLOCK),
@@ -139,16 +155,8 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
         expires_at=at + timedelta(days=30),
     ),
     "declined": partial(declined, DeclineReason.INSUFFICIENT_FUNDS),
-    "posted": lambda at: FundsPosted(
-        payment_id=PAYMENT,
-        debtor_account_id=DEBTOR,
-        creditor_account_id=CREDITOR,
-        amount_minor=1234,
-        fee_minor=FEE,
-        currency="EUR",
-        transfer_id=TRANSFER,
-        posted_at=at,
-    ),
+    "posted": partial(posted, Charge(amount_minor=1234, fee_minor=FEE)),
+    "part-posted": partial(posted, PART),
     "blocked": lambda at: FundsBlocked(
         payment_id=PAYMENT,
         debtor_account_id=DEBTOR,
@@ -170,6 +178,8 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
     "reject": partial(resolved, CaseDecision.REJECT),
     "block": partial(resolved, CaseDecision.BLOCK),
     "cancel": lambda at: CancelPayment(payment_id=PAYMENT, client_id=CLIENT),
+    "capture": lambda at: CapturePayment(payment_id=PAYMENT, client_id=CLIENT),
+    "capture-part": lambda at: CapturePayment(payment_id=PAYMENT, client_id=CLIENT, amount="5.00"),
 }
 """Besides these, `look`: the sweep looks at the payment now; `wait`: time passes until it does, and it does what is
 then due; and `silence`: so much time passes that the payment is suspended."""
@@ -178,7 +188,8 @@ then due; and `silence`: so much time passes that the payment is suspended."""
 class Story:
     """One payment, its order given, and whatever it hears then."""
 
-    def __init__(self, *, began: bool = True) -> None:
+    def __init__(self, *, began: bool = True, capture: Capture = Capture.AUTOMATIC) -> None:
+        self._order = replace(ORDER, capture=capture)
         self.state = Payments(
             payments={}, accounts=ACCOUNTS, batches={}, policy=SETTINGS.policy, fees=SETTINGS.fee_schedule
         )
@@ -241,6 +252,8 @@ class Story:
             self.now = max(self.now, self.payment.check_at)
         if word in ("wait", "look"):
             return self.tick()
+        if word == "order":
+            return self._order
         return WORDS[word](self.now)
 
     def tick(self) -> DeadlinePassed:

@@ -14,10 +14,11 @@ from services.payments.domain.intake import (
     CompleteBatch,
     InitiatePayment,
     OpenBatch,
-    RefusalReason,
     RefuseLine,
 )
 from services.payments.domain.payment import ENDS, KnownAccount, Payments, PaymentState, RefusedLine
+from services.payments.domain.refusals import RefusalReason
+from tests.unit.payments import test_captures
 from tests.unit.payments.story import (
     ACCOUNTS,
     ANN,
@@ -143,9 +144,13 @@ def test_a_withdrawal_is_refused_for_the_first_reason_that_applies(
 
 
 def test_no_reason_to_refuse_is_left_out() -> None:
-    (cancelling,) = test_a_withdrawal_is_refused_for_the_first_reason_that_applies.pytestmark  # type: ignore[attr-defined]
+    tests: list[Any] = [
+        test_a_withdrawal_is_refused_for_the_first_reason_that_applies,
+        test_captures.test_a_capture_is_refused_for_the_first_reason_that_applies,
+    ]
+    rows = [row for test in tests for row in test.pytestmark[0].args[1]]
     about_files = {RefusalReason.BATCH_COMPLETE, RefusalReason.BATCH_DIFFERS}
-    assert {row[0] for row in REFUSED} | {row[0] for row in cancelling.args[1]} | about_files == set(RefusalReason)
+    assert {row[0] for row in [*REFUSED, *rows]} | about_files == set(RefusalReason)
 
 
 # Taking a payment on

@@ -377,6 +377,14 @@ def test_an_approval_that_crossed_the_news_on_its_way_is_asked_for_again(
         assert story.payment.state is APPROVED, "now they have seen it"
 
 
+def test_people_are_told_why_they_are_asked_again_though_screening_has_cleared_it_meanwhile() -> None:
+    story = Story().hears("allow listed? held taken")
+    seen_at = story.now
+    story.now += timedelta(seconds=1)
+    story.hears("clear").decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=seen_at))
+    assert story.payment.reasons == (InternalReason.COMPLIANCE_REVIEW,)
+
+
 def test_an_approval_by_people_who_saw_half_of_what_came_in_one_batch_is_asked_for_again() -> None:
     """All messages of a batch have one time."""
     story = Story().hears("held silence taken clear")
