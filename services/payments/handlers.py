@@ -14,6 +14,8 @@ from schemas.accounts.events import (
     FundsPosted,
     FundsPostRefused,
     FundsReleased,
+    RefundPosted,
+    RefundRefused,
 )
 from schemas.compliance.events import CaseResolved, CaseTaken, ComplianceScreened
 from schemas.fraud.events import FraudAssessed
@@ -31,9 +33,13 @@ from schemas.payments.events import (
     PaymentResumed,
     PaymentSettled,
     PaymentSuspended,
+    RefundAnswerOverdue,
+    RefundRejected,
+    RefundRequested,
+    RefundSettled,
 )
 from services.payments import store
-from services.payments.domain import answers, captures, intake
+from services.payments.domain import answers, captures, intake, refunds
 from services.payments.settings import PaymentsSettings
 
 
@@ -69,8 +75,13 @@ def handlers(settings: PaymentsSettings) -> Handlers:
             FundsBlocked: answers.record_block,
             FundsPostRefused: answers.record_post_refusal,
             FundsReleased: answers.record_release,
+            # Money of a settled payment is given back
+            refunds.RequestRefund: refunds.request,
+            RefundPosted: refunds.settle,
+            RefundRefused: refunds.reject,
             # What time decides
             answers.DeadlinePassed: answers.stop_waiting,
+            refunds.RefundDeadlinePassed: refunds.ask_again,
         },
         writes=(
             PaymentInitiated,
@@ -86,5 +97,9 @@ def handlers(settings: PaymentsSettings) -> Handlers:
             PaymentSuspended,
             PaymentResumed,
             PaymentRefusalExplained,
+            RefundRequested,
+            RefundAnswerOverdue,
+            RefundSettled,
+            RefundRejected,
         ),
     )

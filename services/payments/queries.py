@@ -1,6 +1,7 @@
 """What people and programs ask about payments: read-only SQL, and the shapes of the answers."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -8,11 +9,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine
 
-from libs.common.database import fetch, transaction
+from libs.common.database import array, fetch, transaction
 from libs.common.money import format_amount
 from libs.common.record import Record
 from services.payments.domain.deadlines import longest_stays
 from services.payments.domain.payment import ENDS, Payment, PaymentState, Policy
+from services.payments.domain.refund import Refund
+from services.payments.store import REFUNDS, refund_of
 
 REFUSALS_SHOWN_MAX = 1_000
 MEASURED_MAX = 20_000
@@ -72,10 +75,37 @@ def measure_open(tx: Connection, now: datetime, policy: Policy) -> list[OpenPaym
     ]
 
 
-def find_payment(engine: Engine, payment_id: str) -> Payment | None:
+def count_refunds_past_deadline(tx: Connection, now: datetime, policy: Policy) -> int:
+    """Refunds that accounts has left unanswered for too long; counting stops where it is no longer worth it."""
+    ((count,),) = fetch(
+        tx,
+        """SELECT count(*) FROM (
+             SELECT 1 FROM refunds WHERE check_at IS NOT NULL AND requested_at < %s LIMIT %s
+           ) AS unanswered""",
+        (now - policy.suspend_after, MEASURED_MAX),
+    )
+    return int(count)
+
+
+def find_payment(engine: Engine, payment_id: str) -> tuple[Payment, Sequence[Refund]] | None:
+    """A payment with its refunds, the oldest first."""
     with transaction(engine) as tx:
         rows = fetch(tx, "SELECT body FROM payments WHERE payment_id = %s", (payment_id,))
-    return _decode(rows[0][0]) if rows else None
+        refunds = _find_refunds(tx, [payment_id])
+    return (_decode(rows[0][0]), refunds[payment_id]) if rows else None
+
+
+def _find_refunds(tx: Connection, payment_ids: Collection[str]) -> Mapping[str, list[Refund]]:
+    rows = fetch(
+        tx,
+        f"""SELECT {REFUNDS.select} FROM refunds WHERE payment_id = ANY(%b::uuid[])
+             ORDER BY requested_at, refund_id""",
+        (array("uuid", payment_ids),),
+    )
+    found: defaultdict[str, list[Refund]] = defaultdict(list)
+    for refund in map(refund_of, rows):
+        found[refund.payment_id].append(refund)
+    return found
 
 
 def list_payments(
@@ -109,12 +139,14 @@ def list_payments(
             f"SELECT body FROM payments WHERE {where} ORDER BY payment_id DESC LIMIT %s",
             (*given.values(), limit + 1),
         )
-    page = [payment_view(_decode(body), is_staff=is_staff) for (body,) in rows[:limit]]
+        found = [_decode(body) for (body,) in rows[:limit]]
+        refunds = _find_refunds(tx, [payment.payment_id for payment in found if payment.refund_count])
+    page = [payment_view(payment, refunds[payment.payment_id], is_staff=is_staff) for payment in found]
     return {"payments": page, "next_cursor": page[-1]["payment_id"] if len(rows) > limit else None}
 
 
-def payment_view(payment: Payment, *, is_staff: bool) -> dict[str, Any]:
-    """A payment as its client sees it, or with internal reasons and evidence as staff does."""
+def payment_view(payment: Payment, refunds: Sequence[Refund] = (), *, is_staff: bool) -> dict[str, Any]:
+    """A payment with its refunds as its client sees it, or with internal reasons and evidence as staff does."""
     order, captured = payment.order, payment.captured
     steps = [step for step in payment.steps if is_staff or not step.is_internal]
     view: dict[str, Any] = {
@@ -135,6 +167,7 @@ def payment_view(payment: Payment, *, is_staff: bool) -> dict[str, Any]:
         "transfer_id": payment.transfer_id,
         "initiated_at": payment.initiated_at,
         "ended_at": payment.ended_at,
+        "refunds": [refund_view(refund, order.currency) for refund in refunds],
         "timeline": [{"at": step.at, "what": step.what, "detail": step.detail or None} for step in steps],
     }
     if is_staff:
@@ -145,6 +178,22 @@ def payment_view(payment: Payment, *, is_staff: bool) -> dict[str, Any]:
             "evidence": payment.evidence,
             "deadline_at": payment.deadline_at,
         }
+    return msgspec.to_builtins(view)  # type: ignore[no-any-return]
+
+
+def refund_view(refund: Refund, currency: str) -> dict[str, Any]:
+    """A refund as everybody sees it."""
+    view = {
+        "refund_id": refund.refund_id,
+        "payment_id": refund.payment_id,
+        "state": refund.state,
+        "reason": refund.reason,
+        "amount": format_amount(refund.amount_minor, currency),
+        "currency": currency,
+        "transfer_id": refund.transfer_id,
+        "requested_at": refund.requested_at,
+        "ended_at": refund.ended_at,
+    }
     return msgspec.to_builtins(view)  # type: ignore[no-any-return]
 
 

@@ -86,8 +86,8 @@ class NewPayment(MoneyBody):
         )
 
 
-class CaptureBody(Body):
-    """How much of an authorised payment to take, in its currency; all of it if nothing is said."""
+class PartBody(Body):
+    """How much of a payment, in its currency; all that there is if nothing is said."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "12.00"}]})
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from libs.common.fields import View
 from schemas.payments.events import InternalReason, PublicReason
 from services.payments.domain.payment import Capture
+from services.payments.domain.refund import RefundState
 
 
 class StepView(View):
@@ -13,6 +14,26 @@ class StepView(View):
     at: datetime
     what: str
     detail: str | None
+
+
+class RefundView(View):
+    """Money of a settled payment on its way back, or back; the reason why not, if it was rejected."""
+
+    refund_id: str
+    payment_id: str
+    state: RefundState
+    reason: PublicReason | None
+    amount: str
+    currency: str
+    transfer_id: str | None
+    requested_at: datetime
+    ended_at: datetime | None
+
+
+class RefundList(View):
+    """The refunds of a payment, the oldest first."""
+
+    refunds: list[RefundView]
 
 
 class PaymentView(View):
@@ -36,6 +57,7 @@ class PaymentView(View):
     transfer_id: str | None
     initiated_at: datetime
     ended_at: datetime | None
+    refunds: list[RefundView]
     timeline: list[StepView]
 
 

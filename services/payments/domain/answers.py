@@ -313,6 +313,6 @@ def learn_status(
     return []
 
 
-def deadline_message_id(payment_id: str, check_at: datetime) -> str:
-    """The id of one look at a payment: the same however often the sweep takes it."""
-    return ids.derive(payment_id, "deadline", check_at.isoformat())
+def deadline_message_id(id_: str, check_at: datetime) -> str:
+    """The id of one look at a payment or a refund: the same however often the sweep takes it."""
+    return ids.derive(id_, "deadline", check_at.isoformat())

@@ -11,6 +11,7 @@ from schemas.compliance.events import CaseDecision, ScreeningHit, ScreeningOutco
 from schemas.fraud.events import FraudFinding, FraudOutcome
 from schemas.payments.events import (
     PAYMENT,
+    REFUND,
     REVIEW,
     Finding,
     InternalReason,
@@ -19,6 +20,7 @@ from schemas.payments.events import (
     PublicReason,
 )
 from services.payments.domain.fees import FeeSchedule
+from services.payments.domain.refund import Refund
 
 
 class PaymentState(StrEnum):
@@ -125,6 +127,9 @@ class Payment(Record, omit_defaults=True):
     """What its client wants taken of what is held."""
     settled: Charge | None = None
     """What has reached the creditor, and the house."""
+    refunded_minor: int = 0
+    """What its refunds come to, in minor units, those that were rejected apart."""
+    refund_count: int = 0
     public_reason: PublicReason | None = None
     internal_reason: InternalReason | None = None
     transfer_id: str | None = None
@@ -236,18 +241,20 @@ class Batch(Record):
 
 
 class Payments(State):
-    """What a batch of work may touch: payments, locked; the accounts they name."""
+    """What a batch of work may touch: payments and refunds, locked; the accounts they name."""
 
     def __init__(
         self,
         *,
         payments: Mapping[str, Payment],
+        refunds: Mapping[str, Refund],
         accounts: Mapping[str, KnownAccount],
         batches: Mapping[str, Batch],
         policy: Policy,
         fees: FeeSchedule,
     ) -> None:
         self.payments: Aggregates[Payment] = Aggregates(payments)
+        self.refunds: Aggregates[Refund] = Aggregates(refunds)
         self.accounts: Aggregates[KnownAccount] = Aggregates(accounts)
         self.refused_lines: Journal[RefusedLine] = Journal()
         self.batches: Aggregates[Batch] = Aggregates(batches)
@@ -255,6 +262,7 @@ class Payments(State):
         self.fees = fees
         super().__init__(
             self.payments,
+            self.refunds,
             self.accounts,
             self.refused_lines,
             self.batches,
@@ -262,6 +270,7 @@ class Payments(State):
                 PAYMENT: Numbered(aggregates=self.payments),
                 # A count of its own: gaps in the open topic would tell of events that clients must not know of.
                 REVIEW: Numbered(aggregates=self.payments, counter="review_sequence"),
+                REFUND: Numbered(aggregates=self.refunds),
             },
         )
 

@@ -22,6 +22,9 @@ class RefusalReason(StrEnum):
     PAYMENT_ENDED = "payment_ended"
     PAYMENT_NOT_CANCELLABLE = "payment_not_cancellable"
     PAYMENT_NOT_CAPTURABLE = "payment_not_capturable"
+    PAYMENT_NOT_SETTLED = "payment_not_settled"
+    PAYMENT_REFUNDED = "payment_refunded"
+    TOO_MANY_REFUNDS = "too_many_refunds"
     AMOUNT_INVALID = "amount_invalid"
     AMOUNT_TOO_LARGE = "amount_too_large"
 

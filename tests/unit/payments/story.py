@@ -20,6 +20,9 @@ from schemas.accounts.events import (
     FundsPostRefused,
     FundsReleased,
     PostRefusal,
+    RefundPosted,
+    RefundRefusal,
+    RefundRefused,
 )
 from schemas.compliance.events import (
     CaseDecision,
@@ -36,6 +39,8 @@ from services.payments.domain.answers import DeadlinePassed
 from services.payments.domain.captures import CapturePayment
 from services.payments.domain.intake import CancelPayment, InitiatePayment
 from services.payments.domain.payment import Capture, Charge, KnownAccount, Payment, Payments
+from services.payments.domain.refund import Refund
+from services.payments.domain.refunds import RefundDeadlinePassed, RequestRefund
 from services.payments.handlers import handlers
 from services.payments.settings import FeeTerms, PaymentsSettings
 
@@ -183,6 +188,8 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
 }
 """Besides these, `look`: the sweep looks at the payment now; `wait`: time passes until it does, and it does what is
 then due; and `silence`: so much time passes that the payment is suspended."""
+REFUND_WORDS = ("refund", "refund-part", "refunded", "not-refunded", "refund-wait")
+"""About the refund that was requested last: `refund-wait` is for it what `wait` is for the payment."""
 
 
 class Story:
@@ -191,7 +198,12 @@ class Story:
     def __init__(self, *, began: bool = True, capture: Capture = Capture.AUTOMATIC) -> None:
         self._order = replace(ORDER, capture=capture)
         self.state = Payments(
-            payments={}, accounts=ACCOUNTS, batches={}, policy=SETTINGS.policy, fees=SETTINGS.fee_schedule
+            payments={},
+            refunds={},
+            accounts=ACCOUNTS,
+            batches={},
+            policy=SETTINGS.policy,
+            fees=SETTINGS.fee_schedule,
         )
         self.now = START
         self.events: list[Event] = []
@@ -254,7 +266,49 @@ class Story:
             return self.tick()
         if word == "order":
             return self._order
+        if word in REFUND_WORDS:
+            return self._about_refund(word)
         return WORDS[word](self.now)
+
+    def _about_refund(self, word: str) -> Record:
+        if word in ("refund", "refund-part"):
+            refund_id = ids.derive(PAYMENT, "refund", self._heard)
+            amount = "2.00" if word == "refund-part" else None
+            return RequestRefund(refund_id=refund_id, payment_id=PAYMENT, client_id=CLIENT, amount=amount)
+        if word == "refunded":
+            return self.refund_posted()
+        if word == "not-refunded":
+            return self.refund_refused(RefundRefusal.INSUFFICIENT_FUNDS)
+        assert self.refund.check_at is not None, "nobody waits for it"
+        self.now = max(self.now, self.refund.check_at)
+        return RefundDeadlinePassed(refund_id=self.refund.refund_id, payment_id=PAYMENT, check_at=self.refund.check_at)
+
+    @property
+    def refund(self) -> Refund:
+        """The one that was requested last."""
+        return self.state.refunds.values()[-1]
+
+    def refund_posted(self) -> RefundPosted:
+        return RefundPosted(
+            refund_id=self.refund.refund_id,
+            payment_id=PAYMENT,
+            debtor_account_id=DEBTOR,
+            creditor_account_id=CREDITOR,
+            amount_minor=self.refund.amount_minor,
+            currency="EUR",
+            transfer_id=TRANSFER,
+            posted_at=self.now,
+        )
+
+    def refund_refused(self, reason: RefundRefusal) -> RefundRefused:
+        return RefundRefused(
+            refund_id=self.refund.refund_id,
+            payment_id=PAYMENT,
+            debtor_account_id=DEBTOR,
+            creditor_account_id=CREDITOR,
+            reason=reason,
+            refused_at=self.now,
+        )
 
     def tick(self) -> DeadlinePassed:
         """What the sweep finds due, or would if it took the payment before its time."""

@@ -14,20 +14,28 @@ from schemas.payments.events import (
     PaymentRejected,
     PaymentReleaseRequested,
     PaymentSettled,
+    RefundRejected,
+    RefundSettled,
 )
 from services.payments.domain.payment import ENDS, Capture, Charge, PaymentState
-from tests.unit.payments.story import WORDS, Story
+from services.payments.domain.refund import RefundState
+from tests.unit.payments.story import REFUND_WORDS, WORDS, Story
 
 ENDINGS = (PaymentSettled, PaymentRejected, PaymentCancelled, PaymentBlocked)
-MOVED = {"posted", "part-posted", "blocked"}
+MOVED = {"posted", "part-posted", "blocked", "refunded"}
+ABOUT_A_REFUND = {"refunded", "not-refunded", "refund-wait"}
 GIVEN_BACK = {PaymentState.REJECTED, PaymentState.CANCELLED}
 
-words = st.lists(st.sampled_from(sorted({*WORDS, "look", "wait"})), max_size=25)
+words = st.lists(st.sampled_from(sorted({*WORDS, *REFUND_WORDS, "look", "wait"})), max_size=25)
 
 
 def hear(story: Story, word: str) -> bool:
     """Whether the message could be applied. Waiting for what nobody waits for is nothing."""
     if word == "wait" and story.payment.check_at is None:
+        return True
+    if word in ABOUT_A_REFUND and not story.state.refunds.values():
+        return True
+    if word == "refund-wait" and story.refund.check_at is None:
         return True
     error = story.fails_at(word)
     assert error is None or (word in MOVED and "that has ended" in str(error)), error
@@ -39,6 +47,10 @@ def hear(story: Story, word: str) -> bool:
 @example(["clear", "wait", "wait", "block", "cancel", "held"], Capture.AUTOMATIC)
 @example(["allow", "clear", "held", "debtor-frozen", "block", "debtor-frozen", "blocked"], Capture.AUTOMATIC)
 @example(["allow", "clear", "held", "listed?", "capture-part", "approve", "part-posted"], Capture.MANUAL)
+@example(
+    [*["allow", "clear", "held", "posted", "refund-part", "refunded", "refund", "not-refunded", "refund"]],
+    Capture.AUTOMATIC,
+)
 @example(["allow", "listed?", "held", "approve", "wait"], Capture.MANUAL)
 def test_any_journey(said: list[str], capture: Capture) -> None:
     story, is_money_gone = Story(capture=capture), False
@@ -78,6 +90,15 @@ def test_any_journey(said: list[str], capture: Capture) -> None:
 
         if after.state in GIVEN_BACK and before.state not in GIVEN_BACK and not is_money_gone:
             assert not (after.is_funded and after.is_listed), "listed money is never given back"
+
+        given_back = [refund for refund in story.state.refunds.values() if refund.state is not RefundState.REJECTED]
+        assert sum(refund.amount_minor for refund in given_back) == after.refunded_minor
+        assert after.refunded_minor <= (after.settled.amount_minor if after.settled else 0)
+        for refund in story.state.refunds.values():
+            told = [event for event in story.all_events if isinstance(event, RefundSettled | RefundRejected)]
+            its_ends = [event for event in told if event.refund_id == refund.refund_id]
+            is_open = refund.state is RefundState.REQUESTED
+            assert (len(its_ends), refund.check_at is None) == ((0, False) if is_open else (1, True))
 
         if word == "held" and before.state in GIVEN_BACK and before.funds is None:
             assert [type(event) for event in story.events] == [PaymentReleaseRequested]

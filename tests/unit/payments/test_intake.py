@@ -18,7 +18,7 @@ from services.payments.domain.intake import (
 )
 from services.payments.domain.payment import ENDS, KnownAccount, Payments, PaymentState, RefusedLine
 from services.payments.domain.refusals import RefusalReason
-from tests.unit.payments import test_captures
+from tests.unit.payments import test_captures, test_refunds
 from tests.unit.payments.story import (
     ACCOUNTS,
     ANN,
@@ -43,6 +43,7 @@ def books(**accounts: KnownAccount | None) -> Payments:
     }
     return Payments(
         payments={},
+        refunds={},
         accounts={id_: account for id_, account in known.items() if account is not None},
         batches={},
         policy=SETTINGS.policy,
@@ -147,6 +148,7 @@ def test_no_reason_to_refuse_is_left_out() -> None:
     tests: list[Any] = [
         test_a_withdrawal_is_refused_for_the_first_reason_that_applies,
         test_captures.test_a_capture_is_refused_for_the_first_reason_that_applies,
+        test_refunds.test_a_refund_is_refused_for_the_first_reason_that_applies,
     ]
     rows = [row for test in tests for row in test.pytestmark[0].args[1]]
     about_files = {RefusalReason.BATCH_COMPLETE, RefusalReason.BATCH_DIFFERS}
