@@ -13,7 +13,8 @@ from tests.integration.payments.scene import BODY_BYTES_MAX, FILE_BYTES_MAX, kno
 from tests.parts import Parts
 from tests.serving import Api, serving
 
-_EMPTY = """TRUNCATE payments, refunds, batches, refused_lines, known_accounts, outbox, inbox, dead_letters, idempotency_keys"""
+_EMPTY = """TRUNCATE payments, refunds, batches, refused_lines, known_accounts, outbox, inbox, dead_letters,
+                     idempotency_keys"""
 
 
 @pytest.fixture(scope="module")
