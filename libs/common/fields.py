@@ -144,7 +144,7 @@ Amount = Annotated[str, StringConstraints(max_length=40), Field(examples=["12.34
 
 
 def payable(amount: str, info: ValidationInfo) -> str:
-    """Require of an amount that it can be paid, for a field that comes after one called `currency`."""
+    """An amount in the currency that the same body names before it, as it is. Raises PydanticCustomError otherwise."""
     currency = info.data.get("currency")
     if currency is not None:
         minor = parse_amount(amount, currency)

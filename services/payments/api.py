@@ -1,6 +1,6 @@
-"""The HTTP API of payments: order one, order a file of them, follow them, withdraw them."""
+"""The HTTP API of payments: order one, order a file of them, follow them, withdraw, capture or refund them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from pydantic import Field
 from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.change import Asked
+from libs.common.clients import Client
 from libs.common.edge import Busy, Respond
 from libs.common.fields import Filters, Id, Instant
 from libs.common.http import Problem, answer_json, answer_problem
@@ -17,12 +18,16 @@ from libs.common.idempotency import Answer
 from libs.common.openapi import Responses, answering, changing, reading
 from libs.common.service import Runtime
 from services.payments import queries, uploads
-from services.payments.domain.intake import CancelPayment, RefusalReason
-from services.payments.domain.payment import ENDS, Payments
+from services.payments.domain.captures import CapturePayment
+from services.payments.domain.intake import CancelPayment
+from services.payments.domain.payment import ENDS, Payment, Payments
+from services.payments.domain.refund import Refund
+from services.payments.domain.refunds import RequestRefund
+from services.payments.domain.refusals import RefusalReason, refusal
 from services.payments.intake_gate import IntakeGate
-from services.payments.requests import NewPayment, Reader
+from services.payments.requests import NewPayment, PartBody, Reader
 from services.payments.settings import PaymentsSettings
-from services.payments.views import PaymentPage, PaymentView, StaffPaymentView
+from services.payments.views import PaymentPage, PaymentView, RefundList, RefundView, StaffPaymentView
 
 PAGE_LENGTH_MAX = 500
 
@@ -33,9 +38,13 @@ _STATUS_BY_REASON = {
     RefusalReason.CREDITOR_ACCOUNT_UNKNOWN: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.CURRENCY_NOT_HELD: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.PAYMENT_UNKNOWN: HTTPStatus.NOT_FOUND,
+    RefusalReason.AMOUNT_INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RefusalReason.AMOUNT_TOO_LARGE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _TAKEN_ON = answering(HTTPStatus.ACCEPTED, PaymentView, "Taken on; follow it by its id.")
 _WITHDRAWN = answering(HTTPStatus.ACCEPTED, PaymentView, "Withdrawn, or about to be when that is certain to be right.")
+_CAPTURED = answering(HTTPStatus.ACCEPTED, PaymentView, "Captured; follow it by its id.")
+_REFUNDED = answering(HTTPStatus.ACCEPTED, RefundView, "Requested; follow it with its payment.")
 
 
 def routes(runtime: Runtime) -> Sequence[APIRouter]:
@@ -56,6 +65,19 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         status_code=HTTPStatus.ACCEPTED,
         responses=changing(HTTPStatus.NOT_FOUND) | _WITHDRAWN,
     )(ask.cancel_payment)
+    payments.post(
+        "/{payment_id}/capture",
+        status_code=HTTPStatus.ACCEPTED,
+        responses=changing(HTTPStatus.NOT_FOUND) | _CAPTURED,
+    )(ask.capture_payment)
+    payments.post(
+        "/{payment_id}/refunds",
+        status_code=HTTPStatus.ACCEPTED,
+        responses=changing(HTTPStatus.NOT_FOUND) | _REFUNDED,
+    )(ask.refund_payment)
+    payments.get(
+        "/{payment_id}/refunds", responses=reading(HTTPStatus.NOT_FOUND) | answering(HTTPStatus.OK, RefundList)
+    )(ask.list_refunds)
     return [payments, uploads.routes(runtime, gate)]
 
 
@@ -96,10 +118,8 @@ class PaymentRoutes:
 
     def get_payment(self, payment_id: Id, who: Reader) -> dict[str, Any]:
         """A payment with its timeline: what payments itself saw, in order."""
-        payment = queries.find_payment(self._engine, payment_id)
-        if payment is None or not (who.client.is_staff or payment.order.client_id == who.client.client_id):
-            raise _problem(Refusal(reason=RefusalReason.PAYMENT_UNKNOWN, detail="payment unknown", field="payment_id"))
-        return queries.payment_view(payment, is_staff=who.client.is_staff)
+        payment, refunds = self._find_own(payment_id, who.client)
+        return queries.payment_view(payment, refunds, is_staff=who.client.is_staff)
 
     def list_payments(self, who: Reader, filters: Annotated[PaymentFilters, Query()]) -> dict[str, Any]:
         """Payments, newest first, a page at a time. Clients see their own, staff all."""
@@ -117,21 +137,62 @@ class PaymentRoutes:
         )
 
     async def cancel_payment(self, asked: Asked, payment_id: Id) -> Response:
-        """Withdraw a payment while that is possible: until it is approved."""
+        """Withdraw a payment while that is possible: until it is approved or captured."""
         client = asked.who.client
         command = CancelPayment(payment_id=payment_id, client_id=None if client.is_staff else client.client_id)
         answer = _answer_about(payment_id, is_staff=client.is_staff)
         return await asked.carry_out(self._edge, f"payments/{payment_id}/cancel", [command], answer)
 
+    async def capture_payment(self, asked: Asked, payment_id: Id, body: PartBody | None = None) -> Response:
+        """Take the money of an authorised payment, all or part of it, once; the rest goes back to the payer."""
+        client = asked.who.client
+        command = CapturePayment(
+            payment_id=payment_id,
+            client_id=None if client.is_staff else client.client_id,
+            amount=body.amount if body is not None else None,
+        )
+        answer = _answer_about(payment_id, is_staff=client.is_staff)
+        return await asked.carry_out(self._edge, f"payments/{payment_id}/capture", [command], answer)
+
+    async def refund_payment(self, asked: Asked, payment_id: Id, body: PartBody | None = None) -> Response:
+        """Give back money of a settled payment: all that is left of it, or part. Its fee is not given back."""
+        refund_id, client = ids.new(), asked.who.client
+        command = RequestRefund(
+            refund_id=refund_id,
+            payment_id=payment_id,
+            client_id=None if client.is_staff else client.client_id,
+            amount=body.amount if body is not None else None,
+        )
+        answer = _answer_with(
+            lambda payments: queries.refund_view(payments.refunds[refund_id], payments[payment_id].order.currency)
+        )
+        return await asked.carry_out(self._edge, f"payments/{payment_id}/refunds", [command], answer)
+
+    def list_refunds(self, payment_id: Id, who: Reader) -> dict[str, Any]:
+        """The refunds of a payment, the oldest first, and what became of each."""
+        payment, refunds = self._find_own(payment_id, who.client)
+        return {"refunds": [queries.refund_view(refund, payment.order.currency) for refund in refunds]}
+
+    def _find_own(self, payment_id: str, client: Client) -> tuple[Payment, Sequence[Refund]]:
+        found = queries.find_payment(self._engine, payment_id)
+        if found is None or not (client.is_staff or found[0].order.client_id == client.client_id):
+            raise _problem(refusal(RefusalReason.PAYMENT_UNKNOWN, "payment_id"))
+        return found
+
 
 def _answer_about(payment_id: str, *, is_staff: bool) -> Respond:
-    """The answer to a single command: the payment as it now is, or why it was refused."""
+    """The answer to a single command: the payment as it now is, which has no refunds yet, or why it was refused."""
+    return _answer_with(lambda payments: queries.payment_view(payments[payment_id], is_staff=is_staff))
+
+
+def _answer_with(view: Callable[[Payments], dict[str, Any]]) -> Respond:
+    """The answer to a single command: what there is now, or why it was refused."""
 
     def answer(payments: Payments, refusals: Sequence[Refusal | None]) -> Answer:
-        (refusal,) = refusals
-        if refusal is not None:
-            return answer_problem(_problem(refusal))
-        return answer_json(HTTPStatus.ACCEPTED, queries.payment_view(payments[payment_id], is_staff=is_staff))
+        (why_not,) = refusals
+        if why_not is not None:
+            return answer_problem(_problem(why_not))
+        return answer_json(HTTPStatus.ACCEPTED, view(payments))
 
     return answer
 
@@ -146,6 +207,6 @@ def _states(name: str | None, *, is_staff: bool) -> list[str] | None:
     return states
 
 
-def _problem(refusal: Refusal) -> Problem:
-    status = _STATUS_BY_REASON.get(RefusalReason(refusal.reason), HTTPStatus.CONFLICT)
-    return Problem(status, refusal.reason, refusal.detail, field=refusal.field)
+def _problem(why_not: Refusal) -> Problem:
+    status = _STATUS_BY_REASON.get(RefusalReason(why_not.reason), HTTPStatus.CONFLICT)
+    return Problem(status, why_not.reason, why_not.detail, field=why_not.field)

@@ -20,6 +20,7 @@ _PARTY_COLUMNS = ("account_id", "name", "country", "birth_date", "address")
 CSV_COLUMNS = (
     *(f"{role}_{column}" for role in ("debtor", "creditor") for column in _PARTY_COLUMNS),
     *("currency", "amount", "channel", "is_cash", "device_id", "ip_country", "purpose", "reference", "instructed_at"),
+    "capture",
 )
 CSV_COLUMNS_REQUIRED = frozenset(
     {"debtor_account_id", "debtor_name", "creditor_account_id", "creditor_name", "currency", "amount"}

@@ -14,12 +14,15 @@ from schemas.accounts.events import (
     FundsPosted,
     FundsPostRefused,
     FundsReleased,
+    RefundPosted,
+    RefundRefused,
 )
 from schemas.compliance.events import CaseResolved, CaseTaken, ComplianceScreened
 from schemas.fraud.events import FraudAssessed
 from schemas.payments.events import (
     PaymentAnswerOverdue,
     PaymentApproved,
+    PaymentAuthorised,
     PaymentBlocked,
     PaymentBlockRequested,
     PaymentCancelled,
@@ -30,9 +33,13 @@ from schemas.payments.events import (
     PaymentResumed,
     PaymentSettled,
     PaymentSuspended,
+    RefundAnswerOverdue,
+    RefundRejected,
+    RefundRequested,
+    RefundSettled,
 )
 from services.payments import store
-from services.payments.domain import answers, intake
+from services.payments.domain import answers, captures, intake, refunds
 from services.payments.settings import PaymentsSettings
 
 
@@ -40,7 +47,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
     """The table of contents: each command and event, and what is decided on it."""
     return Handlers(
         service="payments",
-        load=partial(store.load_payments, policy=settings.policy),
+        load=partial(store.load_payments, policy=settings.policy, fees=settings.fee_schedule),
         save=store.save_payments,
         decisions={
             # Which accounts there are
@@ -54,6 +61,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
             intake.RefuseLine: intake.refuse_line,
             intake.CompleteBatch: intake.complete_batch,
             intake.CancelPayment: intake.cancel,
+            captures.CapturePayment: captures.capture,
             # The three answers
             FraudAssessed: answers.record_assessment,
             ComplianceScreened: answers.record_screening,
@@ -67,12 +75,18 @@ def handlers(settings: PaymentsSettings) -> Handlers:
             FundsBlocked: answers.record_block,
             FundsPostRefused: answers.record_post_refusal,
             FundsReleased: answers.record_release,
+            # Money of a settled payment is given back
+            refunds.RequestRefund: refunds.request,
+            RefundPosted: refunds.settle,
+            RefundRefused: refunds.reject,
             # What time decides
             answers.DeadlinePassed: answers.stop_waiting,
+            refunds.RefundDeadlinePassed: refunds.ask_again,
         },
         writes=(
             PaymentInitiated,
             PaymentAnswerOverdue,
+            PaymentAuthorised,
             PaymentApproved,
             PaymentBlockRequested,
             PaymentReleaseRequested,
@@ -83,5 +97,9 @@ def handlers(settings: PaymentsSettings) -> Handlers:
             PaymentSuspended,
             PaymentResumed,
             PaymentRefusalExplained,
+            RefundRequested,
+            RefundAnswerOverdue,
+            RefundSettled,
+            RefundRejected,
         ),
     )

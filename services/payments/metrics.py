@@ -21,7 +21,7 @@ _OPEN = (
     ),
     Figure(
         name="payments_past_deadline",
-        meaning="Payments that are in a state for longer than it may take: someone must look",
+        meaning="Payments and refunds that are in a state for longer than it may take: someone must look",
     ),
     Figure(
         name="payments_oldest_open_age_seconds",
@@ -36,10 +36,11 @@ def looks(settings: PaymentsSettings) -> Sequence[Look]:
 
     def ask(tx: Connection, now: datetime) -> Sequence[Value]:
         found = {measured.state: measured for measured in queries.measure_open(tx, now, settings.policy)}
+        refunds_past_deadline = queries.count_refunds_past_deadline(tx, now, settings.policy)
         states = [state for state in PaymentState if state not in ENDS]
         return (
             {state: found[state].count if state in found else 0 for state in states},
-            sum(measured.past_deadline for measured in found.values()),
+            sum(measured.past_deadline for measured in found.values()) + refunds_past_deadline,
             {state: (now - found[state].oldest_at).total_seconds() if state in found else 0 for state in states},
         )
 

@@ -1,6 +1,7 @@
 """What people and programs ask about payments: read-only SQL, and the shapes of the answers."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -8,11 +9,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine
 
-from libs.common.database import fetch, transaction
+from libs.common.database import array, fetch, transaction
 from libs.common.money import format_amount
 from libs.common.record import Record
 from services.payments.domain.deadlines import longest_stays
 from services.payments.domain.payment import ENDS, Payment, PaymentState, Policy
+from services.payments.domain.refund import Refund
+from services.payments.store import REFUNDS, refund_of
 
 REFUSALS_SHOWN_MAX = 1_000
 MEASURED_MAX = 20_000
@@ -25,6 +28,8 @@ class PublicState(StrEnum):
     """What a client sees of everything before the end: nothing that tells of a review."""
 
     PROCESSING = "processing"
+    AUTHORISED = "authorised"
+    """It may be captured, for all its client knows. To filters this too is processing."""
 
 
 class OpenPayments(Record):
@@ -37,12 +42,12 @@ class OpenPayments(Record):
 
 
 def count_in_flight(engine: Engine, at_most: int) -> int:
-    """Payments under way, those waiting for a person apart; counting stops a little past `at_most`."""
+    """Payments under way, those waiting for a person or a capture apart; counting stops a little past `at_most`."""
     with transaction(engine) as tx:
         ((count,),) = fetch(
             tx,
             """SELECT count(*) FROM (
-                 SELECT 1 FROM payments WHERE check_at IS NOT NULL AND state <> 'suspended' LIMIT %s
+                 SELECT 1 FROM payments WHERE check_at IS NOT NULL AND state NOT IN ('suspended', 'authorised') LIMIT %s
                ) AS under_way""",
             (at_most + 1,),
         )
@@ -70,10 +75,37 @@ def measure_open(tx: Connection, now: datetime, policy: Policy) -> list[OpenPaym
     ]
 
 
-def find_payment(engine: Engine, payment_id: str) -> Payment | None:
+def count_refunds_past_deadline(tx: Connection, now: datetime, policy: Policy) -> int:
+    """Refunds that accounts has left unanswered for too long; counting stops where it is no longer worth it."""
+    ((count,),) = fetch(
+        tx,
+        """SELECT count(*) FROM (
+             SELECT 1 FROM refunds WHERE check_at IS NOT NULL AND requested_at < %s LIMIT %s
+           ) AS unanswered""",
+        (now - policy.suspend_after, MEASURED_MAX),
+    )
+    return int(count)
+
+
+def find_payment(engine: Engine, payment_id: str) -> tuple[Payment, Sequence[Refund]] | None:
+    """A payment with its refunds, the oldest first."""
     with transaction(engine) as tx:
         rows = fetch(tx, "SELECT body FROM payments WHERE payment_id = %s", (payment_id,))
-    return _decode(rows[0][0]) if rows else None
+        refunds = _find_refunds(tx, [payment_id])
+    return (_decode(rows[0][0]), refunds[payment_id]) if rows else None
+
+
+def _find_refunds(tx: Connection, payment_ids: Collection[str]) -> Mapping[str, list[Refund]]:
+    rows = fetch(
+        tx,
+        f"""SELECT {REFUNDS.select} FROM refunds WHERE payment_id = ANY(%b::uuid[])
+             ORDER BY requested_at, refund_id""",
+        (array("uuid", payment_ids),),
+    )
+    found: defaultdict[str, list[Refund]] = defaultdict(list)
+    for refund in map(refund_of, rows):
+        found[refund.payment_id].append(refund)
+    return found
 
 
 def list_payments(
@@ -107,27 +139,35 @@ def list_payments(
             f"SELECT body FROM payments WHERE {where} ORDER BY payment_id DESC LIMIT %s",
             (*given.values(), limit + 1),
         )
-    page = [payment_view(_decode(body), is_staff=is_staff) for (body,) in rows[:limit]]
+        found = [_decode(body) for (body,) in rows[:limit]]
+        refunds = _find_refunds(tx, [payment.payment_id for payment in found if payment.refund_count])
+    page = [payment_view(payment, refunds[payment.payment_id], is_staff=is_staff) for payment in found]
     return {"payments": page, "next_cursor": page[-1]["payment_id"] if len(rows) > limit else None}
 
 
-def payment_view(payment: Payment, *, is_staff: bool) -> dict[str, Any]:
-    """A payment as its client sees it, or with internal reasons and evidence as staff does."""
-    order = payment.order
+def payment_view(payment: Payment, refunds: Sequence[Refund] = (), *, is_staff: bool) -> dict[str, Any]:
+    """A payment with its refunds as its client sees it, or with internal reasons and evidence as staff does."""
+    order, captured = payment.order, payment.captured
     steps = [step for step in payment.steps if is_staff or not step.is_internal]
     view: dict[str, Any] = {
         "payment_id": payment.payment_id,
-        "state": payment.state.value if is_staff or payment.has_ended else PublicState.PROCESSING.value,
+        "state": payment.state.value if is_staff or payment.has_ended else _public_state(payment).value,
         "reason": payment.public_reason,
         "amount": format_amount(order.amount_minor, order.currency),
+        "fee": format_amount(order.fee_minor, order.currency),
         "currency": order.currency,
         "debtor_account_id": order.debtor_account_id,
         "creditor_account_id": order.creditor_account_id,
+        "capture": payment.capture,
+        "capture_by": payment.capture_by,
+        "captured_amount": captured and format_amount(captured.amount_minor, order.currency),
+        "captured_fee": captured and format_amount(captured.fee_minor, order.currency),
         "batch_id": payment.batch_id,
         "line_number": payment.line_number,
         "transfer_id": payment.transfer_id,
         "initiated_at": payment.initiated_at,
         "ended_at": payment.ended_at,
+        "refunds": [refund_view(refund, order.currency) for refund in refunds],
         "timeline": [{"at": step.at, "what": step.what, "detail": step.detail or None} for step in steps],
     }
     if is_staff:
@@ -139,6 +179,26 @@ def payment_view(payment: Payment, *, is_staff: bool) -> dict[str, Any]:
             "deadline_at": payment.deadline_at,
         }
     return msgspec.to_builtins(view)  # type: ignore[no-any-return]
+
+
+def refund_view(refund: Refund, currency: str) -> dict[str, Any]:
+    """A refund as everybody sees it."""
+    view = {
+        "refund_id": refund.refund_id,
+        "payment_id": refund.payment_id,
+        "state": refund.state,
+        "reason": refund.reason,
+        "amount": format_amount(refund.amount_minor, currency),
+        "currency": currency,
+        "transfer_id": refund.transfer_id,
+        "requested_at": refund.requested_at,
+        "ended_at": refund.ended_at,
+    }
+    return msgspec.to_builtins(view)  # type: ignore[no-any-return]
+
+
+def _public_state(payment: Payment) -> PublicState:
+    return PublicState.AUTHORISED if payment.awaits_capture else PublicState.PROCESSING
 
 
 def find_batch(engine: Engine, batch_id: str, *, client_id: str | None) -> dict[str, Any] | None:

@@ -6,10 +6,11 @@ from pydantic import AfterValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from libs.common.clients import Scope
-from libs.common.fields import Body, Country, Id, Instant, MoneyBody, PartialDate, text
+from libs.common.fields import Amount, Body, Country, Id, Instant, MoneyBody, PartialDate, text
 from libs.common.http import Caller, caller
 from schemas.payments.events import Channel, Party, PaymentPersonalData
 from services.payments.domain.intake import InitiatePayment
+from services.payments.domain.payment import Capture
 
 EXAMPLE: dict[str, Any] = {
     "currency": "EUR",
@@ -58,6 +59,7 @@ class NewPayment(MoneyBody):
     purpose: Annotated[str, text(4, pattern="^[A-Z]{4}$")] | None = None
     reference: Annotated[str, text(140)] | None = None
     instructed_at: Instant | None = None
+    capture: Capture = Capture.AUTOMATIC
 
     def command(
         self, payment_id: str, client_id: str, *, batch_id: str | None = None, line_number: int | None = None
@@ -75,9 +77,18 @@ class NewPayment(MoneyBody):
             ip_country=self.ip_country,
             purpose=self.purpose,
             instructed_at=self.instructed_at,
+            capture=self.capture,
             personal=PaymentPersonalData(
                 debtor=self.debtor.party, creditor=self.creditor.party, reference=self.reference
             ),
             batch_id=batch_id,
             line_number=line_number,
         )
+
+
+class PartBody(Body):
+    """How much of a payment, in its currency; all that there is if nothing is said."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "12.00"}]})
+
+    amount: Amount | None = None

@@ -1,20 +1,97 @@
 """Settings that only payments has."""
 
+from collections import Counter
 from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
+from libs.common.fields import Amount, Body, Currency, payable
+from libs.common.money import parse_amount
 from libs.common.settings import Settings
+from services.payments.domain.fees import FeeRule, FeeSchedule
 from services.payments.domain.payment import Policy
+
+PERCENTAGE_DECIMALS_MAX = 4
+CAPTURE_SECONDS_MAX = 14 * 24 * 3600
+"""Accounts holds money for 30 days by default: there must be time left for people, before a capture and after it."""
+
+
+def _a_text(value: object) -> object:
+    # A number of JSON would have been a float before anyone could look at it.
+    if not isinstance(value, str | Decimal):
+        raise PydanticCustomError("not_a_text", 'must be a decimal text such as "1.4"')
+    return value
+
+
+class FeeTerms(Body):
+    """The fee of payments in one currency. The currency comes first: it says how precise the amounts may be."""
+
+    currency: Currency
+    fixed: Amount | None = None
+    percentage: Annotated[
+        Decimal, BeforeValidator(_a_text), Field(ge=0, le=100, decimal_places=PERCENTAGE_DECIMALS_MAX)
+    ] = Decimal(0)
+    minimum: Amount | None = None
+    maximum: Amount | None = None
+
+    @field_validator("fixed", "minimum", "maximum")
+    @classmethod
+    def _payable(cls, amount: str | None, info: ValidationInfo) -> str | None:
+        return None if amount is None else payable(amount, info)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        maximum_minor = self._minor(self.maximum)
+        if maximum_minor is not None and (self._minor(self.minimum) or 0) > maximum_minor:
+            raise PydanticCustomError("minimum_above_maximum", "the minimum must not be above the maximum")
+        return self
+
+    @property
+    def rule(self) -> FeeRule:
+        return FeeRule(
+            fixed_minor=self._minor(self.fixed) or 0,
+            share_ppm=int(self.percentage.scaleb(PERCENTAGE_DECIMALS_MAX)),
+            minimum_minor=self._minor(self.minimum) or 0,
+            maximum_minor=self._minor(self.maximum),
+        )
+
+    def _minor(self, amount: str | None) -> int | None:
+        minor = None if amount is None else parse_amount(amount, self.currency)
+        assert minor is None or isinstance(minor, int)
+        return minor
+
+
+def _one_each(fees: tuple[FeeTerms, ...]) -> tuple[FeeTerms, ...]:
+    repeated = sorted(currency for currency, count in Counter(terms.currency for terms in fees).items() if count > 1)
+    if repeated:
+        raise PydanticCustomError("repeated", "more than one fee for {currencies}", {"currencies": ", ".join(repeated)})
+    return fees
 
 
 class PaymentsSettings(Settings):
     ask_again_seconds: float = Field(30, description="an answer is asked for again after this")
     suspend_seconds: float = Field(120, description="a payment without all answers is suspended after this")
     review_seconds: float = Field(5 * 24 * 3600, description="a suspended payment is given up after this")
+    capture_seconds: float = Field(
+        7 * 24 * 3600,
+        gt=0,
+        le=CAPTURE_SECONDS_MAX,
+        description="an authorised payment that its client has not captured is given up after this; 14 days at most",
+    )
+
+    fees: Annotated[tuple[FeeTerms, ...], AfterValidator(_one_each)] = Field(
+        (),
+        description="what payers owe on top, per currency, as JSON; parts left out are none:"
+        ' `[{"currency": "EUR", "fixed": "0.25", "percentage": "1.4", "minimum": "0.30", "maximum": "20.00"}]`',
+    )
 
     in_flight_max: int = Field(
-        10_000, description="payments under way, reviews apart, beyond which no more are taken on"
+        10_000,
+        description="payments under way, those that wait for people or for a capture apart, beyond which no more are"
+        " taken on",
     )
     intake_wait_seconds_max: float = Field(30, description="how long a file waits for room before it gets a 503")
     batch_bytes_max: int = Field(64 * 1024 * 1024, description="largest file of payments")
@@ -25,4 +102,9 @@ class PaymentsSettings(Settings):
             ask_again_after=timedelta(seconds=self.ask_again_seconds),
             suspend_after=timedelta(seconds=self.suspend_seconds),
             review_within=timedelta(seconds=self.review_seconds),
+            capture_within=timedelta(seconds=self.capture_seconds),
         )
+
+    @property
+    def fee_schedule(self) -> FeeSchedule:
+        return {terms.currency: terms.rule for terms in self.fees}

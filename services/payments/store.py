@@ -10,12 +10,16 @@ from sqlalchemy import Connection
 from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
 from libs.common.writes import Table, Writes, lock_rows
-from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed
+from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed, RefundPosted, RefundRefused
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
+from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
 from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy
+from services.payments.domain.refund import Refund
+from services.payments.domain.refunds import RefundDeadlinePassed
 
 _ABOUT_ACCOUNTS = (AccountFrozen, AccountThawed, AccountClosed)
+_ABOUT_REFUNDS = (RefundPosted, RefundRefused, RefundDeadlinePassed)
 _OF_BATCHES = (InitiatePayment, RefuseLine, CompleteBatch)
 
 _PAYMENTS = Table(
@@ -31,12 +35,26 @@ _PAYMENTS = Table(
     },
     changing={"state": "text", "check_at": "timestamptz", "body": "text"},
 )
+REFUNDS = Table(
+    "refunds",
+    key={"refund_id": "uuid"},
+    fixed={"payment_id": "uuid", "amount_minor": "bigint", "requested_at": "timestamptz"},
+    changing={
+        "state": "text",
+        "reason": "text",
+        "transfer_id": "uuid",
+        "ended_at": "timestamptz",
+        "deadline_step": "integer",
+        "check_at": "timestamptz",
+        "sequence": "integer",
+    },
+)
 _KNOWN_ACCOUNTS = Table(
     "known_accounts",
     key={"account_id": "uuid"},
     fixed={"customer_id": "uuid", "currency": "text"},
-    changing={"is_usable": "boolean"},
-    on_conflict="(account_id) DO UPDATE SET is_usable = excluded.is_usable",
+    changing={"may_pay": "boolean", "may_receive": "boolean"},
+    on_conflict="(account_id) DO UPDATE SET may_pay = excluded.may_pay, may_receive = excluded.may_receive",
 )
 _REFUSED_LINES = Table(
     "refused_lines",
@@ -54,19 +72,23 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Payment).decode
 
 
-def load_payments(tx: Connection, messages: Sequence[Message], *, policy: Policy) -> Payments:
-    """Lock and read what a batch of work names. Order of locks: payments, accounts, files; each by id."""
+def load_payments(tx: Connection, messages: Sequence[Message], *, policy: Policy, fees: FeeSchedule) -> Payments:
+    """Lock and read what a batch of work names. Order of locks: payments, refunds, accounts, files;
+    each by id."""
     bodies = [message.body for message in messages]
     orders = [body for body in bodies if isinstance(body, InitiatePayment)]
     payment_ids = {body.payment_id for body in bodies if getattr(body, "payment_id", None)}
+    refund_ids = {body.refund_id for body in bodies if isinstance(body, _ABOUT_REFUNDS)}
     account_ids = {order.debtor_account_id for order in orders} | {order.creditor_account_id for order in orders}
     changed_ids = {body.account_id for body in bodies if isinstance(body, _ABOUT_ACCOUNTS)}
     batch_ids = {body.batch_id for body in bodies if isinstance(body, _OF_BATCHES) and body.batch_id}
     return Payments(
         payments=_lock_payments(tx, payment_ids - {order.payment_id for order in orders}),
+        refunds=_lock_refunds(tx, refund_ids),
         accounts=_find_accounts(tx, account_ids) | _find_accounts(tx, changed_ids, lock="FOR NO KEY UPDATE"),
         batches=_lock_batches(tx, batch_ids),
         policy=policy,
+        fees=fees,
     )
 
 
@@ -74,28 +96,43 @@ def save_payments(writes: Writes, payments: Payments) -> None:
     """Say what is to be written of what changed."""
     accounts = [*payments.accounts.inserted, *payments.accounts.updated]
     writes.save(_PAYMENTS, payments.payments, _payment_row)
+    writes.save(REFUNDS, payments.refunds, msgspec.structs.astuple)
     # In the order of their ids, for others may be adding the same.
     writes.insert(_KNOWN_ACCOUNTS, sorted(map(_known_account_row, accounts)))
     writes.insert(_REFUSED_LINES, map(msgspec.structs.astuple, payments.refused_lines))
     writes.save(_BATCHES, payments.batches, msgspec.structs.astuple)
 
 
-def find_due_payments(tx: Connection, now: datetime, at_most: int) -> list[Message]:
-    """The payments that have waited too long."""
+def refund_of(row: Sequence[Any]) -> Refund:
+    """The refund that a row of the whole table says."""
+    return msgspec.convert(dict(zip(REFUNDS.columns, row, strict=True)), Refund)
+
+
+def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
+    """The payments and refunds that have waited too long, the longest overdue first."""
     rows = fetch(
         tx,
-        "SELECT payment_id, check_at FROM payments WHERE check_at <= %s ORDER BY check_at LIMIT %s",
-        (now, at_most),
+        """(SELECT payment_id, NULL::uuid, check_at FROM payments WHERE check_at <= %s ORDER BY check_at LIMIT %s)
+           UNION ALL
+           (SELECT payment_id, refund_id, check_at FROM refunds WHERE check_at <= %s ORDER BY check_at LIMIT %s)
+           ORDER BY check_at LIMIT %s""",
+        (now, at_most, now, at_most, at_most),
     )
-    return [
-        Message(
-            message_id=deadline_message_id(payment_id, check_at),
-            body=DeadlinePassed(payment_id=payment_id, check_at=check_at),
-            received_at=now,
-            trace=Trace(correlation_id=payment_id, traceparent=""),
-        )
-        for payment_id, check_at in rows
-    ]
+    return [_due(payment_id, refund_id, check_at, now) for payment_id, refund_id, check_at in rows]
+
+
+def _due(payment_id: str, refund_id: str | None, check_at: datetime, now: datetime) -> Message:
+    body: DeadlinePassed | RefundDeadlinePassed
+    if refund_id is None:
+        body = DeadlinePassed(payment_id=payment_id, check_at=check_at)
+    else:
+        body = RefundDeadlinePassed(refund_id=refund_id, payment_id=payment_id, check_at=check_at)
+    return Message(
+        message_id=deadline_message_id(refund_id or payment_id, check_at),
+        body=body,
+        received_at=now,
+        trace=Trace(correlation_id=payment_id, traceparent=""),
+    )
 
 
 def _lock_payments(tx: Connection, payment_ids: set[str]) -> dict[str, Payment]:
@@ -103,19 +140,21 @@ def _lock_payments(tx: Connection, payment_ids: set[str]) -> dict[str, Payment]:
     return {payment_id: _decode(body) for payment_id, body in rows}
 
 
+def _lock_refunds(tx: Connection, refund_ids: set[str]) -> dict[str, Refund]:
+    rows = lock_rows(tx, REFUNDS, refund_ids)
+    return {refund.refund_id: refund for refund in map(refund_of, rows)}
+
+
 def _find_accounts(tx: Connection, account_ids: set[str], *, lock: str = "") -> dict[str, KnownAccount]:
     if not account_ids:
         return {}
     rows = fetch(
         tx,
-        f"""SELECT account_id, customer_id, currency, is_usable FROM known_accounts
+        f"""SELECT {_KNOWN_ACCOUNTS.select} FROM known_accounts
              WHERE account_id = ANY(%b::uuid[]) ORDER BY account_id {lock}""",
         (array("uuid", account_ids),),
     )
-    return {
-        account_id: KnownAccount(account_id=account_id, customer_id=customer_id, currency=currency, is_usable=is_usable)
-        for account_id, customer_id, currency, is_usable in rows
-    }
+    return {row[0]: KnownAccount(**dict(zip(_KNOWN_ACCOUNTS.columns, row, strict=True))) for row in rows}
 
 
 def _lock_batches(tx: Connection, batch_ids: set[str]) -> dict[str, Batch]:
@@ -148,4 +187,4 @@ def _payment_row(payment: Payment) -> tuple[Any, ...]:
 
 
 def _known_account_row(account: KnownAccount) -> tuple[Any, ...]:
-    return account.account_id, account.customer_id, account.currency, account.is_usable
+    return msgspec.structs.astuple(account)

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from libs.common.fields import View
 from schemas.payments.events import InternalReason, PublicReason
+from services.payments.domain.payment import Capture
+from services.payments.domain.refund import RefundState
 
 
 class StepView(View):
@@ -14,21 +16,48 @@ class StepView(View):
     detail: str | None
 
 
+class RefundView(View):
+    """Money of a settled payment on its way back, or back; the reason why not, if it was rejected."""
+
+    refund_id: str
+    payment_id: str
+    state: RefundState
+    reason: PublicReason | None
+    amount: str
+    currency: str
+    transfer_id: str | None
+    requested_at: datetime
+    ended_at: datetime | None
+
+
+class RefundList(View):
+    """The refunds of a payment, the oldest first."""
+
+    refunds: list[RefundView]
+
+
 class PaymentView(View):
-    """A payment as its client sees it: before its end always `processing`, whatever happens to it."""
+    """A payment as its client sees it: before its end `processing`, whatever happens to it, or `authorised` while its
+    client may capture it. The fee is what the payer owes on top; what was captured is less where its client said so."""
 
     payment_id: str
     state: str
     reason: PublicReason | None
     amount: str
+    fee: str
     currency: str
     debtor_account_id: str
     creditor_account_id: str
+    capture: Capture
+    capture_by: datetime | None
+    captured_amount: str | None
+    captured_fee: str | None
     batch_id: str | None
     line_number: int | None
     transfer_id: str | None
     initiated_at: datetime
     ended_at: datetime | None
+    refunds: list[RefundView]
     timeline: list[StepView]
 
 

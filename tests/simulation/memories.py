@@ -12,7 +12,14 @@ from typing import Any
 from libs.common import ids
 from libs.common.message import Message, Trace
 from libs.common.record import replace
-from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed, CustomerRegistered
+from schemas.accounts.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountThawed,
+    CustomerRegistered,
+    RefundPosted,
+    RefundRefused,
+)
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.fraud.events import CreditorRiskUpdated
 from schemas.payments.events import (
@@ -30,8 +37,9 @@ from services.accounts.domain.chart import house_accounts
 from services.accounts.domain.customers import OpenAccount, Thaw
 from services.accounts.domain.holds import ExpireHold
 from services.accounts.domain.journal import Entry, Transfer
-from services.accounts.domain.ledger import Account, Hold, Ledger, Refund, house_account
+from services.accounts.domain.ledger import Account, Hold, Ledger, house_account
 from services.accounts.domain.ledger import Customer as AccountsCustomer
+from services.accounts.domain.ledger import Refund as AccountsRefund
 from services.accounts.store import named_accounts
 from services.compliance.catalogue import shipped_import
 from services.compliance.domain.acts import CaseCommand
@@ -51,8 +59,11 @@ from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.domain.rule_set import RuleSet
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
+from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
 from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy, RefusedLine
+from services.payments.domain.refund import Refund
+from services.payments.domain.refunds import RefundDeadlinePassed
 from tests.simulation.world import absorb, select
 
 ALIKE = "Zynovislav Ostroverkenko"
@@ -64,9 +75,11 @@ LISTED_AT_TIMES = "Karelian Ondravicky"
 class PaymentsMemory:
     """What payments keeps."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, fees: FeeSchedule) -> None:
         self.policy = policy
+        self.fees = fees
         self.payments: dict[str, Payment] = {}
+        self.refunds: dict[str, Refund] = {}
         self.accounts: dict[str, KnownAccount] = {}
         self.batches: dict[str, Batch] = {}
         self.refused_lines: list[RefusedLine] = []
@@ -76,30 +89,43 @@ class PaymentsMemory:
         orders = _of(bodies, InitiatePayment)
         named = {order.debtor_account_id for order in orders} | {order.creditor_account_id for order in orders}
         named |= {body.account_id for body in _of(bodies, AccountFrozen, AccountThawed, AccountClosed)}
+        about_refunds = _of(bodies, RefundPosted, RefundRefused, RefundDeadlinePassed)
         in_files = _of(bodies, InitiatePayment, RefuseLine, CompleteBatch)
         return Payments(
             payments=select(self.payments, _payment_ids(bodies) - {order.payment_id for order in orders}),
+            refunds=select(self.refunds, {body.refund_id for body in about_refunds}),
             accounts=select(self.accounts, named),
             batches=select(self.batches, {body.batch_id for body in in_files}),
             policy=self.policy,
+            fees=self.fees,
         )
 
     def absorb(self, state: Payments) -> None:
         absorb(self.payments, state.payments, lambda payment: payment.payment_id)
+        absorb(self.refunds, state.refunds, lambda refund: refund.refund_id)
         absorb(self.accounts, state.accounts, lambda account: account.account_id)
         absorb(self.batches, state.batches, lambda batch: batch.batch_id)
         self.refused_lines += state.refused_lines
 
     def due(self, now: datetime) -> list[Message]:
-        waiting = [(p.check_at, p.payment_id) for p in self.payments.values() if p.check_at and p.check_at <= now]
+        looks: list[tuple[datetime, str, str, DeadlinePassed | RefundDeadlinePassed]] = [
+            (at, id_, id_, DeadlinePassed(payment_id=id_, check_at=at))
+            for id_, payment in self.payments.items()
+            if (at := payment.check_at) and at <= now
+        ]
+        looks += [
+            (at, id_, r.payment_id, RefundDeadlinePassed(refund_id=id_, payment_id=r.payment_id, check_at=at))
+            for id_, r in self.refunds.items()
+            if (at := r.check_at) and at <= now
+        ]
         return [
-            _tick(DeadlinePassed(payment_id=id_, check_at=check_at), id_, deadline_message_id(id_, check_at), now)
-            for check_at, id_ in sorted(waiting)
+            _tick(body, payment_id, deadline_message_id(id_, check_at), now)
+            for check_at, id_, payment_id, body in sorted(looks, key=lambda look: look[:2])
         ]
 
     @property
     def everything(self) -> object:
-        return self.payments, self.accounts, self.batches, self.refused_lines
+        return self.payments, self.refunds, self.accounts, self.batches, self.refused_lines
 
 
 class AccountsMemory:
@@ -110,7 +136,7 @@ class AccountsMemory:
         self.customers: dict[str, AccountsCustomer] = {}
         self.accounts: dict[str, Account] = {}
         self.holds: dict[str, Hold] = {}
-        self.refunds: dict[str, Refund] = {}
+        self.refunds: dict[str, AccountsRefund] = {}
         self.transfers: list[Transfer] = []
         self.entries: list[Entry] = []
 

@@ -428,7 +428,9 @@ class Promises:
         """All have heard all: who was asked again has answered, and what they know of one another agrees."""
         assert not self._unanswered, f"nobody answered when asked again: {self._unanswered}"
         for account_id, known in self.payments.accounts.items():
-            assert known.is_usable == (self.accounts.accounts[account_id].status is AccountStatus.OPEN)
+            status = self.accounts.accounts[account_id].status
+            assert known.may_pay == (status is AccountStatus.OPEN)
+            assert known.may_receive == (status in (AccountStatus.OPEN, AccountStatus.DEBITS_FROZEN))
         for customer_id, customer in self.compliance.customers.items():
             assert self.accounts.customers[customer_id].status is ACCOUNTS_CUSTOMER_STATUS[customer.status]
             if customer.status in (CustomerStatus.REFUSED, CustomerStatus.RESTRICTED):

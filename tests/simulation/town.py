@@ -109,7 +109,7 @@ RESIDENTS = (
 def new_memories() -> dict[str, Any]:
     """Four empty databases."""
     return {
-        "payments": PaymentsMemory(PAYMENTS.policy),
+        "payments": PaymentsMemory(PAYMENTS.policy, PAYMENTS.fee_schedule),
         "fraud": FraudMemory(FRAUD.rule_set),
         "compliance": ComplianceMemory(COMPLIANCE.policy),
         "accounts": AccountsMemory(ACCOUNTS.hold_lifetime),

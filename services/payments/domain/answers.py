@@ -40,6 +40,7 @@ from services.payments.domain import journey
 from services.payments.domain.deadlines import Action, due_action, enter, next_deadline
 from services.payments.domain.payment import (
     Assessment,
+    Charge,
     Funds,
     KnownAccount,
     Payment,
@@ -82,7 +83,7 @@ def record_screening(payments: Payments, event: ComplianceScreened, at: datetime
     elif payment.may_change_course and screening.screened_at > payment.screening.screened_at:
         payment = payment.saw(at, "compliance looked again", event.outcome.value, is_internal=True)
         # Whoever decided without having seen it is asked again.
-        is_approved = payment.state is PaymentState.APPROVED
+        is_approved = payment.state in (PaymentState.AUTHORISED, PaymentState.APPROVED)
         payment = replace(payment, alarmed_at=at, resolution=None if is_approved else payment.resolution)
     else:
         return []
@@ -129,7 +130,8 @@ def settle(payments: Payments, event: FundsPosted, at: datetime) -> Sequence[Eve
         return []
     _require_not_ended(payment, "posted")
     settled = enter(payment.saw(at, "settled"), PaymentState.SETTLED, at, payments.policy)
-    payments.put(replace(settled, transfer_id=event.transfer_id))
+    charge = Charge(amount_minor=event.amount_minor, fee_minor=event.fee_minor)
+    payments.put(replace(settled, settled=charge, transfer_id=event.transfer_id))
     return [
         PaymentSettled(
             payment_id=event.payment_id,
@@ -137,6 +139,7 @@ def settle(payments: Payments, event: FundsPosted, at: datetime) -> Sequence[Eve
             creditor_account_id=event.creditor_account_id,
             amount_minor=event.amount_minor,
             currency=event.currency,
+            fee_minor=event.fee_minor,
             transfer_id=event.transfer_id,
             settled_at=at,
         )
@@ -185,7 +188,9 @@ def record_post_refusal(payments: Payments, event: FundsPostRefused, at: datetim
         return journey.block(payments, payment, InternalReason.COMPLIANCE_BLOCK, at)
     is_to_be_seen = payment.resolution is None and not journey.may_be_given_back(payment)
     match event.reason:
-        case PostRefusal.CREDITOR_ACCOUNT_CLOSED | PostRefusal.CREDITOR_ACCOUNT_FROZEN if not is_to_be_seen:
+        case (
+            PostRefusal.CREDITOR_ACCOUNT_CLOSED | PostRefusal.CREDITOR_ACCOUNT_FROZEN | PostRefusal.CEILING_EXCEEDED
+        ) if not is_to_be_seen:
             reason = PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE
         case PostRefusal.NOTHING_HELD:
             reason = PublicReason.NOT_COMPLETED_IN_TIME
@@ -258,6 +263,8 @@ def stop_waiting(payments: Payments, command: DeadlinePassed, at: datetime) -> S
             return journey.reject(
                 payments, payment, PublicReason.NOT_COMPLETED_IN_TIME, InternalReason.REVIEW_TIMED_OUT, at
             )
+        case Action.LAPSE:
+            return journey.lapse(payments, payment, at)
         case _:
             return _ask_again(payments, payment, at)
 
@@ -274,8 +281,16 @@ def _ask_again(payments: Payments, payment: Payment, at: datetime) -> Sequence[E
         # All that is missing is a person's word.
         return journey.show(payments, payment, at)
     payments.put(payment.saw(at, "asked again", ", ".join(awaited), is_internal=True))
+    approved = payment.charge if payment.state is PaymentState.APPROVED else None
     return [
-        PaymentAnswerOverdue(payment_id=payment.payment_id, order=payment.order, awaited=tuple(awaited), overdue_at=at)
+        PaymentAnswerOverdue(
+            payment_id=payment.payment_id,
+            order=payment.order,
+            awaited=tuple(awaited),
+            approved_amount_minor=approved.amount_minor if approved else None,
+            approved_fee_minor=approved.fee_minor if approved else None,
+            overdue_at=at,
+        )
     ]
 
 
@@ -292,12 +307,14 @@ def learn_account(payments: Payments, event: AccountOpened, at: datetime) -> Seq
 def learn_status(
     payments: Payments, event: AccountFrozen | AccountThawed | AccountClosed, at: datetime
 ) -> Sequence[Event]:
-    """An account can be used no more, or again."""
-    account = payments.accounts[event.account_id]
-    payments.accounts.put(event.account_id, replace(account, is_usable=isinstance(event, AccountThawed)))
+    """An account can pay or receive no more, or again."""
+    is_thawed = isinstance(event, AccountThawed)
+    may_receive = is_thawed or (isinstance(event, AccountFrozen) and event.may_receive)
+    account = replace(payments.accounts[event.account_id], may_pay=is_thawed, may_receive=may_receive)
+    payments.accounts.put(event.account_id, account)
     return []
 
 
-def deadline_message_id(payment_id: str, check_at: datetime) -> str:
-    """The id of one look at a payment: the same however often the sweep takes it."""
-    return ids.derive(payment_id, "deadline", check_at.isoformat())
+def deadline_message_id(id_: str, check_at: datetime) -> str:
+    """The id of one look at a payment or a refund: the same however often the sweep takes it."""
+    return ids.derive(id_, "deadline", check_at.isoformat())

@@ -1,4 +1,4 @@
-"""How long a payment may stay in each state, and what happens then: no state without a way out. Pure."""
+"""How long a payment, or a refund, may stay in each state, and what happens then: no state without a way out. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ from functools import cache
 
 from libs.common.record import Record, replace
 from services.payments.domain.payment import Payment, PaymentState, Policy
+from services.payments.domain.refund import Refund
 
 
 class Action(StrEnum):
@@ -15,6 +16,8 @@ class Action(StrEnum):
     ASK_AGAIN = "ask_again"
     SUSPEND = "suspend"
     GIVE_UP = "give_up"
+    LAPSE = "lapse"
+    """End it: its client did not capture it in time."""
     ALERT = "alert"
     """Ask again, and count it among the payments that are past their deadline: someone must look."""
 
@@ -41,6 +44,8 @@ def deadlines(policy: Policy) -> Mapping[PaymentState, tuple[Deadline, ...]]:
             Deadline(after=review / 2, action=Action.ASK_AGAIN),
             Deadline(after=review, action=Action.GIVE_UP),
         ),
+        # That ends it, so there is no other row.
+        PaymentState.AUTHORISED: (Deadline(after=policy.capture_within, action=Action.LAPSE),),
         PaymentState.APPROVED: (
             Deadline(after=ask, action=Action.ASK_AGAIN),
             Deadline(after=suspend, action=Action.ALERT),
@@ -63,6 +68,9 @@ def enter(payment: Payment, state: PaymentState, at: datetime, policy: Policy) -
     if entered.has_ended:
         return replace(entered, deadline_at=None, check_at=None, ended_at=at)
     deadline_at = at + deadlines(policy)[state][0].after
+    if state is PaymentState.AUTHORISED and payment.capture_by is not None:
+        # Its client was told when its time is over, and people may have looked at the payment since.
+        deadline_at = payment.capture_by
     return replace(entered, deadline_at=deadline_at, check_at=_check_at(payment, deadline_at, at))
 
 
@@ -74,15 +82,35 @@ def due_action(payment: Payment, policy: Policy) -> Action:
 
 def next_deadline(payment: Payment, at: datetime, policy: Policy) -> Payment:
     """The payment with the following deadline of its state. Rows missed in an outage are made up for, once each."""
-    rows = deadlines(policy)[payment.state]
     step = payment.deadline_step + 1
-    if step < len(rows):
-        deadline_at = payment.entered_at + rows[step].after
-    else:
-        interval = rows[-1].after - rows[-2].after
-        first = payment.entered_at + rows[-1].after
-        deadline_at = first + interval * max(step - len(rows) + 1, (at - first) // interval + 1)
+    deadline_at = _deadline_at(deadlines(policy)[payment.state], step, payment.entered_at, at)
     return replace(payment, deadline_step=step, deadline_at=deadline_at, check_at=deadline_at)
+
+
+def first_look(refund: Refund, policy: Policy) -> Refund:
+    """A new refund with the time when accounts should have answered."""
+    return replace(refund, check_at=refund.requested_at + _of_refunds(policy)[0].after)
+
+
+def next_look(refund: Refund, at: datetime, policy: Policy) -> Refund:
+    """The refund with the time when accounts is asked again."""
+    step = refund.deadline_step + 1
+    return replace(
+        refund, deadline_step=step, check_at=_deadline_at(_of_refunds(policy), step, refund.requested_at, at)
+    )
+
+
+def _of_refunds(policy: Policy) -> tuple[Deadline, ...]:
+    # Of one that is requested accounts is to move the money, as of a payment that is approved.
+    return deadlines(policy)[PaymentState.APPROVED]
+
+
+def _deadline_at(rows: tuple[Deadline, ...], step: int, entered_at: datetime, at: datetime) -> datetime:
+    if step < len(rows):
+        return entered_at + rows[step].after
+    interval = rows[-1].after - rows[-2].after
+    first = entered_at + rows[-1].after
+    return first + interval * max(step - len(rows) + 1, (at - first) // interval + 1)
 
 
 def _check_at(payment: Payment, deadline_at: datetime, at: datetime) -> datetime:

@@ -2,32 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.message import Command
+from libs.common.money import format_amount
 from libs.common.record import replace
 from schemas.payments.events import Channel, PaymentInitiated, PaymentOrder, PaymentPersonalData
 from services.payments.domain import journey
 from services.payments.domain.deadlines import enter
-from services.payments.domain.payment import Batch, Payment, Payments, PaymentState, RefusedLine
-
-
-class RefusalReason(StrEnum):
-    """Why a request is refused, in order of precedence."""
-
-    BATCH_COMPLETE = "batch_complete"
-    BATCH_DIFFERS = "batch_differs"
-    SAME_ACCOUNT = "same_account"
-    DEBTOR_ACCOUNT_UNKNOWN = "debtor_account_unknown"
-    CREDITOR_ACCOUNT_UNKNOWN = "creditor_account_unknown"
-    DEBTOR_ACCOUNT_UNAVAILABLE = "debtor_account_unavailable"
-    CREDITOR_ACCOUNT_UNAVAILABLE = "creditor_account_unavailable"
-    CURRENCY_NOT_HELD = "currency_not_held"
-    PAYMENT_UNKNOWN = "payment_unknown"
-    PAYMENT_ENDED = "payment_ended"
-    PAYMENT_NOT_CANCELLABLE = "payment_not_cancellable"
+from services.payments.domain.fees import fee_of
+from services.payments.domain.payment import Batch, Capture, Payment, Payments, PaymentState, RefusedLine
+from services.payments.domain.refusals import RefusalReason, find_own, refusal
 
 
 class InitiatePayment(Command):
@@ -43,6 +29,7 @@ class InitiatePayment(Command):
     ip_country: str | None = None
     purpose: str | None = None
     instructed_at: datetime | None = None
+    capture: Capture = Capture.AUTOMATIC
     personal: PaymentPersonalData
     batch_id: str | None = None
     line_number: int | None = None
@@ -77,19 +64,19 @@ class CancelPayment(Command):
 def initiate(payments: Payments, command: InitiatePayment, at: datetime) -> Sequence[Event] | Refusal:
     """Take a payment on, and ask the three questions about it; or keep a line of a file with why that can't be."""
     if command.batch_id is not None and not _count_line(payments, command.batch_id):
-        return _refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
-    refusal = _why_not(payments, command)
-    if refusal is None:
+        return refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
+    why_not = _why_not(payments, command)
+    if why_not is None:
         return _take_on(payments, command, at)
     if command.batch_id is None or command.line_number is None:
-        return refusal
+        return why_not
     payments.refused_lines.append(
         RefusedLine(
             batch_id=command.batch_id,
             line_number=command.line_number,
-            reason=refusal.reason,
-            field=refusal.field,
-            detail=refusal.detail,
+            reason=why_not.reason,
+            field=why_not.field,
+            detail=why_not.detail,
         )
     )
     return []
@@ -98,7 +85,7 @@ def initiate(payments: Payments, command: InitiatePayment, at: datetime) -> Sequ
 def refuse_line(payments: Payments, command: RefuseLine, at: datetime) -> Sequence[Event] | Refusal:
     """Keep what was wrong with a line, for whoever sent the file."""
     if not _count_line(payments, command.batch_id):
-        return _refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
+        return refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
     payments.refused_lines.append(
         RefusedLine(
             batch_id=command.batch_id,
@@ -121,9 +108,9 @@ def complete_batch(payments: Payments, command: CompleteBatch, at: datetime) -> 
     """The file has come in to its end: the same end as far as any file has come in as this batch."""
     batch = payments.batches[command.batch_id]
     if batch.completed_at is not None:
-        return _refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
+        return refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
     if batch.line_count != command.line_count:
-        return _refusal(RefusalReason.BATCH_DIFFERS, "batch_id")
+        return refusal(RefusalReason.BATCH_DIFFERS, "batch_id")
     payments.batches.put(command.batch_id, replace(batch, completed_at=at))
     return []
 
@@ -133,13 +120,15 @@ def cancel(payments: Payments, command: CancelPayment, at: datetime) -> Sequence
 
     Until a payment is approved the client gets the same answer whoever looks at it meanwhile.
     """
-    payment = payments.payments.get(command.payment_id)
-    if payment is None or command.client_id not in (None, payment.order.client_id):
-        return _refusal(RefusalReason.PAYMENT_UNKNOWN, "payment_id")
+    payment = find_own(payments, command.payment_id, command.client_id)
+    if isinstance(payment, Refusal):
+        return payment
     if payment.has_ended:
-        return _refusal(RefusalReason.PAYMENT_ENDED, "payment_id")
-    if payment.state is PaymentState.APPROVED:
-        return _refusal(RefusalReason.PAYMENT_NOT_CANCELLABLE, "payment_id")
+        return refusal(RefusalReason.PAYMENT_ENDED, "payment_id")
+    # A client who has captured it gets the answer that it would get if nobody looked at it.
+    is_captured = payment.captured is not None and not payment.is_posting_refused
+    if payment.state is PaymentState.APPROVED or is_captured:
+        return refusal(RefusalReason.PAYMENT_NOT_CANCELLABLE, "payment_id")
     if journey.may_be_given_back(payment):
         return journey.cancel(payments, payment, at)
     if not payment.is_cancel_requested:
@@ -156,6 +145,7 @@ def _take_on(payments: Payments, command: InitiatePayment, at: datetime) -> Sequ
         creditor_customer_id=payments.accounts[command.creditor_account_id].customer_id,
         amount_minor=command.amount_minor,
         currency=command.currency,
+        fee_minor=fee_of(payments.fees, command.amount_minor, command.currency),
         channel=command.channel,
         is_cash=command.is_cash,
         device_id=command.device_id,
@@ -169,10 +159,12 @@ def _take_on(payments: Payments, command: InitiatePayment, at: datetime) -> Sequ
         order=order,
         batch_id=command.batch_id,
         line_number=command.line_number,
+        capture=command.capture,
         entered_at=at,
         initiated_at=at,
     )
-    payments.put(enter(payment.saw(at, "initiated"), PaymentState.INITIATED, at, payments.policy))
+    fee = f"fee {format_amount(order.fee_minor, order.currency)}" if order.fee_minor else ""
+    payments.put(enter(payment.saw(at, "initiated", fee), PaymentState.INITIATED, at, payments.policy))
     return [PaymentInitiated(payment_id=command.payment_id, order=order, batch_id=command.batch_id, initiated_at=at)]
 
 
@@ -189,19 +181,15 @@ def _why_not(payments: Payments, command: InitiatePayment) -> Refusal | None:
     debtor = payments.accounts.get(command.debtor_account_id)
     creditor = payments.accounts.get(command.creditor_account_id)
     if command.debtor_account_id == command.creditor_account_id:
-        return _refusal(RefusalReason.SAME_ACCOUNT, "creditor.account_id")
+        return refusal(RefusalReason.SAME_ACCOUNT, "creditor.account_id")
     if debtor is None:
-        return _refusal(RefusalReason.DEBTOR_ACCOUNT_UNKNOWN, "debtor.account_id")
+        return refusal(RefusalReason.DEBTOR_ACCOUNT_UNKNOWN, "debtor.account_id")
     if creditor is None:
-        return _refusal(RefusalReason.CREDITOR_ACCOUNT_UNKNOWN, "creditor.account_id")
-    if not debtor.is_usable:
-        return _refusal(RefusalReason.DEBTOR_ACCOUNT_UNAVAILABLE, "debtor.account_id")
-    if not creditor.is_usable:
-        return _refusal(RefusalReason.CREDITOR_ACCOUNT_UNAVAILABLE, "creditor.account_id")
+        return refusal(RefusalReason.CREDITOR_ACCOUNT_UNKNOWN, "creditor.account_id")
+    if not debtor.may_pay:
+        return refusal(RefusalReason.DEBTOR_ACCOUNT_UNAVAILABLE, "debtor.account_id")
+    if not creditor.may_receive:
+        return refusal(RefusalReason.CREDITOR_ACCOUNT_UNAVAILABLE, "creditor.account_id")
     if command.currency != debtor.currency or command.currency != creditor.currency:
-        return _refusal(RefusalReason.CURRENCY_NOT_HELD, "currency")
+        return refusal(RefusalReason.CURRENCY_NOT_HELD, "currency")
     return None
-
-
-def _refusal(reason: RefusalReason, field: str) -> Refusal:
-    return Refusal(reason=reason, detail=reason.replace("_", " "), field=field)

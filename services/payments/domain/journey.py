@@ -16,6 +16,7 @@ from schemas.payments.events import (
     Answer,
     InternalReason,
     PaymentApproved,
+    PaymentAuthorised,
     PaymentBlockRequested,
     PaymentCancelled,
     PaymentRefusalExplained,
@@ -25,7 +26,7 @@ from schemas.payments.events import (
     PublicReason,
 )
 from services.payments.domain.deadlines import enter
-from services.payments.domain.payment import Payment, Payments, PaymentState
+from services.payments.domain.payment import Capture, Payment, Payments, PaymentState
 
 _PUBLIC_DECLINE_REASONS = {
     DeclineReason.PAYMENT_ENDED: PublicReason.NOT_COMPLETED_IN_TIME,
@@ -37,7 +38,10 @@ _PUBLIC_DECLINE_REASONS = {
     DeclineReason.CREDITOR_ACCOUNT_FROZEN: PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE,
     DeclineReason.CURRENCY_NOT_HELD: PublicReason.CURRENCY_NOT_HELD,
     DeclineReason.LIMIT_EXCEEDED: PublicReason.LIMIT_EXCEEDED,
+    DeclineReason.DAILY_LIMIT_EXCEEDED: PublicReason.LIMIT_EXCEEDED,
+    DeclineReason.MONTHLY_LIMIT_EXCEEDED: PublicReason.LIMIT_EXCEEDED,
     DeclineReason.INSUFFICIENT_FUNDS: PublicReason.INSUFFICIENT_FUNDS,
+    DeclineReason.CEILING_EXCEEDED: PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE,
 }
 
 
@@ -47,6 +51,8 @@ def advance(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
         return _decide(payments, payment, at)
     if payment.state is PaymentState.SUSPENDED:
         return _reconsider(payments, payment, at)
+    if payment.state is PaymentState.AUTHORISED:
+        return _doubt(payments, payment, at)
     payments.put(payment)
     return []
 
@@ -110,7 +116,7 @@ def _reconsider(payments: Payments, payment: Payment, at: datetime) -> list[Even
     if payment.resolution is not None:
         return _resolve_late(payments, payment, payment.resolution, at)
     verdict, waits_for_answers_only = _verdict(payment), payment.reasons == (InternalReason.ANSWER_MISSING,)
-    if payment.is_posting_refused and (payment.is_case_taken or verdict not in (_Verdict.BLOCK, _Verdict.CANCEL)):
+    if payment.was_approved and (payment.is_case_taken or verdict not in (_Verdict.BLOCK, _Verdict.CANCEL)):
         return show(payments, payment, at)
     # Should a later screening find nothing any more, people were asked nevertheless, and answer.
     reasons = suspension_reasons(payment) or payment.reasons
@@ -123,6 +129,17 @@ def _reconsider(payments: Payments, payment: Payment, at: datetime) -> list[Even
     if reasons == payment.reasons:
         return show(payments, payment, at)
     return suspend(payments, payment, reasons, at)
+
+
+def _doubt(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """An authorised payment was screened again: nothing is captured of it before people have seen what was found."""
+    if payment.is_listed:
+        return block(payments, payment, InternalReason.COMPLIANCE_BLOCK, at)
+    if _is_clear(payment):
+        payments.put(payment)
+        return []
+    undecided = replace(payment, resolution=None, is_case_taken=False)
+    return suspend(payments, undecided, review_reasons(payment), at)
 
 
 def _resume(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
@@ -149,7 +166,7 @@ def resolve(payments: Payments, payment: Payment, decision: CaseDecision, at: da
     if decision is CaseDecision.APPROVE:
         return (cancel if payment.is_cancel_requested else approve)(payments, payment, at)
     # Once a client has seen it approved, a refusal in that word could only be a reviewer's.
-    public_reason = PublicReason.NOT_COMPLETED_IN_TIME if payment.is_posting_refused else PublicReason.DECLINED
+    public_reason = PublicReason.NOT_COMPLETED_IN_TIME if payment.was_approved else PublicReason.DECLINED
     return reject(payments, payment, public_reason, InternalReason.REVIEWER_REJECTED, at)
 
 
@@ -176,25 +193,55 @@ def ask_again(payments: Payments, payment: Payment, at: datetime) -> list[Event]
     """Suspend the payment anew: people approved it, and could not know what is known now."""
     undecided = replace(payment, resolution=None, is_case_taken=False)
     anew = enter(undecided, PaymentState.SUSPENDED, at, payments.policy)
-    return suspend(payments, anew, payment.reasons if payment.is_posting_refused else suspension_reasons(payment), at)
+    # Should a later screening find nothing any more, people are asked for the reasons that they were given before.
+    known = () if payment.was_approved else suspension_reasons(payment)
+    return suspend(payments, anew, known or payment.reasons, at)
 
 
 def approve(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
-    """Let accounts move the money. Impossible without all three answers."""
+    """Let accounts move the money, or first its client say how much of it. Impossible without all three answers."""
     assert not missing_answers(payment) and payment.is_funded
-    order = payment.order
-    # A client who saw it approved twice would know that something came between.
-    is_again = any(step.what == "approved" for step in payment.steps)
-    payment = payment.saw(at, "approved", is_internal=is_again)
+    if payment.capture is Capture.MANUAL and payment.captured is None:
+        return _authorise(payments, payment, at)
+    order, charge = payment.order, payment.charge
+    # A client who saw it approved twice, or long after it was captured, would know that something came between.
+    is_known = payment.captured is not None or any(step.what == "approved" for step in payment.steps)
+    payment = payment.saw(at, "approved", is_internal=is_known)
     payments.put(enter(payment, PaymentState.APPROVED, at, payments.policy))
     return [
         PaymentApproved(
             payment_id=payment.payment_id,
             debtor_account_id=order.debtor_account_id,
             creditor_account_id=order.creditor_account_id,
+            amount_minor=charge.amount_minor,
+            currency=order.currency,
+            fee_minor=charge.fee_minor,
+            approved_at=at,
+        )
+    ]
+
+
+def _authorise(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """Wait for the client to say how much of it to take. It is told once: a second time would tell of a review."""
+    if payment.capture_by is not None:
+        if at >= payment.capture_by:
+            return lapse(payments, payment, at)
+        again = payment.saw(at, "authorised", is_internal=True)
+        payments.put(enter(again, PaymentState.AUTHORISED, at, payments.policy))
+        return []
+    order, capture_by = payment.order, at + payments.policy.capture_within
+    payment = replace(payment.saw(at, "authorised"), capture_by=capture_by)
+    payments.put(enter(payment, PaymentState.AUTHORISED, at, payments.policy))
+    return [
+        PaymentAuthorised(
+            payment_id=payment.payment_id,
+            debtor_account_id=order.debtor_account_id,
+            creditor_account_id=order.creditor_account_id,
             amount_minor=order.amount_minor,
             currency=order.currency,
-            approved_at=at,
+            fee_minor=order.fee_minor,
+            capture_by=capture_by,
+            authorised_at=at,
         )
     ]
 
@@ -270,6 +317,11 @@ def cancel(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
     ]
 
 
+def lapse(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
+    """End: its client has not captured it in time, which is to withdraw it."""
+    return cancel(payments, payment.saw(at, "not captured in time"), at)
+
+
 def block(payments: Payments, payment: Payment, reason: InternalReason, at: datetime) -> list[Event]:
     """Have the held money moved to blocked funds: it may neither go on nor back (31 CFR 501.603)."""
     order = payment.order
@@ -292,8 +344,14 @@ def block(payments: Payments, payment: Payment, reason: InternalReason, at: date
 
 def may_be_given_back(payment: Payment) -> bool:
     """Whether the money certainly belongs to nobody listed, and nobody has decided to block it."""
-    is_clear = payment.screening is not None and payment.screening.outcome is ScreeningOutcome.CLEAR
-    return is_clear and payment.resolution is not CaseDecision.BLOCK
+    if payment.state is PaymentState.AUTHORISED:
+        # Screening found nothing, or people have seen what it found and approved: else it would have left that state.
+        return True
+    return _is_clear(payment) and payment.resolution is not CaseDecision.BLOCK
+
+
+def _is_clear(payment: Payment) -> bool:
+    return payment.screening is not None and payment.screening.outcome is ScreeningOutcome.CLEAR
 
 
 def suspension_reasons(payment: Payment) -> tuple[InternalReason, ...]:

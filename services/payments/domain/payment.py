@@ -11,6 +11,7 @@ from schemas.compliance.events import CaseDecision, ScreeningHit, ScreeningOutco
 from schemas.fraud.events import FraudFinding, FraudOutcome
 from schemas.payments.events import (
     PAYMENT,
+    REFUND,
     REVIEW,
     Finding,
     InternalReason,
@@ -18,6 +19,8 @@ from schemas.payments.events import (
     PaymentOrder,
     PublicReason,
 )
+from services.payments.domain.fees import FeeSchedule
+from services.payments.domain.refund import Refund
 
 
 class PaymentState(StrEnum):
@@ -25,6 +28,7 @@ class PaymentState(StrEnum):
 
     INITIATED = "initiated"
     SUSPENDED = "suspended"
+    AUTHORISED = "authorised"
     APPROVED = "approved"
     BLOCKING = "blocking"
     SETTLED = "settled"
@@ -34,6 +38,15 @@ class PaymentState(StrEnum):
 
 
 ENDS = frozenset({PaymentState.SETTLED, PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.BLOCKED})
+
+
+class Capture(StrEnum):
+    """Who says that the money of a payment is taken when all is well with it."""
+
+    AUTOMATIC = "automatic"
+    """Nobody: it is taken at once, and all of it."""
+    MANUAL = "manual"
+    """Its client, who may take less."""
 
 
 STEPS_MAX = 100
@@ -46,6 +59,7 @@ class Policy(Record):
     ask_again_after: timedelta
     suspend_after: timedelta
     review_within: timedelta
+    capture_within: timedelta
 
 
 class Assessment(Record, omit_defaults=True):
@@ -70,6 +84,13 @@ class Funds(Record, omit_defaults=True):
     decline_reason: DeclineReason | None = None
 
 
+class Charge(Record):
+    """What a payer pays, in minor units: an amount, and the fee on top of it."""
+
+    amount_minor: int
+    fee_minor: int
+
+
 class Step(Record, omit_defaults=True, array_like=True):
     """A line of a payment's timeline."""
 
@@ -85,6 +106,7 @@ class Payment(Record, omit_defaults=True):
     order: PaymentOrder
     batch_id: str | None = None
     line_number: int | None = None
+    capture: Capture = Capture.AUTOMATIC
     state: PaymentState = PaymentState.INITIATED
     assessment: Assessment | None = None
     screening: Screening | None = None
@@ -99,6 +121,15 @@ class Payment(Record, omit_defaults=True):
     """Whether a person works on its case: then it no longer moves by itself."""
     resolution: CaseDecision | None = None
     is_cancel_requested: bool = False
+    capture_by: datetime | None = None
+    """Until when its client may capture it, once it has been authorised: it is told so once."""
+    captured: Charge | None = None
+    """What its client wants taken of what is held."""
+    settled: Charge | None = None
+    """What has reached the creditor, and the house."""
+    refunded_minor: int = 0
+    """What its refunds come to, in minor units, those that were rejected apart."""
+    refund_count: int = 0
     public_reason: PublicReason | None = None
     internal_reason: InternalReason | None = None
     transfer_id: str | None = None
@@ -121,12 +152,28 @@ class Payment(Record, omit_defaults=True):
     @property
     def may_change_course(self) -> bool:
         """Whether what becomes known now can still decide what becomes of its money."""
-        return self.state in (PaymentState.INITIATED, PaymentState.SUSPENDED, PaymentState.APPROVED)
+        return not self.has_ended and self.state is not PaymentState.BLOCKING
+
+    @property
+    def charge(self) -> Charge:
+        """What is to be taken of what is held: all, unless its client wants less."""
+        return self.captured or Charge(amount_minor=self.order.amount_minor, fee_minor=self.order.fee_minor)
+
+    @property
+    def awaits_capture(self) -> bool:
+        """Whether, for all its client knows, that client is to say how much to take."""
+        is_decided = self.captured is not None or self.is_cancel_requested or self.has_ended
+        return self.capture_by is not None and not is_decided
 
     @property
     def is_posting_refused(self) -> bool:
         """Whether it waits, or waited, for people because it was approved and its money could not be moved."""
         return InternalReason.POSTING_REFUSED in self.reasons
+
+    @property
+    def was_approved(self) -> bool:
+        """Whether its client has already seen that all was well with it."""
+        return self.is_posting_refused or self.capture_by is not None
 
     @property
     def is_listed(self) -> bool:
@@ -163,12 +210,13 @@ class Payment(Record, omit_defaults=True):
 
 
 class KnownAccount(Record):
-    """Payments' copy of an account: that it exists, whose it is, and whether it can be used."""
+    """Payments' copy of an account: that it exists, whose it is, and what it can be used for."""
 
     account_id: str
     customer_id: str
     currency: str
-    is_usable: bool = True
+    may_pay: bool = True
+    may_receive: bool = True
 
 
 class RefusedLine(Record):
@@ -194,23 +242,28 @@ class Batch(Record):
 
 
 class Payments(State):
-    """What a batch of work may touch: payments, locked; the accounts they name."""
+    """What a batch of work may touch: payments and refunds, locked; the accounts they name."""
 
     def __init__(
         self,
         *,
         payments: Mapping[str, Payment],
+        refunds: Mapping[str, Refund],
         accounts: Mapping[str, KnownAccount],
         batches: Mapping[str, Batch],
         policy: Policy,
+        fees: FeeSchedule,
     ) -> None:
         self.payments: Aggregates[Payment] = Aggregates(payments)
+        self.refunds: Aggregates[Refund] = Aggregates(refunds)
         self.accounts: Aggregates[KnownAccount] = Aggregates(accounts)
         self.refused_lines: Journal[RefusedLine] = Journal()
         self.batches: Aggregates[Batch] = Aggregates(batches)
         self.policy = policy
+        self.fees = fees
         super().__init__(
             self.payments,
+            self.refunds,
             self.accounts,
             self.refused_lines,
             self.batches,
@@ -218,6 +271,7 @@ class Payments(State):
                 PAYMENT: Numbered(aggregates=self.payments),
                 # A count of its own: gaps in the open topic would tell of events that clients must not know of.
                 REVIEW: Numbered(aggregates=self.payments, counter="review_sequence"),
+                REFUND: Numbered(aggregates=self.refunds),
             },
         )
 

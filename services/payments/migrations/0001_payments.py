@@ -1,4 +1,4 @@
-"""Payments, the batches they came in, and payments' copy of which accounts exist."""
+"""Payments, their refunds, the batches they came in, and payments' copy of which accounts exist."""
 
 from alembic import op
 
@@ -35,11 +35,34 @@ CREATE INDEX payments_waiting ON payments (check_at) WHERE check_at IS NOT NULL;
 CREATE INDEX payments_by_client ON payments (client_id, payment_id);
 CREATE INDEX payments_by_batch ON payments (batch_id, payment_id) WHERE batch_id IS NOT NULL;
 
+CREATE TABLE refunds (
+  refund_id uuid PRIMARY KEY,
+  payment_id uuid NOT NULL REFERENCES payments,
+  amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+  requested_at timestamptz NOT NULL,
+  state text NOT NULL,
+  reason text,
+  transfer_id uuid,
+  ended_at timestamptz,
+  deadline_step integer NOT NULL,
+  check_at timestamptz,
+  sequence integer NOT NULL,
+  -- Accounts is asked about a refund until it has answered.
+  CONSTRAINT is_looked_at_until_its_end CHECK ((check_at IS NULL) = (state IN ('settled', 'rejected'))),
+  CONSTRAINT says_how_it_ended CHECK (
+    (transfer_id IS NOT NULL) = (state = 'settled') AND (reason IS NOT NULL) = (state = 'rejected')
+    AND (ended_at IS NOT NULL) = (state IN ('settled', 'rejected')))
+);
+
+CREATE INDEX refunds_waiting ON refunds (check_at) WHERE check_at IS NOT NULL;
+CREATE INDEX refunds_by_payment ON refunds (payment_id, refund_id);
+
 CREATE TABLE known_accounts (
   account_id uuid PRIMARY KEY,
   customer_id uuid NOT NULL,
   currency text NOT NULL,
-  is_usable boolean NOT NULL
+  may_pay boolean NOT NULL,
+  may_receive boolean NOT NULL
 );
 
 CREATE TABLE batches (

@@ -19,7 +19,7 @@ NOW = datetime.now(UTC)
 ANNS, BENS, CARLS, YENS, FROZEN, CLOSED, UNKNOWN = (
     ids.named(name) for name in ("anns", "bens", "carls", "yens", "frozen", "closed", "unknown")
 )
-STORED = ("payments", "batches", "refused_lines", "outbox", "idempotency_keys")
+STORED = ("payments", "refunds", "batches", "refused_lines", "outbox", "idempotency_keys")
 
 
 def know_accounts(runtime: Runtime) -> None:
@@ -105,6 +105,7 @@ def held(payment_id: str) -> FundsHeld:
         payment_id=payment_id,
         debtor_account_id=ANNS,
         amount_minor=1234,
+        fee_minor=22,
         currency="EUR",
         held_at=NOW,
         expires_at=NOW + timedelta(days=30),
@@ -121,6 +122,7 @@ def posted(payment_id: str) -> FundsPosted:
         debtor_account_id=ANNS,
         creditor_account_id=BENS,
         amount_minor=1234,
+        fee_minor=22,
         currency="EUR",
         transfer_id=ids.derive(payment_id, "transfer"),
         posted_at=NOW,

@@ -5,8 +5,16 @@ import pytest
 from libs.common import ids
 from libs.common.openapi import ProblemView
 from schemas.fraud.events import FraudOutcome
-from services.payments.views import BatchView, PaymentPage, PaymentView, StaffPaymentView, UploadView
-from tests.integration.payments.scene import assessed, held, order, screened
+from services.payments.views import (
+    BatchView,
+    PaymentPage,
+    PaymentView,
+    RefundList,
+    RefundView,
+    StaffPaymentView,
+    UploadView,
+)
+from tests.integration.payments.scene import assessed, held, order, posted, screened, three_answers
 from tests.serving import Api, require, tell
 
 
@@ -25,6 +33,22 @@ def test_payments_look_as_documented(api: Api, payment_id: str) -> None:
     require(StaffPaymentView, api.get(f"/v1/payments/{payment_id}", by="staff"))
     require(PaymentPage, api.get("/v1/payments"))
     require(PaymentPage, api.get("/v1/payments", by="staff"))
+
+
+def test_refunds_look_as_documented(api: Api) -> None:
+    payment_id = str(api.post("/v1/payments", order()).json()["payment_id"])
+    tell(api.runtime, *three_answers(payment_id), posted(payment_id))
+    require(RefundView, api.post(f"/v1/payments/{payment_id}/refunds", {"amount": "1.00"}))
+    require(RefundList, api.get(f"/v1/payments/{payment_id}/refunds"))
+    require(PaymentView, api.get(f"/v1/payments/{payment_id}"))
+    require(PaymentPage, api.get("/v1/payments"))
+
+
+def test_captures_look_as_documented(api: Api) -> None:
+    payment_id = str(api.post("/v1/payments", order(capture="manual")).json()["payment_id"])
+    tell(api.runtime, *three_answers(payment_id))
+    require(PaymentView, api.get(f"/v1/payments/{payment_id}"))
+    require(PaymentView, api.post(f"/v1/payments/{payment_id}/capture"))
 
 
 def test_files_look_as_documented(api: Api) -> None:

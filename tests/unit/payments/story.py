@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 
 from libs.common import ids
@@ -9,7 +10,7 @@ from libs.common.batch import Decided, Refusal, decide_all
 from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Trace
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from schemas.accounts.events import (
     DeclineReason,
     FundsBlocked,
@@ -19,6 +20,9 @@ from schemas.accounts.events import (
     FundsPostRefused,
     FundsReleased,
     PostRefusal,
+    RefundPosted,
+    RefundRefusal,
+    RefundRefused,
 )
 from schemas.compliance.events import (
     CaseDecision,
@@ -32,18 +36,23 @@ from schemas.compliance.events import (
 from schemas.fraud.events import FraudAssessed, FraudFinding, FraudOutcome
 from schemas.payments.events import Party, PaymentPersonalData
 from services.payments.domain.answers import DeadlinePassed
+from services.payments.domain.captures import CapturePayment
 from services.payments.domain.intake import CancelPayment, InitiatePayment
-from services.payments.domain.payment import KnownAccount, Payment, Payments
+from services.payments.domain.payment import Capture, Charge, KnownAccount, Payment, Payments
+from services.payments.domain.refund import Refund
+from services.payments.domain.refunds import RefundDeadlinePassed, RequestRefund
 from services.payments.handlers import handlers
-from services.payments.settings import PaymentsSettings
+from services.payments.settings import FeeTerms, PaymentsSettings
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
-ASK, SUSPEND, REVIEW = timedelta(seconds=30), timedelta(seconds=120), timedelta(days=5)
+ASK, SUSPEND, REVIEW, CAPTURE = timedelta(seconds=30), timedelta(seconds=120), timedelta(days=5), timedelta(days=7)
 SETTINGS = PaymentsSettings(
     database_url="postgresql://nowhere",
     ask_again_seconds=ASK.total_seconds(),
     suspend_seconds=SUSPEND.total_seconds(),
     review_seconds=REVIEW.total_seconds(),
+    capture_seconds=CAPTURE.total_seconds(),
+    fees=(FeeTerms(currency="EUR", fixed="0.10", percentage=Decimal(1)),),
 )
 HANDLERS = handlers(SETTINGS)
 
@@ -52,6 +61,10 @@ DEBTOR, CREDITOR, STRANGER = ids.named("debtor"), ids.named("creditor"), ids.nam
 ANN, BEN = ids.named("ann"), ids.named("ben")
 TRANSFER, CASE = ids.named("transfer"), ids.named("case")
 CLIENT = "shop"
+FEE = 22
+"""Of the order below, in minor units: ten cents and one per cent."""
+PART = Charge(amount_minor=500, fee_minor=15)
+"""What its client captures of it when it doesn't take all."""
 
 ACCOUNTS = {
     DEBTOR: KnownAccount(account_id=DEBTOR, customer_id=ANN, currency="EUR"),
@@ -117,8 +130,20 @@ def refused(reason: PostRefusal, at: datetime) -> FundsPostRefused:
     return FundsPostRefused(payment_id=PAYMENT, debtor_account_id=DEBTOR, reason=reason, refused_at=at)
 
 
+def posted(charge: Charge, at: datetime) -> FundsPosted:
+    return FundsPosted(
+        payment_id=PAYMENT,
+        debtor_account_id=DEBTOR,
+        creditor_account_id=CREDITOR,
+        amount_minor=charge.amount_minor,
+        fee_minor=charge.fee_minor,
+        currency="EUR",
+        transfer_id=TRANSFER,
+        posted_at=at,
+    )
+
+
 WORDS: dict[str, Callable[[datetime], Record]] = {
-    "order": lambda at: ORDER,
     "allow": partial(_fraud, FraudOutcome.ALLOW),
     "fraud?": partial(_fraud, FraudOutcome.REVIEW),
     "fraud!": partial(_fraud, FraudOutcome.BLOCK),
@@ -129,31 +154,26 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
         payment_id=PAYMENT,
         debtor_account_id=DEBTOR,
         amount_minor=1234,
+        fee_minor=FEE,
         currency="EUR",
         held_at=at,
         expires_at=at + timedelta(days=30),
     ),
     "declined": partial(declined, DeclineReason.INSUFFICIENT_FUNDS),
-    "posted": lambda at: FundsPosted(
-        payment_id=PAYMENT,
-        debtor_account_id=DEBTOR,
-        creditor_account_id=CREDITOR,
-        amount_minor=1234,
-        currency="EUR",
-        transfer_id=TRANSFER,
-        posted_at=at,
-    ),
+    "posted": partial(posted, Charge(amount_minor=1234, fee_minor=FEE)),
+    "part-posted": partial(posted, PART),
     "blocked": lambda at: FundsBlocked(
         payment_id=PAYMENT,
         debtor_account_id=DEBTOR,
         blocked_account_id=STRANGER,
-        amount_minor=1234,
+        amount_minor=1234 + FEE,
+        fee_minor=FEE,
         currency="EUR",
         transfer_id=TRANSFER,
         blocked_at=at,
     ),
     "released": lambda at: FundsReleased(
-        payment_id=PAYMENT, debtor_account_id=DEBTOR, amount_minor=1234, currency="EUR", released_at=at
+        payment_id=PAYMENT, debtor_account_id=DEBTOR, amount_minor=1234 + FEE, currency="EUR", released_at=at
     ),
     "debtor-frozen": partial(refused, PostRefusal.DEBTOR_ACCOUNT_FROZEN),
     "creditor-frozen": partial(refused, PostRefusal.CREDITOR_ACCOUNT_FROZEN),
@@ -163,16 +183,28 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
     "reject": partial(resolved, CaseDecision.REJECT),
     "block": partial(resolved, CaseDecision.BLOCK),
     "cancel": lambda at: CancelPayment(payment_id=PAYMENT, client_id=CLIENT),
+    "capture": lambda at: CapturePayment(payment_id=PAYMENT, client_id=CLIENT),
+    "capture-part": lambda at: CapturePayment(payment_id=PAYMENT, client_id=CLIENT, amount="5.00"),
 }
 """Besides these, `look`: the sweep looks at the payment now; `wait`: time passes until it does, and it does what is
 then due; and `silence`: so much time passes that the payment is suspended."""
+REFUND_WORDS = ("refund", "refund-part", "refunded", "not-refunded", "refund-wait")
+"""About the refund that was requested last: `refund-wait` is for it what `wait` is for the payment."""
 
 
 class Story:
     """One payment, its order given, and whatever it hears then."""
 
-    def __init__(self, *, began: bool = True) -> None:
-        self.state = Payments(payments={}, accounts=ACCOUNTS, batches={}, policy=SETTINGS.policy)
+    def __init__(self, *, began: bool = True, capture: Capture = Capture.AUTOMATIC) -> None:
+        self._order = replace(ORDER, capture=capture)
+        self.state = Payments(
+            payments={},
+            refunds={},
+            accounts=ACCOUNTS,
+            batches={},
+            policy=SETTINGS.policy,
+            fees=SETTINGS.fee_schedule,
+        )
         self.now = START
         self.events: list[Event] = []
         """What the last word led to."""
@@ -232,7 +264,51 @@ class Story:
             self.now = max(self.now, self.payment.check_at)
         if word in ("wait", "look"):
             return self.tick()
+        if word == "order":
+            return self._order
+        if word in REFUND_WORDS:
+            return self._about_refund(word)
         return WORDS[word](self.now)
+
+    def _about_refund(self, word: str) -> Record:
+        if word in ("refund", "refund-part"):
+            refund_id = ids.derive(PAYMENT, "refund", self._heard)
+            amount = "2.00" if word == "refund-part" else None
+            return RequestRefund(refund_id=refund_id, payment_id=PAYMENT, client_id=CLIENT, amount=amount)
+        if word == "refunded":
+            return self.refund_posted()
+        if word == "not-refunded":
+            return self.refund_refused(RefundRefusal.INSUFFICIENT_FUNDS)
+        assert self.refund.check_at is not None, "nobody waits for it"
+        self.now = max(self.now, self.refund.check_at)
+        return RefundDeadlinePassed(refund_id=self.refund.refund_id, payment_id=PAYMENT, check_at=self.refund.check_at)
+
+    @property
+    def refund(self) -> Refund:
+        """The one that was requested last."""
+        return self.state.refunds.values()[-1]
+
+    def refund_posted(self) -> RefundPosted:
+        return RefundPosted(
+            refund_id=self.refund.refund_id,
+            payment_id=PAYMENT,
+            debtor_account_id=DEBTOR,
+            creditor_account_id=CREDITOR,
+            amount_minor=self.refund.amount_minor,
+            currency="EUR",
+            transfer_id=TRANSFER,
+            posted_at=self.now,
+        )
+
+    def refund_refused(self, reason: RefundRefusal) -> RefundRefused:
+        return RefundRefused(
+            refund_id=self.refund.refund_id,
+            payment_id=PAYMENT,
+            debtor_account_id=DEBTOR,
+            creditor_account_id=CREDITOR,
+            reason=reason,
+            refused_at=self.now,
+        )
 
     def tick(self) -> DeadlinePassed:
         """What the sweep finds due, or would if it took the payment before its time."""

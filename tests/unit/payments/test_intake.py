@@ -14,10 +14,11 @@ from services.payments.domain.intake import (
     CompleteBatch,
     InitiatePayment,
     OpenBatch,
-    RefusalReason,
     RefuseLine,
 )
 from services.payments.domain.payment import ENDS, KnownAccount, Payments, PaymentState, RefusedLine
+from services.payments.domain.refusals import RefusalReason
+from tests.unit.payments import test_captures, test_refunds
 from tests.unit.payments.story import (
     ACCOUNTS,
     ANN,
@@ -42,9 +43,11 @@ def books(**accounts: KnownAccount | None) -> Payments:
     }
     return Payments(
         payments={},
+        refunds={},
         accounts={id_: account for id_, account in known.items() if account is not None},
         batches={},
         policy=SETTINGS.policy,
+        fees=SETTINGS.fee_schedule,
     )
 
 
@@ -63,8 +66,8 @@ def refusal_of(payments: Payments, body: Record) -> tuple[str, str | None]:
 
 GONE = {"debtor": None, "creditor": None}
 UNUSABLE = {
-    "debtor": replace(ACCOUNTS[DEBTOR], is_usable=False),
-    "creditor": replace(ACCOUNTS[CREDITOR], is_usable=False),
+    "debtor": replace(ACCOUNTS[DEBTOR], may_pay=False),
+    "creditor": replace(ACCOUNTS[CREDITOR], may_receive=False),
 }
 IN_DOLLARS = {
     "debtor": replace(ACCOUNTS[DEBTOR], currency="USD"),
@@ -142,9 +145,14 @@ def test_a_withdrawal_is_refused_for_the_first_reason_that_applies(
 
 
 def test_no_reason_to_refuse_is_left_out() -> None:
-    (cancelling,) = test_a_withdrawal_is_refused_for_the_first_reason_that_applies.pytestmark  # type: ignore[attr-defined]
+    tests: list[Any] = [
+        test_a_withdrawal_is_refused_for_the_first_reason_that_applies,
+        test_captures.test_a_capture_is_refused_for_the_first_reason_that_applies,
+        test_refunds.test_a_refund_is_refused_for_the_first_reason_that_applies,
+    ]
+    rows = [row for test in tests for row in test.pytestmark[0].args[1]]
     about_files = {RefusalReason.BATCH_COMPLETE, RefusalReason.BATCH_DIFFERS}
-    assert {row[0] for row in REFUSED} | {row[0] for row in cancelling.args[1]} | about_files == set(RefusalReason)
+    assert {row[0] for row in [*REFUSED, *rows]} | about_files == set(RefusalReason)
 
 
 # Taking a payment on

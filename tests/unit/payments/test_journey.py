@@ -114,7 +114,10 @@ def test_the_first_answer_stands(first: str, second: str) -> None:
         (DeclineReason.CREDITOR_ACCOUNT_FROZEN, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
         (DeclineReason.CURRENCY_NOT_HELD, PublicReason.CURRENCY_NOT_HELD),
         (DeclineReason.LIMIT_EXCEEDED, PublicReason.LIMIT_EXCEEDED),
+        (DeclineReason.DAILY_LIMIT_EXCEEDED, PublicReason.LIMIT_EXCEEDED),
+        (DeclineReason.MONTHLY_LIMIT_EXCEEDED, PublicReason.LIMIT_EXCEEDED),
         (DeclineReason.INSUFFICIENT_FUNDS, PublicReason.INSUFFICIENT_FUNDS),
+        (DeclineReason.CEILING_EXCEEDED, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
     ],
 )
 def test_every_reason_for_declining_has_a_public_word(reason: DeclineReason, public: PublicReason) -> None:
@@ -205,6 +208,7 @@ def test_money_that_moves_after_another_end_is_a_fault_that_someone_must_see(end
         (PostRefusal.DEBTOR_ACCOUNT_FROZEN, SUSPENDED, None),
         (PostRefusal.CREDITOR_ACCOUNT_CLOSED, REJECTED, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
         (PostRefusal.CREDITOR_ACCOUNT_FROZEN, REJECTED, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
+        (PostRefusal.CEILING_EXCEEDED, REJECTED, PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE),
     ],
 )
 def test_a_refused_posting_has_an_answer(reason: PostRefusal, state: PaymentState, public: PublicReason | None) -> None:
@@ -371,6 +375,14 @@ def test_an_approval_that_crossed_the_news_on_its_way_is_asked_for_again(
         assert story.payment.entered_at == story.now, "a suspension of its own, so that the case is opened again"
         story.decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=shown_at(story)))
         assert story.payment.state is APPROVED, "now they have seen it"
+
+
+def test_people_are_told_why_they_are_asked_again_though_screening_has_cleared_it_meanwhile() -> None:
+    story = Story().hears("allow listed? held taken")
+    seen_at = story.now
+    story.now += timedelta(seconds=1)
+    story.hears("clear").decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=seen_at))
+    assert story.payment.reasons == (InternalReason.COMPLIANCE_REVIEW,)
 
 
 def test_an_approval_by_people_who_saw_half_of_what_came_in_one_batch_is_asked_for_again() -> None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.payments.events import Channel
+from services.payments.domain.payment import Capture
 from services.payments.requests import NewPayment
 from tests.unit.payments.story import CREDITOR, DEBTOR, PAYMENT
 
@@ -65,6 +66,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("reference", "a\x1b[2J", "control_characters"),
         ("instructed_at", "2026-01-05T09:00:00", "timezone_aware"),
         ("instructed_at", "0001-01-01T00:00:00+14:00", "out_of_reach"),
+        ("capture", "later", "enum"),
         ("amuont", "12.34", "extra_forbidden"),
     ],
 )
@@ -86,6 +88,7 @@ def test_a_request_becomes_a_command_with_all_it_says() -> None:
             "purpose": "SALA",
             "reference": "March",
             "instructed_at": "2026-01-05T10:00:00+01:00",
+            "capture": "manual",
         }
     )
     command = body.command(PAYMENT, "shop")
@@ -99,4 +102,4 @@ def test_a_request_becomes_a_command_with_all_it_says() -> None:
     assert (command.amount_minor, command.currency, command.channel) == (1234, "EUR", Channel.MOBILE)
     assert (command.is_cash, command.device_id, command.ip_country, command.purpose) == (True, "d1", "MT", "SALA")
     assert (command.personal.debtor.name, command.personal.reference) == ("Ann", "March")
-    assert command.instructed_at == body.instructed_at
+    assert (command.instructed_at, command.capture) == (body.instructed_at, Capture.MANUAL)
