@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from libs.common.money import SCALES, format_amount
 from libs.common.record import Record
 from services.accounts.domain.journal import TransferKind
-from services.accounts.statements import Line, Statement
+from services.accounts.queries.statements import Line, Statement
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 FRACTION_DIGITS_MAX = 5

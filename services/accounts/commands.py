@@ -8,7 +8,8 @@ import typer
 
 from libs.common.money import format_amount
 from libs.common.service import Runtime
-from services.accounts import queries, verification
+from services.accounts import queries
+from services.accounts.queries import verification
 
 SECONDS_MAX = 3_600.0
 

@@ -68,7 +68,18 @@ def test_schemas_know_only_the_plumbing() -> None:
 
 
 PURE = {
-    *("array", "bisect", "collections", "collections.abc", "datetime", "enum", "functools", "hashlib", "heapq"),
+    *(
+        "array",
+        "bisect",
+        "collections",
+        "collections.abc",
+        "datetime",
+        "decimal",
+        "enum",
+        "functools",
+        "hashlib",
+        "heapq",
+    ),
     *(
         "itertools",
         "math",

@@ -1,19 +1,23 @@
 """What can be asked about the books: statements, the trial balance, whether all of it is sound."""
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from libs.common import ids
 from libs.common.fields import Filters, Id, Instant
 from libs.common.http import Problem
-from libs.common.openapi import answering, reading
+from libs.common.openapi import Responses, answering, reading
 from libs.common.service import Runtime
-from services.accounts import queries, statements, verification
+from services.accounts import queries
+from services.accounts.camt import CannotBeStated, statement_camt
+from services.accounts.queries import statements, verification
+from services.accounts.queries.statements import Period, Statement
 from services.accounts.requests import Reader, Staff
 from services.accounts.routes.answers import NOT_FOUND, OK, PAGE_LENGTH_MAX, found
-from services.accounts.statements import Period, Statement
 from services.accounts.views import BooksView, StatementView, TrialBalanceView, VerificationView
 
 VERIFIED_ENTRIES_MAX = 100_000
@@ -27,10 +31,12 @@ def add(router: APIRouter, runtime: Runtime) -> None:
     tags: list[Any] = ["statements"]
     path = "/accounts/{account_id}"
     router.get(f"{path}/statement", tags=tags, responses=read | answering(OK, StatementView))(ask.get_statement)
-    document: dict[int | str, Any] = {200: {"content": {"text/csv": {}}}}
-    router.get(f"{path}/statement.csv", tags=tags, responses=read | document, response_class=Response)(
-        ask.get_statement_csv
-    )
+    for suffix, media_type, get in (
+        ("csv", "text/csv", ask.get_statement_csv),
+        ("xml", "application/xml", ask.get_statement_xml),
+    ):
+        document: Responses = {OK: {"content": {media_type: {}}, "description": "The whole period."}}
+        router.get(f"{path}/statement.{suffix}", tags=tags, responses=read | document, response_class=Response)(get)
     tags = ["books"]
     router.get(f"{path}/verification", tags=tags, responses=read | answering(OK, VerificationView))(ask.verify)
     router.get("/trial-balance", tags=tags, responses=reading() | answering(OK, TrialBalanceView))(
@@ -73,6 +79,17 @@ class BookRoutes:
         """The same as CSV, whole: a period of at most ten thousand entries."""
         text = statements.statement_csv(self._whole(account_id, filters.period))
         return Response(text, media_type="text/csv")
+
+    def get_statement_xml(self, account_id: Id, who: Reader, filters: Annotated[PeriodFilters, Query()]) -> Response:
+        """The same as ISO 20022 camt.053.001.08, whole: a period of at most ten thousand entries."""
+        statement = self._whole(account_id, filters.period)
+        try:
+            document = statement_camt(statement, message_id=ids.new().replace("-", ""), created_at=datetime.now(UTC))
+        except CannotBeStated as error:
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "cannot_be_stated", str(error), field="account_id"
+            ) from error
+        return Response(document, media_type="application/xml")
 
     def verify(self, account_id: Id, who: Staff) -> dict[str, Any]:
         """Compute every hash of an account's entries anew, and name the first entry that does not fit."""

@@ -12,8 +12,8 @@ import pytest
 from libs.common.money import format_amount
 from libs.common.record import Record
 from schemas.accounts.events import FundsDeclined, FundsHeld, FundsPosted, FundsPostRefused, FundsReleased
-from services.accounts import statements
-from services.accounts.statements import Period
+from services.accounts.queries import statements
+from services.accounts.queries.statements import Period
 from tests.integration.accounts.scene import Payment, money, opened, require_balanced
 from tests.serving import Api, rows, tell, told
 

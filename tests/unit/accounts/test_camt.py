@@ -18,7 +18,7 @@ from libs.common import ids
 from libs.common.money import SCALES
 from services.accounts.camt import CODES, FRACTION_DIGITS_MAX, NAMESPACE, CannotBeStated, statement_camt
 from services.accounts.domain.journal import TransferKind
-from services.accounts.statements import Line, Period, Statement
+from services.accounts.queries.statements import Line, Period, Statement
 
 SCHEMA = Path(str(distribution("camt053").locate_file("camt053/xsd/camt.053.001.08.xsd")))
 ISOS_DIGEST = "ca0b135cc8e2dde5b2f99af6b6c514a8f29d6e7c6cf98e9ea84d247189868ff5"
