@@ -81,6 +81,7 @@ PURE = {
         "heapq",
     ),
     *(
+        "heapq",
         "itertools",
         "math",
         "operator",

@@ -70,7 +70,7 @@ class Entry(Record):
 
     account_id: str
     lane: int
-    """Which of the account's lanes it stands in (docs/decisions/0012-lanes.md); 0 but for accounts of the house."""
+    """Which of the account's lanes it stands in (docs/decisions/0013-ledger.md); 0 but for accounts of the house."""
     number: int
     """Its place in the lane, from 1 without a gap."""
     transfer_id: str

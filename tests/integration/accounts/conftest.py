@@ -13,7 +13,7 @@ from tests.serving import Api, serving
 _EMPTY = """
 ALTER TABLE transfers DISABLE TRIGGER USER;
 ALTER TABLE entries DISABLE TRIGGER USER;
-TRUNCATE customers, accounts, holds, transfers, entries, outbox, inbox, dead_letters, idempotency_keys;
+TRUNCATE customers, accounts, holds, refunds, transfers, entries, outbox, inbox, dead_letters, idempotency_keys;
 ALTER TABLE transfers ENABLE TRIGGER USER;
 ALTER TABLE entries ENABLE TRIGGER USER;
 """

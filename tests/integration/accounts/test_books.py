@@ -35,10 +35,10 @@ def spoil(runtime: Runtime, statement: str, *values: object) -> None:
     """Change something behind the back of the constraints, as only the owner of the tables can."""
 
     def work(tx: Connection) -> None:
-        for table in ("accounts", "entries"):
+        for table in ("accounts", "entries", "transfers"):
             execute(tx, f"ALTER TABLE {table} DISABLE TRIGGER USER")
         execute(tx, statement, values)
-        for table in ("accounts", "entries"):
+        for table in ("accounts", "entries", "transfers"):
             execute(tx, f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
     runtime.unit.administer(work)
