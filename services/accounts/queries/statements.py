@@ -75,9 +75,7 @@ class Statement(Record):
     """The number of the last line, if there are more."""
 
 
-def statement(
-    engine: Engine, account_id: str, period: Period, *, after: int = 0, limit: int = ENTRIES_MAX
-) -> Statement | None:
+def statement(engine: Engine, account_id: str, period: Period, *, after: int = 0, limit: int) -> Statement | None:
     """A page of an account's entries over a period, in order; None if there is no such account or lane."""
     with queries.snapshot(engine) as tx:
         account = queries.account_in(tx, account_id)
@@ -109,7 +107,7 @@ def statement(
 
 def whole_statement(engine: Engine, account_id: str, period: Period) -> Statement | None:
     """The same with all its entries. Raises TooLong."""
-    found = statement(engine, account_id, period)
+    found = statement(engine, account_id, period, limit=ENTRIES_MAX)
     if found is not None and found.next_after is not None:
         raise TooLong(f"the period has {found.entry_count} entries, a document at most {ENTRIES_MAX}")
     return found

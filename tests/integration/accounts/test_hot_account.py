@@ -169,7 +169,7 @@ def test_a_statement_read_while_money_moves_fits_its_balance(api: Api) -> None:
     payments = [Payment(payer, payee, "1") for _ in range(60)]
 
     def read() -> None:
-        found = statements.statement(api.runtime.engine, payer, Period())
+        found = statements.whole_statement(api.runtime.engine, payer, Period())
         assert found is not None
         assert found.account["posted"] == format_amount(found.lines[-1].balance_minor, "EUR")
 

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from itertools import pairwise
 
 import pytest
 
@@ -49,7 +50,8 @@ class Diary:
         assert decided.refusal is None and decided.error is None
 
     def balance(self, at: datetime, by: str = "recorded") -> str:
-        answer = self.api.get(f"/v1/accounts/{self.ben}/balance", at=at.isoformat(), by=by)
+        path, moment = f"/v1/accounts/{self.ben}/balance", {"at": at.isoformat(), "by": by}
+        answer = self.api.request("GET", path, params=moment, headers=self.api.headers(by="shop"))
         require(BalanceView, answer)
         return str(answer.json()["posted"])
 
@@ -84,7 +86,7 @@ def test_what_was_recorded_late_counts_from_its_own_time_on(diary: Diary) -> Non
 def test_a_statement_of_a_period_opens_where_the_one_before_closed(diary: Diary) -> None:
     edges = [START + timedelta(days=day) for day in (0, 2, 3, 9)]
     closing = "0.00"
-    for start, before in zip(edges, edges[1:], strict=False):
+    for start, before in pairwise(edges):
         period = {"from": start.isoformat(), "before": before.isoformat()}
         answer = diary.api.get(f"/v1/accounts/{diary.ben}/statement", **period)
         require(StatementView, answer)

@@ -133,7 +133,7 @@ def test_accounts_of_the_house_are_for_staff(api: Api) -> None:
 def test_what_makes_no_sense_is_refused_at_its_place(api: Api, change: dict[str, Any], field: str, reason: str) -> None:
     answer = api.post("/v1/transfers", ask(ids.new(), ids.new(), "1") | change)
     assert problem(answer)[:2] == (422, "invalid")
-    assert [(fault["field"], fault["reason"]) for fault in answer.json()["faults"]] == [(field, reason)]
+    assert [(fault["field"], fault["reason"]) for fault in answer.json()["errors"]] == [(field, reason)]
 
 
 def test_an_account_pays_itself_nothing(api: Api) -> None:
