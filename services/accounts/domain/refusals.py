@@ -40,6 +40,7 @@ class RefusalReason(StrEnum):
     HOLD_ENDED = "hold_ended"
     EXPIRY_NOT_AHEAD = "expiry_not_ahead"
     AMOUNT_TOO_SMALL = "amount_too_small"
+    AMOUNT_TOO_LARGE = "amount_too_large"
     CUSTOMER_NOT_VERIFIED = "customer_not_verified"
     CUSTOMER_CLOSED = "customer_closed"
     CUSTOMER_HAS_ACCOUNTS = "customer_has_accounts"

@@ -78,6 +78,7 @@ BOOKINGS: list[tuple[RefusalReason, str, Record, Changes]] = [
 FULL_OF_DOLLARS: Changes = {ANNS: POOR, BENS_DOLLARS: FULL}
 CONVERSIONS: list[tuple[RefusalReason, str, Record, Changes]] = [
     (R.AMOUNT_TOO_SMALL, "amount", convert(1, "0.99", debit=NOBODYS, credit=NOBODYS), {}),
+    (R.AMOUNT_TOO_LARGE, "amount", convert(10**6, "1000000000.01", debit=NOBODYS, credit=NOBODYS), {}),
     (R.DEBTOR_ACCOUNT_UNKNOWN, "debit_account_id", convert(debit=NOBODYS, credit=NOBODYS), {}),
     (R.DEBTOR_ACCOUNT_UNKNOWN, "debit_account_id", convert(debit=EXTERNAL), {}),
     (R.CREDITOR_ACCOUNT_UNKNOWN, "credit_account_id", convert(credit=NOBODYS), {ANNS: CLOSED | POOR}),
