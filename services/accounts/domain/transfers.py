@@ -200,7 +200,7 @@ def convert(ledger: Ledger, command: Convert, at: datetime) -> Sequence[Event] |
             amount="amount",
         )
     assert debtor is not None and creditor is not None
-    metadata = {"rate": str(command.rate), "remainder": str(given.remainder)}
+    metadata = {"rate": str(command.rate), "remainder": f"{given.remainder:f}"}
     made = [
         ledger.transfer(
             ids.derive(command.transfer_id, "accounts", "leg", number) if number else command.transfer_id,

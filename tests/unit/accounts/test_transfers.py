@@ -479,6 +479,12 @@ def test_a_conversion_is_two_balanced_transfers_by_way_of_the_liquidity() -> Non
     assert [entry.amount_minor for entry in books.entries[-4:]] == [-33_33, 33_33, -36_13, 36_13]
 
 
+def test_a_remainder_is_written_out_in_digits_however_small_it_is() -> None:
+    books = Books()
+    books.hears(convert(1_00, "1.0000000001"))
+    assert books.transfers[-1].metadata == {"rate": "1.0000000001", "remainder": "0.00000001"}
+
+
 def test_a_conversion_without_remainder_says_so() -> None:
     books = Books()
     books.hears(convert(50_00, "2.00"))
