@@ -216,7 +216,7 @@ class Ledger(State):
         self.accounts: Aggregates[Account] = Aggregates(accounts)
         self.holds: Aggregates[Hold] = Aggregates(holds)
         self.refunds: Aggregates[Refund] = Aggregates(refunds or {})
-        self.originals = originals or {}
+        self.originals: Aggregates[Transfer] = Aggregates(originals or {})
         self.transfers: Journal[Transfer] = Journal()
         self.entries: Journal[Entry] = Journal()
         self.reversed: Aggregates[Reversed] = Aggregates({id_: Reversed(transfer_id=id_) for id_ in reversed_ids})
@@ -226,6 +226,7 @@ class Ledger(State):
             self.accounts,
             self.holds,
             self.refunds,
+            self.originals,
             self.reversed,
             self.transfers,
             self.entries,
@@ -296,6 +297,8 @@ class Ledger(State):
         )
         digest = digest_of(transfer)
         self.transfers.append(transfer)
+        # It may be taken back later in this very batch.
+        self.originals.put(transfer_id, transfer)
         spent = debtor.spending(amount_minor, at.date()) if spending else {}
         self._enter(transfer, digest, debtor, -amount_minor, held_minor=debtor.held_minor - held_minor, **spent)
         self._enter(transfer, digest, creditor, amount_minor)

@@ -414,6 +414,13 @@ def test_what_is_held_counts_as_spent_until_it_is_given_back() -> None:
     assert books.refuses(book(booking(4, 1))) == DAILY
 
 
+def test_a_conversion_counts_and_neither_funding_nor_reversal_does() -> None:
+    books = rich()
+    books.hears(book(booking(1, 1_000_00)), convert(1_000_00), reverse(), book(booking(2, 500_00)))
+    assert books.accounts[ANNS].spent_day_minor == 2_500_00
+    assert books.refuses(convert(1_00, number=2)) == DAILY
+
+
 def test_what_is_given_back_on_a_later_day_frees_the_month_and_not_the_day() -> None:
     books = rich()
     books.hears(Reserve(1, 1_000_00).placed)
@@ -588,6 +595,22 @@ def test_a_transfer_is_taken_back_once_even_within_one_batch() -> None:
     assert first.refusal is None
     assert second.refusal is not None and second.refusal.reason == "already_reversed"
     assert books.money(ANNS)[0] == 30_00
+
+
+def test_a_transfer_may_be_taken_back_in_the_batch_it_was_made_in() -> None:
+    """What a batch decides does not hang on where it was cut."""
+    books = Books()
+    books.hears(book(booking(1, 10_00), booking(2, 20_00)), reverse(booking(2).transfer_id))
+    assert books.told == ["TransfersPosted", "TransfersPosted"]
+    assert books.money(ANNS)[0] == 100_00
+    (again,) = books.run([reverse()])
+    assert again.refusal is not None and again.refusal.reason == "already_reversed"
+
+
+def test_what_was_refused_in_the_same_batch_was_never_made_and_is_not_taken_back() -> None:
+    books = Books()
+    results = books.run([book(booking(1, 10_00), booking(2, 100_00)), reverse()])
+    assert [result.refusal.reason for result in results if result.refusal] == ["insufficient_funds", "transfer_unknown"]
 
 
 def test_a_funding_is_taken_back_if_the_money_is_still_there() -> None:
