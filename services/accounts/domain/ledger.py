@@ -144,11 +144,10 @@ class Account(Record):
         """The fields that change when something held is not spent after all."""
         if self.spent_on is None or (held_on.year, held_on.month) != (self.spent_on.year, self.spent_on.month):
             return {}
-        day_minor = amount_minor if held_on == self.spent_on else 0
-        return {
-            "spent_day_minor": max(0, self.spent_day_minor - day_minor),
-            "spent_month_minor": max(0, self.spent_month_minor - amount_minor),
-        }
+        day_minor = self.spent_day_minor - (amount_minor if held_on == self.spent_on else 0)
+        month_minor = max(0, self.spent_month_minor - amount_minor)
+        # What a clock set back has held was counted on a later day: a day is never more than its month.
+        return {"spent_day_minor": min(max(0, day_minor), month_minor), "spent_month_minor": month_minor}
 
 
 class Hold(Record):

@@ -448,6 +448,16 @@ def test_a_clock_set_back_does_not_open_a_day_again() -> None:
         assert books.refuses(book(booking(3, 500_01))) == DAILY
 
 
+def test_what_was_held_by_a_clock_set_back_leaves_no_day_larger_than_its_month() -> None:
+    books = rich()
+    books.hears(book(booking(1, 1_00)))
+    books.now = START - timedelta(days=1)
+    books.hears(Reserve(1, 1_000_00).placed)
+    books.hears(Reserve(1).voided)
+    account = books.accounts[ANNS]
+    assert (account.spent_day_minor, account.spent_month_minor) == (1_00, 1_00)
+
+
 def test_staff_books_on_the_house_without_limits() -> None:
     books = rich()
     books.hears(*(book(booking(n, 10**12, debit=EXTERNAL, credit=SUSPENSE), with_house=True) for n in range(3)))
