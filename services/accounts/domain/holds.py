@@ -12,7 +12,6 @@ from services.accounts.domain import funds
 from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import Hold, HoldKind, HoldStatus, Ledger
 from services.accounts.domain.refusals import (
-    Obstacle,
     RefusalReason,
     obstacle_between,
     obstacle_of_status,
@@ -114,17 +113,16 @@ def post(ledger: Ledger, command: PostHold, at: datetime) -> Sequence[Event] | R
     if isinstance(hold, Refusal):
         return hold
     assert hold.creditor_account_id is not None
+    debtor, creditor = ledger.accounts[hold.debtor_account_id], ledger.accounts[hold.creditor_account_id]
+    if (unusable := obstacle_of_status(debtor, creditor)) is not None:
+        return refusal(RefusalReason(unusable), "hold_id")
     if command.currency not in (None, hold.currency):
         return refusal(RefusalReason.CURRENCY_NOT_HELD, "currency")
     amount_minor = hold.left_minor if command.amount_minor is None else command.amount_minor
     if amount_minor > hold.left_minor:
         return refusal(RefusalReason.AMOUNT_EXCEEDS_HELD, "amount")
-    debtor, creditor = ledger.accounts[hold.debtor_account_id], ledger.accounts[hold.creditor_account_id]
-    obstacle = obstacle_of_status(debtor, creditor)
-    if obstacle is None and not creditor.can_receive(amount_minor):
-        obstacle = Obstacle.CEILING_EXCEEDED
-    if obstacle is not None:
-        return refusal(RefusalReason(obstacle), "hold_id")
+    if not creditor.can_receive(amount_minor):
+        return refusal(RefusalReason.CEILING_EXCEEDED, "hold_id")
     transfer = ledger.transfer(
         command.transfer_id,
         TransferKind.CAPTURE,

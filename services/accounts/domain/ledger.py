@@ -144,11 +144,10 @@ class Account(Record):
         """The fields that change when something held is not spent after all."""
         if self.spent_on is None or (held_on.year, held_on.month) != (self.spent_on.year, self.spent_on.month):
             return {}
-        day_minor = amount_minor if held_on == self.spent_on else 0
-        return {
-            "spent_day_minor": max(0, self.spent_day_minor - day_minor),
-            "spent_month_minor": max(0, self.spent_month_minor - amount_minor),
-        }
+        day_minor = self.spent_day_minor - (amount_minor if held_on == self.spent_on else 0)
+        month_minor = max(0, self.spent_month_minor - amount_minor)
+        # What a clock set back has held was counted on a later day: a day is never more than its month.
+        return {"spent_day_minor": min(max(0, day_minor), month_minor), "spent_month_minor": month_minor}
 
 
 class Hold(Record):
@@ -216,7 +215,7 @@ class Ledger(State):
         self.accounts: Aggregates[Account] = Aggregates(accounts)
         self.holds: Aggregates[Hold] = Aggregates(holds)
         self.refunds: Aggregates[Refund] = Aggregates(refunds or {})
-        self.originals = originals or {}
+        self.originals: Aggregates[Transfer] = Aggregates(originals or {})
         self.transfers: Journal[Transfer] = Journal()
         self.entries: Journal[Entry] = Journal()
         self.reversed: Aggregates[Reversed] = Aggregates({id_: Reversed(transfer_id=id_) for id_ in reversed_ids})
@@ -226,6 +225,7 @@ class Ledger(State):
             self.accounts,
             self.holds,
             self.refunds,
+            self.originals,
             self.reversed,
             self.transfers,
             self.entries,
@@ -296,6 +296,8 @@ class Ledger(State):
         )
         digest = digest_of(transfer)
         self.transfers.append(transfer)
+        # It may be taken back later in this very batch.
+        self.originals.put(transfer_id, transfer)
         spent = debtor.spending(amount_minor, at.date()) if spending else {}
         self._enter(transfer, digest, debtor, -amount_minor, held_minor=debtor.held_minor - held_minor, **spent)
         self._enter(transfer, digest, creditor, amount_minor)

@@ -12,7 +12,7 @@ from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.message import Command
-from libs.common.money import SCALES
+from libs.common.money import AMOUNT_MINOR_MAX, SCALES
 from libs.common.record import Record
 from schemas.accounts.events import PostedTransfer, PostedTransferKind, TransfersPosted
 from services.accounts.domain.chart import AccountKind, house_account_id
@@ -171,6 +171,8 @@ def convert(ledger: Ledger, command: Convert, at: datetime) -> Sequence[Event] |
     given = conversion(command.amount_minor, command.currency, command.credited_currency, command.rate)
     if given.credited_minor == 0:
         return refusal(RefusalReason.AMOUNT_TOO_SMALL, "amount")
+    if given.credited_minor > AMOUNT_MINOR_MAX:
+        return refusal(RefusalReason.AMOUNT_TOO_LARGE, "amount")
     debtor = ledger.customers_account(command.debit_account_id)
     creditor = ledger.customers_account(command.credit_account_id)
     liquidity = [
@@ -198,7 +200,7 @@ def convert(ledger: Ledger, command: Convert, at: datetime) -> Sequence[Event] |
             amount="amount",
         )
     assert debtor is not None and creditor is not None
-    metadata = {"rate": str(command.rate), "remainder": str(given.remainder)}
+    metadata = {"rate": str(command.rate), "remainder": f"{given.remainder:f}"}
     made = [
         ledger.transfer(
             ids.derive(command.transfer_id, "accounts", "leg", number) if number else command.transfer_id,

@@ -1,117 +1,327 @@
-"""Whatever the ledger hears, in whatever order and batches: the books balance."""
+"""Whatever the ledger hears, in whatever order and batches, by whatever clock: the books balance."""
 
-from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common import ids
+from libs.common.batch import Decided
+from libs.common.inbox import Outcome
 from libs.common.record import Record, replace
+from schemas.accounts.events import FundsPostRefused, PostRefusal
 from schemas.compliance.events import CustomerRestricted, CustomerVerified
-from schemas.payments.events import Answer
-from services.accounts.domain.chart import AccountKind
-from services.accounts.domain.customers import Close, Freeze, Thaw, account_id_of
-from services.accounts.domain.ledger import HoldStatus
-from services.accounts.domain.transfers import Fund
+from schemas.payments.events import Answer, PaymentApproved
+from services.accounts.domain.chart import AccountKind, house_account_id
+from services.accounts.domain.customers import Close, Freeze, SetBounds, Thaw
+from services.accounts.domain.holds import ExpireHold, PlaceHold, PostHold, VoidHold
+from services.accounts.domain.journal import TransferKind
+from services.accounts.domain.ledger import HoldKind, HoldStatus, RefundStatus
+from services.accounts.domain.transfers import Book, Convert, Fund, Reverse, reversal_id
 from services.accounts.settings import AccountsSettings
 from services.payments.settings import PaymentsSettings
-from tests.unit.accounts.books import ANN, ANNS, BEN, BENS, START, Books, Pay, fund
-
-BENS_DOLLARS = account_id_of(BEN, "USD")
-AMOUNTS = (1, 10_00, 33_33, 99_99, 100_00, 100_01)
-
-payments = st.builds(
+from tests.unit.accounts.audit import require_balance, require_journal
+from tests.unit.accounts.books import (
+    ANN,
+    ANNS,
+    BENS,
+    BENS_DOLLARS,
+    BLOCKED_FUNDS,
+    NOBODYS,
+    START,
+    SUSPENSE,
+    Books,
     Pay,
-    st.integers(1, 4),
-    st.sampled_from(AMOUNTS),
-    debtor=st.sampled_from([ANNS, BENS]),
-    creditor=st.sampled_from([ANNS, BENS, BENS_DOLLARS]),
-    currency=st.sampled_from(["EUR", "EUR", "EUR", "USD"]),
-).filter(lambda pay: pay.order.debtor_account_id != pay.order.creditor_account_id)
+    Reserve,
+    book,
+    booking,
+    convert,
+    fund,
+    reverse,
+)
 
+# What may be said. Each is a single choice, so that long stories are cheap to try and short ones easy to read.
 
-@st.composite
-def happenings(draw: st.DrawFn) -> Record:
-    pay = draw(payments)
-    account_id = draw(st.sampled_from([ANNS, BENS, BENS_DOLLARS]))
-    return draw(
-        st.sampled_from(
-            [
-                *(pay.initiated, pay.initiated, pay.initiated, pay.approved, pay.approved, pay.block_requested),
-                *(pay.rejected, pay.cancelled, pay.release_requested, pay.expired),
-                *(pay.overdue(Answer.HOLD), pay.overdue(Answer.POSTING), pay.overdue(Answer.BLOCKING)),
-                fund(account_id, draw(st.sampled_from(AMOUNTS))),
-                *(Freeze(account_id=account_id), Thaw(account_id=account_id), Close(account_id=account_id)),
-                CustomerRestricted(customer_id=ANN, restricted_at=START),
-                CustomerVerified(customer_id=ANN, tier=draw(st.integers(0, 3)), verified_at=START),
-            ]
-        )
+T = TypeVar("T")
+
+PAYMENTS = (
+    Pay(1, 30_00, fee_minor=1_50),
+    Pay(2, 10_00),
+    Pay(3, 20_00, fee_minor=1_00),
+    Pay(4, 5_00, debtor=BENS, creditor=ANNS, fee_minor=50),
+    Pay(5, 100_01),
+    Pay(6, 1_00, creditor=BENS_DOLLARS),
+)
+FREQUENT = [
+    word
+    for pay in PAYMENTS
+    for word in (
+        *(pay.initiated, pay.initiated, pay.approved, pay.refund(1_00), pay.refund(5_00, 2), pay.overdue(Answer.HOLD)),
+        *(pay.approved_of(5_00, 25), pay.overdue(Answer.POSTING), pay.overdue(Answer.POSTING, approved=(4_00, 0))),
     )
+]
+RARER = [
+    word
+    for pay in PAYMENTS
+    for word in (
+        *(pay.block_requested, pay.rejected, pay.cancelled, pay.release_requested, pay.expired),
+        *(pay.approved_of(30_01), pay.overdue(Answer.BLOCKING), pay.overdue(Answer.HOLD, Answer.POSTING)),
+        *(pay.refund(10_00), pay.refund_overdue(1_00), pay.refund_overdue(9_00, 3)),
+    )
+]
+
+AMOUNTS = (1, 5_00, 33_33, 100_00, 100_01)
+PAIRS = ((ANNS, BENS), (BENS, ANNS), (ANNS, BENS_DOLLARS))
+BOOKINGS: list[Record] = [
+    *(book(booking(1, amount, debit=debit, credit=credit)) for amount in AMOUNTS for debit, credit in PAIRS),
+    *(
+        book(booking(1, amount, debit=debit, credit=credit), with_house=with_house)
+        for amount in (1, 20_00)
+        for debit, credit in ((SUSPENSE, BENS), (ANNS, SUSPENSE), (BLOCKED_FUNDS, ANNS))
+        for with_house in (True, True, False)
+    ),
+    *(
+        book(
+            booking(1, first),
+            booking(2, second, debit=BENS, credit=ANNS),
+            booking(3, first, credit=last),
+            with_house=True,
+        )
+        for first in (5_00, 40_00)
+        for second in (5_00, 20_00)
+        for last in (BENS, SUSPENSE)
+    ),
+    book(booking(1, 7_00, effective_at=START - timedelta(days=50)), booking(2, 3_00)),
+]
+
+# Requests about what was made before name it by how many have been made since.
+PICKS = [str(pick) for pick in range(6)]
+OTHERS: list[Record] = [
+    *(fund(account_id, amount) for account_id in (ANNS, BENS) for amount in (1, 20_00)),
+    *(convert(amount, rate) for amount in (1, 10_00, 33_33) for rate in ("0.01", "1.0843", "3")),
+    *(
+        convert(amount, "0.92", debit=BENS_DOLLARS, credit=ANNS, currency="USD", credited_currency="EUR")
+        for amount in (1, 9_99)
+    ),
+    *(reverse(pick) for pick in PICKS * 3),
+]
+HOLDS: list[Record] = [
+    *(
+        replace(Reserve(1, amount, debit=debit, credit=credit).placed, expires_at=expires_at)
+        for amount in (10_00, 33_33, 100_01)
+        for debit, credit in PAIRS
+        for expires_at in (None, None, START + timedelta(days=20))
+    ),
+    *(
+        PostHold(hold_id=pick, transfer_id="", amount_minor=amount, currency=currency, is_final=is_final)
+        for pick in PICKS[:3]
+        for amount, currency in ((None, None), (4_00, "EUR"), (10_01, "EUR"), (1, "USD"))
+        for is_final in (False, True)
+    ),
+    *(kind(hold_id=pick) for kind in (VoidHold, ExpireHold, ExpireHold) for pick in PICKS),
+    *(
+        request
+        for pay in PAYMENTS
+        for request in (PostHold(hold_id=pay.payment_id, transfer_id=""), VoidHold(hold_id=pay.payment_id))
+    ),
+]
+TURNS: list[Record] = [
+    *(Freeze(account_id=account_id) for account_id in (ANNS, BENS)),
+    *(Freeze(account_id=account_id, may_receive=True) for account_id in (ANNS, BENS)),
+    *(kind(account_id=account_id) for kind in (Thaw, Thaw, Thaw, Close) for account_id in (ANNS, BENS, BENS_DOLLARS)),
+    *(
+        SetBounds(account_id=account_id, currency="EUR", floor_minor=floor_minor, ceiling_minor=ceiling_minor)
+        for account_id in (ANNS, BENS, BENS_DOLLARS)
+        for floor_minor in (-50_00, 0, 5_00)
+        for ceiling_minor in (None, 50_00, 130_00)
+    ),
+    CustomerRestricted(customer_id=ANN, restricted_at=START),
+    *(CustomerVerified(customer_id=ANN, tier=tier, verified_at=START) for tier in (0, 1, 3, 3)),
+]
+
+happenings = st.one_of(
+    *(st.sampled_from(FREQUENT), st.sampled_from(FREQUENT), st.sampled_from(RARER), st.sampled_from(BOOKINGS)),
+    *(st.sampled_from(OTHERS), st.sampled_from(HOLDS), st.sampled_from(HOLDS), st.sampled_from(TURNS)),
+)
 
 
-def told_apart(body: Record, number: int) -> Record:
-    """A funding with an id of its own, as the edge would give it."""
-    return replace(body, transfer_id=ids.named("funding", str(number))) if isinstance(body, Fund) else body
+def stories(of: st.SearchStrategy[T]) -> st.SearchStrategy[list[T]]:
+    """Long enough for much to happen; what fails is told as shortly as it can be."""
+    return st.lists(of, max_size=15) | st.lists(of, min_size=15, max_size=40)
 
 
-def require_balance(books: Books) -> None:
-    by_currency: dict[str, int] = defaultdict(int)
-    by_account: dict[str, int] = defaultdict(int)
-    numbers: dict[str, int] = defaultdict(int)
-    by_transfer: dict[str, int] = defaultdict(int)
-    for entry in books.entries:
-        by_account[entry.account_id] += entry.amount_minor
-        by_transfer[entry.transfer_id] += entry.amount_minor
-        by_currency[books.accounts[entry.account_id].currency] += entry.amount_minor
-        numbers[entry.account_id] += 1
-        assert entry.number == numbers[entry.account_id], "an account's entries are numbered without a gap"
-        assert entry.balance_minor == by_account[entry.account_id], "and each tells the balance after it"
-    assert set(by_currency.values()) <= {0}, "what was debited was credited"
-    assert set(by_transfer.values()) <= {0}
-    assert len(by_transfer) == len(books.transfers), "no transfer happens twice"
-    held: dict[str, int] = defaultdict(int)
-    for hold in books.holds.values():
-        if hold.status is HoldStatus.HELD:
-            held[hold.debtor_account_id] += hold.amount_minor
-    for account in books.accounts.values():
-        assert account.posted_minor == by_account[account.account_id], "a balance is the sum of its entries"
-        assert account.held_minor == held[account.account_id], "what is held is the sum of the open holds"
-        assert account.entry_count == numbers[account.account_id]
-        if account.kind is AccountKind.CUSTOMER:
-            assert account.available_minor >= (account.floor_minor or 0), "no balance passes its floor"
-        else:
-            assert account.held_minor == 0
+steps = st.sampled_from([timedelta(0), timedelta(0), timedelta(hours=1), timedelta(days=1), timedelta(days=19)])
+slips = st.sampled_from([timedelta(0), timedelta(0), timedelta(hours=-1), timedelta(days=-1)])
+"""Time goes on, and now and then a clock is behind."""
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(happenings(), st.integers(0, 20)), max_size=40))
-def test_any_sequence_of_happenings_conserves_money(said: list[tuple[Record, int]]) -> None:
-    books = Books()
-    for number, (body, days) in enumerate(said):
-        books.now += timedelta(days=days)
-        books.run([told_apart(body, number)])
+def told_apart(said: Sequence[Record]) -> list[Record]:
+    """What is said, with ids as the edge would give them, and the picks made."""
+    transfers, holds, heard = list[str](), list[str](), list[Record]()
+    for number, body in enumerate(said):
+        changes: dict[str, Any] = {}
+        id_ = ids.named("request", str(number))
+        match body:
+            case Fund() | Convert():
+                changes = {"transfer_id": id_}
+                transfers.append(id_)
+            case Book():
+                legs = [replace(leg, transfer_id=ids.derive(id_, place)) for place, leg in enumerate(body.bookings)]
+                changes = {"bookings": tuple(legs)}
+                transfers += [leg.transfer_id for leg in legs]
+            case Reverse():
+                original = picked(transfers, body.transfer_id)
+                changes = {"transfer_id": original}
+                transfers.append(reversal_id(original))
+            case PlaceHold():
+                changes = {"hold_id": id_}
+                holds.append(id_)
+            case PostHold():
+                changes = {"hold_id": picked(holds, body.hold_id), "transfer_id": id_}
+                transfers.append(id_)
+            case VoidHold() | ExpireHold():
+                changes = {"hold_id": picked(holds, body.hold_id)}
+            case PaymentApproved():
+                transfers.append(ids.derive(body.payment_id, "accounts", HoldStatus.POSTED))
+        heard.append(replace(body, **changes))
+    return heard
+
+
+def picked(made: Sequence[str], pick: str) -> str:
+    if not pick.isdigit():
+        return pick
+    return made[-1 - int(pick)] if int(pick) < len(made) else NOBODYS
+
+
+def require_no_fault(results: Sequence[Decided]) -> None:
+    """A dead letter is what approves more than is held, or a hold that no clock would have found."""
+    for result in results:
+        if result.outcome is not Outcome.APPLIED:
+            is_expiry = isinstance(result.message.body, ExpireHold)
+            assert isinstance(result.error, KeyError if is_expiry else ValueError), result.error
+            assert is_expiry or "what is not held" in str(result.error)
+
+
+@settings(max_examples=250, deadline=None)
+@given(stories(st.tuples(happenings, steps, slips)))
+def test_any_sequence_of_happenings_conserves_money(said: list[tuple[Record, timedelta, timedelta]]) -> None:
+    books, time = Books(), START
+    for body, (_, step, slip) in zip(told_apart([body for body, _, _ in said]), said, strict=True):
+        time += step
+        books.now = time + slip
+        require_no_fault(books.run([body]))
         require_balance(books)
-    moved = [hold for hold in books.holds.values() if hold.status in (HoldStatus.POSTED, HoldStatus.BLOCKED)]
-    assert {t.payment_id for t in books.transfers if t.payment_id} == {hold.hold_id for hold in moved}
+    require_journal(books)
+    moved = {
+        hold.hold_id
+        for hold in books.holds.values()
+        if hold.kind is HoldKind.PAYMENT and hold.status in (HoldStatus.POSTED, HoldStatus.BLOCKED)
+    }
+    assert {transfer.payment_id for transfer in books.transfers if transfer.payment_id} == moved
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(happenings(), max_size=30), st.lists(st.integers(1, 8)))
-def test_any_split_into_batches_gives_the_same_books(said: list[Record], sizes: list[int]) -> None:
-    said = [told_apart(body, number) for number, body in enumerate(said)]
+@given(stories(happenings), st.lists(st.tuples(st.integers(1, 8), steps, slips)))
+def test_any_split_into_batches_gives_the_same_books(
+    said: list[Record], cuts: list[tuple[int, timedelta, timedelta]]
+) -> None:
+    rest, time = told_apart(said), START
     one_by_one, in_batches = Books(), Books()
-    events = [event for body in said for event in (one_by_one.run([body]), one_by_one.events)[1]]
-    rest, batched = list(said), []
-    for size in [*sizes, len(said) or 1]:
+    for size, step, slip in [*cuts, (len(rest) or 1, timedelta(0), timedelta(0))]:
         batch, rest = rest[:size], rest[size:]
-        in_batches.run(batch)
-        batched += in_batches.events
-    assert batched == events
-    assert in_batches.accounts == one_by_one.accounts
-    assert in_batches.holds == one_by_one.holds
-    assert in_batches.customers == one_by_one.customers
-    assert (in_batches.transfers, in_batches.entries) == (one_by_one.transfers, one_by_one.entries)
+        time += step
+        one_by_one.now = in_batches.now = time + slip
+        results, events = [], []
+        for body in batch:
+            results += one_by_one.run([body])
+            events += one_by_one.events
+        assert [(r.outcome, r.refusal) for r in in_batches.run(batch)] == [(r.outcome, r.refusal) for r in results]
+        assert in_batches.events == events
+    assert in_batches.kept == one_by_one.kept
+
+
+@settings(max_examples=150, deadline=None)
+@given(stories(st.tuples(happenings, steps)))
+def test_whatever_payments_says_again_changes_nothing(said: list[tuple[Record, timedelta]]) -> None:
+    """But for an approval that was refused for the state of an account: a new one tries again."""
+    books, final = Books(), list[Record]()
+    for body, (_, step) in zip(told_apart([body for body, _ in said]), said, strict=True):
+        books.now += step
+        books.run([body])
+        if hasattr(body, "payment_id") and not may_try_again(body, books):
+            final.append(body)
+        before = unnumbered(books)
+        if hasattr(body, "payment_id"):
+            books.run([body])
+            assert unnumbered(books) == before, "said twice in a row"
+    before = unnumbered(books)
+    books.run(final)
+    assert unnumbered(books) == before, "said again after all that followed"
+
+
+def may_try_again(body: Record, books: Books) -> bool:
+    refusals = [event.reason for event in books.events if isinstance(event, FundsPostRefused)]
+    return isinstance(body, PaymentApproved) and any(reason is not PostRefusal.NOTHING_HELD for reason in refusals)
+
+
+def unnumbered(books: Books) -> tuple[Any, ...]:
+    """The books but for how many events there were about what is in them."""
+    holds = [replace(hold, sequence=0) for hold in books.holds.values()]
+    refunds = [replace(refund, sequence=0) for refund in books.refunds.values()]
+    return books.customers, books.accounts, holds, refunds, list(books.transfers), list(books.entries)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["EUR", "USD"]), st.integers(1, 50_00), st.integers(1, 10**11)), max_size=12))
+def test_what_conversions_round_down_stays_in_the_houses_liquidity(said: list[tuple[str, int, int]]) -> None:
+    """What was credited and the remainders are, to the last digit, what the rates say."""
+    books = Books(changes={})
+    books.hears(fund(BENS_DOLLARS, 100_00, "USD"))
+    taken, exact = {"EUR": 0, "USD": 0}, {"EUR": Decimal(0), "USD": Decimal(0)}
+    for number, (currency, amount_minor, digits) in enumerate(said):
+        rate, there = Decimal(digits).scaleb(-10), currency == "EUR"
+        request = convert(
+            amount_minor,
+            str(rate),
+            debit=ANNS if there else BENS_DOLLARS,
+            credit=BENS_DOLLARS if there else ANNS,
+            currency=currency,
+            credited_currency="USD" if there else "EUR",
+            number=number,
+        )
+        if books.refuses(request) is None:
+            credited = books.transfers[-1]
+            assert credited.metadata is not None
+            assert credited.amount_minor + Decimal(credited.metadata["remainder"]) == amount_minor * rate
+            taken[currency] += amount_minor
+            exact[credited.currency] += amount_minor * rate - Decimal(credited.metadata["remainder"])
+    for currency in ("EUR", "USD"):
+        liquidity = books.money(house_account_id(AccountKind.LIQUIDITY, currency))[0]
+        assert liquidity == taken[currency] - exact[currency]
+    require_balance(books)
+
+
+def test_what_is_tried_here_reaches_every_kind_of_transfer_and_end_of_a_hold() -> None:
+    """Else it would prove nothing about them."""
+    reached: set[object] = set()
+
+    @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+    @given(st.lists(happenings, min_size=30, max_size=40))
+    def look(said: list[Record]) -> None:
+        books = Books()
+        for body in told_apart(said):
+            books.run([body])
+        reached.update(transfer.kind for transfer in books.transfers)
+        reached.update((hold.kind, hold.status) for hold in books.holds.values())
+        reached.update(refund.status for refund in books.refunds.values())
+
+    look()
+    assert reached >= {*TransferKind, *RefundStatus, *((HoldKind.PAYMENT, status) for status in HoldStatus)}
+    assert reached >= {
+        (HoldKind.REQUEST, status) for status in (HoldStatus.HELD, HoldStatus.POSTED, HoldStatus.RELEASED)
+    }
 
 
 def test_a_hold_outlives_every_deadline_of_the_payment_it_is_for() -> None:

@@ -1,21 +1,20 @@
 """Customers and their accounts: registered, verified, served within limits, turned away."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 
 from libs.common import ids
 from libs.common.money import SCALES
 from libs.common.record import Record
-from schemas.accounts.events import AccountOpened, CustomerKind, CustomerPersonalData, CustomerRegistered
+from schemas.accounts.events import AccountFrozen, AccountOpened, CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
-from services.accounts.domain.chart import HOUSE_KINDS, AccountKind, house_account_id, house_accounts
+from services.accounts.domain.chart import HOUSE_KINDS, AccountKind, house_accounts
 from services.accounts.domain.customers import (
     Close,
+    CloseCustomer,
     Freeze,
     OpenAccount,
     RegisterCustomer,
+    SetBounds,
     Thaw,
     account_id_of,
 )
@@ -27,7 +26,27 @@ from services.accounts.domain.ledger import (
 )
 from services.accounts.domain.limits import LIMITS_BY_TIER, limits_of
 from services.accounts.domain.refusals import RefusalReason
-from tests.unit.accounts.books import ANN, ANNS, BEN, BENS, NOBODYS, START, Books, Pay, customer, fund
+from tests.unit.accounts.books import (
+    ANN,
+    ANNS,
+    BEN,
+    BENS,
+    BLOCKED_FUNDS,
+    CLOSED,
+    DEBITS_FROZEN,
+    EMPTY,
+    EXTERNAL,
+    FROZEN,
+    NOBODYS,
+    START,
+    Books,
+    Changes,
+    Pay,
+    book,
+    booking,
+    customer,
+    fund,
+)
 
 EVE = ids.named("eve")
 REGISTER = RegisterCustomer(
@@ -36,41 +55,38 @@ REGISTER = RegisterCustomer(
     personal=CustomerPersonalData(name="Eve Ltd", country="MT"),
     currencies=("EUR", "JPY"),
 )
-EXTERNAL, BLOCKED_FUNDS = (
-    house_account_id(AccountKind.EXTERNAL, "EUR"),
-    house_account_id(AccountKind.BLOCKED_FUNDS, "EUR"),
-)
-
-EMPTY = {"posted_minor": 0}
-CLOSED, FROZEN = {"status": AccountStatus.CLOSED}, {"status": AccountStatus.FROZEN}
 
 
 def verified(customer_id: str, tier: int = 2) -> CustomerVerified:
     return CustomerVerified(customer_id=customer_id, tier=tier, verified_at=START)
 
 
+def bounds(account_id: str, floor_minor: int = 0, ceiling_minor: int | None = None, currency: str = "EUR") -> SetBounds:
+    return SetBounds(account_id=account_id, currency=currency, floor_minor=floor_minor, ceiling_minor=ceiling_minor)
+
+
 def statuses(books: Books, customer_id: str) -> set[AccountStatus]:
     return {account.status for account in books.accounts.values() if account.customer_id == customer_id}
 
 
+OVERDRAWN = {"posted_minor": -20_00, "held_minor": 30_00, "floor_minor": -50_00}
+
 # Why a request is refused, in order of precedence: each row breaks what it names and everything that comes after it.
 
-REFUSED: list[tuple[RefusalReason, str, Record, CustomerStatus, Mapping[str, Mapping[str, Any]]]] = [
-    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", fund(NOBODYS, 1, "USD"), CustomerStatus.VERIFIED, {}),
-    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", fund(EXTERNAL, 1, "USD"), CustomerStatus.VERIFIED, {}),
-    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", fund(BLOCKED_FUNDS, 1), CustomerStatus.VERIFIED, {}),
-    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Freeze(account_id=NOBODYS), CustomerStatus.VERIFIED, {}),
-    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Freeze(account_id=BLOCKED_FUNDS), CustomerStatus.VERIFIED, {}),
-    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Thaw(account_id=NOBODYS), CustomerStatus.VERIFIED, {}),
-    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Thaw(account_id=EXTERNAL), CustomerStatus.VERIFIED, {}),
-    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Close(account_id=NOBODYS), CustomerStatus.VERIFIED, {}),
-    (RefusalReason.ACCOUNT_UNKNOWN, "account_id", Close(account_id=BLOCKED_FUNDS), CustomerStatus.VERIFIED, {}),
-    (
-        RefusalReason.CUSTOMER_UNKNOWN,
-        "customer_id",
-        OpenAccount(customer_id=EVE, currency="EUR"),
-        CustomerStatus.VERIFIED,
-        {},
+REFUSED: list[tuple[RefusalReason, str, Record, CustomerStatus, Changes]] = [
+    *(
+        (RefusalReason.CUSTOMER_UNKNOWN, "customer_id", request, CustomerStatus.VERIFIED, {})
+        for request in (OpenAccount(customer_id=EVE, currency="EUR"), CloseCustomer(customer_id=EVE))
+    ),
+    *(
+        (RefusalReason.ACCOUNT_UNKNOWN, "account_id", request, CustomerStatus.REGISTERED, {})
+        for account_id in (NOBODYS, EXTERNAL, BLOCKED_FUNDS)
+        for request in (
+            Freeze(account_id=account_id),
+            Thaw(account_id=account_id),
+            Close(account_id=account_id),
+            bounds(account_id, currency="USD"),
+        )
     ),
     *(
         (RefusalReason.CUSTOMER_NOT_VERIFIED, "customer_id", OpenAccount(customer_id=ANN, currency="EUR"), status, {})
@@ -83,35 +99,56 @@ REFUSED: list[tuple[RefusalReason, str, Record, CustomerStatus, Mapping[str, Map
         if status is not CustomerStatus.VERIFIED
         for frozen in ({}, FROZEN)
     ),
-    (
-        RefusalReason.ACCOUNT_EXISTS,
-        "currency",
-        OpenAccount(customer_id=ANN, currency="EUR"),
-        CustomerStatus.VERIFIED,
-        {},
+    (RefusalReason.CUSTOMER_CLOSED, "customer_id", CloseCustomer(customer_id=ANN), CustomerStatus.CLOSED, {}),
+    *(
+        (RefusalReason.CUSTOMER_HAS_ACCOUNTS, "customer_id", CloseCustomer(customer_id=ANN), status, {ANNS: change})
+        for status in CustomerStatus
+        if status is not CustomerStatus.CLOSED
+        for change in (EMPTY, EMPTY | FROZEN, EMPTY | DEBITS_FROZEN)
+    ),
+    *(
+        (
+            RefusalReason.ACCOUNT_EXISTS,
+            "currency",
+            OpenAccount(customer_id=ANN, currency="EUR"),
+            CustomerStatus.VERIFIED,
+            change,
+        )
+        for change in ({}, {ANNS: CLOSED})
+    ),
+    *(
+        (RefusalReason.ACCOUNT_CLOSED, "account_id", request, CustomerStatus.VERIFIED, {ANNS: CLOSED})
+        for request in (
+            Freeze(account_id=ANNS),
+            Freeze(account_id=ANNS, may_receive=True),
+            Close(account_id=ANNS),
+            bounds(ANNS, currency="USD"),
+        )
     ),
     (
-        RefusalReason.ACCOUNT_EXISTS,
-        "currency",
-        OpenAccount(customer_id=ANN, currency="EUR"),
-        CustomerStatus.VERIFIED,
-        {ANNS: CLOSED},
-    ),
-    (RefusalReason.ACCOUNT_CLOSED, "account_id", fund(ANNS, 1, "USD"), CustomerStatus.VERIFIED, {ANNS: CLOSED}),
-    (RefusalReason.ACCOUNT_CLOSED, "account_id", Freeze(account_id=ANNS), CustomerStatus.VERIFIED, {ANNS: CLOSED}),
-    (RefusalReason.ACCOUNT_CLOSED, "account_id", Close(account_id=ANNS), CustomerStatus.VERIFIED, {ANNS: CLOSED}),
-    (RefusalReason.ACCOUNT_FROZEN, "account_id", fund(ANNS, 1, "USD"), CustomerStatus.VERIFIED, {ANNS: FROZEN}),
-    (RefusalReason.ACCOUNT_NOT_FROZEN, "account_id", Thaw(account_id=ANNS), CustomerStatus.VERIFIED, {}),
-    (RefusalReason.ACCOUNT_NOT_FROZEN, "account_id", Thaw(account_id=ANNS), CustomerStatus.VERIFIED, {ANNS: CLOSED}),
-    (RefusalReason.ACCOUNT_NOT_EMPTY, "account_id", Close(account_id=ANNS), CustomerStatus.VERIFIED, {}),
-    (
-        RefusalReason.ACCOUNT_NOT_EMPTY,
+        RefusalReason.ACCOUNT_FROZEN,
         "account_id",
-        Close(account_id=ANNS),
+        Freeze(account_id=ANNS, may_receive=True),
         CustomerStatus.VERIFIED,
-        {ANNS: {"posted_minor": 0, "held_minor": 1, "floor_minor": -1}},
+        {ANNS: FROZEN},
     ),
-    (RefusalReason.CURRENCY_NOT_HELD, "currency", fund(ANNS, 1, "USD"), CustomerStatus.VERIFIED, {}),
+    *(
+        (RefusalReason.ACCOUNT_NOT_FROZEN, "account_id", Thaw(account_id=ANNS), CustomerStatus.VERIFIED, {ANNS: change})
+        for change in ({}, CLOSED)
+    ),
+    *(
+        (RefusalReason.ACCOUNT_NOT_EMPTY, "account_id", Close(account_id=ANNS), CustomerStatus.VERIFIED, {ANNS: change})
+        for change in ({}, FROZEN, {"posted_minor": 0, "held_minor": 1, "floor_minor": -1}, {"posted_minor": -1})
+    ),
+    (
+        RefusalReason.CURRENCY_NOT_HELD,
+        "currency",
+        bounds(ANNS, 1, 0, currency="USD"),
+        CustomerStatus.VERIFIED,
+        {ANNS: EMPTY},
+    ),
+    (RefusalReason.BOUND_IS_PASSED, "overdraft", bounds(ANNS, -49_99, 0), CustomerStatus.VERIFIED, {ANNS: OVERDRAWN}),
+    (RefusalReason.BOUND_IS_PASSED, "ceiling", bounds(ANNS, 0, 99_99), CustomerStatus.VERIFIED, {}),
 ]
 
 
@@ -121,18 +158,13 @@ def test_a_request_is_refused_for_the_first_reason_that_applies(
     field: str,
     request_: Record,
     status: CustomerStatus,
-    changes: Mapping[str, Mapping[str, Any]],
+    changes: Changes,
 ) -> None:
     books = Books(changes=changes)
     books.customers[ANN] = customer(ANN, status)
-    before = dict(books.accounts), dict(books.customers), len(books.entries)
+    before = books.kept
     assert books.refuses(request_) == (reason, field)
-    assert (books.accounts, books.customers, len(books.entries)) == before
-    assert books.events == []
-
-
-def test_no_reason_to_refuse_is_left_out_and_the_table_is_in_order_of_precedence() -> None:
-    assert list(dict.fromkeys(row[0] for row in REFUSED)) == list(RefusalReason)
+    assert (books.kept, books.events) == (before, [])
 
 
 # A customer's life
@@ -245,6 +277,57 @@ def test_a_frozen_account_neither_pays_nor_receives() -> None:
     books.hears(Freeze(account_id=ANNS))
     books.hears(Pay().initiated, Pay(2, debtor=BENS, creditor=ANNS).initiated)
     assert books.told == ["FundsDeclined", "FundsDeclined"]
+
+
+def test_an_account_frozen_for_debits_may_receive_and_not_pay() -> None:
+    books = Books()
+    (frozen,) = books.hears(Freeze(account_id=ANNS, may_receive=True))
+    assert isinstance(frozen, AccountFrozen) and frozen.may_receive
+    assert books.hears(Freeze(account_id=ANNS, may_receive=True)) == [], "twice is once"
+    books.hears(fund(ANNS, 5_00, transfer="second"))
+    assert books.refuses(book()) == ("debtor_account_frozen", "debit_account_id")
+    books.hears(Freeze(account_id=BENS, may_receive=True))
+    books.hears(book(booking(debit=EXTERNAL, credit=BENS, amount_minor=1), with_house=True))
+    assert (books.money(ANNS)[0], books.money(BENS)[0]) == (105_00, 1)
+
+
+def test_what_may_receive_can_be_frozen_altogether_and_thawed() -> None:
+    books = Books()
+    books.hears(Freeze(account_id=ANNS, may_receive=True))
+    (frozen,) = books.hears(Freeze(account_id=ANNS))
+    assert isinstance(frozen, AccountFrozen) and not frozen.may_receive
+    assert books.refuses(fund(ANNS, 1, transfer="second")) == ("account_frozen", "account_id")
+    books.hears(Thaw(account_id=ANNS), Freeze(account_id=ANNS, may_receive=True), Thaw(account_id=ANNS))
+    assert books.accounts[ANNS].status is AccountStatus.OPEN
+
+
+def test_bounds_may_be_set_up_to_the_last_cent() -> None:
+    books = Books(changes={ANNS: OVERDRAWN})
+    books.hears(bounds(ANNS, -50_00, -20_00))
+    assert (books.accounts[ANNS].floor_minor, books.accounts[ANNS].ceiling_minor) == (-50_00, -20_00)
+    books.hears(bounds(BENS, 0, 0), bounds(BENS, -1_00, None))
+    assert (books.accounts[BENS].floor_minor, books.accounts[BENS].ceiling_minor) == (-1_00, None)
+
+
+def test_a_customer_without_open_accounts_can_be_closed_and_is_served_no_more() -> None:
+    books = Books(changes={ANNS: EMPTY})
+    books.hears(Close(account_id=ANNS), CloseCustomer(customer_id=ANN))
+    assert books.told == ["AccountClosed", "CustomerClosed"]
+    before = books.kept
+    for late in (
+        verified(ANN),
+        CustomerRefused(customer_id=ANN, refused_at=START),
+        CustomerRestricted(customer_id=ANN, restricted_at=START),
+    ):
+        assert books.hears(late) == []
+    assert books.refuses(OpenAccount(customer_id=ANN, currency="USD")) == ("customer_not_verified", "customer_id")
+    assert books.kept == before
+
+
+def test_an_account_remembers_what_its_owner_wrote_on_it() -> None:
+    books = Books()
+    books.hears(OpenAccount(customer_id=ANN, currency="USD", metadata={"name": "travel"}))
+    assert books.accounts[account_id_of(ANN, "USD")].metadata == {"name": "travel"}
 
 
 def test_an_empty_account_can_be_closed_and_stays_closed() -> None:

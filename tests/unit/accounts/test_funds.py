@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from libs.common.inbox import Outcome
 from libs.common.record import Record
 from schemas.accounts.events import (
     DeclineReason,
@@ -20,18 +21,31 @@ from schemas.accounts.events import (
 from schemas.payments.events import Answer
 from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.journal import TransferKind
-from services.accounts.domain.ledger import (
-    AccountStatus,
-    HoldStatus,
+from services.accounts.domain.ledger import HoldStatus
+from tests.unit.accounts.books import (
+    ANNS,
+    BENS,
+    BENS_DOLLARS,
+    BLOCKED_FUNDS,
+    CLOSED,
+    DEBITS_FROZEN,
+    FEES,
+    FROZEN,
+    FULL,
+    LIFETIME,
+    NOBODYS,
+    OPEN,
+    POOR,
+    SPENT_DAY,
+    SPENT_MONTH,
+    START,
+    Books,
+    Changes,
+    Pay,
 )
-from tests.unit.accounts.books import ANNS, BENS, BENS_DOLLARS, LIFETIME, NOBODYS, START, Books, Pay
-
-CLOSED, FROZEN = {"status": AccountStatus.CLOSED}, {"status": AccountStatus.FROZEN}
-POOR = {"posted_minor": 0, "tier": 0}
-BLOCKED_FUNDS = house_account_id(AccountKind.BLOCKED_FUNDS, "EUR")
 
 # Each row breaks what it names and everything that comes after it.
-DECLINED: list[tuple[DeclineReason, Pay, Mapping[str, Mapping[str, Any]]]] = [
+DECLINED: list[tuple[DeclineReason, Pay, Changes]] = [
     (DeclineReason.DEBTOR_ACCOUNT_UNKNOWN, Pay(debtor=NOBODYS, creditor=NOBODYS, currency="USD"), {}),
     (DeclineReason.DEBTOR_ACCOUNT_UNKNOWN, Pay(debtor=house_account_id(AccountKind.EXTERNAL, "EUR")), {}),
     (DeclineReason.DEBTOR_ACCOUNT_UNKNOWN, Pay(debtor=BLOCKED_FUNDS), {}),
@@ -43,18 +57,21 @@ DECLINED: list[tuple[DeclineReason, Pay, Mapping[str, Mapping[str, Any]]]] = [
     (DeclineReason.CREDITOR_ACCOUNT_FROZEN, Pay(currency="USD"), {ANNS: POOR, BENS: FROZEN}),
     (DeclineReason.CURRENCY_NOT_HELD, Pay(currency="USD"), {ANNS: POOR}),
     (DeclineReason.CURRENCY_NOT_HELD, Pay(creditor=BENS_DOLLARS), {ANNS: POOR}),
-    (DeclineReason.LIMIT_EXCEEDED, Pay(), {ANNS: POOR}),
+    (DeclineReason.LIMIT_EXCEEDED, Pay(), {ANNS: SPENT_DAY | POOR, BENS: FULL}),
     (DeclineReason.LIMIT_EXCEEDED, Pay(amount_minor=30_00), {ANNS: {"tier": 0}}),
-    (DeclineReason.INSUFFICIENT_FUNDS, Pay(amount_minor=100_01), {}),
+    (DeclineReason.LIMIT_EXCEEDED, Pay(amount_minor=1_000_00, fee_minor=1), {ANNS: {"tier": 1}}),
+    (DeclineReason.DAILY_LIMIT_EXCEEDED, Pay(), {ANNS: SPENT_DAY, BENS: FULL}),
+    (DeclineReason.MONTHLY_LIMIT_EXCEEDED, Pay(), {ANNS: SPENT_MONTH, BENS: FULL}),
+    (DeclineReason.INSUFFICIENT_FUNDS, Pay(amount_minor=100_01), {BENS: FULL}),
+    (DeclineReason.INSUFFICIENT_FUNDS, Pay(amount_minor=100_00, fee_minor=1), {BENS: FULL}),
     (DeclineReason.INSUFFICIENT_FUNDS, Pay(amount_minor=30_00), {ANNS: {"held_minor": 70_01}}),
     (DeclineReason.INSUFFICIENT_FUNDS, Pay(amount_minor=30_00), {ANNS: {"floor_minor": 70_01}}),
+    (DeclineReason.CEILING_EXCEEDED, Pay(amount_minor=30_00), {BENS: {"ceiling_minor": 29_99}}),
 ]
 
 
 @pytest.mark.parametrize(("reason", "pay", "changes"), DECLINED)
-def test_money_is_not_held_for_the_first_reason_that_applies(
-    reason: DeclineReason, pay: Pay, changes: Mapping[str, Mapping[str, Any]]
-) -> None:
+def test_money_is_not_held_for_the_first_reason_that_applies(reason: DeclineReason, pay: Pay, changes: Changes) -> None:
     books = Books(changes=changes)
     before = dict(books.accounts)
     (declined,) = books.hears(pay.initiated)
@@ -75,8 +92,6 @@ def test_money_is_not_held_for_a_payment_that_has_ended() -> None:
 def test_no_reason_to_decline_is_left_out() -> None:
     told = {reason for reason, _, _ in DECLINED} | {DeclineReason.PAYMENT_ENDED}
     assert told == set(DeclineReason) - {DeclineReason.UNKNOWN}
-    order = [reason for reason in DeclineReason if reason in {row[0] for row in DECLINED}]
-    assert list(dict.fromkeys(row[0] for row in DECLINED)) == order, "the table is in order of precedence"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +102,9 @@ def test_no_reason_to_decline_is_left_out() -> None:
         (30_00, {ANNS: {"floor_minor": 70_00}}),
         (1_000_00, {ANNS: {"tier": 1, "posted_minor": 1_000_00}}),
         (300_00, {ANNS: {"floor_minor": -200_00}}),
+        (30_00, {BENS: {"ceiling_minor": 30_00}}),
+        (30_00, {ANNS: {"tier": 1, "spent_on": START.date(), "spent_day_minor": 2_470_00}}),
+        (30_00, {ANNS: {"tier": 1, "spent_on": START.date(), "spent_month_minor": 9_970_00}}),
     ],
 )
 def test_money_is_held_up_to_the_last_cent(amount_minor: int, changes: Mapping[str, Any]) -> None:
@@ -108,18 +126,18 @@ def test_a_second_hold_sees_the_first() -> None:
 
 # Posting
 
-REFUSED: list[tuple[PostRefusal, Mapping[str, Mapping[str, Any]]]] = [
-    (PostRefusal.DEBTOR_ACCOUNT_CLOSED, {ANNS: CLOSED, BENS: CLOSED}),
-    (PostRefusal.DEBTOR_ACCOUNT_FROZEN, {ANNS: FROZEN, BENS: CLOSED}),
-    (PostRefusal.CREDITOR_ACCOUNT_CLOSED, {BENS: CLOSED}),
-    (PostRefusal.CREDITOR_ACCOUNT_FROZEN, {BENS: FROZEN}),
+REFUSED: list[tuple[PostRefusal, Changes]] = [
+    (PostRefusal.DEBTOR_ACCOUNT_CLOSED, {ANNS: CLOSED, BENS: CLOSED | FULL}),
+    (PostRefusal.DEBTOR_ACCOUNT_FROZEN, {ANNS: FROZEN, BENS: CLOSED | FULL}),
+    (PostRefusal.DEBTOR_ACCOUNT_FROZEN, {ANNS: DEBITS_FROZEN, BENS: CLOSED}),
+    (PostRefusal.CREDITOR_ACCOUNT_CLOSED, {BENS: CLOSED | FULL}),
+    (PostRefusal.CREDITOR_ACCOUNT_FROZEN, {BENS: FROZEN | FULL}),
+    (PostRefusal.CEILING_EXCEEDED, {BENS: {"ceiling_minor": 29_99}}),
 ]
 
 
 @pytest.mark.parametrize(("reason", "changes"), REFUSED)
-def test_held_money_stays_held_for_the_first_reason_that_applies(
-    reason: PostRefusal, changes: Mapping[str, Mapping[str, Any]]
-) -> None:
+def test_held_money_stays_held_for_the_first_reason_that_applies(reason: PostRefusal, changes: Changes) -> None:
     books = Books()
     books.hears(Pay().initiated)
     books.set(changes)
@@ -179,15 +197,154 @@ def test_a_new_approval_tries_again_what_was_refused() -> None:
     books.hears(Pay().initiated)
     books.set({ANNS: FROZEN})
     books.hears(Pay().approved)
-    books.set({ANNS: {"status": AccountStatus.OPEN}})
+    books.set({ANNS: OPEN})
     assert books.hears(Pay().approved) and books.told == ["FundsPosted"]
     assert books.holds[Pay().payment_id].post_refusal is None
+
+
+# Fees, and approvals of less than was asked for
+
+DEAR = Pay(amount_minor=30_00, fee_minor=1_50)
+
+
+def test_a_fee_is_held_with_the_amount() -> None:
+    books = Books()
+    (held,) = books.hears(DEAR.initiated)
+    assert isinstance(held, FundsHeld)
+    assert (held.amount_minor, held.fee_minor) == (30_00, 1_50)
+    assert books.money(ANNS) == (100_00, 31_50, 68_50)
+    assert books.holds[DEAR.payment_id].left_minor == 31_50
+
+
+def test_a_fee_does_not_count_towards_the_ceiling_of_the_one_who_is_paid() -> None:
+    books = Books(changes={BENS: {"ceiling_minor": 30_00}})
+    books.hears(DEAR.initiated, DEAR.approved)
+    assert books.told == ["FundsHeld", "FundsPosted"]
+
+
+def test_a_fee_is_posted_to_the_houses_fees_together_with_the_payment() -> None:
+    books = Books()
+    (_, posted) = books.hears(DEAR.initiated, DEAR.approved)
+    assert isinstance(posted, FundsPosted)
+    assert (posted.amount_minor, posted.fee_minor) == (30_00, 1_50)
+    assert [books.money(id_) for id_ in (ANNS, BENS, FEES)] == [
+        (68_50, 0, 68_50),
+        (30_00, 0, 30_00),
+        (1_50, 0, 1_50),
+    ]
+    paid, fee = books.transfers[-2:]
+    assert (paid.kind, fee.kind) == (TransferKind.PAYMENT, TransferKind.FEE)
+    assert (paid.debit_account_id, fee.debit_account_id, fee.credit_account_id) == (ANNS, ANNS, FEES)
+    assert paid.payment_id == fee.payment_id == DEAR.payment_id
+    link_id = posted.transfer_id
+    assert [(t.link_id, t.link_number) for t in (paid, fee)] == [(link_id, 0), (link_id, 1)], "both or neither"
+    (again,) = books.hears(DEAR.approved)
+    assert again == posted and len(books.transfers) == 3
+
+
+def test_a_payment_without_fee_is_linked_with_nothing() -> None:
+    books = Books()
+    books.hears(Pay().initiated, Pay().approved)
+    assert books.transfers[-1].link_id is None
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "fee_minor", "transfer_count"), [(30_00, 0, 1), (20_00, 1_50, 2), (1, 0, 1), (29_99, 1_49, 2)]
+)
+def test_what_is_approved_is_posted_and_the_rest_given_back_for_good(
+    amount_minor: int, fee_minor: int, transfer_count: int
+) -> None:
+    books = Books()
+    (_, posted) = books.hears(DEAR.initiated, DEAR.approved_of(amount_minor, fee_minor))
+    assert isinstance(posted, FundsPosted)
+    assert (posted.amount_minor, posted.fee_minor) == (amount_minor, fee_minor)
+    left_minor = 100_00 - amount_minor - fee_minor
+    assert books.money(ANNS) == (left_minor, 0, left_minor)
+    assert (books.money(BENS)[0], books.money(FEES)[0]) == (amount_minor, fee_minor)
+    assert len(books.transfers) == 1 + transfer_count
+    hold = books.holds[DEAR.payment_id]
+    assert (hold.status, hold.posted_minor, hold.posted_fee_minor, hold.left_minor) == (
+        HoldStatus.POSTED,
+        amount_minor,
+        fee_minor,
+        0,
+    )
+    assert books.hears(DEAR.approved, DEAR.cancelled) == [posted], "asked again, the answer is the same"
+    assert books.money(ANNS) == (left_minor, 0, left_minor)
+
+
+def test_what_is_given_back_of_an_approval_may_be_spent_the_same_day() -> None:
+    books = Books(changes={ANNS: {"tier": 1, "posted_minor": 10_000_00}})
+    payments = [Pay(number, 990_00, fee_minor=10_00) for number in (1, 2)]
+    books.hears(*(pay.initiated for pay in payments), Pay(3, 500_00).initiated, Pay(4, 1).initiated)
+    assert books.told[-2:] == ["FundsHeld", "FundsDeclined"]
+    books.hears(payments[0].approved_of(400_00, 5_00))
+    account = books.accounts[ANNS]
+    assert (account.spent_day_minor, account.spent_month_minor) == (1_905_00, 1_905_00)
+    books.hears(Pay(5, 595_00).initiated, Pay(6, 1).initiated)
+    assert books.told == ["FundsHeld", "FundsDeclined"]
+
+
+@pytest.mark.parametrize(("amount_minor", "fee_minor"), [(30_01, 0), (30_00, 1_51), (0, 0), (-1, 0), (30_00, -1)])
+def test_an_approval_of_what_is_not_held_is_a_dead_letter(amount_minor: int, fee_minor: int) -> None:
+    books = Books()
+    books.hears(DEAR.initiated)
+    before = books.kept
+    for wrong in (
+        DEAR.approved_of(amount_minor, fee_minor),
+        DEAR.overdue(Answer.POSTING, approved=(amount_minor, fee_minor)),
+    ):
+        (result,) = books.run([wrong])
+        assert (result.outcome, type(result.error)) == (Outcome.DEAD, ValueError)
+        assert books.kept == before
+    books.hears(DEAR.approved)
+    assert books.told == ["FundsPosted"], "the right one can still follow"
+
+
+def test_an_approval_that_is_refused_says_so_of_amount_and_fee_together() -> None:
+    books = Books()
+    books.hears(DEAR.initiated)
+    books.set({BENS: FROZEN})
+    books.hears(DEAR.approved)
+    assert (books.told, books.money(ANNS), books.money(FEES)[0]) == (["FundsPostRefused"], (100_00, 31_50, 68_50), 0)
+
+
+def test_what_is_blocked_is_amount_and_fee_together() -> None:
+    books = Books()
+    (_, blocked) = books.hears(DEAR.initiated, DEAR.block_requested)
+    assert isinstance(blocked, FundsBlocked)
+    assert (blocked.amount_minor, blocked.fee_minor) == (31_50, 1_50)
+    assert [books.money(id_)[0] for id_ in (ANNS, BLOCKED_FUNDS, FEES)] == [68_50, 31_50, 0]
+    assert books.hears(DEAR.block_requested) == [blocked]
+
+
+@pytest.mark.parametrize("end", [DEAR.cancelled, DEAR.expired])
+def test_a_fee_is_given_back_with_the_amount(end: Record) -> None:
+    books = Books()
+    books.hears(DEAR.initiated)
+    books.now = START + LIFETIME
+    (released,) = books.hears(end)
+    assert isinstance(released, FundsReleased) and released.amount_minor == 31_50
+    assert books.money(ANNS) == (100_00, 0, 100_00)
+
+
+@pytest.mark.parametrize(
+    ("approved", "moved"), [((20_00, 1_00), (20_00, 1_00)), ((20_00, 0), (20_00, 0)), (None, (30_00, 1_50))]
+)
+def test_asked_again_it_posts_what_was_approved(approved: tuple[int, int] | None, moved: tuple[int, int]) -> None:
+    books = Books()
+    books.hears(DEAR.initiated)
+    (posted,) = books.hears(DEAR.overdue(Answer.POSTING, approved=approved))
+    assert isinstance(posted, FundsPosted)
+    assert (posted.amount_minor, posted.fee_minor) == moved
+    assert (books.money(BENS)[0], books.money(FEES)[0], books.money(ANNS)[1]) == (*moved, 0)
+    assert books.hears(DEAR.approved_of(*moved)) == [posted]
 
 
 # Blocking: by law, whatever the state of the accounts
 
 
-@pytest.mark.parametrize("changes", [{}, {ANNS: FROZEN}, {ANNS: CLOSED}, {BENS: FROZEN}, {BENS: CLOSED}])
+@pytest.mark.parametrize("changes", [{}, *({id_: change} for id_ in (ANNS, BENS) for change in (FROZEN, CLOSED, FULL))])
 def test_held_money_is_blocked_once_whatever_the_state_of_the_accounts(changes: Mapping[str, Any]) -> None:
     books = Books()
     books.hears(Pay().initiated)
@@ -350,7 +507,7 @@ def test_asked_again_about_a_refused_posting_it_does_not_post_what_it_has_refuse
     books.hears(Pay().initiated)
     books.set({BENS: FROZEN})
     books.hears(Pay().approved)
-    books.set({BENS: {"status": AccountStatus.OPEN}})
+    books.set({BENS: OPEN})
     (refused,) = books.hears(Pay().overdue(Answer.POSTING))
     assert isinstance(refused, FundsPostRefused)
     assert refused.reason is PostRefusal.CREDITOR_ACCOUNT_FROZEN
