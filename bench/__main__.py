@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 
-from bench import consumer, fraud, growth, ledger, relay, screening
+from bench import consumer, fraud, growth, ledger, relay, screening, transfers
 from bench.figures import Figures, median
 from bench.suite import Suite
 from libs.common.service import tune_interpreter
@@ -42,6 +42,9 @@ BENCHMARKS: dict[str, Callable[[Bench], Figures]] = {
     "screening": lambda bench: screening.names(bench.parts),
     "postings": lambda bench: ledger.throughput(bench.parts),
     "one_payer": lambda bench: ledger.hot_account(bench.parts),
+    "transfers": lambda bench: transfers.by_the_thousand(bench.parts),
+    "hot_account": lambda bench: transfers.hot_account(bench.parts),
+    "single_transfers": lambda bench: transfers.one_by_one(bench.parts),
     "journeys": lambda bench: bench.suite.by_files(),
     "single_posts": lambda bench: bench.suite.by_single_posts(),
     "at_100_per_second": lambda bench: bench.suite.at_100_per_second(),
@@ -51,6 +54,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Figures]] = {
 
 LONG: dict[str, Callable[[Bench], Figures]] = {
     "ledger_growth": lambda bench: growth.ledger_growth(bench.parts),
+    "transfer_growth": lambda bench: growth.transfer_growth(bench.parts),
     "journey_growth": lambda bench: growth.journey_growth(bench.parts),
 }
 """Those that load ten million payments first: run by their names, and once."""

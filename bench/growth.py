@@ -10,7 +10,7 @@ from typing import Protocol
 
 import psycopg
 
-from bench import batches, ledger, orders
+from bench import batches, ledger, orders, transfers
 from bench.figures import Figures, median
 from libs.common import ids
 from libs.common.service import Runtime, Service
@@ -19,6 +19,7 @@ from schemas.compliance.events import ComplianceScreened, ScreeningOutcome
 from schemas.fraud.events import FraudAssessed, FraudOutcome
 from schemas.payments.events import PaymentInitiated, PaymentPersonalData
 from services.accounts.__main__ import SERVICE as ACCOUNTS
+from services.accounts.domain.transfers import Book
 from services.payments.__main__ import SERVICE as PAYMENTS
 from services.payments.domain.intake import InitiatePayment
 from stack import postgres
@@ -43,6 +44,11 @@ def ledger_growth(parts: Parts) -> Figures:
     return _growth("ledger", parts, ACCOUNTS, _LEDGER_PAST, _Ledger)
 
 
+def transfer_growth(parts: Parts) -> Figures:
+    """A transfer by request, a thousand at a time."""
+    return _growth("transfer", parts, ACCOUNTS, _LEDGER_PAST, _Transfers)
+
+
 def journey_growth(parts: Parts) -> Figures:
     """What payments does for a payment: taking it on, three answers, and the posting."""
     return _growth("journey", parts, PAYMENTS, _JOURNEY_PAST, _Journeys)
@@ -58,6 +64,16 @@ class _Ledger:
         held = batches.apply(self._runtime, payments, batch_size=BATCH)
         posted = batches.apply(self._runtime, [ledger.approved(event) for event in payments], batch_size=BATCH)
         return sum(held) + sum(posted)
+
+
+class _Transfers:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._payers, self._payees = ledger.funded_accounts(runtime, PAYERS)
+
+    def measure(self, seed: int) -> float:
+        bookings = transfers.bookings(MEASURED, payers=self._payers, payees=self._payees, seed=seed)
+        return sum(batches.ask(self._runtime, [Book(bookings=(each,)) for each in bookings], batch_size=1_000))
 
 
 class _Journeys:
@@ -145,8 +161,9 @@ _OTHER = "md5('other' || (n % 100000)::text)::uuid"
 _LEDGER_PAST = (
     _past(
         "holds",
-        "payment_id, debtor_account_id, creditor_account_id, amount_minor, currency, status, transfer_id, sequence",
-        f"{{id}}, {_ACCOUNT}, {_OTHER}, 100, 'EUR', 'posted', {{id}}, 2",
+        "hold_id, kind, debtor_account_id, creditor_account_id, amount_minor, fee_minor, currency, status, "
+        "posted_minor, posted_fee_minor, refunded_minor, transfer_id, sequence",
+        f"{{id}}, 'payment', {_ACCOUNT}, {_OTHER}, 100, 0, 'EUR', 'posted', 100, 0, 0, {{id}}, 2",
     ),
     _past(
         "transfers",
@@ -157,8 +174,8 @@ _LEDGER_PAST = (
     *(
         _past(
             "entries",
-            "account_id, number, transfer_id, amount_minor, balance_minor, effective_at, recorded_at",
-            f"{account}, n / 100000 + 1, {{id}}, {sign}100, 0, now(), now()",
+            "account_id, number, transfer_id, amount_minor, balance_minor, effective_at, recorded_at, hash",
+            f"{account}, n / 100000 + 1, {{id}}, {sign}100, 0, now(), now(), sha256(int8send(n))",
         )
         for account, sign in ((_ACCOUNT, "-"), (_OTHER, ""))
     ),

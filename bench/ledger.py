@@ -35,7 +35,7 @@ def hot_account(parts: Parts) -> Figures:
 
 def funded_accounts(runtime: Runtime, payers: int) -> tuple[list[str], list[str]]:
     """Open accounts: of payers, who get more than any benchmark spends, and of 100 payees."""
-    accounts = _open_accounts(runtime, payers + orders.MERCHANTS)
+    accounts = open_accounts(runtime, payers + orders.MERCHANTS)
     rich = accounts[:payers]
     funds = [
         Fund(transfer_id=ids.new(), account_id=id_, currency="EUR", amount_minor=TRANSFERS * 10_000) for id_ in rich
@@ -51,7 +51,8 @@ def _held(runtime: Runtime, *, payers: int = ACCOUNTS) -> list[PaymentInitiated]
     return payments
 
 
-def _open_accounts(runtime: Runtime, count: int) -> list[str]:
+def open_accounts(runtime: Runtime, count: int) -> list[str]:
+    """Open accounts of customers who may pay any amount, and return their ids."""
     customer_ids = [ids.new() for _ in range(count)]
     commands = [
         RegisterCustomer(
