@@ -90,6 +90,8 @@ def _require_entries(books: Books) -> None:
         assert transfer.amount_minor > 0
         sides = books.accounts[transfer.debit_account_id], books.accounts[transfer.credit_account_id]
         assert {account.currency for account in sides} == {transfer.currency}
+        if AccountKind.BLOCKED_FUNDS in {account.kind for account in sides}:
+            assert transfer.kind is TransferKind.BLOCKING, "what is blocked stays"
 
 
 def _require_accounts(books: Books) -> None:

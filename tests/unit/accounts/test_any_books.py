@@ -52,14 +52,13 @@ PAYMENTS = (
     Pay(2, 10_00),
     Pay(3, 20_00, fee_minor=1_00),
     Pay(4, 5_00, debtor=BENS, creditor=ANNS, fee_minor=50),
-    Pay(5, 100_01),
-    Pay(6, 1_00, creditor=BENS_DOLLARS),
+    Pay(5, 100_01, creditor=BENS_DOLLARS),
 )
 FREQUENT = [
     word
     for pay in PAYMENTS
     for word in (
-        *(pay.initiated, pay.initiated, pay.approved, pay.refund(1_00), pay.refund(5_00, 2), pay.overdue(Answer.HOLD)),
+        *(pay.initiated, pay.initiated, pay.approved, pay.refund(4_00), pay.refund(5_00, 2), pay.refund(20_00, 3)),
         *(pay.approved_of(5_00, 25), pay.overdue(Answer.POSTING), pay.overdue(Answer.POSTING, approved=(4_00, 0))),
     )
 ]
@@ -69,7 +68,7 @@ RARER = [
     for word in (
         *(pay.block_requested, pay.rejected, pay.cancelled, pay.release_requested, pay.expired),
         *(pay.approved_of(30_01), pay.overdue(Answer.BLOCKING), pay.overdue(Answer.HOLD, Answer.POSTING)),
-        *(pay.refund(10_00), pay.refund_overdue(1_00), pay.refund_overdue(9_00, 3)),
+        *(pay.refund(10_00), pay.refund_overdue(1_00), pay.refund_overdue(9_00, 3), pay.overdue(Answer.HOLD)),
     )
 ]
 
@@ -106,7 +105,7 @@ OTHERS: list[Record] = [
         convert(amount, "0.92", debit=BENS_DOLLARS, credit=ANNS, currency="USD", credited_currency="EUR")
         for amount in (1, 9_99)
     ),
-    *(reverse(pick) for pick in PICKS * 3),
+    *(reverse(pick) for pick in PICKS[:3] * 6),
 ]
 HOLDS: list[Record] = [
     *(
@@ -118,7 +117,7 @@ HOLDS: list[Record] = [
     *(
         PostHold(hold_id=pick, transfer_id="", amount_minor=amount, currency=currency, is_final=is_final)
         for pick in PICKS[:3]
-        for amount, currency in ((None, None), (4_00, "EUR"), (10_01, "EUR"), (1, "USD"))
+        for amount, currency in ((None, None), (7_00, "EUR"), (10_01, "EUR"), (1, "USD"))
         for is_final in (False, True)
     ),
     *(kind(hold_id=pick) for kind in (VoidHold, ExpireHold, ExpireHold) for pick in PICKS),
@@ -175,7 +174,8 @@ def told_apart(said: Sequence[Record]) -> list[Record]:
             case Reverse():
                 original = picked(transfers, body.transfer_id)
                 changes = {"transfer_id": original}
-                transfers.append(reversal_id(original))
+                if number % 3 == 0:
+                    transfers.append(reversal_id(original))
             case PlaceHold():
                 changes = {"hold_id": id_}
                 holds.append(id_)

@@ -7,14 +7,23 @@ import pytest
 
 from schemas.accounts.events import DeclineReason, PostRefusal, RefundRefusal
 from services.accounts.domain.refusals import Obstacle, RefusalReason
-from tests.unit.accounts import books, test_customers, test_funds, test_holds, test_refunds, test_transfers
+from tests.unit.accounts import (
+    books,
+    test_conversions,
+    test_customers,
+    test_funds,
+    test_holds,
+    test_refunds,
+    test_reversals,
+    test_transfers,
+)
 
 REQUESTS: dict[str, list[RefusalReason]] = {
     "customers": [row[0] for row in test_customers.REFUSED],
     "fundings": [row[0] for row in test_transfers.FUNDINGS],
     "bookings": [row[0] for row in test_transfers.BOOKINGS],
-    "conversions": [row[0] for row in test_transfers.CONVERSIONS],
-    "reversals": [row[0] for row in test_transfers.REVERSALS],
+    "conversions": [row[0] for row in test_conversions.CONVERSIONS],
+    "reversals": [row[0] for row in test_reversals.REVERSALS],
     "placing": [row[0] for row in test_holds.NOT_PLACED],
     "posting": [row[0] for row in test_holds.NOT_POSTED],
     "voiding": [row[0] for row in test_holds.NOT_VOIDED],

@@ -1,0 +1,133 @@
+"""What may be spent at once, a day and a month: counted when it is held or booked, and given back with holds."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from schemas.compliance.events import CustomerVerified
+from tests.unit.accounts.books import (
+    ANN,
+    ANNS,
+    EXTERNAL,
+    START,
+    SUSPENSE,
+    Books,
+    Pay,
+    Reserve,
+    book,
+    booking,
+    convert,
+    fund,
+    reverse,
+)
+
+
+def rich(tier: int = 1) -> Books:
+    """Ann is in a tier with limits, and has plenty."""
+    books = Books()
+    books.hears(fund(ANNS, 100_000_00, transfer="second"))
+    books.hears(CustomerVerified(customer_id=ANN, tier=tier, verified_at=START))
+    return books
+
+
+DAILY, MONTHLY = ("daily_limit_exceeded", "amount"), ("monthly_limit_exceeded", "amount")
+
+
+def test_a_day_has_a_limit_up_to_the_last_cent_and_begins_at_midnight_utc() -> None:
+    books = rich()
+    books.now = datetime(2026, 1, 5, 23, 59, 59, 999999, tzinfo=UTC)
+    books.hears(book(booking(1, 1_000_00), booking(2, 1_000_00)), book(booking(3, 500_00)))
+    assert books.refuses(book(booking(4, 1))) == DAILY
+    books.now += timedelta(microseconds=1)
+    books.hears(book(booking(4, 1_000_00), booking(5, 1_000_00), booking(6, 500_00)))
+    assert books.refuses(book(booking(7, 1))) == DAILY
+
+
+@pytest.mark.parametrize(
+    ("last", "first"), [("2026-01-31", "2026-02-01"), ("2026-12-31", "2027-01-01"), ("2028-02-29", "2028-03-01")]
+)
+def test_a_month_has_a_limit_up_to_the_last_cent_and_begins_on_its_first_day_utc(last: str, first: str) -> None:
+    books = rich()
+    books.now = datetime.fromisoformat(f"{last}T23:59:59.999999+00:00") - timedelta(days=4)
+    for day in range(4):
+        books.hears(book(*(booking(10 * day + number, 500_00) for number in range(5))))
+        books.now += timedelta(days=1)
+    assert books.now.date().isoformat() == last
+    assert books.refuses(book(booking(50, 1))) == MONTHLY
+    books.now += timedelta(microseconds=1)
+    assert books.now.date().isoformat() == first
+    books.hears(book(booking(50, 1_000_00)))
+    assert (books.accounts[ANNS].spent_day_minor, books.accounts[ANNS].spent_month_minor) == (1_000_00, 1_000_00)
+
+
+def test_linked_bookings_count_together() -> None:
+    books = rich()
+    assert books.refuses(book(*(booking(number, 1_000_00) for number in range(3)))) == (
+        "daily_limit_exceeded",
+        "transfers.2.amount",
+    )
+    assert books.accounts[ANNS].spent_day_minor == 0
+
+
+def test_what_is_held_counts_as_spent_until_it_is_given_back() -> None:
+    books = rich()
+    pay, reserve = Pay(1, 900_00, fee_minor=100_00), Reserve(1, 1_000_00)
+    books.hears(pay.initiated, reserve.placed, book(booking(1, 500_00)))
+    assert books.told == ["FundsHeld", "HoldPlaced", "TransfersPosted"]
+    assert books.refuses(book(booking(2, 1))) == DAILY
+    books.hears(reserve.posted(400_00, is_final=True))
+    assert books.refuses(book(booking(2, 600_01))) == DAILY, "what was posted was counted when it was held"
+    books.hears(book(booking(2, 600_00)))
+    books.hears(pay.cancelled)
+    assert books.refuses(book(booking(3, 1_000_00))) is None
+    assert books.refuses(book(booking(4, 1))) == DAILY
+
+
+def test_a_conversion_counts_and_neither_funding_nor_reversal_does() -> None:
+    books = rich()
+    books.hears(book(booking(1, 1_000_00)), convert(1_000_00), reverse(), book(booking(2, 500_00)))
+    assert books.accounts[ANNS].spent_day_minor == 2_500_00
+    assert books.refuses(convert(1_00, number=2)) == DAILY
+
+
+def test_what_is_given_back_on_a_later_day_frees_the_month_and_not_the_day() -> None:
+    books = rich()
+    books.hears(Reserve(1, 1_000_00).placed)
+    books.now += timedelta(days=1)
+    books.hears(book(booking(1, 700_00)), Reserve(1).voided)
+    account = books.accounts[ANNS]
+    assert (account.spent_day_minor, account.spent_month_minor) == (700_00, 700_00)
+
+
+def test_what_is_given_back_in_a_later_month_frees_nothing_of_that_month() -> None:
+    books = rich()
+    books.now = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    books.hears(Reserve(1, 1_000_00).placed)
+    books.now += timedelta(days=1)
+    books.hears(book(booking(1, 700_00)), Reserve(1).voided)
+    account = books.accounts[ANNS]
+    assert (account.spent_day_minor, account.spent_month_minor) == (700_00, 700_00)
+
+
+def test_a_clock_set_back_does_not_open_a_day_again() -> None:
+    books = rich()
+    books.hears(book(booking(1, 1_000_00), booking(2, 1_000_00)))
+    for back in (timedelta(days=1), timedelta(days=40)):
+        books.now = START - back
+        assert books.refuses(book(booking(3, 500_01))) == DAILY
+
+
+def test_what_was_held_by_a_clock_set_back_leaves_no_day_larger_than_its_month() -> None:
+    books = rich()
+    books.hears(book(booking(1, 1_00)))
+    books.now = START - timedelta(days=1)
+    books.hears(Reserve(1, 1_000_00).placed)
+    books.hears(Reserve(1).voided)
+    account = books.accounts[ANNS]
+    assert (account.spent_day_minor, account.spent_month_minor) == (1_00, 1_00)
+
+
+def test_staff_books_on_the_house_without_limits() -> None:
+    books = rich()
+    books.hears(*(book(booking(n, 10**12, debit=EXTERNAL, credit=SUSPENSE), with_house=True) for n in range(3)))
+    assert books.money(SUSPENSE)[0] == 3 * 10**12
