@@ -24,6 +24,8 @@ from stack.stack import Stack
 PAYMENTS = 3_000
 REVIEW_SECONDS = 15
 """In a demo with simulated analysts a review is given up after so long, for one run is to see everything."""
+FEES = '[{"currency": "EUR", "fixed": "0.05", "percent": "0.4", "maximum": "1.50"}]'
+"""What payers owe on top in a demo."""
 
 WIDTH = 110
 """Of the output where it goes to no terminal."""
@@ -68,7 +70,8 @@ def _story(path: Path | None, rows: int | None, from_date: datetime | None, seed
 
 
 def _overrides(*, simulates_analysts: bool) -> dict[str, dict[str, str]]:
-    return {"payments": {"WEIR_REVIEW_SECONDS": str(REVIEW_SECONDS)}} if simulates_analysts else {}
+    reviews = {"WEIR_REVIEW_SECONDS": str(REVIEW_SECONDS)} if simulates_analysts else {}
+    return {"payments": {"WEIR_FEES": FEES, **reviews}}
 
 
 def _start(stack: Stack, began: float) -> None:

@@ -149,6 +149,7 @@ def line(order: Order, parties: Sequence[Party], opened: Sequence[Opened], curre
         "ip_country": order.ip_country,
         "reference": order.reference,
         "instructed_at": order.instructed_at,
+        "capture": order.capture,
         **order.spoilt,
     }
     return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()

@@ -19,11 +19,13 @@ DAYS = 28
 FICTIONAL_LIST = REPOSITORY / "services" / "compliance" / "lists" / "fictional.csv"
 
 SHARES: Mapping[Kind, float] = {
-    Kind.GOOD: 0.88,
+    Kind.GOOD: 0.84,
     Kind.SUSPICIOUS: 0.03,
     Kind.LISTED: 0.01,
     Kind.ALIKE: 0.01,
     Kind.UNDERFUNDED: 0.04,
+    Kind.SHIPPED_IN_PART: 0.02,
+    Kind.RETURNED: 0.02,
     Kind.MALFORMED: 0.03,
 }
 
@@ -55,6 +57,8 @@ class Generated:
             Kind.LISTED: self._listed_name,
             Kind.ALIKE: self._name_alike,
             Kind.UNDERFUNDED: self._underfunded,
+            Kind.SHIPPED_IN_PART: self._shipped_in_part,
+            Kind.RETURNED: self._returned,
             Kind.MALFORMED: self._malformed,
         }
         for n in range(self._payments):
@@ -95,6 +99,15 @@ class Generated:
     def _underfunded(self, chance: Random, at: datetime) -> Order:
         poor = chance.randrange(PERSONS // PENNILESS_EVERY) * PENNILESS_EVERY
         return self._order(chance, at, Kind.UNDERFUNDED, poor, _euros(chance, 10, 45))
+
+    def _shipped_in_part(self, chance: Random, at: datetime) -> Order:
+        """The shop captures what it could ship, and no more."""
+        payer, amount = self._payer(chance), _euros(chance, 4, 45)
+        return self._order(chance, at, Kind.SHIPPED_IN_PART, payer, amount, label=False, capture="manual")
+
+    def _returned(self, chance: Random, at: datetime) -> Order:
+        """The shop gives the money back once it has it."""
+        return self._order(chance, at, Kind.RETURNED, self._payer(chance), _euros(chance, 4, 45), label=False)
 
     def _malformed(self, chance: Random, at: datetime) -> Order:
         order = self._order(chance, at, Kind.MALFORMED, self._payer(chance), "10.00")

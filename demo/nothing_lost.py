@@ -36,6 +36,7 @@ def compare(recorded: Sequence[Recorded], databases: Mapping[str, str], *, may_w
         *(_inbox_equals_topics(service, events.values(), databases[service]) for service in SERVICES),
         *(_nothing_waits(service, databases[service]) for service in SERVICES),
         *_databases_agree(events.values(), databases),
+        _refunds_end(events.values(), databases),
     ]
 
 
@@ -103,6 +104,30 @@ def _databases_agree(events: Iterable[Recorded], databases: Mapping[str, str]) -
             ", ".join(f"{count:,} {status}" for status, count in sorted(moved.items())),
         ),
     ]
+
+
+def _refunds_end(events: Iterable[Recorded], databases: Mapping[str, str]) -> Finding:
+    """Requested refunds = ended refunds, each ended once, and accounts moved the money of those that settled."""
+    ended = {"RefundSettled": "settled", "RefundRejected": "rejected"}
+    requested: set[str] = set()
+    ends: dict[str, list[str]] = defaultdict(list)
+    for event in events:
+        if event.event_type == "RefundRequested":
+            requested.add(event.subject)
+        elif event.event_type in ended:
+            ends[event.subject].append(ended[event.event_type])
+    moved = {
+        id_ for (id_,) in _rows(databases["accounts"], "SELECT refund_id::text FROM refunds WHERE status = 'posted'")
+    }
+    settled = {refund_id for refund_id, states in ends.items() if states == ["settled"]}
+    faults = {
+        "without an end": requested - ends.keys(),
+        "with more than one end": {refund_id for refund_id, states in ends.items() if len(states) > 1},
+        "settled without money, or the other way round": settled ^ moved,
+    }
+    return _finding(
+        "every refund has exactly one end, and its money moved with it", faults, f"{len(requested):,} refunds"
+    )
 
 
 def _both(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, set[str]]:

@@ -12,6 +12,7 @@ import psycopg
 from demo.analysts import Analysts
 from demo.client import Opened, WeirClient, line
 from demo.labels import Labels
+from demo.shop import Shop
 from demo.story import Kind, Order, Ordered, Party, Story
 from libs.common import ids
 from libs.common.record import Record
@@ -47,6 +48,9 @@ class Result(Record):
     """From the very beginning, installation included."""
     decided: dict[str, int]
     left_alone: int
+    captured: int
+    """Payments that a shop took only a part of."""
+    refunded: int
 
 
 class Watch:
@@ -71,6 +75,7 @@ class Demo:
         self._ordered: list[Ordered] = []
         self._failure: Exception | None = None
         self._labels = Labels(self._client)
+        self._shop = Shop(self._client, story.currency)
         self._is_over = False
 
     def run(self, analysts: Analysts | None, *, began: float) -> Result:
@@ -82,6 +87,7 @@ class Demo:
         parties = self._story.parties()
         if analysts is not None:
             analysts.start()
+        self._shop.start()
         try:
             opened = self._open(parties)
             self._watch.stage("bringing money in", 1)
@@ -95,9 +101,12 @@ class Demo:
             self._labels.report_until(self._ordered[-1].order.instructed_at)
             if analysts is not None:
                 self._wait_for_ends("reviews to end", _ALL)
+            self._watch.stage("giving money back", 1)
+            self._shop.refund(self._ordered)
         finally:
             if analysts is not None:
                 analysts.stop()
+            self._shop.stop()
             self._client.close()
             self._is_over = True
         return Result(
@@ -112,6 +121,8 @@ class Demo:
             first_settled_seconds=first(),
             decided=dict(analysts.decided) if analysts else {},
             left_alone=len(analysts.left_alone) if analysts else 0,
+            captured=self._shop.captured,
+            refunded=self._shop.refunded,
         )
 
     # Accounts
@@ -242,6 +253,8 @@ EXPECTED_ENDS: dict[Kind, frozenset[str]] = {
     Kind.LISTED: frozenset({"blocked"}),
     Kind.ALIKE: frozenset({"settled after review", "rejected after review"}),
     Kind.UNDERFUNDED: frozenset({"rejected"}),
+    Kind.SHIPPED_IN_PART: frozenset({"settled"}),
+    Kind.RETURNED: frozenset({"settled"}),
     Kind.MALFORMED: frozenset({"refused"}),
 }
 """What should become of a payment that was made to be something."""

@@ -16,6 +16,8 @@ class Kind(StrEnum):
     LISTED = "listed name"
     ALIKE = "name alike"
     UNDERFUNDED = "underfunded"
+    SHIPPED_IN_PART = "shipped in part"
+    RETURNED = "returned"
     MALFORMED = "malformed"
     REAL = "from the file"
 
@@ -51,6 +53,8 @@ class Order(Record):
     label: bool | None = None
     """Whether it was fraud, where the input tells."""
     scenario: int | None = None
+    capture: str | None = None
+    """Who takes the money that is held: `manual` if the shop does, and says how much."""
     spoilt: Mapping[str, Any] = MappingProxyType({})
     """Fields put in at the end, to make it malformed."""
 

@@ -31,6 +31,7 @@ class Stock(Record):
 
     ends: dict[str, End]
     books: dict  # type: ignore[type-arg]
+    trial_balance: dict  # type: ignore[type-arg]
     comparisons: tuple[Finding, ...]
     events_by_topic: dict[str, Counter]  # type: ignore[type-arg]
     assessments: dict[str, FraudAssessed]
@@ -54,7 +55,8 @@ def take_stock(settings: StackSettings, result: Result, *, may_wait: bool) -> St
     this_run = [event for event in recorded if event.caused_at >= result.began_at - timedelta(seconds=1)]
     return Stock(
         ends=ends,
-        books=_books(settings),
+        books=_ask_accounts(settings, "books"),
+        trial_balance=_ask_accounts(settings, "trial-balance"),
         comparisons=tuple(nothing_lost.compare(recorded, databases, may_wait=may_wait)),
         events_by_topic=_count(this_run),
         assessments=_assessments(this_run, codec),
@@ -76,6 +78,7 @@ def show(console: Console, settings: StackSettings, result: Result, stock: Stock
     console.print(_topics(stock))
     for how, (payment_id, entries) in stock.timelines.items():
         console.print(_timeline(how, payment_id, entries))
+    console.print(_trial_balance(stock))
     console.print(_checks(stock))
     verdict = "[green]all of it holds[/green]" if stock.is_well else "[red]not all of it holds[/red]"
     console.print(f"{verdict} · {seconds:.0f} s altogether")
@@ -100,9 +103,9 @@ def addresses(console: Console, settings: StackSettings) -> None:
 # Taking stock
 
 
-def _books(settings: StackSettings) -> dict:  # type: ignore[type-arg]
+def _ask_accounts(settings: StackSettings, what: str) -> dict:  # type: ignore[type-arg]
     answer = httpx.get(
-        f"http://{settings.host}:{settings.service_port('accounts')}/v1/books",
+        f"http://{settings.host}:{settings.service_port('accounts')}/v1/{what}",
         headers={"Authorization": f"Bearer {settings.secrets.get('api-key/demo')}"},
         timeout=120,
     )
@@ -199,6 +202,7 @@ def _times(result: Result, stock: Stock) -> Table:
     decided = ", ".join(f"{count} to {decision}" for decision, count in sorted(result.decided.items())) or "none"
     table.add_row("decided by two analysts", f"{decided}; {result.left_alone} left to the deadline")
     table.add_row("labels reported", f"{result.labels:,}")
+    table.add_row("by shops", f"{result.captured:,} captured in part, {result.refunded:,} refunded")
     return table
 
 
@@ -214,6 +218,15 @@ def _timeline(how: str, payment_id: str, entries: Sequence[TimelineEntry]) -> Ta
     table = _table(f"a payment {how}: {payment_id}", "ms", "event", "topic")
     for entry in entries:
         table.add_row(f"{entry.milliseconds:,.0f}", entry.event_type, entry.topic)
+    return table
+
+
+def _trial_balance(stock: Stock) -> Table:
+    table = _table("trial balance", "number", "account", "currency", "debit", "credit")
+    for currency in stock.trial_balance["currencies"]:
+        for row in currency["lines"]:
+            cells = (str(row["number"]), row["name"], currency["currency"], row["debit"], row["credit"])
+            table.add_row(*cells)
     return table
 
 
@@ -242,6 +255,18 @@ def _checks(stock: Stock) -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", show_header=bool(columns[0]))
     for column in columns:
-        is_number = column in ("payments", "events", "ms", "fired", "fraud", "genuine", "allow", "review", "block")
+        is_number = column in (
+            "payments",
+            "events",
+            "ms",
+            "fired",
+            "fraud",
+            "genuine",
+            "allow",
+            "review",
+            "block",
+            "debit",
+            "credit",
+        )
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     return table

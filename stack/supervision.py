@@ -199,7 +199,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 
 def _section(folder: Path, program: Program) -> str:
-    environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in program.environment.items())
+    environment = ",".join(f"{name}={value_as_written(value)}" for name, value in program.environment.items())
     lines = [
         f"[program:{program.name}]",
         "command=" + " ".join(_quoted(word) for word in program.command),
@@ -218,6 +218,17 @@ def _section(folder: Path, program: Program) -> str:
     if program.user:
         lines.append(f"user={program.user}")
     return "\n".join(lines) + "\n"
+
+
+def value_as_written(value: str) -> str:
+    """An environment variable's value as supervisord reads it: in quotes of either kind, and no way to escape them.
+
+    Raises StackError for a value that can't be written so.
+    """
+    marks = [mark for mark in "\"'" if mark not in value]
+    if not marks or value[:1] in ("'", '"') or value[-1:] in ("'", '"'):
+        raise StackError(f"supervisord can't be told of a value with both kinds of quotes, or one at its end: {value}")
+    return f"{marks[0]}{value.replace('%', '%%')}{marks[0]}"
 
 
 def _quoted(word: str) -> str:

@@ -28,6 +28,8 @@ def test_generated_payments_end_as_expected_and_the_summary_shows_what_was_promi
         "the books balance",
         "every hold is resolved",
         "every payment accepted",
+        "every refund",
+        "trial balance",
         "all of it holds",
         "the analysts' desk",
     ):
