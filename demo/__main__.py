@@ -24,7 +24,7 @@ from stack.stack import Stack
 PAYMENTS = 3_000
 REVIEW_SECONDS = 15
 """In a demo with simulated analysts a review is given up after so long, for one run is to see everything."""
-FEES = '[{"currency": "EUR", "fixed": "0.05", "percent": "0.4", "maximum": "1.50"}]'
+FEES = '[{"currency": "EUR", "fixed": "0.05", "percentage": "0.4", "maximum": "1.50"}]'
 """What payers owe on top in a demo."""
 
 WIDTH = 110

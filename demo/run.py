@@ -103,6 +103,7 @@ class Demo:
                 self._wait_for_ends("reviews to end", _ALL)
             self._watch.stage("giving money back", 1)
             self._shop.refund(self._ordered)
+            self._watch.tick(1)
         finally:
             if analysts is not None:
                 analysts.stop()
