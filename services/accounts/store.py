@@ -26,7 +26,7 @@ from schemas.payments.events import (
 from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
 from services.accounts.domain.customers import Close, CloseCustomer, Freeze, OpenAccount, SetBounds, Thaw
 from services.accounts.domain.holds import ExpireHold, PlaceHold, PostHold, VoidHold
-from services.accounts.domain.journal import Transfer, TransferKind
+from services.accounts.domain.journal import Entry, Transfer, TransferKind
 from services.accounts.domain.ledger import (
     Account,
     AccountStatus,
@@ -147,7 +147,7 @@ _ENTRIES = Table(
     },
 )
 
-HOLD_COLUMNS, TRANSFER_COLUMNS = _HOLDS.select, _TRANSFERS.select
+HOLD_COLUMNS, TRANSFER_COLUMNS, ENTRY_COLUMNS = _HOLDS.select, _TRANSFERS.select, _ENTRIES.select
 
 
 def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta) -> Ledger:
@@ -428,6 +428,11 @@ def _refund(row: Any) -> Refund:
         transfer_id=transfer_id,
         sequence=sequence,
     )
+
+
+def entry_of(row: Any) -> Entry:
+    """An entry as it was recorded, from a row of all its columns."""
+    return Entry(**dict(zip(_ENTRIES.columns, row, strict=True)))
 
 
 def transfer_of(row: Any) -> Transfer:

@@ -6,13 +6,14 @@ newest of them stands on the account and in every statement that was ever given 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 import msgspec
 
-from libs.common.record import Record
+from libs.common.record import Record, replace
 
 NO_HASH = b""
 """What stands before an account's first entry."""
@@ -103,3 +104,55 @@ def hash_of(
     return hashlib.sha256(
         hash_before + digest + _pack((account_id, lane, number, amount_minor, balance_minor))
     ).digest()
+
+
+class Fault(Record):
+    """The first place of a lane where the journal is not what was once written."""
+
+    account_id: str
+    lane: int
+    number: int
+    what: str
+
+
+def first_fault(
+    account_id: str,
+    lane: int,
+    lines: Iterable[tuple[Entry, Transfer | None]],
+    *,
+    entry_count: int,
+    entry_hash: bytes,
+) -> Fault | None:
+    """Compute the hashes of a lane anew: its entries in order, each with its transfer; count and newest hash as they
+    stand on the account. What comes after the first fault proves nothing."""
+    number, balance_minor, hash_before = 0, 0, NO_HASH
+    for entry, transfer in lines:
+        number, balance_minor = number + 1, balance_minor + entry.amount_minor
+        fault = partial(Fault, account_id=account_id, lane=lane, number=number)
+        if entry.number != number:
+            return fault(what="is missing")
+        if transfer is None:
+            return fault(what="has no transfer")
+        hash_before = hash_of(
+            hash_before,
+            digest_of(transfer),
+            account_id=account_id,
+            lane=lane,
+            number=number,
+            amount_minor=entry.amount_minor,
+            balance_minor=balance_minor,
+        )
+        written = replace(
+            entry,
+            account_id=account_id,
+            lane=lane,
+            balance_minor=balance_minor,
+            effective_at=transfer.effective_at,
+            recorded_at=transfer.recorded_at,
+            hash=hash_before,
+        )
+        if entry != written:
+            return fault(what="is not what was written, or its transfer is not")
+    if (number, hash_before) != (entry_count, entry_hash):
+        return Fault(account_id=account_id, lane=lane, number=number + 1, what="is missing at the end")
+    return None

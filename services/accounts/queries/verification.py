@@ -1,7 +1,6 @@
 """Verifying the journal: every hash computed anew, and the first entry that does not fit named."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,19 +9,10 @@ from sqlalchemy import Connection, Engine
 from libs.common.database import fetch
 from libs.common.record import Record
 from services.accounts import queries
-from services.accounts.domain.journal import NO_HASH, digest_of, hash_of
-from services.accounts.store import TRANSFER_COLUMNS, transfer_of
+from services.accounts.domain.journal import Entry, Fault, Transfer, first_fault
+from services.accounts.store import ENTRY_COLUMNS, TRANSFER_COLUMNS, entry_of, transfer_of
 
 PAGE_LENGTH = 10_000
-
-
-class Fault(Record):
-    """The first place of a lane where the journal is not what was once written."""
-
-    account_id: str
-    lane: int
-    number: int
-    what: str
 
 
 class Verified(Record):
@@ -70,56 +60,39 @@ def _lanes(tx: Connection, account_id: str) -> list[Any]:
 
 
 def _verified(tx: Connection, account_id: str, lanes: list[Any]) -> Verified:
-    faults = [_first_fault(tx, account_id, lane, count, newest) for lane, count, newest in lanes]
+    faults = [
+        first_fault(account_id, lane, _lines(tx, account_id, lane), entry_count=count, entry_hash=newest)
+        for lane, count, newest in lanes
+    ]
     return Verified(
         entry_count=sum(count for _, count, _ in lanes), faults=tuple(fault for fault in faults if fault is not None)
     )
 
 
-def _first_fault(tx: Connection, account_id: str, lane: int, entry_count: int, entry_hash: bytes) -> Fault | None:
-    number, balance_minor, hash_before = 0, 0, NO_HASH
-    for entry in _entries(tx, account_id, lane):
-        found_number, amount_minor, found_balance, found_hash, effective_at, recorded_at, *columns = entry
-        number += 1
-        fault = partial(Fault, account_id=account_id, lane=lane, number=number)
-        if found_number != number:
-            return fault(what="is missing")
-        if columns[0] is None:
-            return fault(what="has no transfer")
-        transfer = transfer_of(columns)
-        balance_minor += amount_minor
-        hash_before = hash_of(
-            hash_before,
-            digest_of(transfer),
-            account_id=account_id,
-            lane=lane,
-            number=number,
-            amount_minor=amount_minor,
-            balance_minor=balance_minor,
-        )
-        is_dated = (effective_at, recorded_at) == (transfer.effective_at, transfer.recorded_at)
-        if (found_balance, found_hash) != (balance_minor, hash_before) or not is_dated:
-            return fault(what="is not what was written, or its transfer is not")
-    if (number, hash_before) != (entry_count, entry_hash):
-        return Fault(account_id=account_id, lane=lane, number=number + 1, what="is missing at the end")
-    return None
-
-
-def _entries(tx: Connection, account_id: str, lane: int) -> Iterator[Any]:
-    after, columns = 0, ", ".join(f"t.{name}" for name in TRANSFER_COLUMNS.split(", "))
+def _lines(tx: Connection, account_id: str, lane: int) -> Iterator[tuple[Entry, Transfer | None]]:
+    after = 0
     while True:
         rows = fetch(
             tx,
-            f"""SELECT e.number, e.amount_minor, e.balance_minor, e.hash, e.effective_at, e.recorded_at, {columns}
+            f"""SELECT {_columns("e", ENTRY_COLUMNS)}, {_columns("t", TRANSFER_COLUMNS)}
                  FROM entries e LEFT JOIN transfers t USING (transfer_id)
                 WHERE e.account_id = %s AND e.lane = %s AND e.number > %s ORDER BY e.number LIMIT %s""",
             (account_id, lane, after, PAGE_LENGTH),
             binary=True,
         )
-        yield from rows
+        for row in rows:
+            entry, transfer = entry_of(row[:_ENTRY_LENGTH]), row[_ENTRY_LENGTH:]
+            yield entry, None if transfer[0] is None else transfer_of(transfer)
+            after = entry.number
         if len(rows) < PAGE_LENGTH:
             return
-        after = rows[-1][0]
+
+
+_ENTRY_LENGTH = len(Entry.__struct_fields__)
+
+
+def _columns(table: str, names: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in names.split(", "))
 
 
 def verified_view(verified: Verified) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby, pairwise
 
 from services.accounts.domain.chart import AccountKind
-from services.accounts.domain.journal import NO_HASH, Entry, Transfer, TransferKind, digest_of, hash_of
+from services.accounts.domain.journal import Entry, Transfer, TransferKind, first_fault
 from services.accounts.domain.ledger import Account, AccountStatus, Hold, HoldKind, HoldStatus, RefundStatus
 from tests.unit.accounts.books import Books
 
@@ -42,36 +42,14 @@ def first_faults(
 
 
 def _first_fault(account: Account, entries: Iterable[Entry], transfers: Mapping[str, Transfer]) -> Place | None:
-    number, balance_minor, hash_ = 0, 0, NO_HASH
-    for entry in entries:
-        number, balance_minor = number + 1, balance_minor + entry.amount_minor
-        transfer = transfers.get(entry.transfer_id)
-        if transfer is None:
-            return account.account_id, number
-        hash_ = hash_of(
-            hash_,
-            digest_of(transfer),
-            account_id=account.account_id,
-            lane=account.lane,
-            number=number,
-            amount_minor=entry.amount_minor,
-            balance_minor=balance_minor,
-        )
-        written = Entry(
-            account_id=account.account_id,
-            lane=account.lane,
-            number=number,
-            transfer_id=transfer.transfer_id,
-            amount_minor=entry.amount_minor,
-            balance_minor=balance_minor,
-            effective_at=transfer.effective_at,
-            recorded_at=transfer.recorded_at,
-            hash=hash_,
-        )
-        if entry != written:
-            return account.account_id, number
-    is_whole = (number, balance_minor, hash_) == (account.entry_count, account.posted_minor, account.entry_hash)
-    return None if is_whole else (account.account_id, number + 1)
+    fault = first_fault(
+        account.account_id,
+        account.lane,
+        ((entry, transfers.get(entry.transfer_id)) for entry in entries),
+        entry_count=account.entry_count,
+        entry_hash=account.entry_hash,
+    )
+    return None if fault is None else (fault.account_id, fault.number)
 
 
 def _require_entries(books: Books) -> None:
