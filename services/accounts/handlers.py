@@ -66,6 +66,7 @@ def handlers(settings: AccountsSettings) -> Handlers:
             transfers.Reverse: transfers.reverse,
             holds.PlaceHold: holds.place,
             holds.PostHold: holds.post,
+            holds.PostHolds: holds.post_all,
             holds.VoidHold: holds.void,
             holds.ExpireHold: holds.expire,
             # A payment's money

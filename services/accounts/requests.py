@@ -30,7 +30,7 @@ from services.accounts.domain.transfers import Booking, Convert, Fund
 BATCH_LENGTH_MAX = 1_000
 BATCH_BYTES_MAX = 2 * 1024 * 1024
 """Of a batch at its longest, with every field as long as people write it."""
-BATCH_PATHS = ("/v1/customer-batches", "/v1/funding-batches", "/v1/transfer-batches")
+BATCH_PATHS = ("/v1/customer-batches", "/v1/funding-batches", "/v1/transfer-batches", "/v1/hold-posting-batches")
 METADATA_LENGTH_MAX = 20
 RATE = r"^[0-9]{1,10}(\.[0-9]{1,10})?$"
 
@@ -284,12 +284,27 @@ class HoldPosting(Body):
     def _payable(cls, amount: str | None, info: ValidationInfo) -> str | None:
         return amount if amount is None else payable(amount, info)
 
-    def command(self, hold_id: str, *, transfer_id: str) -> PostHold:
+    def command(self, hold_id: str) -> PostHold:
         amount_minor = minor_of(self.amount, self.currency) if self.amount and self.currency else None
         return PostHold(
             hold_id=hold_id,
-            transfer_id=transfer_id,
+            transfer_id=ids.new(),
             amount_minor=amount_minor,
             currency=self.currency,
             is_final=self.is_final,
         )
+
+
+class HoldPostingOf(HoldPosting):
+    """What of one hold is to be moved."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"hold_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5064"}]})
+
+    hold_id: Id
+
+
+class HoldPostings(Body):
+    """What of up to a thousand holds is to be moved."""
+
+    is_linked: bool = Field(False, description="whether all of them are posted or none")
+    postings: Annotated[list[HoldPostingOf], Field(min_length=1, max_length=BATCH_LENGTH_MAX)]

@@ -25,7 +25,7 @@ from schemas.payments.events import (
 )
 from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
 from services.accounts.domain.customers import Close, CloseCustomer, Freeze, OpenAccount, SetBounds, Thaw
-from services.accounts.domain.holds import ExpireHold, PlaceHold, PostHold, VoidHold
+from services.accounts.domain.holds import ExpireHold, PlaceHold, PostHold, PostHolds, VoidHold
 from services.accounts.domain.journal import Entry, Transfer, TransferKind
 from services.accounts.domain.ledger import (
     Account,
@@ -162,7 +162,9 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
     customers = _lock_customers(tx, customer_ids)
     refunds = _lock_refunds(tx, {body.refund_id for body in bodies if isinstance(body, _ABOUT_REFUNDS)})
     hold_ids = {body.payment_id for body in bodies if hasattr(body, "payment_id")}
-    holds = _lock_holds(tx, hold_ids | {body.hold_id for body in bodies if isinstance(body, _ABOUT_HOLDS)})
+    hold_ids |= {body.hold_id for body in bodies if isinstance(body, _ABOUT_HOLDS)}
+    hold_ids |= {each.hold_id for body in bodies if isinstance(body, PostHolds) for each in body.postings}
+    holds = _lock_holds(tx, hold_ids)
     originals = _find_linked(tx, {body.transfer_id for body in bodies if isinstance(body, Reverse)})
     account_ids = {account_id for body in bodies for account_id in named_accounts(body)}
     for hold in holds.values():

@@ -223,6 +223,12 @@ class HoldView(View):
     expires_at: datetime | None
 
 
+class HoldBatchView(View):
+    """What became of postings, in the order they were sent."""
+
+    holds: list[HoldView | RefusedView]
+
+
 class FaultView(View):
     """The first entry of a lane that is not what was once written."""
 

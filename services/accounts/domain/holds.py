@@ -53,6 +53,12 @@ class PostHold(Command):
     """Whether what is left then is given back."""
 
 
+class PostHolds(Command):
+    """Move what several holds have set aside, all or none."""
+
+    postings: tuple[PostHold, ...]
+
+
 class VoidHold(Command):
     """Give back what is set aside."""
 
@@ -138,6 +144,17 @@ def post(ledger: Ledger, command: PostHold, at: datetime) -> Sequence[Event] | R
     events = [posted([transfer], at, hold_id=hold.hold_id)]
     if command.is_final or not hold.left_minor:
         events += _end(ledger, hold, HoldEnd.POSTED, at)
+    return events
+
+
+def post_all(ledger: Ledger, command: PostHolds, at: datetime) -> Sequence[Event] | Refusal:
+    """Move the money of several holds, in their order; if one is refused, of none of them."""
+    events: list[Event] = []
+    for number, posting in enumerate(command.postings):
+        outcome = post(ledger, posting, at)
+        if isinstance(outcome, Refusal):
+            return replace(outcome, field=f"postings.{number}.{outcome.field}")
+        events += outcome
     return events
 
 

@@ -1,19 +1,20 @@
 """Money set aside by request."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from libs.common import ids
 from libs.common.change import Asked
 from libs.common.fields import Id
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.accounts import queries
-from services.accounts.domain.holds import PostHold, VoidHold
-from services.accounts.requests import HoldPosting, NewHold, Reader
-from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, answer_one, found
-from services.accounts.views import HoldView
+from services.accounts.domain.holds import PostHold, PostHolds, VoidHold
+from services.accounts.domain.ledger import Ledger
+from services.accounts.requests import HoldPosting, HoldPostings, NewHold, Reader
+from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, answer_each, answer_one, found
+from services.accounts.views import HoldBatchView, HoldView
 
 
 def add(router: APIRouter, runtime: Runtime) -> None:
@@ -25,6 +26,8 @@ def add(router: APIRouter, runtime: Runtime) -> None:
     path = "/holds/{hold_id}"
     router.get(path, tags=tags, responses=reading(NOT_FOUND) | one)(ask.get_hold)
     router.post(f"{path}/post", tags=tags, responses=change | one)(ask.post)
+    many = answering(OK, HoldBatchView)
+    router.post("/hold-posting-batches", tags=tags, responses=change | many)(ask.post_many)
     router.post(f"{path}/void", tags=tags, responses=change | one)(ask.void)
 
 
@@ -36,7 +39,7 @@ class HoldRoutes:
     async def place(self, asked: Asked, body: NewHold) -> Response:
         """Set money aside for another account, until it is posted or voided or its time runs out."""
         command = body.command()
-        answer = answer_one(CREATED, lambda ledger: queries.hold_view(ledger.holds[command.hold_id]))
+        answer = answer_one(CREATED, _view_of(command.hold_id))
         return await asked.carry_out(self._edge, "holds", [command], answer)
 
     def get_hold(self, hold_id: Id, who: Reader) -> dict[str, Any]:
@@ -45,13 +48,27 @@ class HoldRoutes:
 
     async def post(self, asked: Asked, hold_id: Id, body: HoldPosting | None = None) -> Response:
         """Move what is set aside: all that is left, or a part of it, once or in several goes."""
-        command = (body or HoldPosting()).command(hold_id, transfer_id=ids.new())
+        command = (body or HoldPosting()).command(hold_id)
         return await self._change(asked, command, "post")
+
+    async def post_many(self, asked: Asked, body: HoldPostings) -> Response:
+        """Move what up to a thousand holds have set aside: all of them or none, or each on its own."""
+        commands = [posting.command(posting.hold_id) for posting in body.postings]
+        views = [_view_of(command.hold_id) for command in commands]
+        route = "hold-posting-batches"
+        if not body.is_linked:
+            return await asked.carry_out(self._edge, route, commands, answer_each("holds", views))
+        answer = answer_one(OK, lambda ledger: {"holds": [view(ledger) for view in views]})
+        return await asked.carry_out(self._edge, route, [PostHolds(postings=tuple(commands))], answer)
 
     async def void(self, asked: Asked, hold_id: Id) -> Response:
         """Give back what has not been posted."""
         return await self._change(asked, VoidHold(hold_id=hold_id), "void")
 
     async def _change(self, asked: Asked, command: PostHold | VoidHold, verb: str) -> Response:
-        answer = answer_one(OK, lambda ledger: queries.hold_view(ledger.holds[command.hold_id]))
+        answer = answer_one(OK, _view_of(command.hold_id))
         return await asked.carry_out(self._edge, f"holds/{command.hold_id}/{verb}", [command], answer)
+
+
+def _view_of(hold_id: str) -> Callable[[Ledger], dict[str, Any]]:
+    return lambda ledger: queries.hold_view(ledger.holds[hold_id])

@@ -1,16 +1,12 @@
 """Money moved by request: fundings, transfers one by one or linked, conversions, reversals."""
 
-from collections.abc import Callable, Sequence
-from http import HTTPStatus
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from libs.common.batch import Refusal
 from libs.common.change import Asked
 from libs.common.fields import Id
-from libs.common.http import Problem, answer_json, answer_problem
-from libs.common.idempotency import Answer
 from libs.common.money import format_amount
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
@@ -88,7 +84,9 @@ class TransferRoutes:
             answer = answer_each("transfers", [_booked(booking) for booking in bookings])
             return await asked.carry_out(self._edge, "transfer-batches", commands, answer)
         linked = Book(bookings=tuple(bookings), with_house=with_house)
-        return await asked.carry_out(self._edge, "transfer-batches", [linked], _answer_linked(bookings))
+        views = [_booked(booking) for booking in bookings]
+        answer = answer_one(OK, lambda ledger: {"transfers": [view(ledger) for view in views]})
+        return await asked.carry_out(self._edge, "transfer-batches", [linked], answer)
 
     async def convert(self, asked: Asked, body: NewConversion) -> Response:
         """Change money into another currency at the rate given, rounded down to its minor unit."""
@@ -108,16 +106,6 @@ class TransferRoutes:
         return await asked.carry_out(
             self._edge, f"transfers/{transfer_id}/reverse", [command], answer_one(CREATED, lambda _: view)
         )
-
-
-def _answer_linked(bookings: Sequence[Booking]) -> Callable[[Ledger, Sequence[Refusal | None]], Answer]:
-    def answer(ledger: Ledger, refusals: Sequence[Refusal | None]) -> Answer:
-        (refusal,) = refusals
-        if refusal is not None:
-            return answer_problem(Problem(HTTPStatus.CONFLICT, refusal.reason, refusal.detail, field=refusal.field))
-        return answer_json(OK, {"transfers": [_booked(booking)(ledger) for booking in bookings]})
-
-    return answer
 
 
 def _funded(command: Fund) -> Callable[[Ledger], dict[str, Any]]:

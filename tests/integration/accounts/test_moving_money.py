@@ -24,6 +24,7 @@ from services.accounts.views import (
     BookedView,
     ClosedCustomerView,
     ConversionView,
+    HoldBatchView,
     HoldView,
     ReversalView,
     TransferView,
@@ -244,6 +245,27 @@ def test_a_hold_is_posted_in_parts_and_the_last_part_gives_back_the_rest(api: Ap
     (ended,) = about[1:]
     assert isinstance(ended, HoldEnded)
     assert (ended.reason, ended.posted_minor, ended.released_minor) == (HoldEnd.POSTED, 60_00, 20_00)
+    require_balanced(api.runtime)
+
+
+def test_holds_are_posted_together_all_or_none_or_each_on_its_own(api: Api) -> None:
+    ann, ben = opened(api, "100"), opened(api)
+    first, second = (api.post("/v1/holds", ask(ann, ben, amount)).json()["hold_id"] for amount in ("30", "40"))
+    part = {"hold_id": second, "currency": "EUR", "amount": "40.01"}
+    refused = api.post("/v1/hold-posting-batches", {"is_linked": True, "postings": [{"hold_id": first}, part]})
+    assert problem(refused) == (409, "amount_exceeds_held", "postings.1.amount")
+    assert money(api, ann) == ("100.00", "70.00", "30.00")
+    unlinked = api.post("/v1/hold-posting-batches", {"postings": [part, {**part, "amount": "10"}]})
+    require(HoldBatchView, unlinked)
+    assert [hold["status"] for hold in unlinked.json()["holds"]] == ["refused", "held"]
+    together = {"is_linked": True, "postings": [{"hold_id": first}, {"hold_id": second}]}
+    posted_both = api.post("/v1/hold-posting-batches", together)
+    require(HoldBatchView, posted_both)
+    assert [(h["status"], h["posted"]) for h in posted_both.json()["holds"]] == [
+        ("posted", "30.00"),
+        ("posted", "40.00"),
+    ]
+    assert (money(api, ann), money(api, ben)[0]) == (("30.00", "0.00", "30.00"), "70.00")
     require_balanced(api.runtime)
 
 
