@@ -41,4 +41,15 @@ async def _asked(request: Request, who: Annotated[Caller, caller(Scope.WRITE)], 
     return Change(request, who, key)
 
 
+async def _asked_by_staff(
+    request: Request,
+    who: Annotated[Caller, caller(Scope.WRITE)],
+    staff: Annotated[Caller, caller(Scope.STAFF)],
+    key: IdempotencyKey,
+) -> Change:
+    return Change(request, who, key)
+
+
 Asked = Annotated[Change, Depends(_asked)]
+StaffAsked = Annotated[Change, Depends(_asked_by_staff)]
+"""The same, and it takes the scope of staff as well."""

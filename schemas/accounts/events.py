@@ -14,7 +14,7 @@ CUSTOMER = Topic(
 ACCOUNT = Topic(
     name="accounts.account.v1",
     key="the customer the account belongs to",
-    meaning="Accounts: opened, frozen, thawed, closed.",
+    meaning="Accounts: opened, frozen, thawed, given bounds, closed.",
 )
 FUNDS = Topic(
     name="accounts.funds.v1",
@@ -23,7 +23,7 @@ FUNDS = Topic(
 )
 TRANSFER = Topic(
     name="accounts.transfer.v1",
-    key="the account that the first of them takes from",
+    key="the first customer's account that has a part in them",
     meaning="Transfers that no payment asked for: fundings, bookings, captures, conversions, reversals.",
 )
 HOLD = Topic(
@@ -157,6 +157,16 @@ class AccountThawed(Event):
 
 
 @event(topic=ACCOUNT, key="customer_id", subject="account_id")
+class AccountBoundsSet(Event):
+    account_id: str
+    customer_id: str
+    floor_minor: int
+    ceiling_minor: int | None = None
+    currency: str
+    set_at: datetime
+
+
+@event(topic=ACCOUNT, key="customer_id", subject="account_id")
 class AccountClosed(Event):
     account_id: str
     customer_id: str
@@ -209,7 +219,6 @@ class FundsBlocked(Event):
     blocked_account_id: str
     amount_minor: int
     currency: str
-    fee_minor: int = 0
     transfer_id: str
     blocked_at: datetime
 
@@ -254,12 +263,13 @@ class PostedTransfer(Record):
     currency: str
     reversed_transfer_id: str | None = None
     effective_at: datetime
+    recorded_at: datetime
 
 
-@event(topic=TRANSFER, key="debit_account_id", subject="link_id")
+@event(topic=TRANSFER, key="account_id", subject="link_id")
 class TransfersPosted(Event):
     link_id: str
-    debit_account_id: str
+    account_id: str
     transfers: tuple[PostedTransfer, ...]
     hold_id: str | None = None
     posted_at: datetime

@@ -4,6 +4,7 @@ from functools import partial
 
 from libs.common.batch import Handlers
 from schemas.accounts.events import (
+    AccountBoundsSet,
     AccountClosed,
     AccountFrozen,
     AccountOpened,
@@ -86,6 +87,7 @@ def handlers(settings: AccountsSettings) -> Handlers:
             AccountOpened,
             AccountFrozen,
             AccountThawed,
+            AccountBoundsSet,
             AccountClosed,
             FundsHeld,
             FundsDeclined,

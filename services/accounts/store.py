@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from sqlalchemy import Connection
@@ -94,7 +94,7 @@ _HOLDS = Table(
         "amount_minor": "bigint",
         "fee_minor": "bigint",
         "currency": "text",
-        "held_at": "timestamptz",
+        "held_on": "date",
         "decline_reason": "text",
     },
     changing={
@@ -172,15 +172,23 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
     for transfer in originals.values():
         account_ids |= {transfer.debit_account_id, transfer.credit_account_id}
     house_ids = account_ids & house_accounts().keys()
+    accounts = _lock_accounts(tx, account_ids - house_ids, customer_ids) | _lock_lanes(tx, house_ids)
     return Ledger(
         customers=customers,
-        accounts=_lock_accounts(tx, account_ids - house_ids, customer_ids) | _lock_lanes(tx, house_ids),
+        accounts=accounts,
         holds=holds,
         refunds=refunds,
         originals=originals,
         reversed_ids=_find_reversed(tx, originals.keys()),
         hold_lifetime=hold_lifetime,
+        recorded_at=read_clock(tx),
     )
+
+
+def read_clock(tx: Connection) -> datetime:
+    """The time at which all is locked: whoever reads the books later finds what this batch records, or waits for it."""
+    ((now,),) = fetch(tx, "SELECT clock_timestamp()")
+    return cast(datetime, now)
 
 
 def save_ledger(writes: Writes, ledger: Ledger) -> None:
@@ -281,41 +289,30 @@ def _lock_accounts(tx: Connection, account_ids: set[str], customer_ids: set[str]
 
 
 def _lock_lanes(tx: Connection, account_ids: set[str]) -> dict[str, Account]:
-    """A lane of each account: one that nobody has locked, or else the first, when it is free."""
-    if not account_ids:
-        return {}
-    found = _accounts_by_id(tx, _FREE_LANES, account_ids)
-    if missing := account_ids - found.keys():
-        # Waiting here can't end in a deadlock: nothing is locked after it but what another's wait has let go.
-        found |= _accounts_by_id(tx, _FIRST_LANES, missing)
-    if missing := account_ids - found.keys():
-        _open_lanes(tx, missing)
-        found |= _accounts_by_id(tx, _FIRST_LANES, missing)
-    return found
+    """A lane of each account: one that nobody has locked, or else the first, when it is free.
+
+    One account after the other, by id: who waits for one holds none that comes after it.
+    """
+    return {account_id: _account(_lock_lane(tx, account_id)) for account_id in sorted(account_ids)}
 
 
-_FREE_LANES = f"""
-SELECT free.* FROM unnest(%b::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-  SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = wanted.id
-   ORDER BY lane LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
-) AS free"""
-_FIRST_LANES = f"""
-SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = ANY(%b::uuid[]) AND lane = 0
- ORDER BY account_id FOR NO KEY UPDATE"""
+def _lock_lane(tx: Connection, account_id: str) -> Any:
+    if rows := fetch(tx, _FREE_LANE, (account_id,)) or fetch(tx, _FIRST_LANE, (account_id,)):
+        return rows[0]
+    _open_lanes(tx, account_id)
+    (row,) = fetch(tx, _FIRST_LANE, (account_id,))
+    return row
 
 
-def _accounts_by_id(tx: Connection, query: str, account_ids: set[str]) -> dict[str, Account]:
-    return {row[0]: _account(row) for row in fetch(tx, query, (array("uuid", sorted(account_ids)),))}
+_FREE_LANE = f"""SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = %s
+                  ORDER BY lane LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"""
+_FIRST_LANE = f"SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = %s AND lane = 0 FOR NO KEY UPDATE"
 
 
-def _open_lanes(tx: Connection, account_ids: set[str]) -> None:
+def _open_lanes(tx: Connection, account_id: str) -> None:
     """Accounts of the house are opened when they are first needed; others may be doing the same."""
-    known = house_accounts()
-    lanes = [
-        house_account(id_, known[id_].kind, known[id_].currency, lane)
-        for id_ in sorted(account_ids)
-        for lane in range(LANES)
-    ]
+    house = house_accounts()[account_id]
+    lanes = [house_account(account_id, house.kind, house.currency, lane) for lane in range(LANES)]
     with writing(tx) as writes:
         writes.insert(_NEW_ACCOUNTS, map(_account_row, lanes))
 
@@ -334,14 +331,12 @@ def _find_linked(tx: Connection, transfer_ids: set[str]) -> dict[str, Transfer]:
     """Transfers, and those linked to them. They never change, so nothing is locked."""
     if not transfer_ids:
         return {}
-    rows = fetch(
-        tx,
-        f"""SELECT {_TRANSFERS.select} FROM transfers
-             WHERE transfer_id = ANY(%b::uuid[]) OR link_id IN
-                   (SELECT link_id FROM transfers WHERE transfer_id = ANY(%b::uuid[]) AND link_id IS NOT NULL)""",
-        (array("uuid", transfer_ids), array("uuid", transfer_ids)),
-    )
-    return {row[0]: transfer_of(row) for row in rows}
+    # Two questions, each with an index of its own: as one, they would be answered by reading the whole journal.
+    query = f"SELECT {_TRANSFERS.select} FROM transfers WHERE {{}} = ANY(%b::uuid[])"
+    named = [transfer_of(row) for row in fetch(tx, query.format("transfer_id"), (array("uuid", transfer_ids),))]
+    link_ids = {transfer.link_id for transfer in named if transfer.link_id is not None}
+    linked = map(transfer_of, fetch(tx, query.format("link_id"), (array("uuid", link_ids),)) if link_ids else ())
+    return {transfer.transfer_id: transfer for transfer in (*named, *linked)}
 
 
 def _find_reversed(tx: Connection, transfer_ids: Collection[str]) -> frozenset[str]:
@@ -396,7 +391,7 @@ def _account(row: Any) -> Account:
 
 def hold_of(row: Any) -> Hold:
     """A hold from a row of all its columns."""
-    hold_id, kind, debtor, creditor, amount, fee, currency, held_at, decline_reason, status, *rest = row
+    hold_id, kind, debtor, creditor, amount, fee, currency, held_on, decline_reason, status, *rest = row
     posted, posted_fee, refunded, post_refusal, expires_at, transfer_id, sequence = rest
     return Hold(
         hold_id=hold_id,
@@ -406,7 +401,7 @@ def hold_of(row: Any) -> Hold:
         amount_minor=amount,
         fee_minor=fee,
         currency=currency,
-        held_at=held_at,
+        held_on=held_on,
         status=HoldStatus(status),
         posted_minor=posted,
         posted_fee_minor=posted_fee,
@@ -499,7 +494,7 @@ def _hold_row(hold: Hold) -> tuple[Any, ...]:
         hold.amount_minor,
         hold.fee_minor,
         hold.currency,
-        hold.held_at,
+        hold.held_on and hold.held_on.isoformat(),
         hold.decline_reason and hold.decline_reason.value,
         hold.status.value,
         hold.posted_minor,

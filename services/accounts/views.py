@@ -69,7 +69,8 @@ class EntryView(View):
 class StatementView(AccountView):
     """An account with a page of its entries over a period, and the number to go on after if there are more.
 
-    `opening` and `closing` are the balances before and after the whole period, which has `entry_count` entries.
+    `opening` and `closing` are the balances before and after the whole period, which has `entry_count` entries;
+    `closing_hash` stands for all that was entered until its end.
     """
 
     lane: int
@@ -77,6 +78,7 @@ class StatementView(AccountView):
     before: datetime | None
     opening: str
     closing: str
+    closing_hash: str
     entry_count: int
     entries: list[EntryView]
     next_after: int | None

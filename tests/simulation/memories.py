@@ -162,6 +162,7 @@ class AccountsMemory:
                 self.refunds, {body.refund_id for body in _of(bodies, RefundRequested, RefundAnswerOverdue)}
             ),
             hold_lifetime=self.hold_lifetime,
+            recorded_at=max((message.received_at for message in messages), default=datetime.min.replace(tzinfo=UTC)),
         )
 
     def absorb(self, state: Ledger) -> None:

@@ -9,6 +9,7 @@ from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
 from schemas.accounts.events import (
+    AccountBoundsSet,
     AccountClosed,
     AccountFrozen,
     AccountOpened,
@@ -191,7 +192,16 @@ def set_bounds(ledger: Ledger, command: SetBounds, at: datetime) -> Sequence[Eve
     if not account.can_receive(0):
         return refusal(RefusalReason.BOUND_IS_PASSED, "ceiling")
     ledger.accounts.put(account.account_id, account)
-    return []
+    return [
+        AccountBoundsSet(
+            account_id=account.account_id,
+            customer_id=account.owner_id,
+            floor_minor=command.floor_minor,
+            ceiling_minor=command.ceiling_minor,
+            currency=account.currency,
+            set_at=at,
+        )
+    ]
 
 
 def _open(ledger: Ledger, customer: Customer, currency: str, metadata: Mapping[str, str] | None, at: datetime) -> Event:

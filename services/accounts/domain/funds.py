@@ -92,8 +92,7 @@ def _hold(ledger: Ledger, payment_id: str, order: PaymentOrder, at: datetime) ->
         currency=order.currency,
         on=at.date(),
     )
-    if obstacle is None:
-        ledger.hold(order.debtor_account_id, held_minor, at)
+    held_on = ledger.hold(order.debtor_account_id, held_minor, at) if obstacle is None else None
     held = Hold(
         hold_id=payment_id,
         debtor_account_id=order.debtor_account_id,
@@ -101,7 +100,7 @@ def _hold(ledger: Ledger, payment_id: str, order: PaymentOrder, at: datetime) ->
         amount_minor=order.amount_minor,
         fee_minor=order.fee_minor,
         currency=order.currency,
-        held_at=at,
+        held_on=held_on,
         status=HoldStatus.HELD if obstacle is None else HoldStatus.DECLINED,
         decline_reason=None if obstacle is None else DeclineReason(obstacle),
         expires_at=at + ledger.hold_lifetime if obstacle is None else None,
@@ -264,7 +263,6 @@ def _told(known: Hold, at: datetime) -> Event:
                 debtor_account_id=debtor_account_id,
                 blocked_account_id=house_account_id(AccountKind.BLOCKED_FUNDS, currency),
                 amount_minor=known.amount_minor + known.fee_minor,
-                fee_minor=known.fee_minor,
                 currency=currency,
                 transfer_id=known.transfer_id,
                 blocked_at=at,

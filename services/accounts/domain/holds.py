@@ -85,7 +85,7 @@ def place(ledger: Ledger, command: PlaceHold, at: datetime) -> Sequence[Event] |
     )
     if obstacle is not None:
         return refusal_of(obstacle, **_FIELDS)
-    ledger.hold(command.debit_account_id, command.amount_minor, at)
+    held_on = ledger.hold(command.debit_account_id, command.amount_minor, at)
     latest = at + ledger.hold_lifetime
     expires_at = latest if command.expires_at is None else min(command.expires_at, latest)
     hold = Hold(
@@ -95,7 +95,7 @@ def place(ledger: Ledger, command: PlaceHold, at: datetime) -> Sequence[Event] |
         creditor_account_id=command.credit_account_id,
         amount_minor=command.amount_minor,
         currency=command.currency,
-        held_at=at,
+        held_on=held_on,
         status=HoldStatus.HELD,
         expires_at=expires_at,
     )
@@ -115,7 +115,7 @@ def place(ledger: Ledger, command: PlaceHold, at: datetime) -> Sequence[Event] |
 
 def post(ledger: Ledger, command: PostHold, at: datetime) -> Sequence[Event] | Refusal:
     """Move the money, or say why it stays held. The last part ends the hold."""
-    hold = _open_hold(ledger, command.hold_id)
+    hold = _open_hold(ledger, command.hold_id, at)
     if isinstance(hold, Refusal):
         return hold
     assert hold.creditor_account_id is not None
@@ -160,7 +160,7 @@ def post_all(ledger: Ledger, command: PostHolds, at: datetime) -> Sequence[Event
 
 def void(ledger: Ledger, command: VoidHold, at: datetime) -> Sequence[Event] | Refusal:
     """Give back what has not been posted."""
-    hold = _open_hold(ledger, command.hold_id)
+    hold = _open_hold(ledger, command.hold_id, at)
     return hold if isinstance(hold, Refusal) else _end(ledger, hold, HoldEnd.VOIDED, at)
 
 
@@ -174,13 +174,14 @@ def expire(ledger: Ledger, command: ExpireHold, at: datetime) -> Sequence[Event]
     return _end(ledger, hold, HoldEnd.EXPIRED, at)
 
 
-def _open_hold(ledger: Ledger, hold_id: str) -> Hold | Refusal:
+def _open_hold(ledger: Ledger, hold_id: str, at: datetime) -> Hold | Refusal:
     hold = ledger.holds.get(hold_id)
     if hold is None:
         return refusal(RefusalReason.HOLD_UNKNOWN, "hold_id")
     if hold.kind is HoldKind.PAYMENT:
         return refusal(RefusalReason.OF_A_PAYMENT, "hold_id")
-    if hold.status is not HoldStatus.HELD:
+    if hold.expires_at is None or hold.expires_at <= at:
+        # Its time may have run out before anyone has looked.
         return refusal(RefusalReason.HOLD_ENDED, "hold_id")
     return hold
 

@@ -162,7 +162,8 @@ class Hold(Record):
     fee_minor: int = 0
     """What is held on top, for the house."""
     currency: str = ""
-    held_at: datetime | None = None
+    held_on: date | None = None
+    """The day it was counted on towards the limits."""
     status: HoldStatus
     posted_minor: int = 0
     """What of the amount has been moved."""
@@ -206,11 +207,13 @@ class Ledger(State):
         accounts: Mapping[str, Account],
         holds: Mapping[str, Hold],
         hold_lifetime: timedelta,
+        recorded_at: datetime,
         refunds: Mapping[str, Refund] | None = None,
         originals: Mapping[str, Transfer] | None = None,
         reversed_ids: frozenset[str] = frozenset(),
     ) -> None:
-        """`originals` are transfers that may be taken back, with those linked to them; `reversed_ids` have been."""
+        """`recorded_at` is when all was locked, by the database's clock, which all who move money share. `originals`
+        are transfers that may be taken back, with those linked to them; `reversed_ids` have been."""
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.accounts: Aggregates[Account] = Aggregates(accounts)
         self.holds: Aggregates[Hold] = Aggregates(holds)
@@ -220,6 +223,7 @@ class Ledger(State):
         self.entries: Journal[Entry] = Journal()
         self.reversed: Aggregates[Reversed] = Aggregates({id_: Reversed(transfer_id=id_) for id_ in reversed_ids})
         self.hold_lifetime = hold_lifetime
+        self.recorded_at = recorded_at
         super().__init__(
             self.customers,
             self.accounts,
@@ -247,17 +251,20 @@ class Ledger(State):
     def accounts_of(self, customer_id: str) -> list[Account]:
         return [account for account in self.accounts.values() if account.customer_id == customer_id]
 
-    def hold(self, account_id: str, amount_minor: int, at: datetime) -> None:
-        """Set money aside. Whether it is there was decided before."""
+    def hold(self, account_id: str, amount_minor: int, at: datetime) -> date:
+        """Set money aside; the day it was counted on. Whether it is there was decided before."""
         account = self.accounts[account_id]
         spending = account.spending(amount_minor, at.date())
-        self.accounts.put(account_id, replace(account, held_minor=account.held_minor + amount_minor, **spending))
+        account = replace(account, held_minor=account.held_minor + amount_minor, **spending)
+        self.accounts.put(account_id, account)
+        assert account.spent_on is not None
+        return account.spent_on
 
     def give_back(self, hold: Hold) -> None:
         """Let go of what is still set aside."""
         account = self.accounts[hold.debtor_account_id]
-        assert hold.held_at is not None
-        unspending = account.unspending(hold.left_minor, hold.held_at.date())
+        assert hold.held_on is not None
+        unspending = account.unspending(hold.left_minor, hold.held_on)
         self.accounts.put(
             account.account_id, replace(account, held_minor=account.held_minor - hold.left_minor, **unspending)
         )
@@ -281,8 +288,9 @@ class Ledger(State):
         `held_minor` of it had been set aside; `about` are other fields of the transfer.
         """
         debtor, creditor = self.accounts[debit_account_id], self.accounts[credit_account_id]
-        # Clocks differ: in each account's books time never runs backwards, so that a moment has one balance.
-        recorded_at = max(at, debtor.recorded_at or at, creditor.recorded_at or at)
+        # In each account's books time never runs backwards, whatever becomes of a clock: a moment has one balance.
+        recorded_at = self.recorded_at
+        recorded_at = max(recorded_at, debtor.recorded_at or recorded_at, creditor.recorded_at or recorded_at)
         transfer = Transfer(
             transfer_id=transfer_id,
             kind=kind,

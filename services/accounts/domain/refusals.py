@@ -37,6 +37,8 @@ class RefusalReason(StrEnum):
     OF_A_PAYMENT = "of_a_payment"
     IS_A_REVERSAL = "is_a_reversal"
     ALREADY_REVERSED = "already_reversed"
+    OF_THE_HOUSE = "of_the_house"
+    """An account of the house has a part in it: for staff."""
     HOLD_ENDED = "hold_ended"
     EXPIRY_NOT_AHEAD = "expiry_not_ahead"
     AMOUNT_TOO_SMALL = "amount_too_small"

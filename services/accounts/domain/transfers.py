@@ -15,7 +15,7 @@ from libs.common.message import Command
 from libs.common.money import AMOUNT_MINOR_MAX, SCALES
 from libs.common.record import Record
 from schemas.accounts.events import PostedTransfer, PostedTransferKind, TransfersPosted
-from services.accounts.domain.chart import AccountKind, house_account_id
+from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
 from services.accounts.domain.journal import OF_PAYMENTS, Transfer, TransferKind
 from services.accounts.domain.ledger import Account, Ledger, Reversed
 from services.accounts.domain.refusals import (
@@ -62,6 +62,8 @@ class Book(Command):
     """Make transfers, all or none."""
 
     bookings: tuple[Booking, ...]
+    is_linked: bool = False
+    """Whether they were asked for as a list, be it of one."""
     with_house: bool = False
     """Whether accounts of the house may take part."""
 
@@ -86,6 +88,8 @@ class Reverse(Command):
 
     transfer_id: str
     reference: str | None = None
+    with_house: bool = False
+    """Whether accounts of the house may have a part in it."""
 
 
 class Conversion(Record):
@@ -129,7 +133,7 @@ def book(ledger: Ledger, command: Book, at: datetime) -> Sequence[Event] | Refus
     link_id = command.bookings[0].transfer_id if len(command.bookings) > 1 else None
     made = []
     for number, booking in enumerate(command.bookings):
-        place = f"transfers.{number}." if link_id else ""
+        place = f"transfers.{number}." if command.is_linked else ""
         debtor = _account(ledger, booking.debit_account_id, with_house=command.with_house)
         obstacle = obstacle_between(
             debtor,
@@ -247,6 +251,9 @@ def reverse(ledger: Ledger, command: Reverse, at: datetime) -> Sequence[Event] |
     if original.transfer_id in ledger.reversed:
         return refusal(RefusalReason.ALREADY_REVERSED, "transfer_id")
     linked = [original] if original.link_id is None else _linked(ledger, original.link_id)
+    parties = {id_ for transfer in linked for id_ in (transfer.debit_account_id, transfer.credit_account_id)}
+    if not command.with_house and parties & house_accounts().keys():
+        return refusal(RefusalReason.OF_THE_HOUSE, "transfer_id")
     link_id = reversal_id(linked[-1].transfer_id) if len(linked) > 1 else None
     made = []
     for number, transfer in enumerate(reversed(linked)):
@@ -286,10 +293,12 @@ def reversal_id(transfer_id: str) -> str:
 
 def posted(transfers: Sequence[Transfer], at: datetime, *, hold_id: str | None = None) -> Event:
     """The event that tells of transfers."""
-    first = transfers[0]
+    parties = [id_ for transfer in transfers for id_ in (transfer.debit_account_id, transfer.credit_account_id)]
+    # What is keyed by an account of the house would all be in one partition.
+    account_id = next((id_ for id_ in parties if id_ not in house_accounts()), parties[0])
     return TransfersPosted(
-        link_id=first.transfer_id,
-        debit_account_id=first.debit_account_id,
+        link_id=transfers[0].transfer_id,
+        account_id=account_id,
         transfers=tuple(
             PostedTransfer(
                 transfer_id=transfer.transfer_id,
@@ -300,6 +309,7 @@ def posted(transfers: Sequence[Transfer], at: datetime, *, hold_id: str | None =
                 currency=transfer.currency,
                 reversed_transfer_id=transfer.reversed_transfer_id,
                 effective_at=transfer.effective_at,
+                recorded_at=transfer.recorded_at,
             )
             for transfer in transfers
         ),

@@ -49,6 +49,7 @@ CREATE TABLE accounts (
     'customer', 'external', 'settlement', 'fees', 'liquidity', 'suspense', 'losses', 'blocked_funds')),
   CONSTRAINT status_is_known CHECK (status IN ('open', 'debits_frozen', 'frozen', 'closed')),
   CONSTRAINT customers_have_customer_accounts CHECK ((kind = 'customer') = (customer_id IS NOT NULL)),
+  CONSTRAINT customers_have_bounds CHECK (kind <> 'customer' OR (tier IS NOT NULL AND floor_minor IS NOT NULL)),
   CONSTRAINT lanes_are_of_the_house CHECK (kind <> 'customer' OR lane = 0),
   CONSTRAINT closed_holds_nothing CHECK (status <> 'closed' OR (posted_minor = 0 AND held_minor = 0)),
   CONSTRAINT held_is_not_negative CHECK (held_minor >= 0),
@@ -67,7 +68,7 @@ CREATE TABLE holds (
   amount_minor bigint NOT NULL CHECK (amount_minor >= 0),
   fee_minor bigint NOT NULL CHECK (fee_minor >= 0),
   currency text NOT NULL,
-  held_at timestamptz,
+  held_on date,
   status text NOT NULL,
   posted_minor bigint NOT NULL,
   posted_fee_minor bigint NOT NULL,
@@ -89,6 +90,7 @@ CREATE TABLE holds (
 ) WITH (fillfactor = 80);
 -- Only what is still held has a time to run out; BRIN would do, but this one stays small by itself.
 CREATE INDEX holds_expiring ON holds (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX holds_held ON holds (debtor_account_id) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE refunds (
   refund_id uuid PRIMARY KEY,
@@ -142,6 +144,8 @@ CREATE TABLE entries (
   hash bytea NOT NULL CHECK (length(hash) = 32),
   PRIMARY KEY (account_id, lane, number)
 );
+-- Each transfer has one entry on each of its accounts, ever.
+CREATE UNIQUE INDEX entries_of_transfers ON entries (transfer_id, account_id);
 -- What a balance by effective time differs by from one by recorded time: few rows, and no others are in here.
 CREATE INDEX entries_dated_otherwise ON entries (account_id, effective_at) WHERE effective_at <> recorded_at;
 
@@ -169,12 +173,29 @@ END $$;
 _INVARIANTS = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION '% is append-only: correct by a further transfer', TG_TABLE_NAME USING ERRCODE = '23514';
+  RAISE EXCEPTION 'what % says of this is said for good: correct by a further transfer', TG_TABLE_NAME
+    USING ERRCODE = '23514';
 END $$;
 
 CREATE TRIGGER transfers_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON transfers
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER entries_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER accounts_stay BEFORE DELETE OR TRUNCATE ON accounts
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER accounts_stay_what_they_are
+  BEFORE UPDATE OF account_id, lane, customer_id, kind, currency ON accounts
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER holds_stay BEFORE DELETE OR TRUNCATE ON holds
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER holds_stay_what_they_are
+  BEFORE UPDATE OF hold_id, kind, debtor_account_id, creditor_account_id, amount_minor, fee_minor, currency, held_on,
+                   decline_reason ON holds
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER refunds_stay BEFORE DELETE OR TRUNCATE ON refunds
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER refunds_stay_what_they_are
+  BEFORE UPDATE OF refund_id, payment_id, amount_minor, status, refusal, transfer_id ON refunds
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- What is said of an entry: its transfer balances, in its account's currency; it goes on where the entries of its
@@ -235,6 +256,22 @@ END $$;
 
 CREATE TRIGGER entries_balance AFTER INSERT ON entries REFERENCING NEW TABLE AS added
   FOR EACH STATEMENT EXECUTE FUNCTION require_balance();
+
+-- A transfer without entries would be in nobody's books; as a reversal it would keep the real one from being made.
+CREATE FUNCTION require_legs() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE found uuid;
+BEGIN
+  SELECT t.transfer_id INTO found FROM added t
+   WHERE (SELECT count(*) FROM entries e WHERE e.transfer_id = t.transfer_id) <> 2 LIMIT 1;
+  IF found IS NOT NULL THEN
+    RAISE EXCEPTION 'transfer % has no entries', found USING ERRCODE = '23514';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER transfers_have_entries AFTER INSERT ON transfers REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION require_legs();
 
 -- The other way round: who writes a balance must have written the entries for it.
 CREATE FUNCTION require_entries() RETURNS trigger LANGUAGE plpgsql

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine
 
@@ -34,6 +34,12 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
     with transaction(engine) as tx:
         execute(tx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield tx
+
+
+def wait_for_writers(engine: Engine, account_id: str) -> None:
+    """Wait for the batches that are moving money on an account: what they record has its time already."""
+    with transaction(engine) as tx:
+        execute(tx, "SELECT 1 FROM accounts WHERE account_id = %s ORDER BY lane FOR SHARE", (account_id,))
 
 
 def find_customer(engine: Engine, customer_id: str) -> dict[str, Any] | None:
@@ -80,12 +86,17 @@ def list_accounts(
     return {"accounts": page, "next_cursor": page[-1]["account_id"] if len(rows) > limit else None}
 
 
-def balance_at(engine: Engine, account_id: str, at: datetime, *, by_effective_time: bool) -> dict[str, Any] | None:
-    """What was posted at an instant: what was recorded until then, or what counts until then as far as is known now."""
+def balance_at(
+    engine: Engine, account_id: str, at: datetime | None, *, by_effective_time: bool
+) -> dict[str, Any] | None:
+    """What was posted at an instant, now if none is given: what was recorded until then, or what counts until then as
+    far as is known now."""
+    wait_for_writers(engine, account_id)
     with snapshot(engine) as tx:
         account = account_in(tx, account_id)
         if account is None:
             return None
+        at = at or _now_in_books(tx, account_id)
         posted_minor = _recorded_until(tx, account_id, at)
         if by_effective_time:
             posted_minor += _dated_otherwise(tx, account_id, at)
@@ -96,6 +107,14 @@ def balance_at(engine: Engine, account_id: str, at: datetime, *, by_effective_ti
         "by": "effective" if by_effective_time else "recorded",
         "posted": format_amount(posted_minor, account["currency"]),
     }
+
+
+def _now_in_books(tx: Connection, account_id: str) -> datetime:
+    """Now, or when the newest entry was recorded if a clock had been ahead."""
+    ((now,),) = fetch(
+        tx, "SELECT greatest(clock_timestamp(), max(recorded_at)) FROM accounts WHERE account_id = %s", (account_id,)
+    )
+    return cast(datetime, now)
 
 
 def _recorded_until(tx: Connection, account_id: str, at: datetime) -> int:
@@ -161,7 +180,7 @@ def trial_balance(engine: Engine) -> dict[str, Any]:
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT currency, kind, count(*) FILTER (WHERE lane = 0), sum(posted_minor)::bigint
+            """SELECT currency, kind, count(*) FILTER (WHERE lane = 0), sum(posted_minor)
                  FROM accounts GROUP BY currency, kind""",
         )
     currencies: dict[str, list[dict[str, Any]]] = {}
@@ -241,7 +260,7 @@ def measure_holds(tx: Connection) -> int:
 
 def measure_imbalances(tx: Connection) -> dict[str, float]:
     """What the balances of all accounts add up to, by currency: zero, since every transfer takes what it gives."""
-    rows = fetch(tx, "SELECT currency, sum(posted_minor)::bigint FROM accounts GROUP BY currency")
+    rows = fetch(tx, "SELECT currency, sum(posted_minor) FROM accounts GROUP BY currency")
     return {currency: float(total) for currency, total in rows}
 
 
@@ -254,8 +273,9 @@ def find_wrong_accounts(tx: Connection, *, after: str | None, limit: int) -> tup
              SELECT account_id FROM accounts
               WHERE lane = 0 AND (%s::uuid IS NULL OR account_id > %s) ORDER BY account_id LIMIT %s
            ), held AS (
-             SELECT debtor_account_id, sum({_LEFT}) AS held_minor FROM holds h
-              WHERE expires_at IS NOT NULL GROUP BY debtor_account_id
+             SELECT h.debtor_account_id, sum({_LEFT}) AS held_minor
+               FROM page JOIN holds h ON h.debtor_account_id = page.account_id
+              WHERE h.expires_at IS NOT NULL GROUP BY h.debtor_account_id
            )
            SELECT a.account_id,
                   bool_or((a.posted_minor, a.entry_count, a.entry_hash, a.held_minor) IS DISTINCT FROM

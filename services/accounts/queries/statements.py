@@ -12,6 +12,7 @@ from libs.common.database import fetch
 from libs.common.money import format_amount
 from libs.common.record import Record
 from services.accounts import queries
+from services.accounts.domain.journal import NO_HASH
 
 ENTRIES_MAX = 10_000
 """In a statement given out as one document; a longer period is asked for in parts."""
@@ -28,6 +29,7 @@ CSV_COLUMNS = (
     "amount",
     "balance",
     "currency",
+    "hash",
 )
 
 
@@ -67,6 +69,8 @@ class Statement(Record):
     period: Period
     opening_minor: int
     closing_minor: int
+    closing_hash: bytes
+    """Of the last entry of the period: of all that the lane said until then."""
     entry_count: int
     """In the whole period."""
     lines: tuple[Line, ...]
@@ -77,6 +81,7 @@ class Statement(Record):
 
 def statement(engine: Engine, account_id: str, period: Period, *, after: int = 0, limit: int) -> Statement | None:
     """A page of an account's entries over a period, in order; None if there is no such account or lane."""
+    queries.wait_for_writers(engine, account_id)
     with queries.snapshot(engine) as tx:
         account = queries.account_in(tx, account_id)
         if account is None or not 0 <= period.lane < account["lanes"]:
@@ -91,14 +96,15 @@ def statement(engine: Engine, account_id: str, period: Period, *, after: int = 0
                 WHERE e.account_id = %s AND e.lane = %s AND e.number BETWEEN %s AND %s ORDER BY e.number LIMIT %s""",
             (account_id, period.lane, max(first, after + 1), last, limit),
         )
-        opening_minor = _balance_after(tx, account_id, period.lane, first - 1)
-        closing_minor = _balance_after(tx, account_id, period.lane, last)
+        opening_minor, _ = _after(tx, account_id, period.lane, first - 1)
+        closing_minor, closing_hash = _after(tx, account_id, period.lane, last)
     lines = tuple(Line(**dict(zip(Line.__struct_fields__, row, strict=True))) for row in rows)
     return Statement(
         account=account,
         period=period,
         opening_minor=opening_minor,
         closing_minor=closing_minor,
+        closing_hash=closing_hash,
         entry_count=last - first + 1,
         lines=lines,
         next_after=lines[-1].number if lines and lines[-1].number < last else None,
@@ -123,6 +129,7 @@ def statement_view(found: Statement) -> dict[str, Any]:
         "before": found.period.end,
         "opening": format_amount(found.opening_minor, currency),
         "closing": format_amount(found.closing_minor, currency),
+        "closing_hash": found.closing_hash.hex(),
         "entry_count": found.entry_count,
         "entries": [_line_view(line, currency) for line in found.lines],
         "next_after": found.next_after,
@@ -176,10 +183,11 @@ def _numbers(tx: Connection, account_id: str, period: Period) -> Sequence[int]:
     return int(first), max(int(last), int(first) - 1)
 
 
-def _balance_after(tx: Connection, account_id: str, lane: int, number: int) -> int:
+def _after(tx: Connection, account_id: str, lane: int, number: int) -> tuple[int, bytes]:
+    """The balance and the hash of an entry: what stood after it."""
     rows = fetch(
         tx,
-        "SELECT balance_minor FROM entries WHERE account_id = %s AND lane = %s AND number = %s",
+        "SELECT balance_minor, hash FROM entries WHERE account_id = %s AND lane = %s AND number = %s",
         (account_id, lane, number),
     )
-    return int(rows[0][0]) if rows else 0
+    return rows[0] if rows else (0, NO_HASH)

@@ -1,12 +1,11 @@
 """What can be asked about accounts: their state, their bounds, their balances."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from libs.common.change import Asked
+from libs.common.change import Asked, Change, StaffAsked
 from libs.common.fields import Filters, Id, Instant
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
@@ -14,7 +13,15 @@ from services.accounts import queries
 from services.accounts.domain.chart import AccountKind
 from services.accounts.domain.customers import Close, Freeze, OpenAccount, SetBounds, Thaw, account_id_of
 from services.accounts.requests import Bounds, Freezing, NewAccount, Reader
-from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, PAGE_LENGTH_MAX, answer_account, found
+from services.accounts.routes.answers import (
+    CREATED,
+    NOT_FOUND,
+    OK,
+    PAGE_LENGTH_MAX,
+    answer_account,
+    found,
+    require_visible,
+)
 from services.accounts.views import AccountPage, AccountView, BalanceView
 
 
@@ -66,23 +73,26 @@ class AccountRoutes:
         return await asked.carry_out(self._edge, "accounts", [command], answer)
 
     def list_accounts(self, who: Reader, filters: Annotated[AccountFilters, Query()]) -> dict[str, Any]:
-        """Accounts by id, a page at a time."""
+        """Accounts by id, a page at a time. Those of the house are for staff."""
         return queries.list_accounts(
             self._engine,
             customer_id=filters.customer_id,
-            kind=filters.kind,
+            kind=filters.kind if who.client.is_staff else AccountKind.CUSTOMER,
             after=filters.cursor,
             limit=filters.limit,
         )
 
     def get_account(self, account_id: Id, who: Reader) -> dict[str, Any]:
         """An account with its balances: posted, held, and what is available."""
+        require_visible(account_id, who)
         return found(queries.find_account(self._engine, account_id), "account_id")
 
     def get_balance(self, account_id: Id, who: Reader, moment: Annotated[Moment, Query()]) -> dict[str, Any]:
         """What was posted on an account at any instant."""
-        at, is_effective = moment.at or datetime.now(UTC), moment.by == "effective"
-        return found(queries.balance_at(self._engine, account_id, at, by_effective_time=is_effective), "account_id")
+        require_visible(account_id, who)
+        is_effective = moment.by == "effective"
+        balance = queries.balance_at(self._engine, account_id, moment.at, by_effective_time=is_effective)
+        return found(balance, "account_id")
 
     async def freeze(self, asked: Asked, account_id: Id, body: Freezing | None = None) -> Response:
         """Let an account pay no more, nor receive unless the body says so."""
@@ -97,11 +107,11 @@ class AccountRoutes:
         """Close an account that holds nothing."""
         return await self._change(asked, Close(account_id=account_id))
 
-    async def set_bounds(self, asked: Asked, account_id: Id, body: Bounds) -> Response:
+    async def set_bounds(self, asked: StaffAsked, account_id: Id, body: Bounds) -> Response:
         """Say how far an account may be overdrawn and how much it may hold: what is not given is no longer allowed, and
         no longer limited."""
         return await self._change(asked, body.command(account_id))
 
-    async def _change(self, asked: Asked, command: Freeze | Thaw | Close | SetBounds) -> Response:
+    async def _change(self, asked: Change, command: Freeze | Thaw | Close | SetBounds) -> Response:
         route = f"accounts/{command.account_id}/{type(command).__name__.lower()}"
         return await asked.carry_out(self._edge, route, [command], answer_account(OK, command.account_id))

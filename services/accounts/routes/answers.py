@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from libs.common.batch import Refusal
 from libs.common.edge import Respond
-from libs.common.http import Problem, answer_json, answer_problem
+from libs.common.http import Caller, Problem, answer_json, answer_problem
 from libs.common.idempotency import Answer
 from services.accounts import queries
+from services.accounts.domain.chart import house_accounts
 from services.accounts.domain.ledger import Ledger
 from services.accounts.domain.refusals import UNKNOWN
 
@@ -57,3 +58,9 @@ def found(result: T | None, field: str) -> T:
     if result is None:
         raise Problem(NOT_FOUND, "not_found", "there is none with this id", field=field)
     return result
+
+
+def require_visible(account_id: str, who: Caller) -> None:
+    """An account of the house is there for staff alone. Raises Problem."""
+    if account_id in house_accounts() and not who.client.is_staff:
+        found(None, "account_id")

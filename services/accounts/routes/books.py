@@ -9,7 +9,7 @@ from pydantic import Field
 
 from libs.common import ids
 from libs.common.fields import Filters, Id, Instant
-from libs.common.http import Problem
+from libs.common.http import Caller, Problem
 from libs.common.openapi import Responses, answering, reading
 from libs.common.service import Runtime
 from services.accounts import queries
@@ -17,7 +17,7 @@ from services.accounts.camt import CannotBeStated, statement_camt
 from services.accounts.queries import statements, verification
 from services.accounts.queries.statements import Period, Statement
 from services.accounts.requests import Reader, Staff
-from services.accounts.routes.answers import NOT_FOUND, OK, PAGE_LENGTH_MAX, found
+from services.accounts.routes.answers import NOT_FOUND, OK, PAGE_LENGTH_MAX, found, require_visible
 from services.accounts.views import BooksView, StatementView, TrialBalanceView, VerificationView
 
 VERIFIED_ENTRIES_MAX = 100_000
@@ -72,17 +72,18 @@ class BookRoutes:
         self, account_id: Id, who: Reader, filters: Annotated[StatementFilters, Query()]
     ) -> dict[str, Any]:
         """An account's entries over a period in order, with the balance after each, before all and after all."""
+        require_visible(account_id, who)
         page = statements.statement(self._engine, account_id, filters.period, after=filters.after, limit=filters.limit)
         return statements.statement_view(found(page, "account_id"))
 
     def get_statement_csv(self, account_id: Id, who: Reader, filters: Annotated[PeriodFilters, Query()]) -> Response:
         """The same as CSV, whole: a period of at most ten thousand entries."""
-        text = statements.statement_csv(self._whole(account_id, filters.period))
+        text = statements.statement_csv(self._whole(account_id, filters.period, who))
         return Response(text, media_type="text/csv")
 
     def get_statement_xml(self, account_id: Id, who: Reader, filters: Annotated[PeriodFilters, Query()]) -> Response:
         """The same as ISO 20022 camt.053.001.08, whole: a period of at most ten thousand entries."""
-        statement = self._whole(account_id, filters.period)
+        statement = self._whole(account_id, filters.period, who)
         try:
             document = statement_camt(statement, message_id=ids.new().replace("-", ""), created_at=datetime.now(UTC))
         except CannotBeStated as error:
@@ -108,7 +109,8 @@ class BookRoutes:
         """Whether the books balance: everything recomputed from the entries."""
         return queries.check_books(self._engine)
 
-    def _whole(self, account_id: str, period: Period) -> Statement:
+    def _whole(self, account_id: str, period: Period, who: Caller) -> Statement:
+        require_visible(account_id, who)
         try:
             return found(statements.whole_statement(self._engine, account_id, period), "account_id")
         except statements.TooLong as error:

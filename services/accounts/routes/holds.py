@@ -11,7 +11,7 @@ from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.domain.holds import PostHold, PostHolds, VoidHold
-from services.accounts.domain.ledger import Ledger
+from services.accounts.domain.ledger import HoldKind, Ledger
 from services.accounts.requests import HoldPosting, HoldPostings, NewHold, Reader
 from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, answer_each, answer_one, found
 from services.accounts.views import HoldBatchView, HoldView
@@ -43,8 +43,10 @@ class HoldRoutes:
         return await asked.carry_out(self._edge, "holds", [command], answer)
 
     def get_hold(self, hold_id: Id, who: Reader) -> dict[str, Any]:
-        """What became of money that was set aside, by request or for a payment."""
-        return found(queries.find_hold(self._engine, hold_id), "hold_id")
+        """What became of money that was set aside by request; for staff also of a payment's."""
+        hold = found(queries.find_hold(self._engine, hold_id), "hold_id")
+        is_shown = who.client.is_staff or hold["kind"] == HoldKind.REQUEST
+        return found(hold if is_shown else None, "hold_id")
 
     async def post(self, asked: Asked, hold_id: Id, body: HoldPosting | None = None) -> Response:
         """Move what is set aside: all that is left, or a part of it, once or in several goes."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from libs.common.change import Asked
+from libs.common.change import Asked, StaffAsked
 from libs.common.fields import Id
 from libs.common.money import format_amount
 from libs.common.openapi import answering, changing, reading
@@ -83,12 +83,12 @@ class TransferRoutes:
             commands = [Book(bookings=(booking,), with_house=with_house) for booking in bookings]
             answer = answer_each("transfers", [_booked(booking) for booking in bookings])
             return await asked.carry_out(self._edge, "transfer-batches", commands, answer)
-        linked = Book(bookings=tuple(bookings), with_house=with_house)
+        linked = Book(bookings=tuple(bookings), is_linked=True, with_house=with_house)
         views = [_booked(booking) for booking in bookings]
         answer = answer_one(OK, lambda ledger: {"transfers": [view(ledger) for view in views]})
         return await asked.carry_out(self._edge, "transfer-batches", [linked], answer)
 
-    async def convert(self, asked: Asked, body: NewConversion) -> Response:
+    async def convert(self, asked: StaffAsked, body: NewConversion) -> Response:
         """Change money into another currency at the rate given, rounded down to its minor unit."""
         command = body.command()
         return await asked.carry_out(
@@ -100,8 +100,13 @@ class TransferRoutes:
         return found(queries.find_transfer(self._engine, transfer_id), "transfer_id")
 
     async def reverse(self, asked: Asked, transfer_id: Id, body: Reversal | None = None) -> Response:
-        """Take a transfer back by a further one, with those that were linked to it. What payments moved is refunded."""
-        command = Reverse(transfer_id=transfer_id, reference=body.reference if body else None)
+        """Take a transfer back by a further one, with those that were linked to it. What payments moved is refunded,
+        and what an account of the house has a part in is for staff."""
+        command = Reverse(
+            transfer_id=transfer_id,
+            reference=body.reference if body else None,
+            with_house=asked.who.client.is_staff,
+        )
         view = {"transfer_id": reversal_id(transfer_id), "reversed_transfer_id": transfer_id}
         return await asked.carry_out(
             self._edge, f"transfers/{transfer_id}/reverse", [command], answer_one(CREATED, lambda _: view)

@@ -10,12 +10,11 @@ from services.accounts.__main__ import SERVICE
 from tests.parts import Parts
 from tests.serving import Api, serving
 
-_EMPTY = """
-ALTER TABLE transfers DISABLE TRIGGER USER;
-ALTER TABLE entries DISABLE TRIGGER USER;
+_GUARDED = ("accounts", "holds", "refunds", "transfers", "entries")
+_EMPTY = f"""
+{"".join(f"ALTER TABLE {table} DISABLE TRIGGER USER;" for table in _GUARDED)}
 TRUNCATE customers, accounts, holds, refunds, transfers, entries, outbox, inbox, dead_letters, idempotency_keys;
-ALTER TABLE transfers ENABLE TRIGGER USER;
-ALTER TABLE entries ENABLE TRIGGER USER;
+{"".join(f"ALTER TABLE {table} ENABLE TRIGGER USER;" for table in _GUARDED)}
 """
 
 

@@ -52,10 +52,13 @@ HASH = "decode(repeat('ab', 32), 'hex')"
 
 def in_turn(*legs: str, currency: str = "EUR", moved: str = "") -> str:
     """A funding of Ann's of 5.00 by hand: what becomes of the balances, and its entries."""
-    entries = "INSERT INTO entries (account_id, number, transfer_id, amount_minor, balance_minor, effective_at, "
+    return TRANSFER.format(currency=currency) + moved + entries(*legs)
+
+
+def entries(*legs: str) -> str:
+    columns = "account_id, number, transfer_id, amount_minor, balance_minor, effective_at, recorded_at, hash"
     values = ", ".join(f"({leg}, now(), now(), {HASH})" for leg in legs)
-    entries += f"recorded_at, hash) VALUES {values};"
-    return TRANSFER.format(currency=currency) + moved + entries
+    return f"INSERT INTO entries ({columns}) VALUES {values};"
 
 
 def transfer(*legs: str, currency: str = "EUR", moved: str = "") -> str:
@@ -98,6 +101,30 @@ VIOLATIONS = {
     "a customer's account in lanes": "UPDATE accounts SET lane = 1 WHERE account_id = :ben",
     "less spent in a month than on its day": (
         "UPDATE accounts SET spent_month_minor = spent_day_minor - 1 WHERE account_id = :ann"
+    ),
+    "an account given to another customer": """
+        UPDATE accounts SET customer_id = (SELECT customer_id FROM accounts WHERE account_id = :ben)
+         WHERE account_id = :ann
+        """,
+    "an account of the house given to a customer": """
+        UPDATE accounts SET kind = 'customer', tier = 3, floor_minor = 0,
+               customer_id = (SELECT customer_id FROM accounts WHERE account_id = :ben)
+         WHERE account_id = :external AND lane = 1
+        """,
+    "an account in another currency": "UPDATE accounts SET currency = 'BTC' WHERE account_id = :ben",
+    "a customer's account without a floor": "UPDATE accounts SET floor_minor = NULL WHERE account_id = :ann",
+    "a customer's account without limits": "UPDATE accounts SET tier = NULL WHERE account_id = :ann",
+    "an account deleted": "DELETE FROM accounts WHERE account_id = :dollars",
+    "the accounts emptied": "TRUNCATE accounts",
+    "a hold deleted": "DELETE FROM holds WHERE hold_id = :held",
+    "a hold of another amount": "UPDATE holds SET amount_minor = amount_minor + 1 WHERE hold_id = :held",
+    "a hold for somebody else": "UPDATE holds SET creditor_account_id = :dollars WHERE hold_id = :held",
+    "the refunds emptied": "TRUNCATE refunds",
+    "a transfer without entries": TRANSFER.format(currency="EUR"),
+    "a transfer entered twice": (
+        transfer(DEBIT, CREDIT, moved=MOVED)
+        + ";"
+        + at_once(MOVED + entries(":external, 3, :new, -500, -11000", ":ann, 4, :new, 500, 10000"))
     ),
     "the hash of the newest entry changed": f"UPDATE accounts SET entry_hash = {HASH} WHERE account_id = :ann",
     "a customer's account without a customer": "UPDATE accounts SET customer_id = NULL WHERE account_id = :ann",
@@ -196,7 +223,7 @@ def test_the_database_refuses(books: Books, statement: str) -> None:
 def contents(books: Books) -> list[Any]:
     return [
         rows(books.runtime, f"SELECT count(*), md5(string_agg(t::text, ';' ORDER BY t::text)) FROM {table} t")
-        for table in ("accounts", "holds", "transfers", "entries")
+        for table in ("accounts", "holds", "refunds", "transfers", "entries")
     ]
 
 

@@ -1,6 +1,7 @@
 """What the journal says of any moment, and that nobody can change what it says without its being seen."""
 
 import csv
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -19,6 +20,7 @@ from services.accounts.views import BalanceView, StatementView, TrialBalanceView
 from tests.integration.accounts.scene import Payment, money, opened, require_balanced
 from tests.integration.accounts.test_books import Run, run, spoil
 from tests.serving import Api, problem, require, rows, tell
+from tests.waiting import wait_until
 
 __all__ = ["run"]
 
@@ -46,7 +48,9 @@ class Diary:
             effective_at=effective_at,
         )
         message = Message(message_id=ids.new(), body=Book(bookings=(booking,)), received_at=at, trace=tracing.begin())
-        (decided,) = self.api.runtime.unit.run([message], NoClaim())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("services.accounts.store.read_clock", lambda _: at)
+            (decided,) = self.api.runtime.unit.run([message], NoClaim())
         assert decided.refusal is None and decided.error is None
 
     def balance(self, at: datetime, by: str = "recorded") -> str:
@@ -160,6 +164,36 @@ def test_time_never_runs_backwards_in_an_accounts_books(diary: Diary) -> None:
     assert diary.balance(START + timedelta(days=4)) == "24.00"
 
 
+def test_a_statement_ends_with_the_hash_of_all_that_was_entered_until_then(diary: Diary) -> None:
+    whole = diary.api.get(f"/v1/accounts/{diary.ben}/statement").json()
+    assert whole["closing_hash"] == whole["entries"][-1]["hash"]
+    before = (START + timedelta(days=2)).isoformat()
+    part = diary.api.get(f"/v1/accounts/{diary.ben}/statement", before=before).json()
+    assert part["closing_hash"] == whole["entries"][1]["hash"]
+
+
+def test_a_balance_without_an_instant_is_todays(api: Api) -> None:
+    ann = opened(api, "100")
+    assert api.get(f"/v1/accounts/{ann}/balance").json()["posted"] == "100.00"
+
+
+def test_who_asks_of_a_moment_waits_for_what_is_being_recorded_at_it(api: Api) -> None:
+    """A statement that was given out must not change afterwards."""
+    ann, ben = opened(api, "100"), opened(api)
+    answers: list[str] = []
+    with transaction(api.runtime.engine) as tx:
+        execute(tx, "SELECT 1 FROM accounts WHERE account_id = %s FOR NO KEY UPDATE", (ben,))
+        asking = threading.Thread(
+            target=lambda: answers.append(api.get(f"/v1/accounts/{ben}/statement").json()["closing"])
+        )
+        asking.start()
+        wait_until(lambda: bool(rows(api.runtime, "SELECT 1 FROM pg_locks WHERE NOT granted")))
+        assert not answers
+    asking.join(20)
+    assert answers == ["0.00"]
+    assert money(api, ann)[0] == "100.00"
+
+
 def test_the_trial_balance_adds_up(diary: Diary) -> None:
     dollars = opened(diary.api, "70", currency="USD")
     body = {
@@ -170,7 +204,7 @@ def test_the_trial_balance_adds_up(diary: Diary) -> None:
         "credited_currency": "USD",
         "rate": "1.5",
     }
-    assert diary.api.post("/v1/conversions", body).status_code == 201
+    assert diary.api.post("/v1/conversions", body, by="staff").status_code == 201
     assert problem(diary.api.get("/v1/trial-balance"))[:2] == (403, "forbidden")
     answer = diary.api.get("/v1/trial-balance", by="staff")
     require(TrialBalanceView, answer)
@@ -286,11 +320,15 @@ def test_who_moves_money_on_an_account_of_the_house_waits_for_nobody(api: Api, l
     )
     assert found == [(0, -100), (2, -500)]
     assert money(api, external)[0] == "-6.00"
-    assert api.get(f"/v1/accounts/{external}").json()["lanes"] == 4
+    assert api.get(f"/v1/accounts/{external}", by="staff").json()["lanes"] == 4
+    for hidden in ("", "/balance", "/statement", "/statement.csv", "/statement.xml"):
+        assert problem(api.get(f"/v1/accounts/{external}{hidden}"))[:2] == (404, "not_found"), "it is for staff"
+    assert {account["kind"] for account in api.get("/v1/accounts").json()["accounts"]} == {"customer"}
+    assert "external" in {account["kind"] for account in api.get("/v1/accounts", by="staff").json()["accounts"]}
     for lane, entries in ((0, 1), (1, 0), (2, 1)):
-        statement = api.get(f"/v1/accounts/{external}/statement", lane=lane).json()
+        statement = api.get(f"/v1/accounts/{external}/statement", by="staff", lane=lane).json()
         assert len(statement["entries"]) == entries
-    assert problem(api.get(f"/v1/accounts/{external}/statement", lane=4))[0] == 404
+    assert problem(api.get(f"/v1/accounts/{external}/statement", by="staff", lane=4))[0] == 404
     assert problem(api.get(f"/v1/accounts/{ann}/statement", lane=1))[0] == 404
     assert verified(api, external) == (True, [])
     require_balanced(api.runtime)

@@ -8,6 +8,7 @@ import pytest
 
 from libs.common import ids
 from schemas.accounts.events import (
+    AccountBoundsSet,
     HoldEnd,
     HoldEnded,
     HoldPlaced,
@@ -149,7 +150,8 @@ def test_an_account_pays_itself_nothing(api: Api) -> None:
 def test_a_conversion_is_two_balanced_transfers_through_the_houses_liquidity(api: Api) -> None:
     ann, dollars = opened(api, "100"), opened(api, currency="USD")
     body = ask(ann, dollars, "33.33", credited_currency="USD", rate="1.08437")
-    converted = api.post("/v1/conversions", body)
+    assert problem(api.post("/v1/conversions", body))[:2] == (403, "forbidden"), "rates are not for clients to say"
+    converted = api.post("/v1/conversions", body, by="staff")
     require(ConversionView, converted)
     # 33.33 at 1.08437 is 36.1420521: what is beyond the cent stays with the house.
     assert (converted.json()["credited"], converted.json()["remainder_minor"]) == ("36.14", "0.20521")
@@ -176,7 +178,7 @@ def test_a_conversion_that_makes_no_sense_moves_nothing(
 ) -> None:
     ann, dollars = opened(api, "100"), opened(api, currency="USD")
     body = ask(ann, dollars, "50", credited_currency="USD", rate="1.08") | change
-    assert problem(api.post("/v1/conversions", body))[:2] == (status, reason)
+    assert problem(api.post("/v1/conversions", body, by="staff"))[:2] == (status, reason)
     assert (money(api, ann)[0], money(api, dollars)[0]) == ("100.00", "0.00")
 
 
@@ -194,6 +196,14 @@ def test_a_transfer_is_taken_back_once_by_a_further_one_with_all_that_was_linked
     assert problem(api.post(f"/v1/transfers/{reversal_id}/reverse"))[:2] == (409, "is_a_reversal")
     assert problem(api.post(f"/v1/transfers/{ids.new()}/reverse"))[:2] == (404, "transfer_unknown")
     require_balanced(api.runtime)
+
+
+def test_what_the_house_has_a_part_in_is_taken_back_by_staff_alone(api: Api) -> None:
+    ann = opened(api, "100")
+    transfer_id = api.post("/v1/transfers", ask(ann, SUSPENSE, "10"), by="staff").json()["transfer_id"]
+    assert problem(api.post(f"/v1/transfers/{transfer_id}/reverse"))[:2] == (409, "of_the_house")
+    assert api.post(f"/v1/transfers/{transfer_id}/reverse", by="staff").status_code == HTTPStatus.CREATED
+    assert (money(api, ann)[0], money(api, SUSPENSE)[0]) == ("100.00", "0.00")
 
 
 def test_what_payments_moved_is_refunded_and_not_taken_back(api: Api) -> None:
@@ -214,7 +224,8 @@ def test_what_payments_moved_is_refunded_and_not_taken_back(api: Api) -> None:
     tell(api.runtime, refund)
     assert isinstance(told(api.runtime)[-1], RefundPosted)
     assert (money(api, ann)[0], money(api, ben)[0]) == ("80.00", "20.00")
-    hold = api.get(f"/v1/holds/{payment.payment_id}").json()
+    assert problem(api.get(f"/v1/holds/{payment.payment_id}"))[:2] == (404, "not_found"), "a payment's is for staff"
+    hold = api.get(f"/v1/holds/{payment.payment_id}", by="staff").json()
     assert (hold["kind"], hold["status"], hold["posted"], hold["refunded"]) == ("payment", "posted", "30.00", "10.00")
     require_balanced(api.runtime)
 
@@ -303,16 +314,21 @@ def test_a_hold_must_end_after_it_begins(api: Api) -> None:
 def test_an_account_goes_as_far_below_zero_and_above_as_it_may(api: Api) -> None:
     ann, ben = opened(api, "100"), opened(api)
     bounds = {"currency": "EUR", "overdraft": "50", "ceiling": "100"}
-    changed = api.post(f"/v1/accounts/{ann}/bounds", bounds)
+    assert problem(api.post(f"/v1/accounts/{ann}/bounds", bounds))[:2] == (403, "forbidden")
+    changed = api.post(f"/v1/accounts/{ann}/bounds", bounds, by="staff")
+    (told_of,) = [event for event in told(api.runtime) if isinstance(event, AccountBoundsSet)]
+    assert (told_of.floor_minor, told_of.ceiling_minor) == (-50_00, 100_00)
     require(AccountView, changed)
     assert (changed.json()["floor"], changed.json()["ceiling"]) == ("-50.00", "100.00")
     assert problem(api.post("/v1/transfers", ask(ann, ben, "150.01")))[1] == "insufficient_funds"
     assert api.post("/v1/transfers", ask(ann, ben, "150")).status_code == HTTPStatus.CREATED
-    assert problem(api.post(f"/v1/accounts/{ann}/bounds", {"currency": "EUR"})) == (409, "bound_is_passed", "overdraft")
+    none = api.post(f"/v1/accounts/{ann}/bounds", {"currency": "EUR"}, by="staff")
+    assert problem(none) == (409, "bound_is_passed", "overdraft")
     assert api.post("/v1/transfers", ask(ben, ann, "150")).status_code == HTTPStatus.CREATED
     over = {"account_id": ann, "currency": "EUR", "amount": "0.01"}
     assert problem(api.post("/v1/fundings", over)) == (409, "ceiling_exceeded", "amount")
-    assert problem(api.post(f"/v1/accounts/{ann}/bounds", {"currency": "USD"}))[1] == "currency_not_held"
+    dollars = api.post(f"/v1/accounts/{ann}/bounds", {"currency": "USD"}, by="staff")
+    assert problem(dollars)[1] == "currency_not_held"
     require_balanced(api.runtime)
 
 

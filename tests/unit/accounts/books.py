@@ -181,6 +181,7 @@ class Books:
             originals={transfer.transfer_id: transfer for transfer in self.transfers},
             reversed_ids=frozenset(t.reversed_transfer_id for t in self.transfers if t.reversed_transfer_id),
             hold_lifetime=LIFETIME,
+            recorded_at=self.now,
         )
         self.events = []
         decided = decide_all(HANDLERS, ledger, [self._message(body) for body in bodies], self._encode)
@@ -244,7 +245,7 @@ def booking(
 
 
 def book(*bookings: Booking, with_house: bool = False) -> Book:
-    return Book(bookings=bookings or (booking(),), with_house=with_house)
+    return Book(bookings=bookings or (booking(),), is_linked=len(bookings) > 1, with_house=with_house)
 
 
 def convert(
@@ -268,8 +269,8 @@ def convert(
     )
 
 
-def reverse(transfer_id: str = booking().transfer_id) -> Reverse:
-    return Reverse(transfer_id=transfer_id, reference="a mistake")
+def reverse(transfer_id: str = booking().transfer_id, *, with_house: bool = True) -> Reverse:
+    return Reverse(transfer_id=transfer_id, reference="a mistake", with_house=with_house)
 
 
 class Reserve:

@@ -60,6 +60,7 @@ def statement(
         period=period or Period(start=JANUARY, end=FEBRUARY),
         opening_minor=opening_minor,
         closing_minor=opening_minor + sum(line.amount_minor for line in lines),
+        closing_hash=bytes(32),
         entry_count=len(lines) if entry_count is None else entry_count,
         lines=lines,
         next_after=None,

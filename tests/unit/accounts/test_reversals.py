@@ -54,6 +54,7 @@ REVERSALS: list[tuple[RefusalReason, list[Record], str, Changes]] = [
     ),
     (R.IS_A_REVERSAL, BACK, "reversal", {ANNS: CLOSED, BENS: CLOSED}),
     (R.ALREADY_REVERSED, BACK, BOOKED, {ANNS: CLOSED, BENS: CLOSED | POOR}),
+    (R.OF_THE_HOUSE, [], FUNDED, {ANNS: CLOSED | POOR}),
     (R.DEBTOR_ACCOUNT_CLOSED, [book()], BOOKED, {ANNS: CLOSED | FULL, BENS: CLOSED | POOR}),
     (R.DEBTOR_ACCOUNT_FROZEN, [book()], BOOKED, {ANNS: CLOSED | FULL, BENS: FROZEN | POOR}),
     (R.DEBTOR_ACCOUNT_FROZEN, [book()], BOOKED, {ANNS: CLOSED | FULL, BENS: DEBITS_FROZEN | POOR}),
@@ -75,7 +76,8 @@ def test_nothing_is_taken_back_for_the_first_reason_that_applies(
     books.set(changes)
     ids_by_kind = {transfer.kind.value: transfer.transfer_id for transfer in books.transfers}
     known = books.kept
-    assert books.refuses(reverse(ids_by_kind.get(which, which))) == (reason, "transfer_id")
+    asked = reverse(ids_by_kind.get(which, which), with_house=reason is not R.OF_THE_HOUSE)
+    assert books.refuses(asked) == (reason, "transfer_id")
     assert (books.kept, books.events) == (known, [])
 
 
@@ -87,7 +89,7 @@ def test_a_transfer_is_taken_back_by_a_further_one() -> None:
     (posted,) = books.hears(reverse())
     assert posted == TransfersPosted(
         link_id=reversal_id(booking().transfer_id),
-        debit_account_id=BENS,
+        account_id=BENS,
         transfers=(
             PostedTransfer(
                 transfer_id=reversal_id(booking().transfer_id),
@@ -98,6 +100,7 @@ def test_a_transfer_is_taken_back_by_a_further_one() -> None:
                 currency="EUR",
                 reversed_transfer_id=booking().transfer_id,
                 effective_at=books.now,
+                recorded_at=books.now,
             ),
         ),
         posted_at=books.now,

@@ -104,7 +104,7 @@ def test_a_booking_moves_money_at_once() -> None:
     (posted,) = books.hears(book(booking(reference="rent", metadata={"month": "5"})))
     assert posted == TransfersPosted(
         link_id=booking().transfer_id,
-        debit_account_id=ANNS,
+        account_id=ANNS,
         transfers=(
             PostedTransfer(
                 transfer_id=booking().transfer_id,
@@ -114,6 +114,7 @@ def test_a_booking_moves_money_at_once() -> None:
                 amount_minor=30_00,
                 currency="EUR",
                 effective_at=START,
+                recorded_at=START,
             ),
         ),
         posted_at=START,

@@ -167,7 +167,6 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
         debtor_account_id=DEBTOR,
         blocked_account_id=STRANGER,
         amount_minor=1234 + FEE,
-        fee_minor=FEE,
         currency="EUR",
         transfer_id=TRANSFER,
         blocked_at=at,
