@@ -83,7 +83,7 @@ def _nothing_waits(service: str, dsn: str) -> Finding:
 def _databases_agree(events: Iterable[Recorded], databases: Mapping[str, str]) -> list[Finding]:
     """Each database tells of the same payments, and of the same ends."""
     payments = dict(_rows(databases["payments"], "SELECT payment_id::text, state FROM payments"))
-    holds = dict(_rows(databases["accounts"], "SELECT payment_id::text, status FROM holds"))
+    holds = dict(_rows(databases["accounts"], "SELECT hold_id::text, status FROM holds WHERE kind = 'payment'"))
     assessed = {i for (i,) in _rows(databases["fraud"], "SELECT payment_id::text FROM assessments")}
     screened = {i for (i,) in _rows(databases["compliance"], "SELECT payment_id::text FROM screenings")}
     expected = {"settled": {"posted"}, "blocked": {"blocked"}}
