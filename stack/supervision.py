@@ -199,12 +199,11 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 
 def _section(folder: Path, program: Program) -> str:
-    environment = ",".join(f"{name}={value_as_written(value)}" for name, value in program.environment.items())
     lines = [
         f"[program:{program.name}]",
         "command=" + " ".join(_quoted(word) for word in program.command),
         f"directory={program.directory or folder}",
-        f"environment={environment}",
+        f"environment={environment_line(program.environment)}",
         f"stdout_logfile={folder / 'logs' / program.name}.log",
         "stdout_logfile_maxbytes=50MB",
         "redirect_stderr=true",
@@ -220,15 +219,18 @@ def _section(folder: Path, program: Program) -> str:
     return "\n".join(lines) + "\n"
 
 
-def value_as_written(value: str) -> str:
-    """An environment variable's value as supervisord reads it: in quotes of either kind, and no way to escape them.
+def environment_line(environment: Mapping[str, str]) -> str:
+    """Variables as supervisord reads them, which knows no escape: each is in whichever quotes it does not have.
 
-    Raises StackError for a value that can't be written so.
+    Raises StackError for one that has both, or has quotes at its ends.
     """
-    marks = [mark for mark in "\"'" if mark not in value]
-    if not marks or value[:1] in ("'", '"') or value[-1:] in ("'", '"'):
-        raise StackError(f"supervisord can't be told of a value with both kinds of quotes, or one at its end: {value}")
-    return f"{marks[0]}{value.replace('%', '%%')}{marks[0]}"
+    pairs = []
+    for name, value in environment.items():
+        quote = "'" if '"' in value else '"'
+        if quote in value or value != value.strip("'\""):
+            raise StackError(f"{name} can't be given to a program: supervisord has no quotes for {value!r}.")
+        pairs.append(f"{name}={quote}{value.replace('%', '%%')}{quote}")
+    return ",".join(pairs)
 
 
 def _quoted(word: str) -> str:

@@ -160,12 +160,13 @@ def database_away(parts: Parts, runtime: Runtime) -> Iterator[None]:
 
 def tell(runtime: Runtime, *bodies: Record) -> None:
     """Have a service decide on events, as its consumer would. Raises AssertionError if one would be a dead letter."""
-    messages = [
-        Message(message_id=ids.new(), body=body, received_at=datetime.now(UTC), trace=tracing.begin())
-        for body in bodies
-    ]
-    for result in runtime.unit.run(messages, NoClaim()):
+    for result in runtime.unit.run([message_of(body) for body in bodies], NoClaim()):
         assert result.error is None, result.error
+
+
+def message_of(body: Record) -> Message:
+    """An event or a command that has just come in."""
+    return Message(message_id=ids.new(), body=body, received_at=datetime.now(UTC), trace=tracing.begin())
 
 
 def told(runtime: Runtime) -> list[Event]:

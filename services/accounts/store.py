@@ -154,7 +154,7 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
     """Lock and read all that a batch can touch.
 
     Order of locks: customers, refunds, holds, customers' accounts, each by id; then a lane of each account of the
-    house, whichever is free.
+    house, by id too, whichever is free.
     """
     bodies = [message.body for message in messages]
     customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
@@ -289,32 +289,31 @@ def _lock_accounts(tx: Connection, account_ids: set[str], customer_ids: set[str]
 
 
 def _lock_lanes(tx: Connection, account_ids: set[str]) -> dict[str, Account]:
-    """A lane of each account: one that nobody has locked, or else the first, when it is free.
-
-    One account after the other, by id: who waits for one holds none that comes after it.
-    """
-    return {account_id: _account(_lock_lane(tx, account_id)) for account_id in sorted(account_ids)}
+    """A lane of each account, one after the other: who waits here has locked nothing of a later account, so no two wait
+    for each other."""
+    return {id_: _lock_lane(tx, id_) or _lock_new_lane(tx, id_) for id_ in sorted(account_ids)}
 
 
-def _lock_lane(tx: Connection, account_id: str) -> Any:
-    if rows := fetch(tx, _FREE_LANE, (account_id,)) or fetch(tx, _FIRST_LANE, (account_id,)):
-        return rows[0]
-    _open_lanes(tx, account_id)
-    (row,) = fetch(tx, _FIRST_LANE, (account_id,))
-    return row
+def _lock_lane(tx: Connection, account_id: str) -> Account | None:
+    """A lane that nobody has locked, or else the first, when it is free; None if the account is still to be opened."""
+    rows = fetch(tx, _FREE_LANE, (account_id,)) or fetch(tx, _FIRST_LANE, (account_id,))
+    return _account(rows[0]) if rows else None
 
 
-_FREE_LANE = f"""SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = %s
-                  ORDER BY lane LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"""
+_FREE_LANE = f"""
+SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = %s ORDER BY lane LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"""
 _FIRST_LANE = f"SELECT {_ACCOUNTS.select} FROM accounts WHERE account_id = %s AND lane = 0 FOR NO KEY UPDATE"
 
 
-def _open_lanes(tx: Connection, account_id: str) -> None:
+def _lock_new_lane(tx: Connection, account_id: str) -> Account:
     """Accounts of the house are opened when they are first needed; others may be doing the same."""
-    house = house_accounts()[account_id]
-    lanes = [house_account(account_id, house.kind, house.currency, lane) for lane in range(LANES)]
+    known = house_accounts()[account_id]
+    lanes = [house_account(account_id, known.kind, known.currency, lane) for lane in range(LANES)]
     with writing(tx) as writes:
         writes.insert(_NEW_ACCOUNTS, map(_account_row, lanes))
+    account = _lock_lane(tx, account_id)
+    assert account is not None
+    return account
 
 
 def _lock_holds(tx: Connection, hold_ids: set[str]) -> dict[str, Hold]:

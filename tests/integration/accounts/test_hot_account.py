@@ -3,19 +3,25 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
+from random import Random
 from typing import Any
 
 import pytest
 
+from libs.common import ids
+from libs.common.database import transaction
 from libs.common.money import format_amount
 from libs.common.record import Record
 from schemas.accounts.events import FundsDeclined, FundsHeld, FundsPosted, FundsPostRefused, FundsReleased
+from services.accounts import store
+from services.accounts.domain.transfers import Fund
 from services.accounts.queries import statements
 from services.accounts.queries.statements import Period
 from tests.integration.accounts.scene import Payment, money, opened, require_balanced
-from tests.serving import Api, rows, tell, told
+from tests.serving import Api, message_of, rows, tell, told
 
 THREADS = 8
 
@@ -177,6 +183,32 @@ def test_a_statement_read_while_money_moves_fits_its_balance(api: Api) -> None:
         at_once(
             *(teller(api, [[p.initiated, p.approved] for p in payments[start::THREADS]]) for start in range(THREADS))
         )
+
+
+def test_batches_that_need_several_accounts_of_the_house_never_wait_for_each_other_for_ever(api: Api) -> None:
+    currencies = ("EUR", "USD", "GBP", "CHF")
+
+    def locker(number: int) -> Callable[[], None]:
+        chance = Random(number)
+
+        def work() -> None:
+            for _ in range(200):
+                wanted = chance.sample(currencies, 3)
+                batch = [message_of(funding(ids.new(), currency)) for currency in wanted]
+                with transaction(api.runtime.engine) as tx:
+                    found = store.load_ledger(tx, batch, hold_lifetime=timedelta(days=1))
+                    assert {account.currency for account in found.accounts.values()} == set(wanted)
+                    # The first of them opens the accounts for all.
+                    tx.commit()
+
+        return work
+
+    at_once(*map(locker, range(THREADS)))
+    assert rows(api.runtime, "SELECT count(*) FROM accounts") == [(len(currencies) * store.LANES,)]
+
+
+def funding(account_id: str, currency: str) -> Fund:
+    return Fund(transfer_id=ids.new(), account_id=account_id, amount_minor=1, currency=currency)
 
 
 @pytest.mark.parametrize("change", ["freeze", "close"])
