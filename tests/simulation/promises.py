@@ -6,9 +6,12 @@ the people in the town have done; what the services keep must agree with it.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, ClassVar
 
 from libs.common.events import Event
+from libs.common.money import SCALES
 from schemas.accounts.events import (
     AccountClosed,
     AccountFrozen,
@@ -28,6 +31,7 @@ from schemas.payments.events import (
     InternalReason,
     PaymentAnswerOverdue,
     PaymentApproved,
+    PaymentAuthorised,
     PaymentBlocked,
     PaymentBlockRequested,
     PaymentCancelled,
@@ -39,6 +43,7 @@ from schemas.payments.events import (
     PaymentResumed,
     PaymentSettled,
     PaymentSuspended,
+    PublicReason,
 )
 from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.journal import TransferKind
@@ -52,8 +57,10 @@ from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import CustomerStatus
 from services.fraud.domain.entities import EntityKind
-from services.payments.domain.intake import InitiatePayment
-from services.payments.domain.payment import Payment, PaymentState
+from services.payments.domain.captures import CapturePayment
+from services.payments.domain.fees import FeeSchedule
+from services.payments.domain.intake import CancelPayment, InitiatePayment
+from services.payments.domain.payment import Capture, Charge, Payment, PaymentState
 from tests.simulation.memories import AccountsMemory, ComplianceMemory, FraudMemory, PaymentsMemory, names_on_list
 from tests.simulation.world import Published, World
 
@@ -80,6 +87,23 @@ ANSWERS_TOLD_BY: dict[type[Event], tuple[Answer, ...]] = {
     FundsPostRefused: (Answer.POSTING, Answer.BLOCKING),
 }
 ANSWERS = ("fraud answered", "compliance answered", "funds held", "funds declined", "settled", "blocked")
+SHOWN_ONCE = frozenset(
+    {
+        "initiated",
+        "funds held",
+        "funds released",
+        "authorised",
+        "captured",
+        "not captured in time",
+        "cancel requested",
+        "approved",
+        "settled",
+        "rejected",
+        "cancelled",
+        "blocked",
+    }
+)
+"""All that a client may read about a payment. A line that stood there twice would tell of what came between."""
 ACCOUNTS_CUSTOMER_STATUS = {
     CustomerStatus.IN_REVIEW: AccountsCustomerStatus.REGISTERED,
     CustomerStatus.VERIFIED: AccountsCustomerStatus.VERIFIED,
@@ -102,6 +126,14 @@ class Known:
         self.is_rejected_by_people = False
         self.is_blocked_by_people = False
         self.approval_count = 0
+        self.fee_minor = 0
+        """What its payer owes on top, by the fees of when it was ordered."""
+        self.capture_by: datetime | None = None
+        """What its client was told."""
+        self.captured: Charge | None = None
+        """What its client has asked to be taken, and the fee on that."""
+        self.posted: Charge | None = None
+        """What accounts said it has moved."""
         self.was_refused_posting = False
         self.was_released = False
         self.was_suspended = False
@@ -147,6 +179,39 @@ class Promises:
     def note_order(self, order: InitiatePayment, *, is_listed: bool) -> None:
         if is_listed:
             self._listed.add(order.payment_id)
+        self._known[order.payment_id].fee_minor = fee_due(self.payments.fees, order.amount_minor, order.currency)
+
+    def note_capture(self, command: CapturePayment) -> str | None:
+        """What a client wants to take. Returns why that is refused, if it is: by what the client may know alone."""
+        self.check()
+        payment, known = self.payments.payments[command.payment_id], self._known[command.payment_id]
+        order = payment.order
+        if command.client_id not in (None, order.client_id):
+            return "payment_unknown"
+        if known.end is not None:
+            return "payment_ended"
+        is_decided = known.captured is not None or command.payment_id in self.withdrawn
+        if known.capture_by is None or self.world.now >= known.capture_by or is_decided:
+            return "payment_not_capturable"
+        amount_minor = read_amount(command.amount, order.amount_minor, order.currency)
+        if isinstance(amount_minor, int):
+            fee_minor = fee_due(self.payments.fees, amount_minor, order.currency)
+            known.captured = Charge(amount_minor=amount_minor, fee_minor=min(fee_minor, order.fee_minor))
+            return None
+        return amount_minor
+
+    def may_be_refused(self, command: CancelPayment) -> set[str | None]:
+        """What a client who withdraws a payment may be answered, by what it may know; None: that it is done."""
+        self.check()
+        payment, known = self.payments.payments[command.payment_id], self._known[command.payment_id]
+        if command.client_id not in (None, payment.order.client_id):
+            return {"payment_unknown"}
+        if known.end is not None:
+            return {"payment_ended"}
+        if known.approval_count:
+            # Until accounts has moved the money, and its client knows nothing of that either.
+            return {"payment_not_cancellable", None}
+        return {"payment_not_cancellable" if known.captured is not None else None}
 
     def note_funding(self, fund: Fund) -> None:
         self._fundings[fund.transfer_id] = fund
@@ -185,6 +250,9 @@ class Promises:
         if check is not None:
             check(self, published.event)
 
+    def _check_initiated(self, event: PaymentInitiated) -> None:
+        assert event.order.fee_minor == self._known[event.payment_id].fee_minor, "a fee is not what the schedule says"
+
     def _check_assessed(self, event: FraudAssessed) -> None:
         known = self._known[event.payment_id]
         assert known.fraud in (None, event.outcome), "an assessment never changes"
@@ -205,8 +273,10 @@ class Promises:
             self._assert_usable(order.debtor_account_id, order.creditor_account_id)
             debtor = self.accounts.accounts[order.debtor_account_id]
             assert debtor.currency == event.currency == order.currency
+            assert (event.amount_minor, event.fee_minor) == (order.amount_minor, order.fee_minor)
             limit = debtor.limits.once
-            assert limit is not None and event.amount_minor <= limit, "more than the customer's tier allows"
+            held_minor = event.amount_minor + event.fee_minor
+            assert limit is not None and held_minor <= limit, "more than the customer's tier allows"
         known.funds = FundsHeld
 
     def _check_declined(self, event: FundsDeclined) -> None:
@@ -216,21 +286,42 @@ class Promises:
     def _check_post_refused(self, event: FundsPostRefused) -> None:
         self._known[event.payment_id].was_refused_posting = True
 
+    def _check_authorised(self, event: PaymentAuthorised) -> None:
+        known, payment = self._known[event.payment_id], self.payments.payments[event.payment_id]
+        assert payment.capture is Capture.MANUAL and known.capture_by is None, "its client is told once"
+        assert event.capture_by == event.authorised_at + self.payments.policy.capture_within
+        order = payment.order
+        assert (event.amount_minor, event.fee_minor) == (order.amount_minor, order.fee_minor)
+        known.capture_by = event.capture_by
+        self._check_let_through(payment, "authorised", 1)
+
     def _check_approved(self, event: PaymentApproved) -> None:
         known, payment = self._known[event.payment_id], self.payments.payments[event.payment_id]
-        assert known.end is None, "approved after its end"
-        assert known.fraud and known.screenings and known.funds is FundsHeld, "approved without three answers"
-        assert None not in (payment.assessment, payment.screening, payment.funds)
         known.approval_count += 1
-        heard = self._heard_before(payment, "approved", known.approval_count)
-        assert heard is not ScreeningOutcome.BLOCK, "listed money was approved"
+        assert (payment.capture is Capture.MANUAL) == (known.captured is not None), "its client says how much to take"
+        assert Charge(amount_minor=event.amount_minor, fee_minor=event.fee_minor) == self._charge(payment)
+        self._check_let_through(payment, "approved", known.approval_count)
+
+    def _charge(self, payment: Payment) -> Charge:
+        """What is to reach the creditor, and the house."""
+        order, known = payment.order, self._known[payment.payment_id]
+        return known.captured or Charge(amount_minor=order.amount_minor, fee_minor=known.fee_minor)
+
+    def _check_let_through(self, payment: Payment, what: str, count: int) -> None:
+        """The three answers, as payments had heard them then, were good, or people who knew them have approved."""
+        known = self._known[payment.payment_id]
+        assert known.end is None, f"{what} after its end"
+        assert known.fraud and known.screenings and known.funds is FundsHeld, f"{what} without three answers"
+        assert None not in (payment.assessment, payment.screening, payment.funds)
+        heard = self._heard_before(payment, what, count)
+        assert heard is not ScreeningOutcome.BLOCK, f"listed money was {what}"
         if known.fraud is not FraudOutcome.ALLOW:
             assert any(seen and seen.fraud_outcome == known.fraud for seen in known.approvals), (
-                "nobody who knew what fraud says approved it"
+                f"it was {what}, and nobody who knew what fraud says approved it"
             )
         if heard is not ScreeningOutcome.CLEAR:
             assert any(seen and seen.compliance_outcome == heard for seen in known.approvals), (
-                "nobody who knew what screening says approved it"
+                f"it was {what}, and nobody who knew what screening says approved it"
             )
 
     def _check_block_requested(self, event: PaymentBlockRequested) -> None:
@@ -240,19 +331,26 @@ class Promises:
         assert is_listed or known.is_blocked_by_people
 
     def _check_posted(self, event: FundsPosted) -> None:
-        known = self._known[event.payment_id]
+        known, payment = self._known[event.payment_id], self.payments.payments[event.payment_id]
+        moved = Charge(amount_minor=event.amount_minor, fee_minor=event.fee_minor)
         assert known.approval_count, "posted without approval"
         assert known.end in (None, PaymentState.SETTLED), f"posted after it was {known.end}"
-        if known.end is None and not self._is_told_again(event):
+        assert moved == self._charge(payment), "moved is what was captured, and the fee on that"
+        if known.posted is None:
             self._assert_usable(event.debtor_account_id, event.creditor_account_id)
+        known.posted = moved
 
     def _check_blocked(self, event: FundsBlocked) -> None:
-        assert self._known[event.payment_id].end in (None, PaymentState.BLOCKED)
+        known, order = self._known[event.payment_id], self.payments.payments[event.payment_id].order
+        assert known.end in (None, PaymentState.BLOCKED) and known.posted is None
+        assert event.amount_minor == order.amount_minor + order.fee_minor, "all that was held is blocked"
 
     def _check_released(self, event: FundsReleased) -> None:
         known = self._known[event.payment_id]
         assert known.funds is FundsHeld and not known.was_released, "released what was not held"
         known.was_released = True
+        order = self.payments.payments[event.payment_id].order
+        assert known.posted is None and event.amount_minor == order.amount_minor + order.fee_minor
         is_backstop = event.released_at >= self._held_at(event) + self.accounts.hold_lifetime
         heard = self._heard(self.payments.payments[event.payment_id])
         is_approved = any(seen and seen.compliance_outcome == heard for seen in known.approvals)
@@ -296,13 +394,19 @@ class Promises:
         known = self._known[event.payment_id]
         assert known.end is None, f"{known.end} and then {event}"
         known.end = END_EVENTS[type(event)]
-        if isinstance(event, PaymentCancelled):
-            assert event.payment_id in self.withdrawn, "nobody has asked for that"
+        if isinstance(event, PaymentSettled):
+            assert Charge(amount_minor=event.amount_minor, fee_minor=event.fee_minor) == known.posted
+        if isinstance(event, PaymentRejected) and (known.capture_by or known.approval_count):
+            assert event.reason is not PublicReason.DECLINED, "its client knows that all was well: people have refused"
+        if isinstance(event, PaymentCancelled) and event.payment_id not in self.withdrawn:
+            assert known.captured is None, "nobody has asked for that"
+            assert known.capture_by is not None and event.cancelled_at >= known.capture_by, "it could still be captured"
 
     def _check_account(self, event: AccountOpened | AccountFrozen | AccountThawed | AccountClosed) -> None:
         self._usable[event.account_id] = isinstance(event, AccountOpened | AccountThawed)
 
     _CHECKS: ClassVar[dict[type[Event], Callable[["Promises", Any], None]]] = {
+        PaymentInitiated: _check_initiated,
         FraudAssessed: _check_assessed,
         ComplianceScreened: _check_screened,
         FundsHeld: _check_held,
@@ -311,6 +415,7 @@ class Promises:
         FundsPosted: _check_posted,
         FundsBlocked: _check_blocked,
         FundsReleased: _check_released,
+        PaymentAuthorised: _check_authorised,
         PaymentApproved: _check_approved,
         PaymentBlockRequested: _check_block_requested,
         PaymentReleaseRequested: _check_release_requested,
@@ -346,12 +451,6 @@ class Promises:
 
     def _assert_usable(self, *account_ids: str) -> None:
         assert all(self._usable.get(id_) for id_ in account_ids), "money moved on an account that can't be used"
-
-    def _is_told_again(self, event: FundsPosted) -> bool:
-        hold = self.accounts.holds[event.payment_id]
-        return self._numbers[event.contract.topic.name, event.payment_id] > hold.sequence or any(
-            transfer.payment_id == event.payment_id for transfer in self.accounts.transfers[: self._transfers_read]
-        )
 
     def _held_at(self, event: FundsReleased) -> Any:
         return next(
@@ -419,6 +518,8 @@ class Promises:
                 is_new = now - max([payment.entered_at, *looks]) < policy.review_within
                 may_wait = is_new or was_asked_about or not is_free or is_to_be_blocked
                 assert may_wait, "nobody decides, for too long"
+            elif payment.state is PaymentState.AUTHORISED:
+                assert payment.deadline_at == self._known[payment.payment_id].capture_by, "it stays too long"
             elif age >= policy.ask_again_after:
                 assert any(at >= payment.entered_at for at in self._overdue[payment.payment_id]), "nobody was asked"
 
@@ -440,6 +541,16 @@ class Promises:
                 )
         for payment in self.payments.payments.values():
             self._check_case(payment)
+            self._check_shown(payment)
+
+    def _check_shown(self, payment: Payment) -> None:
+        """A client reads what it was told on the topic or has asked for itself, and each once."""
+        known = self._known[payment.payment_id]
+        shown = Counter(step.what for step in payment.steps if not step.is_internal)
+        assert shown.keys() <= SHOWN_ONCE and max(shown.values()) == 1, f"a client can tell from {shown}"
+        assert ("authorised" in shown) == (known.capture_by is not None)
+        assert ("captured" in shown) == (known.captured is not None)
+        assert ("approved" in shown) == (known.approval_count > 0 and known.captured is None)
 
     def _check_case(self, payment: Payment) -> None:
         """People see what is known of what waits for them, and nothing else waits for them."""
@@ -482,8 +593,11 @@ class Promises:
             known = self._known[payment.payment_id]
             assert known.end is payment.state, f"told as {known.end}, kept as {payment.state}"
             assert self.accounts.holds[payment.payment_id].status in HOLDS_AT_THE_END[payment.state]
+            assert payment.captured == known.captured
+            assert payment.settled == (known.posted if payment.state is PaymentState.SETTLED else None)
             self._check_expected(payment, known)
         self._check_every_transfer()
+        self._check_fees()
         self._check_what_fraud_counted()
         blocked = Counter(found.payment_id for found in self.compliance.blocked)
         assert blocked == Counter(p.payment_id for p in payments.values() if p.state is PaymentState.BLOCKED)
@@ -500,7 +614,7 @@ class Promises:
             or known.was_released
             or payment.payment_id in self.withdrawn
         )
-        if is_good and is_undisturbed:
+        if is_good and is_undisturbed and (payment.capture is Capture.AUTOMATIC or known.captured is not None):
             assert payment.state is PaymentState.SETTLED, f"a good payment was {payment.state}"
         if known.funds is FundsDeclined:
             assert payment.state in (PaymentState.REJECTED, PaymentState.CANCELLED)
@@ -529,14 +643,30 @@ class Promises:
             order = payment.order
             if payment.state is PaymentState.SETTLED:
                 parties = (order.debtor_account_id, order.creditor_account_id)
-                expected[TransferKind.PAYMENT, *parties, order.amount_minor, order.currency] += 1
+                charge = self._charge(payment)
+                expected[TransferKind.PAYMENT, *parties, charge.amount_minor, order.currency] += 1
+                if charge.fee_minor:
+                    fees = (order.debtor_account_id, house_account_id(AccountKind.FEES, order.currency))
+                    expected[TransferKind.FEE, *fees, charge.fee_minor, order.currency] += 1
             elif payment.state is PaymentState.BLOCKED:
                 parties = (order.debtor_account_id, house_account_id(AccountKind.BLOCKED_FUNDS, order.currency))
-                expected[TransferKind.BLOCKING, *parties, order.amount_minor, order.currency] += 1
+                held_minor = order.amount_minor + order.fee_minor
+                expected[TransferKind.BLOCKING, *parties, held_minor, order.currency] += 1
         assert expected == Counter(
             (t.kind, t.debit_account_id, t.credit_account_id, t.amount_minor, t.currency)
             for t in self.accounts.transfers
         )
+
+    def _check_fees(self) -> None:
+        """All fees of settled payments are with the house, and nothing else is."""
+        fees = Counter[str]()
+        for payment in self.payments.payments.values():
+            if payment.settled is not None:
+                fees[payment.order.currency] += payment.settled.fee_minor
+        for account in self.accounts.accounts.values():
+            if account.kind is AccountKind.FEES:
+                assert account.posted_minor == fees.pop(account.currency, 0)
+        assert not any(fees.values()), "a fee is nowhere"
 
     def _check_what_fraud_counted(self) -> None:
         """Every payment is in its parties' histories once, but for those from the future; so are labels in tallies."""
@@ -560,3 +690,24 @@ class Promises:
         for label, counted in ((Label.FRAUD, "frauds"), (Label.GENUINE, "genuine")):
             told = sum(getattr(tally, counted) for tally in self.fraud.tallies if tally.counted in outcomes)
             assert told == Counter(labels.values())[label], "labels are not counted once"
+
+
+def fee_due(fees: FeeSchedule, amount_minor: int, currency: str) -> int:
+    """What a schedule says, worked out in another way than payments does."""
+    if currency not in fees:
+        return 0
+    rule = fees[currency]
+    share = (Decimal(amount_minor) * rule.share_ppm / 1_000_000).quantize(Decimal(1), ROUND_HALF_UP)
+    fee_minor = max(rule.fixed_minor + int(share), rule.minimum_minor)
+    return fee_minor if rule.maximum_minor is None else min(fee_minor, rule.maximum_minor)
+
+
+def read_amount(text: str | None, most_minor: int, currency: str) -> int | str:
+    """The minor units that a client asks for, or why it can't have them."""
+    try:
+        minor = Decimal(most_minor) if text is None else Decimal(text).scaleb(SCALES[currency])
+    except InvalidOperation:
+        return "amount_invalid"
+    if minor <= 0 or minor != int(minor):
+        return "amount_invalid"
+    return int(minor) if minor <= most_minor else "amount_too_large"

@@ -7,11 +7,13 @@ its end. After every step the promises are checked.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
 from libs.common.batch import Decided
 from libs.common.message import Command
+from libs.common.money import format_amount
 from libs.common.record import Record
 from schemas.accounts.events import CustomerKind, CustomerPersonalData
 from schemas.compliance.events import CaseDecision
@@ -43,9 +45,12 @@ from services.compliance.settings import ComplianceSettings
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.handlers import handlers as fraud_handlers
 from services.fraud.settings import FraudSettings
+from services.payments.domain.captures import CapturePayment
+from services.payments.domain.fees import FeeRule, FeeSchedule
 from services.payments.domain.intake import CancelPayment, CompleteBatch, InitiatePayment, OpenBatch, RefuseLine
+from services.payments.domain.payment import Capture, Payment
 from services.payments.handlers import handlers as payments_handlers
-from services.payments.settings import PaymentsSettings
+from services.payments.settings import FeeTerms, PaymentsSettings
 from tests.simulation.memories import (
     ALIKE,
     LISTED_AT_TIMES,
@@ -59,7 +64,13 @@ from tests.simulation.promises import Promises
 from tests.simulation.world import Misfortunes, Service, World
 
 NOWHERE = "postgresql://nowhere"
-PAYMENTS = PaymentsSettings(database_url=NOWHERE)
+PAYMENTS = PaymentsSettings(
+    database_url=NOWHERE,
+    fees=(
+        FeeTerms(currency="EUR", fixed="0.25", percentage=Decimal("1.4"), minimum="0.30", maximum="20.00"),
+        FeeTerms(currency="USD", percentage=Decimal(1)),
+    ),
+)
 ACCOUNTS = AccountsSettings(database_url=NOWHERE)
 COMPLIANCE = ComplianceSettings(database_url=NOWHERE)
 # A lower limit, so that a card payment of a large amount from abroad is enough to be blocked.
@@ -70,6 +81,13 @@ HANDLERS = {
     "compliance": compliance_handlers(COMPLIANCE),
     "accounts": accounts_handlers(ACCOUNTS),
 }
+
+FEE_SCHEDULES: tuple[FeeSchedule, ...] = (
+    PAYMENTS.fee_schedule,
+    {"EUR": FeeRule(fixed_minor=1_00, share_ppm=25_000), "USD": FeeRule(fixed_minor=10, maximum_minor=10)},
+    {},
+)
+"""What payers owe on top changes at times: from the next order on."""
 
 LISTED = "Dmitrun Olegast Varkosky"
 """On the list as it is written here: screening blocks."""
@@ -160,6 +178,8 @@ class Town:
             (self._pay, 12),
             (self._upload, 1),
             (self._cancel, 3),
+            (self._capture, 10),
+            (self._change_fees, 0.5),
             (self._work_on_a_case, 9),
             (self._hurry, 4),
             (self._fund, 1),
@@ -223,8 +243,8 @@ class Town:
         assert refused is not None and refused.reason == "batch_complete"
 
     def _order(self, batch_id: str | None = None, line_number: int | None = None) -> InitiatePayment:
-        payer, payee = self.chance.choice(list(self.customers)), self.chance.choice(list(self.customers))
         currency = "USD" if self._happens(0.1) else "EUR"
+        payer, payee = self._party(currency), self._party(currency)
         order = InitiatePayment(
             payment_id=self.world.new_id(),
             client_id=CLIENTS[0] if batch_id else self.chance.choice(CLIENTS),
@@ -237,12 +257,19 @@ class Town:
             device_id=self.chance.choice(DEVICES),
             ip_country="BR" if self._happens(0.15) else "DE",
             instructed_at=self._instructed_at(),
+            capture=Capture.MANUAL if batch_id is None and self._happens(0.35) else Capture.AUTOMATIC,
             personal=self._personal(self.customers[payer].name, self.customers[payee].name),
             batch_id=batch_id,
             line_number=line_number,
         )
         self.promises.note_order(order, is_listed=self._names(order, LISTED))
         return order
+
+    def _party(self, currency: str) -> str:
+        """Anyone at times, but mostly one who can pay and be paid: else hardly any payment would get far."""
+        known = self.payments.accounts
+        able = [id_ for id_ in self.customers if (a := known.get(account_id_of(id_, currency))) and a.may_pay]
+        return self.chance.choice(able if able and self._happens(0.8) else list(self.customers))
 
     def _amount_minor(self, payer_account_id: str) -> int:
         """Often so much that a few such payments can't all be paid for."""
@@ -269,11 +296,50 @@ class Town:
         if not self.payments.payments:
             return
         payment = self.chance.choice(list(self.payments.payments.values()))
-        client_id = self.chance.choice((payment.order.client_id, payment.order.client_id, "stranger", None))
-        refusal = self._ask("payments", CancelPayment(payment_id=payment.payment_id, client_id=client_id)).refusal
-        assert (refusal is not None and refusal.reason == "payment_unknown") == (client_id == "stranger")
+        command = CancelPayment(payment_id=payment.payment_id, client_id=self._asker(payment))
+        may_be_refused = self.promises.may_be_refused(command)
+        refusal = self._ask("payments", command).refusal
+        assert (refusal and refusal.reason) in may_be_refused, f"{refusal}, and not one of {may_be_refused}"
         if refusal is None:
             self.promises.withdrawn.add(payment.payment_id)
+
+    def _asker(self, payment: Payment) -> str | None:
+        """Who asks for something about a payment: its client mostly, another one, or the staff."""
+        return self.chance.choice((payment.order.client_id, payment.order.client_id, "stranger", None))
+
+    def _capture(self) -> None:
+        """A client takes what it had authorised: all or a part of it, at times too much, too late, or twice."""
+        manual = [payment for payment in self.payments.payments.values() if payment.capture is Capture.MANUAL]
+        waiting = [payment for payment in manual if payment.awaits_capture]
+        if not manual:
+            return
+        payment = self.chance.choice(waiting if waiting and self._happens(0.9) else manual)
+        if payment.capture_by is not None and self._happens(0.07):
+            self.world.now = max(self.world.now, payment.capture_by)
+        order = payment.order
+        command = CapturePayment(
+            payment_id=payment.payment_id,
+            client_id=self._asker(payment),
+            amount=self._amount_asked(order.amount_minor, order.currency),
+        )
+        expected = self.promises.note_capture(command)
+        refusal = self._ask("payments", command).refusal
+        assert (refusal and refusal.reason) == expected, f"{refusal}, and not {expected}, of {payment}"
+
+    def _amount_asked(self, most_minor: int, currency: str) -> str | None:
+        """All, a part, or what can't be had."""
+        if self._happens(0.15):
+            return self.chance.choice(("0", "-1.00", "0.001", "much", format_amount(most_minor + 1, currency)))
+        part = format_amount(self.chance.randint(1, most_minor), currency) if most_minor else "1"
+        return self.chance.choice((None, part, part))
+
+    def _change_fees(self) -> None:
+        schedule = self.chance.choice(FEE_SCHEDULES)
+
+        def use(memory: PaymentsMemory) -> None:
+            memory.fees = schedule
+
+        self.world.change("payments", use)
 
     # What the staff does
 
