@@ -23,6 +23,9 @@ from schemas.accounts.events import (
     FundsPosted,
     FundsPostRefused,
     FundsReleased,
+    RefundPosted,
+    RefundRefusal,
+    RefundRefused,
 )
 from schemas.compliance.events import CaseDecision, CaseResolved, ComplianceScreened, ScreeningOutcome
 from schemas.fraud.events import FraudAssessed, FraudOutcome, Label, PaymentLabelled
@@ -44,12 +47,17 @@ from schemas.payments.events import (
     PaymentSettled,
     PaymentSuspended,
     PublicReason,
+    RefundAnswerOverdue,
+    RefundRejected,
+    RefundRequested,
+    RefundSettled,
 )
 from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import (
     AccountStatus,
     HoldStatus,
+    RefundStatus,
 )
 from services.accounts.domain.ledger import CustomerStatus as AccountsCustomerStatus
 from services.accounts.domain.transfers import Fund
@@ -60,7 +68,9 @@ from services.fraud.domain.entities import EntityKind
 from services.payments.domain.captures import CapturePayment
 from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CancelPayment, InitiatePayment
-from services.payments.domain.payment import Capture, Charge, Payment, PaymentState
+from services.payments.domain.payment import STEPS_MAX, Capture, Charge, Payment, PaymentState
+from services.payments.domain.refund import RefundState
+from services.payments.domain.refunds import RequestRefund
 from tests.simulation.memories import AccountsMemory, ComplianceMemory, FraudMemory, PaymentsMemory, names_on_list
 from tests.simulation.world import Published, World
 
@@ -104,6 +114,7 @@ SHOWN_ONCE = frozenset(
     }
 )
 """All that a client may read about a payment. A line that stood there twice would tell of what came between."""
+SHOWN_OF_REFUNDS = frozenset({"refund requested", "refund settled", "refund rejected"})
 ACCOUNTS_CUSTOMER_STATUS = {
     CustomerStatus.IN_REVIEW: AccountsCustomerStatus.REGISTERED,
     CustomerStatus.VERIFIED: AccountsCustomerStatus.VERIFIED,
@@ -141,6 +152,19 @@ class Known:
         self.end: PaymentState | None = None
 
 
+class KnownRefund:
+    """What the topics have told about one refund so far."""
+
+    def __init__(self, payment_id: str, amount_minor: int) -> None:
+        self.payment_id = payment_id
+        self.amount_minor = amount_minor
+        self.requested_at: datetime | None = None
+        self.answer: type[Event] | None = None
+        """What accounts said."""
+        self.end: RefundState | None = None
+        self.was_asked_again = False
+
+
 class Promises:
     """Looks on, and raises AssertionError where a promise is broken."""
 
@@ -161,9 +185,11 @@ class Promises:
         self._proposed_on: dict[str, PaymentEvidence | None] = {}
         self._confirmed_on: dict[str, PaymentEvidence | None] = {}
         self._known: dict[str, Known] = defaultdict(Known)
+        self._refunds: dict[str, KnownRefund] = {}
         self._numbers: dict[tuple[str, str], int] = defaultdict(int)
         self._usable: dict[str, bool] = {}
         self._unanswered: set[tuple[str, Answer]] = set()
+        self._refunds_unanswered: set[str] = set()
         self._overdue: dict[str, list[Any]] = defaultdict(list)
         self._read = self._entries_read = self._transfers_read = 0
         self._balances: dict[str, int] = defaultdict(int)
@@ -199,6 +225,29 @@ class Promises:
             known.captured = Charge(amount_minor=amount_minor, fee_minor=min(fee_minor, order.fee_minor))
             return None
         return amount_minor
+
+    def note_refund(self, command: RequestRefund) -> str | None:
+        """What a client wants to give back. Returns why that is refused, if it is."""
+        self.check()
+        payment, known = self.payments.payments[command.payment_id], self._known[command.payment_id]
+        if command.client_id not in (None, payment.order.client_id):
+            return "payment_unknown"
+        if known.end is not PaymentState.SETTLED:
+            return "payment_not_settled"
+        assert known.posted is not None
+        left_minor = known.posted.amount_minor - self._refunded_minor(command.payment_id)
+        if left_minor == 0:
+            return "payment_refunded"
+        amount_minor = read_amount(command.amount, left_minor, payment.order.currency)
+        if isinstance(amount_minor, int):
+            self._refunds[command.refund_id] = KnownRefund(command.payment_id, amount_minor)
+            return None
+        return amount_minor
+
+    def _refunded_minor(self, payment_id: str) -> int:
+        """What a payment's refunds come to, those that were rejected apart."""
+        refunds = [refund for refund in self._refunds.values() if refund.payment_id == payment_id]
+        return sum(refund.amount_minor for refund in refunds if refund.end is not RefundState.REJECTED)
 
     def may_be_refused(self, command: CancelPayment) -> set[str | None]:
         """What a client who withdraws a payment may be answered, by what it may know; None: that it is done."""
@@ -402,6 +451,43 @@ class Promises:
             assert known.captured is None, "nobody has asked for that"
             assert known.capture_by is not None and event.cancelled_at >= known.capture_by, "it could still be captured"
 
+    def _check_refund_requested(self, event: RefundRequested) -> None:
+        refund, known = self._refunds[event.refund_id], self._known[event.payment_id]
+        assert refund.payment_id == event.payment_id and refund.amount_minor == event.amount_minor
+        assert refund.requested_at is None and known.end is PaymentState.SETTLED and known.posted is not None
+        refund.requested_at = event.requested_at
+        assert self._refunded_minor(event.payment_id) <= known.posted.amount_minor, "more is given back than was paid"
+
+    def _check_refund_overdue(self, event: RefundAnswerOverdue) -> None:
+        refund = self._refunds[event.refund_id]
+        assert refund.end is None and event.amount_minor == refund.amount_minor
+        refund.was_asked_again = True
+        self._refunds_unanswered.add(event.refund_id)
+
+    def _check_refund_posted(self, event: RefundPosted) -> None:
+        refund, payment = self._refunds[event.refund_id], self.payments.payments[event.payment_id]
+        assert refund.answer in (None, RefundPosted), "what was refused is given back"
+        assert event.amount_minor == refund.amount_minor
+        if refund.answer is None:
+            self._assert_usable(payment.order.creditor_account_id, payment.order.debtor_account_id)
+        refund.answer = RefundPosted
+        self._refunds_unanswered.discard(event.refund_id)
+
+    def _check_refund_refused(self, event: RefundRefused) -> None:
+        refund = self._refunds[event.refund_id]
+        assert refund.answer in (None, RefundRefused), "what was given back is refused"
+        # Payments asks for no more than there is, and knows what was settled: only accounts can be in the way.
+        assert event.reason not in (RefundRefusal.PAYMENT_NOT_POSTED, RefundRefusal.AMOUNT_EXCEEDS_POSTED)
+        refund.answer = RefundRefused
+        self._refunds_unanswered.discard(event.refund_id)
+
+    def _check_refund_end(self, event: RefundSettled | RefundRejected) -> None:
+        refund = self._refunds[event.refund_id]
+        assert refund.end is None, f"{refund.end} and then {event}"
+        is_settled = isinstance(event, RefundSettled)
+        assert refund.answer is (RefundPosted if is_settled else RefundRefused), "accounts has not said so"
+        refund.end = RefundState.SETTLED if is_settled else RefundState.REJECTED
+
     def _check_account(self, event: AccountOpened | AccountFrozen | AccountThawed | AccountClosed) -> None:
         self._usable[event.account_id] = isinstance(event, AccountOpened | AccountThawed)
 
@@ -423,6 +509,12 @@ class Promises:
         PaymentResumed: _check_resumed,
         PaymentAnswerOverdue: _check_overdue,
         CaseResolved: _check_resolved,
+        RefundRequested: _check_refund_requested,
+        RefundAnswerOverdue: _check_refund_overdue,
+        RefundPosted: _check_refund_posted,
+        RefundRefused: _check_refund_refused,
+        RefundSettled: _check_refund_end,
+        RefundRejected: _check_refund_end,
         AccountOpened: _check_account,
         AccountFrozen: _check_account,
         AccountThawed: _check_account,
@@ -523,11 +615,18 @@ class Promises:
             elif age >= policy.ask_again_after:
                 assert any(at >= payment.entered_at for at in self._overdue[payment.payment_id]), "nobody was asked"
 
+        for refund in self.payments.refunds.values():
+            if refund.state is RefundState.REQUESTED:
+                assert refund.check_at is not None and refund.check_at > now, "the sweep has left a refund"
+                was_asked = self._refunds[refund.refund_id].was_asked_again
+                assert was_asked or now - refund.requested_at < policy.ask_again_after, "nobody asked about a refund"
+
     # Whenever nobody waits for anything
 
     def check_at_rest(self) -> None:
         """All have heard all: who was asked again has answered, and what they know of one another agrees."""
-        assert not self._unanswered, f"nobody answered when asked again: {self._unanswered}"
+        unanswered = self._unanswered or self._refunds_unanswered
+        assert not unanswered, f"nobody answered when asked again: {unanswered}"
         for account_id, known in self.payments.accounts.items():
             status = self.accounts.accounts[account_id].status
             assert known.may_pay == (status is AccountStatus.OPEN)
@@ -546,8 +645,14 @@ class Promises:
     def _check_shown(self, payment: Payment) -> None:
         """A client reads what it was told on the topic or has asked for itself, and each once."""
         known = self._known[payment.payment_id]
-        shown = Counter(step.what for step in payment.steps if not step.is_internal)
+        lines = [step.what for step in payment.steps if not step.is_internal]
+        shown = Counter(line for line in lines if line not in SHOWN_OF_REFUNDS)
         assert shown.keys() <= SHOWN_ONCE and max(shown.values()) == 1, f"a client can tell from {shown}"
+        refunds = [refund for refund in self._refunds.values() if refund.payment_id == payment.payment_id]
+        if len(payment.steps) < STEPS_MAX:
+            assert lines.count("refund requested") == len(refunds)
+            for end in (RefundState.SETTLED, RefundState.REJECTED):
+                assert lines.count(f"refund {end}") == sum(refund.end is end for refund in refunds)
         assert ("authorised" in shown) == (known.capture_by is not None)
         assert ("captured" in shown) == (known.captured is not None)
         assert ("approved" in shown) == (known.approval_count > 0 and known.captured is None)
@@ -597,6 +702,7 @@ class Promises:
             assert payment.settled == (known.posted if payment.state is PaymentState.SETTLED else None)
             self._check_expected(payment, known)
         self._check_every_transfer()
+        self._check_refunds()
         self._check_fees()
         self._check_what_fraud_counted()
         blocked = Counter(found.payment_id for found in self.compliance.blocked)
@@ -652,10 +758,34 @@ class Promises:
                 parties = (order.debtor_account_id, house_account_id(AccountKind.BLOCKED_FUNDS, order.currency))
                 held_minor = order.amount_minor + order.fee_minor
                 expected[TransferKind.BLOCKING, *parties, held_minor, order.currency] += 1
+        for refund in self._refunds.values():
+            if refund.end is RefundState.SETTLED:
+                order = self.payments.payments[refund.payment_id].order
+                parties = (order.creditor_account_id, order.debtor_account_id)
+                expected[TransferKind.REFUND, *parties, refund.amount_minor, order.currency] += 1
         assert expected == Counter(
             (t.kind, t.debit_account_id, t.credit_account_id, t.amount_minor, t.currency)
             for t in self.accounts.transfers
         )
+
+    def _check_refunds(self) -> None:
+        """Each refund has had one end, in accounts' view the same; no more is given back than was settled."""
+        kept = self.payments.refunds
+        assert kept.keys() == self._refunds.keys() == self.accounts.refunds.keys()
+        of_accounts, of_payments = Counter[str](), Counter[str]()
+        for refund_id, known in self._refunds.items():
+            assert known.end is kept[refund_id].state, f"told as {known.end}, kept as {kept[refund_id]}"
+            assert (known.end is RefundState.SETTLED) == (
+                self.accounts.refunds[refund_id].status is RefundStatus.POSTED
+            )
+            if known.end is RefundState.SETTLED:
+                of_payments[known.payment_id] += known.amount_minor
+                of_accounts[known.payment_id] += self.accounts.refunds[refund_id].amount_minor
+        for payment_id, payment in self.payments.payments.items():
+            settled_minor = payment.settled.amount_minor if payment.settled is not None else 0
+            assert payment.refunded_minor == of_payments[payment_id] <= settled_minor
+            hold = self.accounts.holds[payment_id]
+            assert hold.refunded_minor == of_accounts[payment_id] <= hold.posted_minor
 
     def _check_fees(self) -> None:
         """All fees of settled payments are with the house, and nothing else is."""

@@ -49,6 +49,8 @@ from services.payments.domain.captures import CapturePayment
 from services.payments.domain.fees import FeeRule, FeeSchedule
 from services.payments.domain.intake import CancelPayment, CompleteBatch, InitiatePayment, OpenBatch, RefuseLine
 from services.payments.domain.payment import Capture, Payment
+from services.payments.domain.refund import RefundState
+from services.payments.domain.refunds import RequestRefund
 from services.payments.handlers import handlers as payments_handlers
 from services.payments.settings import FeeTerms, PaymentsSettings
 from tests.simulation.memories import (
@@ -179,6 +181,7 @@ class Town:
             (self._upload, 1),
             (self._cancel, 3),
             (self._capture, 10),
+            (self._refund, 5),
             (self._change_fees, 0.5),
             (self._work_on_a_case, 9),
             (self._hurry, 4),
@@ -326,6 +329,26 @@ class Town:
         refusal = self._ask("payments", command).refusal
         assert (refusal and refusal.reason) == expected, f"{refusal}, and not {expected}, of {payment}"
 
+    def _refund(self) -> None:
+        """A client gives money back: all or a part of it, at times more than there is, or what was never settled."""
+        settled = [payment for payment in self.payments.payments.values() if payment.settled is not None]
+        pool = settled if settled and self._happens(0.9) else list(self.payments.payments.values())
+        if not pool:
+            return
+        payment = self.chance.choice(pool)
+        left_minor = payment.settled.amount_minor - payment.refunded_minor if payment.settled is not None else 0
+        client_id, currency = self._asker(payment), payment.order.currency
+        for _ in range(self.chance.choice((1, 1, 2))):
+            command = RequestRefund(
+                refund_id=self.world.new_id(),
+                payment_id=payment.payment_id,
+                client_id=client_id,
+                amount=self._amount_asked(left_minor, currency),
+            )
+            expected = self.promises.note_refund(command)
+            refusal = self._ask("payments", command).refusal
+            assert (refusal and refusal.reason) == expected, f"{refusal}, and not {expected}, of {payment}"
+
     def _amount_asked(self, most_minor: int, currency: str) -> str | None:
         """All, a part, or what can't be had."""
         if self._happens(0.15):
@@ -468,15 +491,22 @@ class Town:
             self._deliver_all()
             if not self.world.is_anything_buried:
                 self.promises.check_at_rest()
-            if all(payment.has_ended for payment in self.payments.payments.values()):
+            if not self._waiting():
                 return
             for _ in range(3):
                 if self._happens(0.6):
                     self._work_on_a_case()
+            for act in (self._capture, self._refund):
+                if self._happens(0.2):
+                    act()
             self._deliver_all()
             self._leap_to_what_is_due()
-        waiting = [payment for payment in self.payments.payments.values() if not payment.has_ended]
-        raise AssertionError(f"these payments never end: {waiting}")
+        raise AssertionError(f"these never end: {self._waiting()}")
+
+    def _waiting(self) -> list[Record]:
+        """The payments and refunds that have not ended."""
+        refunds = [refund for refund in self.payments.refunds.values() if refund.state is RefundState.REQUESTED]
+        return [*(payment for payment in self.payments.payments.values() if not payment.has_ended), *refunds]
 
     def _deliver_all(self) -> None:
         """Until nobody waits for anything and nothing is buried."""
@@ -492,6 +522,7 @@ class Town:
 
     def _leap_to_what_is_due(self) -> None:
         looks = [payment.check_at for payment in self.payments.payments.values() if payment.check_at is not None]
+        looks += [refund.check_at for refund in self.payments.refunds.values() if refund.check_at is not None]
         if looks:
             self.world.now = max(self.world.now, min(looks))
         self._sweep()
