@@ -5,6 +5,7 @@ way, services go away and return, lists change, time passes; then everyone retur
 its end. After every step the promises are checked.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,15 +20,21 @@ from schemas.accounts.events import CustomerKind, CustomerPersonalData
 from schemas.compliance.events import CaseDecision
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, Party, PaymentPersonalData
+from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.customers import (
     Close,
     Freeze,
     OpenAccount,
     RegisterCustomer,
+    SetBounds,
     Thaw,
     account_id_of,
 )
-from services.accounts.domain.transfers import Fund
+from services.accounts.domain.holds import PlaceHold, PostHold, VoidHold
+from services.accounts.domain.journal import OF_PAYMENTS
+from services.accounts.domain.ledger import HoldKind
+from services.accounts.domain.refusals import RefusalReason
+from services.accounts.domain.transfers import Book, Booking, Convert, Fund, Reverse
 from services.accounts.handlers import handlers as accounts_handlers
 from services.accounts.settings import AccountsSettings
 from services.compliance.domain.acts import (
@@ -93,6 +100,7 @@ FEE_SCHEDULES: tuple[FeeSchedule, ...] = (
 
 LISTED = "Dmitrun Olegast Varkosky"
 """On the list as it is written here: screening blocks."""
+BLOCKED_FUNDS = house_account_id(AccountKind.BLOCKED_FUNDS, "EUR")
 ANALYSTS = ("eve", "finn", "gus")
 CLIENTS = ("shop", "bank")
 DEVICES = ("phone", "laptop", None, None)
@@ -116,7 +124,7 @@ class Resident(Record):
 
 
 RESIDENTS = (
-    Resident(name="Ann Miller", birth_date="1980-02-03", currencies=("EUR", "USD")),
+    Resident(name="Ann Miller", birth_date="1980-02-03", currencies=("EUR", "USD", "JPY")),
     Resident(name="Ben Baker"),
     Resident(name="Brightwater Books", kind=CustomerKind.COMPANY, currencies=("EUR", "USD")),
     Resident(name="Cleo Martens", birth_date="1991-11-30"),
@@ -149,6 +157,8 @@ class Town:
         for name, handlers in HANDLERS.items():
             self.world.add(handlers, memories[name])
         self.customers: dict[str, Resident] = {}
+        self.requests: Counter[tuple[str, RefusalReason | None]] = Counter()
+        """What the ledger itself was asked for, and why that was refused."""
         self.promises = Promises(self.world, self.payments, self.fraud, self.compliance, self.accounts)
         acts, weights = zip(*self._acts(), strict=True)
         self._acts_by_weight: tuple[tuple[Callable[[], None], ...], tuple[float, ...]] = (acts, weights)
@@ -182,6 +192,13 @@ class Town:
             (self._cancel, 3),
             (self._capture, 10),
             (self._refund, 5),
+            (self._book, 3),
+            (self._convert, 1.5),
+            (self._reverse, 2),
+            (self._reserve, 3),
+            (self._spend_much, 1),
+            (self._use_reserve, 2.5),
+            (self._set_bounds, 0.7),
             (self._change_fees, 0.5),
             (self._work_on_a_case, 9),
             (self._hurry, 4),
@@ -222,8 +239,8 @@ class Town:
                     amount_minor=self.chance.choice((5_00, 300_00, 2_000_00)),
                     currency=currency,
                 )
-                if self._happens(0.5) and self._ask("accounts", fund).refusal is None:
-                    self.promises.note_funding(fund)
+                if self._happens(0.5):
+                    self._request(fund)
 
     def _pay(self) -> None:
         self._ask("payments", self._order())
@@ -364,10 +381,134 @@ class Town:
 
         self.world.change("payments", use)
 
+    # What is asked of the ledger itself
+
+    def _request(self, command: Command) -> RefusalReason | None:
+        """Returns why it is refused, if it is."""
+        refusal = self._ask("accounts", command).refusal
+        reason = None if refusal is None else RefusalReason(refusal.reason)
+        self.requests[type(command).__name__, reason] += 1
+        if reason is None:
+            self.promises.books.note(command)
+        self.promises.check()
+        return reason
+
+    def _book(self) -> None:
+        with_house = self._happens(0.25)
+        bookings = tuple(self._booking(with_house=with_house) for _ in range(self.chance.choice((1, 1, 1, 2, 3))))
+        reason = self._request(Book(bookings=bookings, with_house=with_house))
+        named = {id_ for booking in bookings for id_ in (booking.debit_account_id, booking.credit_account_id)}
+        assert reason is not None or BLOCKED_FUNDS not in named, "what is blocked moves by the law's word only"
+
+    def _spend_much(self) -> None:
+        """One customer pays as much a day as is allowed, in every way, and then more."""
+        debit, credit = self._two_accounts("EUR")
+        amount_minor = self.chance.choice((700_00, 980_00))
+        self._request(
+            Fund(transfer_id=self.world.new_id(), account_id=debit, amount_minor=4 * amount_minor, currency="EUR")
+        )
+        parties: dict[str, Any] = {"debit_account_id": debit, "credit_account_id": credit}
+        about = parties | {"amount_minor": amount_minor, "currency": "EUR"}
+        for _ in range(4):
+            if self._happens(0.5):
+                self._request(Book(bookings=(Booking(transfer_id=self.world.new_id(), **about),)))
+            else:
+                self._request(PlaceHold(hold_id=self.world.new_id(), **about))
+
+    def _booking(self, *, with_house: bool) -> Booking:
+        currency = "USD" if self._happens(0.1) else "EUR"
+        debit, credit = self._two_accounts(currency)
+        if with_house and self._happens(0.5):
+            kinds = AccountKind.SUSPENSE, AccountKind.LOSSES, AccountKind.SETTLEMENT, AccountKind.BLOCKED_FUNDS
+            house = house_account_id(self.chance.choice(kinds), currency)
+            debit, credit = (house, credit) if self._happens(0.5) else (debit, house)
+        return Booking(
+            transfer_id=self.world.new_id(),
+            debit_account_id=debit,
+            credit_account_id=credit,
+            amount_minor=self._amount_minor(debit),
+            currency="USD" if self._happens(0.02) else currency,
+        )
+
+    def _two_accounts(self, currency: str) -> tuple[str, str]:
+        while (payer := self._party(currency)) == (payee := self._party(currency)):
+            pass
+        return account_id_of(payer, currency), account_id_of(payee, currency)
+
+    def _convert(self) -> None:
+        currencies = self.chance.choice((("EUR", "USD"), ("EUR", "USD"), ("USD", "EUR"), ("EUR", "JPY")))
+        debit = account_id_of(self._party(currencies[0]), currencies[0])
+        self._request(
+            Convert(
+                transfer_id=self.world.new_id(),
+                debit_account_id=debit,
+                credit_account_id=account_id_of(self._party(currencies[1]), currencies[1]),
+                amount_minor=self._amount_minor(debit),
+                currency=currencies[0],
+                credited_currency=currencies[1],
+                rate=Decimal(self.chance.choice(("1.0843", "0.9", "0.00007", "161.29", "3"))),
+            )
+        )
+
+    def _reverse(self) -> None:
+        """Somebody takes back what was moved lately: not what payments have moved, and nothing twice."""
+        requested = [t for t in self.accounts.transfers if t.kind not in OF_PAYMENTS]
+        pool = requested if requested and self._happens(0.8) else self.accounts.transfers
+        if pool:
+            original = self.chance.choice(pool[-12:])
+            expected = self.promises.books.why_not_reversed(original)
+            reason = self._request(Reverse(transfer_id=original.transfer_id))
+            assert expected is None or reason == expected, f"{reason}, and not {expected}, of {original}"
+
+    def _reserve(self) -> None:
+        """Money is set aside by request."""
+        debit, credit = self._two_accounts("EUR")
+        expires_at = self.world.now + self.chance.choice((-SECOND, HOUR, DAY, 90 * DAY))
+        self._request(
+            PlaceHold(
+                hold_id=self.world.new_id(),
+                debit_account_id=debit,
+                credit_account_id=credit,
+                amount_minor=self._amount_minor(debit),
+                currency="EUR",
+                expires_at=expires_at if self._happens(0.5) else None,
+            )
+        )
+
+    def _use_reserve(self) -> None:
+        """What is set aside is posted, in one or several parts, or given back; nobody does that to a payment's."""
+        requested = [hold for hold in self.accounts.holds.values() if hold.kind is HoldKind.REQUEST]
+        pool = requested[-4:] if self._happens(0.95) else list(self.accounts.holds.values())
+        if not pool:
+            return
+        hold = self.chance.choice(pool)
+        command: Command = VoidHold(hold_id=hold.hold_id)
+        if self._happens(0.75):
+            is_part = self._happens(0.7)
+            command = PostHold(
+                hold_id=hold.hold_id,
+                transfer_id=self.world.new_id(),
+                amount_minor=self.chance.randint(1, hold.left_minor + 1) if is_part else None,
+                currency="EUR",
+                is_final=self._happens(0.3),
+            )
+        reason = self._request(command)
+        assert (reason is RefusalReason.OF_A_PAYMENT) == (hold.kind is HoldKind.PAYMENT)
+
     # What the staff does
 
+    def _set_bounds(self) -> None:
+        self._request(
+            SetBounds(
+                account_id=self._any_account(),
+                currency="EUR",
+                floor_minor=self.chance.choice((0, -50_00, -500_00)),
+                ceiling_minor=self.chance.choice((None, 800_00, 5_000_00)),
+            )
+        )
+
     def _freeze(self) -> None:
-        self._ask("accounts", Freeze(account_id=self._any_account()))
+        self._ask("accounts", Freeze(account_id=self._any_account(), may_receive=self._happens(0.4)))
 
     def _thaw(self) -> None:
         self._ask("accounts", Thaw(account_id=self._any_account()))
@@ -376,7 +517,12 @@ class Town:
         self._ask("accounts", Close(account_id=self._any_account()))
 
     def _open(self) -> None:
-        self._ask("accounts", OpenAccount(customer_id=self.chance.choice(list(self.customers)), currency="USD"))
+        self._ask(
+            "accounts",
+            OpenAccount(
+                customer_id=self.chance.choice(list(self.customers)), currency=self.chance.choice(("USD", "JPY"))
+            ),
+        )
 
     def _any_account(self) -> str:
         return account_id_of(self.chance.choice(list(self.customers)), "EUR")
