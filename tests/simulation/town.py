@@ -401,19 +401,25 @@ class Town:
         assert reason is not None or BLOCKED_FUNDS not in named, "what is blocked moves by the law's word only"
 
     def _spend_much(self) -> None:
-        """One customer pays as much a day as is allowed, in every way, and then more."""
+        """One customer pays as much a day as is allowed, in every way, and then more; at times as much a month."""
         debit, credit = self._two_accounts("EUR")
-        amount_minor = self.chance.choice((700_00, 980_00))
+        amount_minor = self.chance.choice((700_00, 830_00))
+        days = 5 if self._happens(0.2) else 1
         self._request(
-            Fund(transfer_id=self.world.new_id(), account_id=debit, amount_minor=4 * amount_minor, currency="EUR")
+            Fund(
+                transfer_id=self.world.new_id(), account_id=debit, amount_minor=4 * days * amount_minor, currency="EUR"
+            )
         )
         parties: dict[str, Any] = {"debit_account_id": debit, "credit_account_id": credit}
         about = parties | {"amount_minor": amount_minor, "currency": "EUR"}
-        for _ in range(4):
-            if self._happens(0.5):
+        for turn in range(4 * days):
+            if self._happens(0.7):
                 self._request(Book(bookings=(Booking(transfer_id=self.world.new_id(), **about),)))
             else:
                 self._request(PlaceHold(hold_id=self.world.new_id(), **about))
+            if turn % 4 == 3 and days > 1:
+                self.world.now += DAY
+                self._sweep()
 
     def _booking(self, *, with_house: bool) -> Booking:
         currency = "USD" if self._happens(0.1) else "EUR"
