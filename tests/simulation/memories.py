@@ -71,6 +71,8 @@ ALIKE = "Zynovislav Ostroverkenko"
 """One letter from a listed name: people must look. At times the list has this very name as well."""
 LISTED_AT_TIMES = "Karelian Ondravicky"
 """On the list, spelled so, or not at all."""
+ALIKE_AT_TIMES = "Tamerik Uluvandre"
+"""One letter from a name that is on the list at times: then people must look."""
 
 
 class PaymentsMemory:
@@ -327,7 +329,7 @@ class ComplianceMemory:
 
 def names_on_list(version: int) -> tuple[str, ...]:
     """Who is on some version of the list besides those that are on all of them."""
-    return (LISTED_AT_TIMES, ALIKE) if version % 2 == 0 else ()
+    return (LISTED_AT_TIMES, ALIKE, "Tamerik Uluvandra") if version % 2 == 0 else ()
 
 
 @cache

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -47,6 +48,7 @@ from services.compliance.domain.acts import (
     TakeOverCase,
 )
 from services.compliance.domain.case import Case, CaseStatus
+from services.compliance.domain.cases import payment_case_id
 from services.compliance.handlers import handlers as compliance_handlers
 from services.compliance.settings import ComplianceSettings
 from services.fraud.domain.labelling import LabelPayment
@@ -62,6 +64,7 @@ from services.payments.handlers import handlers as payments_handlers
 from services.payments.settings import FeeTerms, PaymentsSettings
 from tests.simulation.memories import (
     ALIKE,
+    ALIKE_AT_TIMES,
     LISTED_AT_TIMES,
     AccountsMemory,
     ComplianceMemory,
@@ -208,6 +211,8 @@ class Town:
             (self._close, 0.5),
             (self._open, 0.3),
             (self._change_list, 1),
+            (partial(self._change_list_behind, people=True), 0.5),
+            (partial(self._change_list_behind, people=False), 1),
             (self._label, 1.5),
             (self._go_away, 1.5),
             (self._return, 2),
@@ -262,23 +267,32 @@ class Town:
         refused = self._ask("payments", self._order(batch_id, lines + 1)).refusal
         assert refused is not None and refused.reason == "batch_complete"
 
-    def _order(self, batch_id: str | None = None, line_number: int | None = None) -> InitiatePayment:
+    def _order(
+        self,
+        batch_id: str | None = None,
+        line_number: int | None = None,
+        *,
+        capture: Capture | None = None,
+        payee: str | None = None,
+    ) -> InitiatePayment:
         currency = "USD" if self._happens(0.1) else "EUR"
-        payer, payee = self._party(currency), self._party(currency)
+        debtor, creditor = self._party(currency), self._party(currency)
+        if capture is None:
+            capture = Capture.MANUAL if batch_id is None and self._happens(0.35) else Capture.AUTOMATIC
         order = InitiatePayment(
             payment_id=self.world.new_id(),
             client_id=CLIENTS[0] if batch_id else self.chance.choice(CLIENTS),
-            debtor_account_id=account_id_of(payer, "EUR" if self._happens(0.02) else currency),
-            creditor_account_id=account_id_of(payee, currency),
-            amount_minor=self._amount_minor(account_id_of(payer, currency)),
+            debtor_account_id=account_id_of(debtor, "EUR" if self._happens(0.02) else currency),
+            creditor_account_id=account_id_of(creditor, currency),
+            amount_minor=self._amount_minor(account_id_of(debtor, currency)),
             currency=currency,
             channel=self.chance.choice((Channel.API, Channel.API, Channel.CARD, Channel.MOBILE)),
             is_cash=self._happens(0.05),
             device_id=self.chance.choice(DEVICES),
             ip_country="BR" if self._happens(0.15) else "DE",
             instructed_at=self._instructed_at(),
-            capture=Capture.MANUAL if batch_id is None and self._happens(0.35) else Capture.AUTOMATIC,
-            personal=self._personal(self.customers[payer].name, self.customers[payee].name),
+            capture=capture,
+            personal=self._personal(self.customers[debtor].name, payee or self.customers[creditor].name),
             batch_id=batch_id,
             line_number=line_number,
         )
@@ -305,8 +319,8 @@ class Town:
 
     def _personal(self, payer: str, payee: str) -> PaymentPersonalData:
         """Who the client says pays and is paid: the customers mostly, sometimes another name."""
-        if self._happens(0.25):
-            payee = self.chance.choice((LISTED, ALIKE, ALIKE, ALIKE, LISTED_AT_TIMES))
+        if payee not in (ALIKE_AT_TIMES, LISTED_AT_TIMES) and self._happens(0.25):
+            payee = self.chance.choice((LISTED, ALIKE, ALIKE, ALIKE_AT_TIMES, ALIKE_AT_TIMES, LISTED_AT_TIMES))
         return PaymentPersonalData(debtor=Party(name=payer, country="DE"), creditor=Party(name=payee))
 
     def _names(self, order: InitiatePayment, name: str) -> bool:
@@ -404,7 +418,7 @@ class Town:
         """One customer pays as much a day as is allowed, in every way, and then more; at times as much a month."""
         debit, credit = self._two_accounts("EUR")
         amount_minor = self.chance.choice((700_00, 830_00))
-        days = 5 if self._happens(0.2) else 1
+        days = 5 if self._happens(0.35) else 1
         self._request(
             Fund(
                 transfer_id=self.world.new_id(), account_id=debit, amount_minor=4 * days * amount_minor, currency="EUR"
@@ -541,25 +555,55 @@ class Town:
 
     def _change_list(self) -> None:
         """A new version of the list is imported, with or without someone."""
+        self._use_next_list()
+        if self._happens(0.7):
+            self._sweep()
+
+    def _use_next_list(self) -> None:
         index = list_of_version(self.compliance.index.version + 1)
 
         def use(memory: ComplianceMemory) -> None:
             memory.index = index
 
         self.world.change("compliance", use)
-        if self._happens(0.7):
-            self._sweep()
+
+    def _change_list_behind(self, *, people: bool) -> None:
+        """A payment waits for people, or for an answer; the list changes; and payments hears of all that in any order.
+
+        So something may be found about a payment that has gone on meanwhile.
+        """
+        accounts, compliance = self.world.services["accounts"], self.world.services["compliance"]
+        order = self._order(capture=Capture.MANUAL, payee=self.chance.choice((ALIKE_AT_TIMES, LISTED_AT_TIMES)))
+        self._ask("payments", order)
+        accounts.is_away = not people
+        for name in ("fraud", "compliance", "accounts", "payments"):
+            self._hear_all(name)
+        self.world.now += timedelta(seconds=125)
+        self.world.sweep(self.world.services["payments"])
+        self._hear_all("compliance")
+        self._use_next_list()
+        self.world.sweep(compliance)
+        accounts.is_away = False
+        self._hear_all("accounts")
+        case_id = payment_case_id(order.payment_id)
+        for _ in range(8 if people else 0):
+            case = self.compliance.cases.get(case_id)
+            if case is not None and case.opened_at and not case.has_ended:
+                self._act_on(case)
+        self._hear_all("payments")
 
     def _work_on_a_case(self) -> None:
         waiting = [case for case in self.compliance.cases.values() if case.opened_at and not case.has_ended]
         if waiting:
-            case = self.chance.choice(waiting)
-            command = self._next_act(case, self.chance.choice(ANALYSTS))
-            refusal = self._ask("compliance", command).refusal
-            if isinstance(command, ProposeDecision) and refusal is None:
-                self.promises.note_proposed(case)
-            if isinstance(command, ConfirmDecision) and refusal is None:
-                self.promises.note_confirmed(case)
+            self._act_on(self.chance.choice(waiting))
+
+    def _act_on(self, case: Case) -> None:
+        command = self._next_act(case, self.chance.choice(ANALYSTS))
+        refusal = self._ask("compliance", command).refusal
+        if isinstance(command, ProposeDecision) and refusal is None:
+            self.promises.note_proposed(case)
+        if isinstance(command, ConfirmDecision) and refusal is None:
+            self.promises.note_confirmed(case)
 
     def _hurry(self) -> None:
         """Two people work off what they see, faster than news can reach them."""
