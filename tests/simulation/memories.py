@@ -35,11 +35,12 @@ from schemas.payments.events import (
 )
 from services.accounts.domain.chart import house_accounts
 from services.accounts.domain.customers import OpenAccount, Thaw
-from services.accounts.domain.holds import ExpireHold
+from services.accounts.domain.holds import ExpireHold, PostHold, VoidHold
 from services.accounts.domain.journal import Entry, Transfer
 from services.accounts.domain.ledger import Account, Hold, Ledger, house_account
 from services.accounts.domain.ledger import Customer as AccountsCustomer
 from services.accounts.domain.ledger import Refund as AccountsRefund
+from services.accounts.domain.transfers import Reverse
 from services.accounts.store import named_accounts
 from services.compliance.catalogue import shipped_import
 from services.compliance.domain.acts import CaseCommand
@@ -70,6 +71,8 @@ ALIKE = "Zynovislav Ostroverkenko"
 """One letter from a listed name: people must look. At times the list has this very name as well."""
 LISTED_AT_TIMES = "Karelian Ondravicky"
 """On the list, spelled so, or not at all."""
+ALIKE_AT_TIMES = "Tamerik Uluvandre"
+"""One letter from a name that is on the list at times: then people must look."""
 
 
 class PaymentsMemory:
@@ -146,11 +149,15 @@ class AccountsMemory:
         customer_ids = {body.customer_id for body in about_customers}
         thawed = select(self.accounts, {body.account_id for body in _of(bodies, Thaw)})
         customer_ids |= {account.owner_id for account in thawed.values()}
-        holds = select(self.holds, _payment_ids(bodies) | {body.hold_id for body in _of(bodies, ExpireHold)})
+        about_holds = _of(bodies, ExpireHold, PostHold, VoidHold)
+        holds = select(self.holds, _payment_ids(bodies) | {body.hold_id for body in about_holds})
+        originals = self._linked({body.transfer_id for body in _of(bodies, Reverse)})
         account_ids = {account.account_id for account in self.accounts.values() if account.customer_id in customer_ids}
         account_ids |= {account_id for body in bodies for account_id in named_accounts(body)}
         for hold in holds.values():
             account_ids |= {hold.debtor_account_id, hold.creditor_account_id or hold.debtor_account_id}
+        for transfer in originals.values():
+            account_ids |= {transfer.debit_account_id, transfer.credit_account_id}
         for id_ in sorted(account_ids & house_accounts().keys() - self.accounts.keys()):
             house = house_accounts()[id_]
             self.accounts[id_] = house_account(id_, house.kind, house.currency)
@@ -161,9 +168,22 @@ class AccountsMemory:
             refunds=select(
                 self.refunds, {body.refund_id for body in _of(bodies, RefundRequested, RefundAnswerOverdue)}
             ),
+            originals=originals,
+            reversed_ids=frozenset(
+                t.reversed_transfer_id for t in self.transfers if originals and t.reversed_transfer_id in originals
+            ),
             hold_lifetime=self.hold_lifetime,
             recorded_at=max((message.received_at for message in messages), default=datetime.min.replace(tzinfo=UTC)),
         )
+
+    def _linked(self, transfer_ids: set[str]) -> dict[str, Transfer]:
+        """Transfers, and those linked to them."""
+        if not transfer_ids:
+            return {}
+        link_ids = {t.link_id for t in self.transfers if t.link_id and t.transfer_id in transfer_ids}
+        return {
+            t.transfer_id: t for t in self.transfers if t.transfer_id in transfer_ids or (t.link_id or "") in link_ids
+        }
 
     def absorb(self, state: Ledger) -> None:
         absorb(self.customers, state.customers, lambda customer: customer.customer_id)
@@ -310,7 +330,7 @@ class ComplianceMemory:
 
 def names_on_list(version: int) -> tuple[str, ...]:
     """Who is on some version of the list besides those that are on all of them."""
-    return (LISTED_AT_TIMES, ALIKE) if version % 2 == 0 else ()
+    return (LISTED_AT_TIMES, ALIKE, "Tamerik Uluvandra") if version % 2 == 0 else ()
 
 
 @cache

@@ -5,27 +5,37 @@ way, services go away and return, lists change, time passes; then everyone retur
 its end. After every step the promises are checked.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any
 
 from libs.common.batch import Decided
 from libs.common.message import Command
+from libs.common.money import format_amount
 from libs.common.record import Record
 from schemas.accounts.events import CustomerKind, CustomerPersonalData
 from schemas.compliance.events import CaseDecision
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, Party, PaymentPersonalData
+from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.customers import (
     Close,
     Freeze,
     OpenAccount,
     RegisterCustomer,
+    SetBounds,
     Thaw,
     account_id_of,
 )
-from services.accounts.domain.transfers import Fund
+from services.accounts.domain.holds import PlaceHold, PostHold, VoidHold
+from services.accounts.domain.journal import OF_PAYMENTS
+from services.accounts.domain.ledger import HoldKind
+from services.accounts.domain.refusals import RefusalReason
+from services.accounts.domain.transfers import Book, Booking, Convert, Fund, Reverse
 from services.accounts.handlers import handlers as accounts_handlers
 from services.accounts.settings import AccountsSettings
 from services.compliance.domain.acts import (
@@ -38,16 +48,23 @@ from services.compliance.domain.acts import (
     TakeOverCase,
 )
 from services.compliance.domain.case import Case, CaseStatus
+from services.compliance.domain.cases import payment_case_id
 from services.compliance.handlers import handlers as compliance_handlers
 from services.compliance.settings import ComplianceSettings
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.handlers import handlers as fraud_handlers
 from services.fraud.settings import FraudSettings
+from services.payments.domain.captures import CapturePayment
+from services.payments.domain.fees import FeeRule, FeeSchedule
 from services.payments.domain.intake import CancelPayment, CompleteBatch, InitiatePayment, OpenBatch, RefuseLine
+from services.payments.domain.payment import Capture, Payment
+from services.payments.domain.refund import RefundState
+from services.payments.domain.refunds import RequestRefund
 from services.payments.handlers import handlers as payments_handlers
-from services.payments.settings import PaymentsSettings
+from services.payments.settings import FeeTerms, PaymentsSettings
 from tests.simulation.memories import (
     ALIKE,
+    ALIKE_AT_TIMES,
     LISTED_AT_TIMES,
     AccountsMemory,
     ComplianceMemory,
@@ -59,7 +76,13 @@ from tests.simulation.promises import Promises
 from tests.simulation.world import Misfortunes, Service, World
 
 NOWHERE = "postgresql://nowhere"
-PAYMENTS = PaymentsSettings(database_url=NOWHERE)
+PAYMENTS = PaymentsSettings(
+    database_url=NOWHERE,
+    fees=(
+        FeeTerms(currency="EUR", fixed="0.25", percentage=Decimal("1.4"), minimum="0.30", maximum="20.00"),
+        FeeTerms(currency="USD", percentage=Decimal(1)),
+    ),
+)
 ACCOUNTS = AccountsSettings(database_url=NOWHERE)
 COMPLIANCE = ComplianceSettings(database_url=NOWHERE)
 # A lower limit, so that a card payment of a large amount from abroad is enough to be blocked.
@@ -71,8 +94,16 @@ HANDLERS = {
     "accounts": accounts_handlers(ACCOUNTS),
 }
 
+FEE_SCHEDULES: tuple[FeeSchedule, ...] = (
+    PAYMENTS.fee_schedule,
+    {"EUR": FeeRule(fixed_minor=1_00, share_ppm=25_000), "USD": FeeRule(fixed_minor=10, maximum_minor=10)},
+    {},
+)
+"""What payers owe on top changes at times: from the next order on."""
+
 LISTED = "Dmitrun Olegast Varkosky"
 """On the list as it is written here: screening blocks."""
+BLOCKED_FUNDS = house_account_id(AccountKind.BLOCKED_FUNDS, "EUR")
 ANALYSTS = ("eve", "finn", "gus")
 CLIENTS = ("shop", "bank")
 DEVICES = ("phone", "laptop", None, None)
@@ -96,7 +127,7 @@ class Resident(Record):
 
 
 RESIDENTS = (
-    Resident(name="Ann Miller", birth_date="1980-02-03", currencies=("EUR", "USD")),
+    Resident(name="Ann Miller", birth_date="1980-02-03", currencies=("EUR", "USD", "JPY")),
     Resident(name="Ben Baker"),
     Resident(name="Brightwater Books", kind=CustomerKind.COMPANY, currencies=("EUR", "USD")),
     Resident(name="Cleo Martens", birth_date="1991-11-30"),
@@ -129,6 +160,8 @@ class Town:
         for name, handlers in HANDLERS.items():
             self.world.add(handlers, memories[name])
         self.customers: dict[str, Resident] = {}
+        self.requests: Counter[tuple[str, RefusalReason | None]] = Counter()
+        """What the ledger itself was asked for, and why that was refused."""
         self.promises = Promises(self.world, self.payments, self.fraud, self.compliance, self.accounts)
         acts, weights = zip(*self._acts(), strict=True)
         self._acts_by_weight: tuple[tuple[Callable[[], None], ...], tuple[float, ...]] = (acts, weights)
@@ -160,6 +193,16 @@ class Town:
             (self._pay, 12),
             (self._upload, 1),
             (self._cancel, 3),
+            (self._capture, 10),
+            (self._refund, 5),
+            (self._book, 3),
+            (self._convert, 1.5),
+            (self._reverse, 2),
+            (self._reserve, 3),
+            (self._spend_much, 1),
+            (self._use_reserve, 2.5),
+            (self._set_bounds, 0.7),
+            (self._change_fees, 0.5),
             (self._work_on_a_case, 9),
             (self._hurry, 4),
             (self._fund, 1),
@@ -168,6 +211,8 @@ class Town:
             (self._close, 0.5),
             (self._open, 0.3),
             (self._change_list, 1),
+            (partial(self._change_list_behind, people=True), 0.5),
+            (partial(self._change_list_behind, people=False), 1),
             (self._label, 1.5),
             (self._go_away, 1.5),
             (self._return, 2),
@@ -199,8 +244,8 @@ class Town:
                     amount_minor=self.chance.choice((5_00, 300_00, 2_000_00)),
                     currency=currency,
                 )
-                if self._happens(0.5) and self._ask("accounts", fund).refusal is None:
-                    self.promises.note_funding(fund)
+                if self._happens(0.5):
+                    self._request(fund)
 
     def _pay(self) -> None:
         self._ask("payments", self._order())
@@ -222,27 +267,43 @@ class Town:
         refused = self._ask("payments", self._order(batch_id, lines + 1)).refusal
         assert refused is not None and refused.reason == "batch_complete"
 
-    def _order(self, batch_id: str | None = None, line_number: int | None = None) -> InitiatePayment:
-        payer, payee = self.chance.choice(list(self.customers)), self.chance.choice(list(self.customers))
+    def _order(
+        self,
+        batch_id: str | None = None,
+        line_number: int | None = None,
+        *,
+        capture: Capture | None = None,
+        payee: str | None = None,
+    ) -> InitiatePayment:
         currency = "USD" if self._happens(0.1) else "EUR"
+        debtor, creditor = self._party(currency), self._party(currency)
+        if capture is None:
+            capture = Capture.MANUAL if batch_id is None and self._happens(0.35) else Capture.AUTOMATIC
         order = InitiatePayment(
             payment_id=self.world.new_id(),
             client_id=CLIENTS[0] if batch_id else self.chance.choice(CLIENTS),
-            debtor_account_id=account_id_of(payer, "EUR" if self._happens(0.02) else currency),
-            creditor_account_id=account_id_of(payee, currency),
-            amount_minor=self._amount_minor(account_id_of(payer, currency)),
+            debtor_account_id=account_id_of(debtor, "EUR" if self._happens(0.02) else currency),
+            creditor_account_id=account_id_of(creditor, currency),
+            amount_minor=self._amount_minor(account_id_of(debtor, currency)),
             currency=currency,
             channel=self.chance.choice((Channel.API, Channel.API, Channel.CARD, Channel.MOBILE)),
             is_cash=self._happens(0.05),
             device_id=self.chance.choice(DEVICES),
             ip_country="BR" if self._happens(0.15) else "DE",
             instructed_at=self._instructed_at(),
-            personal=self._personal(self.customers[payer].name, self.customers[payee].name),
+            capture=capture,
+            personal=self._personal(self.customers[debtor].name, payee or self.customers[creditor].name),
             batch_id=batch_id,
             line_number=line_number,
         )
         self.promises.note_order(order, is_listed=self._names(order, LISTED))
         return order
+
+    def _party(self, currency: str) -> str:
+        """Anyone at times, but mostly one who can pay and be paid: else hardly any payment would get far."""
+        known = self.payments.accounts
+        able = [id_ for id_ in self.customers if (a := known.get(account_id_of(id_, currency))) and a.may_pay]
+        return self.chance.choice(able if able and self._happens(0.8) else list(self.customers))
 
     def _amount_minor(self, payer_account_id: str) -> int:
         """Often so much that a few such payments can't all be paid for."""
@@ -258,8 +319,8 @@ class Town:
 
     def _personal(self, payer: str, payee: str) -> PaymentPersonalData:
         """Who the client says pays and is paid: the customers mostly, sometimes another name."""
-        if self._happens(0.25):
-            payee = self.chance.choice((LISTED, ALIKE, ALIKE, ALIKE, LISTED_AT_TIMES))
+        if payee not in (ALIKE_AT_TIMES, LISTED_AT_TIMES) and self._happens(0.25):
+            payee = self.chance.choice((LISTED, ALIKE, ALIKE, ALIKE_AT_TIMES, ALIKE_AT_TIMES, LISTED_AT_TIMES))
         return PaymentPersonalData(debtor=Party(name=payer, country="DE"), creditor=Party(name=payee))
 
     def _names(self, order: InitiatePayment, name: str) -> bool:
@@ -269,16 +330,205 @@ class Town:
         if not self.payments.payments:
             return
         payment = self.chance.choice(list(self.payments.payments.values()))
-        client_id = self.chance.choice((payment.order.client_id, payment.order.client_id, "stranger", None))
-        refusal = self._ask("payments", CancelPayment(payment_id=payment.payment_id, client_id=client_id)).refusal
-        assert (refusal is not None and refusal.reason == "payment_unknown") == (client_id == "stranger")
+        command = CancelPayment(payment_id=payment.payment_id, client_id=self._asker(payment))
+        may_be_refused = self.promises.may_be_refused(command)
+        refusal = self._ask("payments", command).refusal
+        assert (refusal and refusal.reason) in may_be_refused, f"{refusal}, and not one of {may_be_refused}"
         if refusal is None:
             self.promises.withdrawn.add(payment.payment_id)
 
+    def _asker(self, payment: Payment) -> str | None:
+        """Who asks for something about a payment: its client mostly, another one, or the staff."""
+        return self.chance.choice((payment.order.client_id, payment.order.client_id, "stranger", None))
+
+    def _capture(self) -> None:
+        """A client takes what it had authorised: all or a part of it, at times too much, too late, or twice."""
+        manual = [payment for payment in self.payments.payments.values() if payment.capture is Capture.MANUAL]
+        waiting = [payment for payment in manual if payment.awaits_capture]
+        if not manual:
+            return
+        payment = self.chance.choice(waiting if waiting and self._happens(0.9) else manual)
+        if payment.capture_by is not None and self._happens(0.07):
+            self.world.now = max(self.world.now, payment.capture_by)
+        order = payment.order
+        command = CapturePayment(
+            payment_id=payment.payment_id,
+            client_id=self._asker(payment),
+            amount=self._amount_asked(order.amount_minor, order.currency),
+        )
+        expected = self.promises.note_capture(command)
+        refusal = self._ask("payments", command).refusal
+        assert (refusal and refusal.reason) == expected, f"{refusal}, and not {expected}, of {payment}"
+
+    def _refund(self) -> None:
+        """A client gives money back: all or a part of it, at times more than there is, or what was never settled."""
+        settled = [payment for payment in self.payments.payments.values() if payment.settled is not None]
+        pool = settled if settled and self._happens(0.9) else list(self.payments.payments.values())
+        if not pool:
+            return
+        payment = self.chance.choice(pool)
+        left_minor = payment.settled.amount_minor - payment.refunded_minor if payment.settled is not None else 0
+        client_id, currency = self._asker(payment), payment.order.currency
+        for _ in range(self.chance.choice((1, 1, 2))):
+            command = RequestRefund(
+                refund_id=self.world.new_id(),
+                payment_id=payment.payment_id,
+                client_id=client_id,
+                amount=self._amount_asked(left_minor, currency),
+            )
+            expected = self.promises.note_refund(command)
+            refusal = self._ask("payments", command).refusal
+            assert (refusal and refusal.reason) == expected, f"{refusal}, and not {expected}, of {payment}"
+
+    def _amount_asked(self, most_minor: int, currency: str) -> str | None:
+        """All, a part, or what can't be had."""
+        if self._happens(0.15):
+            return self.chance.choice(("0", "-1.00", "0.001", "much", format_amount(most_minor + 1, currency)))
+        part = format_amount(self.chance.randint(1, most_minor), currency) if most_minor else "1"
+        return self.chance.choice((None, part, part))
+
+    def _change_fees(self) -> None:
+        schedule = self.chance.choice(FEE_SCHEDULES)
+
+        def use(memory: PaymentsMemory) -> None:
+            memory.fees = schedule
+
+        self.world.change("payments", use)
+
+    # What is asked of the ledger itself
+
+    def _request(self, command: Command) -> RefusalReason | None:
+        """Returns why it is refused, if it is."""
+        refusal = self._ask("accounts", command).refusal
+        reason = None if refusal is None else RefusalReason(refusal.reason)
+        self.requests[type(command).__name__, reason] += 1
+        if reason is None:
+            self.promises.books.note(command)
+        self.promises.check()
+        return reason
+
+    def _book(self) -> None:
+        with_house = self._happens(0.25)
+        bookings = tuple(self._booking(with_house=with_house) for _ in range(self.chance.choice((1, 1, 1, 2, 3))))
+        reason = self._request(Book(bookings=bookings, with_house=with_house))
+        named = {id_ for booking in bookings for id_ in (booking.debit_account_id, booking.credit_account_id)}
+        assert reason is not None or BLOCKED_FUNDS not in named, "what is blocked moves by the law's word only"
+
+    def _spend_much(self) -> None:
+        """One customer pays as much a day as is allowed, in every way, and then more; at times as much a month."""
+        debit, credit = self._two_accounts("EUR")
+        amount_minor = self.chance.choice((700_00, 830_00))
+        days = 5 if self._happens(0.35) else 1
+        self._request(
+            Fund(
+                transfer_id=self.world.new_id(), account_id=debit, amount_minor=4 * days * amount_minor, currency="EUR"
+            )
+        )
+        parties: dict[str, Any] = {"debit_account_id": debit, "credit_account_id": credit}
+        about = parties | {"amount_minor": amount_minor, "currency": "EUR"}
+        for turn in range(4 * days):
+            if self._happens(0.7):
+                self._request(Book(bookings=(Booking(transfer_id=self.world.new_id(), **about),)))
+            else:
+                self._request(PlaceHold(hold_id=self.world.new_id(), **about))
+            if turn % 4 == 3 and days > 1:
+                self.world.now += DAY
+                self._sweep()
+
+    def _booking(self, *, with_house: bool) -> Booking:
+        currency = "USD" if self._happens(0.1) else "EUR"
+        debit, credit = self._two_accounts(currency)
+        if with_house and self._happens(0.5):
+            kinds = AccountKind.SUSPENSE, AccountKind.LOSSES, AccountKind.SETTLEMENT, AccountKind.BLOCKED_FUNDS
+            house = house_account_id(self.chance.choice(kinds), currency)
+            debit, credit = (house, credit) if self._happens(0.5) else (debit, house)
+        return Booking(
+            transfer_id=self.world.new_id(),
+            debit_account_id=debit,
+            credit_account_id=credit,
+            amount_minor=self._amount_minor(debit),
+            currency="USD" if self._happens(0.02) else currency,
+        )
+
+    def _two_accounts(self, currency: str) -> tuple[str, str]:
+        while (payer := self._party(currency)) == (payee := self._party(currency)):
+            pass
+        return account_id_of(payer, currency), account_id_of(payee, currency)
+
+    def _convert(self) -> None:
+        currencies = self.chance.choice((("EUR", "USD"), ("EUR", "USD"), ("USD", "EUR"), ("EUR", "JPY")))
+        debit = account_id_of(self._party(currencies[0]), currencies[0])
+        self._request(
+            Convert(
+                transfer_id=self.world.new_id(),
+                debit_account_id=debit,
+                credit_account_id=account_id_of(self._party(currencies[1]), currencies[1]),
+                amount_minor=self._amount_minor(debit),
+                currency=currencies[0],
+                credited_currency=currencies[1],
+                rate=Decimal(self.chance.choice(("1.0843", "0.9", "0.00007", "161.29", "3"))),
+            )
+        )
+
+    def _reverse(self) -> None:
+        """Somebody takes back what was moved lately: not what payments have moved, and nothing twice."""
+        requested = [t for t in self.accounts.transfers if t.kind not in OF_PAYMENTS]
+        pool = requested if requested and self._happens(0.8) else self.accounts.transfers
+        if pool:
+            original = self.chance.choice(pool[-12:])
+            expected = self.promises.books.why_not_reversed(original)
+            reason = self._request(Reverse(transfer_id=original.transfer_id))
+            assert expected is None or reason == expected, f"{reason}, and not {expected}, of {original}"
+
+    def _reserve(self) -> None:
+        """Money is set aside by request."""
+        debit, credit = self._two_accounts("EUR")
+        expires_at = self.world.now + self.chance.choice((-SECOND, HOUR, DAY, 90 * DAY))
+        self._request(
+            PlaceHold(
+                hold_id=self.world.new_id(),
+                debit_account_id=debit,
+                credit_account_id=credit,
+                amount_minor=self._amount_minor(debit),
+                currency="EUR",
+                expires_at=expires_at if self._happens(0.5) else None,
+            )
+        )
+
+    def _use_reserve(self) -> None:
+        """What is set aside is posted, in one or several parts, or given back; nobody does that to a payment's."""
+        requested = [hold for hold in self.accounts.holds.values() if hold.kind is HoldKind.REQUEST]
+        pool = requested[-4:] if self._happens(0.95) else list(self.accounts.holds.values())
+        if not pool:
+            return
+        hold = self.chance.choice(pool)
+        command: Command = VoidHold(hold_id=hold.hold_id)
+        if self._happens(0.75):
+            is_part = self._happens(0.7)
+            command = PostHold(
+                hold_id=hold.hold_id,
+                transfer_id=self.world.new_id(),
+                amount_minor=self.chance.randint(1, hold.left_minor + 1) if is_part else None,
+                currency="EUR",
+                is_final=self._happens(0.3),
+            )
+        reason = self._request(command)
+        assert (reason is RefusalReason.OF_A_PAYMENT) == (hold.kind is HoldKind.PAYMENT)
+
     # What the staff does
 
+    def _set_bounds(self) -> None:
+        self._request(
+            SetBounds(
+                account_id=self._any_account(),
+                currency="EUR",
+                floor_minor=self.chance.choice((0, -50_00, -500_00)),
+                ceiling_minor=self.chance.choice((None, 800_00, 5_000_00)),
+            )
+        )
+
     def _freeze(self) -> None:
-        self._ask("accounts", Freeze(account_id=self._any_account()))
+        self._ask("accounts", Freeze(account_id=self._any_account(), may_receive=self._happens(0.4)))
 
     def _thaw(self) -> None:
         self._ask("accounts", Thaw(account_id=self._any_account()))
@@ -287,7 +537,12 @@ class Town:
         self._ask("accounts", Close(account_id=self._any_account()))
 
     def _open(self) -> None:
-        self._ask("accounts", OpenAccount(customer_id=self.chance.choice(list(self.customers)), currency="USD"))
+        self._ask(
+            "accounts",
+            OpenAccount(
+                customer_id=self.chance.choice(list(self.customers)), currency=self.chance.choice(("USD", "JPY"))
+            ),
+        )
 
     def _any_account(self) -> str:
         return account_id_of(self.chance.choice(list(self.customers)), "EUR")
@@ -300,25 +555,55 @@ class Town:
 
     def _change_list(self) -> None:
         """A new version of the list is imported, with or without someone."""
+        self._use_next_list()
+        if self._happens(0.7):
+            self._sweep()
+
+    def _use_next_list(self) -> None:
         index = list_of_version(self.compliance.index.version + 1)
 
         def use(memory: ComplianceMemory) -> None:
             memory.index = index
 
         self.world.change("compliance", use)
-        if self._happens(0.7):
-            self._sweep()
+
+    def _change_list_behind(self, *, people: bool) -> None:
+        """A payment waits for people, or for an answer; the list changes; and payments hears of all that in any order.
+
+        So something may be found about a payment that has gone on meanwhile.
+        """
+        accounts, compliance = self.world.services["accounts"], self.world.services["compliance"]
+        order = self._order(capture=Capture.MANUAL, payee=self.chance.choice((ALIKE_AT_TIMES, LISTED_AT_TIMES)))
+        self._ask("payments", order)
+        accounts.is_away = not people
+        for name in ("fraud", "compliance", "accounts", "payments"):
+            self._hear_all(name)
+        self.world.now += timedelta(seconds=125)
+        self.world.sweep(self.world.services["payments"])
+        self._hear_all("compliance")
+        self._use_next_list()
+        self.world.sweep(compliance)
+        accounts.is_away = False
+        self._hear_all("accounts")
+        case_id = payment_case_id(order.payment_id)
+        for _ in range(8 if people else 0):
+            case = self.compliance.cases.get(case_id)
+            if case is not None and case.opened_at and not case.has_ended:
+                self._act_on(case)
+        self._hear_all("payments")
 
     def _work_on_a_case(self) -> None:
         waiting = [case for case in self.compliance.cases.values() if case.opened_at and not case.has_ended]
         if waiting:
-            case = self.chance.choice(waiting)
-            command = self._next_act(case, self.chance.choice(ANALYSTS))
-            refusal = self._ask("compliance", command).refusal
-            if isinstance(command, ProposeDecision) and refusal is None:
-                self.promises.note_proposed(case)
-            if isinstance(command, ConfirmDecision) and refusal is None:
-                self.promises.note_confirmed(case)
+            self._act_on(self.chance.choice(waiting))
+
+    def _act_on(self, case: Case) -> None:
+        command = self._next_act(case, self.chance.choice(ANALYSTS))
+        refusal = self._ask("compliance", command).refusal
+        if isinstance(command, ProposeDecision) and refusal is None:
+            self.promises.note_proposed(case)
+        if isinstance(command, ConfirmDecision) and refusal is None:
+            self.promises.note_confirmed(case)
 
     def _hurry(self) -> None:
         """Two people work off what they see, faster than news can reach them."""
@@ -402,15 +687,22 @@ class Town:
             self._deliver_all()
             if not self.world.is_anything_buried:
                 self.promises.check_at_rest()
-            if all(payment.has_ended for payment in self.payments.payments.values()):
+            if not self._waiting():
                 return
             for _ in range(3):
                 if self._happens(0.6):
                     self._work_on_a_case()
+            for act in (self._capture, self._refund):
+                if self._happens(0.2):
+                    act()
             self._deliver_all()
             self._leap_to_what_is_due()
-        waiting = [payment for payment in self.payments.payments.values() if not payment.has_ended]
-        raise AssertionError(f"these payments never end: {waiting}")
+        raise AssertionError(f"these never end: {self._waiting()}")
+
+    def _waiting(self) -> list[Record]:
+        """The payments and refunds that have not ended."""
+        refunds = [refund for refund in self.payments.refunds.values() if refund.state is RefundState.REQUESTED]
+        return [*(payment for payment in self.payments.payments.values() if not payment.has_ended), *refunds]
 
     def _deliver_all(self) -> None:
         """Until nobody waits for anything and nothing is buried."""
@@ -426,6 +718,7 @@ class Town:
 
     def _leap_to_what_is_due(self) -> None:
         looks = [payment.check_at for payment in self.payments.payments.values() if payment.check_at is not None]
+        looks += [refund.check_at for refund in self.payments.refunds.values() if refund.check_at is not None]
         if looks:
             self.world.now = max(self.world.now, min(looks))
         self._sweep()

@@ -24,6 +24,8 @@ from libs.common.state import Aggregates, State
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 BATCH_MAX = 6
 SWEEPS_MAX = 20
+BEHIND_MAX = timedelta(seconds=2)
+"""How much machines' clocks differ. Not across midnight: limits a day are counted by them."""
 
 Queue = tuple[str, str]
 """A topic and a key: what keeps its order."""
@@ -57,9 +59,11 @@ class Misfortunes(Record):
     """A relay sends everything again, or a consumer reads some of it again."""
     burial: float = 0.015
     """A message about a payment becomes a dead letter, to be replayed some time later."""
+    slow_clock: float = 0.1
+    """A batch is decided on a machine whose clock is behind."""
 
 
-NOTHING_GOES_WRONG = Misfortunes(crash=0, lost_answer=0, repeat=0, burial=0)
+NOTHING_GOES_WRONG = Misfortunes(crash=0, lost_answer=0, repeat=0, burial=0, slow_clock=0)
 
 
 class Published(Record):
@@ -208,12 +212,12 @@ class World:
 
     def _deliver(self, service: Service, queues: Iterable[Queue]) -> None:
         """A batch from several queues: in order within each, and some of it again."""
-        messages, ends = list[Message](), dict[Queue, int]()
+        messages, ends, at = list[Message](), dict[Queue, int](), self._clock()
         for queue in queues:
             position = self._positions[service.name, queue]
             start = max(0, position - 2) if self.happens(self.misfortunes.repeat) else position
             ends[queue] = min(len(self.bus[queue]), position + self.chance.randint(1, BATCH_MAX))
-            messages += self._fresh(service, self.bus[queue][start : ends[queue]])
+            messages += self._fresh(service, self.bus[queue][start : ends[queue]], at)
         messages = list({message.message_id: message for message in messages}.values())
         buried = self._buried(service, messages)
         alive = [message for message in messages if message not in buried]
@@ -228,9 +232,15 @@ class World:
             for queue, end in ends.items():
                 self._positions[service.name, queue] = max(self._positions[service.name, queue], end)
 
-    def _fresh(self, service: Service, sent: Sequence[Published]) -> list[Message]:
+    def _clock(self) -> datetime:
+        """What time it is on some machine."""
+        if not self.happens(self.misfortunes.slow_clock):
+            return self.now
+        return max(self.now - BEHIND_MAX * self.chance.random(), self.now.replace(hour=0, minute=0, second=0))
+
+    def _fresh(self, service: Service, sent: Sequence[Published], at: datetime) -> list[Message]:
         return [
-            self._message(published.event, published.event_id, key=published.queue[1])
+            self._message(published.event, published.event_id, key=published.queue[1], at=at)
             for published in sent
             if type(published.event) in service.handlers.decisions and published.event_id not in service.inbox
         ]
@@ -261,9 +271,9 @@ class World:
         for one in (*published, *(published if self.happens(self.misfortunes.repeat) else ())):
             self.bus[one.queue].append(one)
 
-    def _message(self, body: Any, message_id: str, *, key: str = "") -> Message:
+    def _message(self, body: Any, message_id: str, *, key: str = "", at: datetime | None = None) -> Message:
         trace = Trace(correlation_id=message_id, traceparent="")
-        return Message(message_id=message_id, body=body, received_at=self.now, trace=trace, key=key)
+        return Message(message_id=message_id, body=body, received_at=at or self.now, trace=trace, key=key)
 
 
 def _published(row: OutboxRow, event: Event) -> Published:

@@ -249,7 +249,9 @@ class Ledger(State):
         return account if account is not None and account.kind is AccountKind.CUSTOMER else None
 
     def accounts_of(self, customer_id: str) -> list[Account]:
-        return [account for account in self.accounts.values() if account.customer_id == customer_id]
+        """In the order of their ids, whichever of them this batch has opened: what is told has its place by it."""
+        found = [account for account in self.accounts.values() if account.customer_id == customer_id]
+        return sorted(found, key=lambda account: account.account_id)
 
     def hold(self, account_id: str, amount_minor: int, at: datetime) -> date:
         """Set money aside; the day it was counted on. Whether it is there was decided before."""

@@ -64,6 +64,9 @@ def close(
             # Told on another topic than suspensions: one that comes after this is news of the past.
             _remember_end(work, event)
         return []
+    if isinstance(event, PaymentResumed) and case.told_at is not None and event.resumed_at < case.told_at:
+        # Replayed from the dead letters: the payment has been suspended again since.
+        return []
     case = replace(case, is_payment_over=case.is_payment_over or is_over)
     if case.has_ended or case.opened_at is None:
         work.cases.put(case.case_id, case)

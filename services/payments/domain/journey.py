@@ -144,11 +144,12 @@ def _doubt(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
 
 def _resume(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
     """Go on without a person: nobody has taken the case, and what is known decides."""
+    told_at = _next_telling(payment, at)
     resumed = PaymentResumed(
-        payment_id=payment.payment_id, debtor_account_id=payment.order.debtor_account_id, resumed_at=at
+        payment_id=payment.payment_id, debtor_account_id=payment.order.debtor_account_id, resumed_at=told_at
     )
     payment = enter(payment.saw(at, "resumed", is_internal=True), PaymentState.INITIATED, at, payments.policy)
-    return [resumed, *_decide(payments, replace(payment, reasons=()), at)]
+    return [resumed, *_decide(payments, replace(payment, reasons=(), told_at=told_at), at)]
 
 
 def resolve(payments: Payments, payment: Payment, decision: CaseDecision, at: datetime) -> list[Event]:
@@ -261,11 +262,8 @@ def _with_reasons(payment: Payment, reasons: tuple[InternalReason, ...], at: dat
 
 
 def show(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
-    """Tell whoever decides what is known by now.
-
-    Each telling has a time of its own, even within one batch: by it people's decisions name what they have seen.
-    """
-    told_at = at if payment.told_at is None else max(at, payment.told_at + timedelta.resolution)
+    """Tell whoever decides what is known by now."""
+    told_at = _next_telling(payment, at)
     alarmed_at = told_at if payment.alarmed_at == at else payment.alarmed_at
     payments.put(replace(payment, told_at=told_at, alarmed_at=alarmed_at))
     return [
@@ -278,6 +276,14 @@ def show(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
             suspended_at=told_at,
         )
     ]
+
+
+def _next_telling(payment: Payment, at: datetime) -> datetime:
+    """Each telling has a time of its own, even within one batch.
+
+    By it people's decisions name what they have seen, and news of the past is known when it is replayed.
+    """
+    return at if payment.told_at is None else max(at, payment.told_at + timedelta.resolution)
 
 
 def reject(

@@ -116,7 +116,7 @@ class Payment(Record, omit_defaults=True):
     alarmed_at: datetime | None = None
     """When the newest of the reasons that ask for a person became known; once told, when that was."""
     told_at: datetime | None = None
-    """When whoever decides was last told what is known."""
+    """When whoever decides was last told what is known, or that nothing is to be decided any more."""
     is_case_taken: bool = False
     """Whether a person works on its case: then it no longer moves by itself."""
     resolution: CaseDecision | None = None

@@ -4,7 +4,7 @@ import pytest
 
 from libs.common import ids
 from libs.common.money import SCALES
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from schemas.accounts.events import AccountFrozen, AccountOpened, CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from services.accounts.domain.chart import HOUSE_KINDS, AccountKind, house_accounts
@@ -248,6 +248,16 @@ def test_the_accounts_of_a_customer_who_is_turned_away_are_frozen_until_someone_
     assert books.accounts[ANNS].status is AccountStatus.FROZEN, "to be verified again thaws nothing by itself"
     books.hears(Thaw(account_id=ANNS))
     assert (books.told, books.accounts[ANNS].status) == (["AccountThawed"], AccountStatus.OPEN)
+
+
+def test_accounts_are_frozen_in_one_order_whichever_batch_has_opened_them() -> None:
+    """Events get their ids by their place: the same decision must tell the same, in whatever batch it is taken."""
+    currencies = sorted(("EUR", "JPY"), key=lambda currency: account_id_of(EVE, currency), reverse=True)
+    register = replace(REGISTER, currencies=tuple(currencies))
+    books = Books()
+    told = books.hears(register, verified(EVE), CustomerRestricted(customer_id=EVE, restricted_at=START))
+    frozen = [event.account_id for event in told if isinstance(event, AccountFrozen)]
+    assert frozen == sorted(account_id_of(EVE, currency) for currency in currencies)
 
 
 def test_a_customer_refused_before_it_was_verified_has_no_accounts() -> None:

@@ -289,6 +289,19 @@ def test_what_settles_itself_closes_the_case(given: Callable[[Office], None], ev
     assert (office.case().status, office.timeline()[-1]) == (CaseStatus.CLOSED, "closed")
 
 
+@pytest.mark.parametrize("given", [nothing, taken, closed])
+def test_a_case_stays_open_though_it_is_told_late_that_the_payment_went_on_before(
+    given: Callable[[Office], None],
+) -> None:
+    """A dead letter may be replayed after the payment was suspended again: then people are still asked."""
+    office = Office()
+    given(office)
+    office.decide(suspended(InternalReason.POSTING_REFUSED, at=LATER))
+    before = office.case()
+    assert office.decide(RESUMED) == []
+    assert office.case() == before
+
+
 @pytest.mark.parametrize("event", [RESUMED, CANCELLED, EXPLAINED], ids=["resumed", "cancelled", "refused"])
 def test_what_ends_a_decided_payment_leaves_the_decision_on_record(event: Record) -> None:
     office = Office()

@@ -11,6 +11,7 @@ from schemas.payments.events import (
     InternalReason,
     PaymentRefusalExplained,
     PaymentRejected,
+    PaymentResumed,
     PaymentSuspended,
     PublicReason,
 )
@@ -538,6 +539,15 @@ def test_a_payment_suspended_for_a_missing_answer_resumes_by_itself() -> None:
     resumed = story.hears("held").payment
     assert (resumed.state, story.told) == (APPROVED, ["PaymentResumed", "PaymentApproved"])
     assert resumed.reasons == ()
+
+
+def test_that_a_payment_goes_on_is_told_between_its_suspensions_by_the_clock_too() -> None:
+    """However fast: whoever hears of it late knows by its time that the payment was suspended again since."""
+    story = Story().hears("clear silence allow held debtor-frozen")
+    told = [event for event in story.all_events if isinstance(event, PaymentSuspended | PaymentResumed)]
+    assert [type(event) for event in told] == [PaymentSuspended, PaymentSuspended, PaymentResumed, PaymentSuspended]
+    times = [event.suspended_at if isinstance(event, PaymentSuspended) else event.resumed_at for event in told]
+    assert times == sorted(set(times))
 
 
 def test_a_payment_someone_works_on_does_not_move_by_itself() -> None:
