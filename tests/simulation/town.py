@@ -477,7 +477,7 @@ class Town:
         if pool:
             original = self.chance.choice(pool[-12:])
             expected = self.promises.books.why_not_reversed(original)
-            reason = self._request(Reverse(transfer_id=original.transfer_id))
+            reason = self._request(Reverse(transfer_id=original.transfer_id, with_house=True))
             assert expected is None or reason == expected, f"{reason}, and not {expected}, of {original}"
 
     def _reserve(self) -> None:
