@@ -29,10 +29,19 @@ PORT_BASE = TEST_PORT_BASE + 200
 SESSION_TIMEOUT_MS = 3_000
 REVIEW_SECONDS = 5
 """A review that no analyst ends is given up after so long: every coming to rest waits for some."""
+CAPTURE_SECONDS = 8
+"""An authorised payment that nobody captures ends after so long."""
+FEES = '[{"currency": "USD", "fixed": "0.10", "percentage": "1.5"}]'
+"""Of a currency that nothing else here pays in."""
 RESTART_SECONDS_MAX = 150
 REST_SECONDS_MAX = 150
 LOOK_SECONDS = 0.2
 """Between two looks that cost something: the processes under test need the machine."""
+_OF_PAYMENTS = {
+    "WEIR_REVIEW_SECONDS": str(REVIEW_SECONDS),
+    "WEIR_CAPTURE_SECONDS": str(CAPTURE_SECONDS),
+    "WEIR_FEES": FEES,
+}
 
 
 class Installation:
@@ -169,6 +178,23 @@ class Installation:
             faults.append(f"the books: {books}")
         return faults + [f"{service} has dead letters" for service in SERVICES if self._dead_letters(service)]
 
+    def require_sound_ledger(self) -> None:
+        """As an operator has it checked: every balance and every hash, computed anew from the entries."""
+        commands = {
+            word: subprocess.Popen(
+                [sys.executable, "-m", "services.accounts", word],
+                env={**os.environ, **services.environment(self.settings, "accounts")},
+                cwd=REPOSITORY,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for word in ("check-books", "verify-journal")
+        }
+        for word, process in commands.items():
+            output, _ = process.communicate(timeout=REST_SECONDS_MAX)
+            assert process.returncode == 0, f"{word}: {output}"
+
     @property
     def authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.settings.secrets.get('api-key/demo')}"}
@@ -191,7 +217,7 @@ class Installation:
         return {
             "WEIR_FAULT_POINTS": str(FOLDER / "faults" / service),
             "WEIR_CONSUMER_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
-            **({"WEIR_REVIEW_SECONDS": str(REVIEW_SECONDS)} if service == "payments" else {}),
+            **(_OF_PAYMENTS if service == "payments" else {}),
         }
 
     def environment_of(self, service: str, *, name: str, port: int) -> dict[str, str]:
