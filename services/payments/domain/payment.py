@@ -159,11 +159,10 @@ class Payment(Record, omit_defaults=True):
         """What is to be taken of what is held: all, unless its client wants less."""
         return self.captured or Charge(amount_minor=self.order.amount_minor, fee_minor=self.order.fee_minor)
 
-    @property
-    def awaits_capture(self) -> bool:
-        """Whether, for all its client knows, that client is to say how much to take."""
+    def awaits_capture(self, at: datetime) -> bool:
+        """Whether, for all its client knows, that client may say now how much to take."""
         is_decided = self.captured is not None or self.is_cancel_requested or self.has_ended
-        return self.capture_by is not None and not is_decided
+        return self.capture_by is not None and at < self.capture_by and not is_decided
 
     @property
     def is_posting_refused(self) -> bool:

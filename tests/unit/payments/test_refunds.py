@@ -208,7 +208,7 @@ def test_a_look_at_a_refund_that_does_not_exist_or_has_ended_is_nothing() -> Non
 
 def test_a_refund_is_seen_with_its_payment() -> None:
     story = settled("refund-part refunded refund not-refunded")
-    view = payment_view(story.payment, story.state.refunds.values(), is_staff=False)
+    view = payment_view(story.payment, story.state.refunds.values(), is_staff=False, now=story.now)
     assert [(refund["amount"], refund["state"], refund["reason"]) for refund in view["refunds"]] == [
         ("2.00", "settled", None),
         ("10.34", "rejected", "insufficient_funds"),
