@@ -130,6 +130,8 @@ class Payment(Record, omit_defaults=True):
     refunded_minor: int = 0
     """What its refunds come to, in minor units, those that were rejected apart."""
     refund_count: int = 0
+    rejected_refund_count: int = 0
+    """How many of them were rejected."""
     public_reason: PublicReason | None = None
     internal_reason: InternalReason | None = None
     transfer_id: str | None = None

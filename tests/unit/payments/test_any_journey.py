@@ -95,6 +95,7 @@ def test_any_journey(said: list[str], capture: Capture) -> None:
 
         given_back = [refund for refund in story.state.refunds.values() if refund.state is not RefundState.REJECTED]
         assert sum(refund.amount_minor for refund in given_back) == after.refunded_minor
+        assert len(given_back) == after.refund_count - after.rejected_refund_count
         assert after.refunded_minor <= (after.settled.amount_minor if after.settled else 0)
         for refund in story.state.refunds.values():
             told = [event for event in story.all_events if isinstance(event, RefundSettled | RefundRejected)]
