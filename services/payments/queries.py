@@ -21,6 +21,11 @@ REFUSALS_SHOWN_MAX = 1_000
 MEASURED_MAX = 20_000
 """Payments that Prometheus is told of: beyond them nobody needs to know how many more there are."""
 
+# In the order of the index that holds nothing else, so that no other plan looks cheaper, whatever the statistics say.
+COUNT_IN_FLIGHT = """SELECT count(*) FROM (
+  SELECT 1 FROM payments WHERE is_under_way ORDER BY payment_id LIMIT %s
+) AS under_way"""
+
 _decode = msgspec.json.Decoder(Payment).decode
 
 
@@ -44,13 +49,7 @@ class OpenPayments(Record):
 def count_in_flight(engine: Engine, at_most: int) -> int:
     """Payments under way, those waiting for a person or a capture apart; counting stops a little past `at_most`."""
     with transaction(engine) as tx:
-        ((count,),) = fetch(
-            tx,
-            """SELECT count(*) FROM (
-                 SELECT 1 FROM payments WHERE check_at IS NOT NULL AND state NOT IN ('suspended', 'authorised') LIMIT %s
-               ) AS under_way""",
-            (at_most + 1,),
-        )
+        ((count,),) = fetch(tx, COUNT_IN_FLIGHT, (at_most + 1,))
     return int(count)
 
 
