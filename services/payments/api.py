@@ -1,6 +1,7 @@
 """The HTTP API of payments: order one, order a file of them, follow them, withdraw, capture or refund them."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -42,7 +43,9 @@ _STATUS_BY_REASON = {
     RefusalReason.AMOUNT_TOO_LARGE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _TAKEN_ON = answering(HTTPStatus.ACCEPTED, PaymentView, "Taken on; follow it by its id.")
-_WITHDRAWN = answering(HTTPStatus.ACCEPTED, PaymentView, "Withdrawn, or about to be when that is certain to be right.")
+_WITHDRAWN = answering(
+    HTTPStatus.ACCEPTED, PaymentView, "Withdrawn, or about to be as soon as that is certain to be right."
+)
 _CAPTURED = answering(HTTPStatus.ACCEPTED, PaymentView, "Captured; follow it by its id.")
 _REFUNDED = answering(HTTPStatus.ACCEPTED, RefundView, "Requested; follow it with its payment.")
 
@@ -119,7 +122,7 @@ class PaymentRoutes:
     def get_payment(self, payment_id: Id, who: Reader) -> dict[str, Any]:
         """A payment with its timeline: what payments itself saw, in order."""
         payment, refunds = self._find_own(payment_id, who.client)
-        return queries.payment_view(payment, refunds, is_staff=who.client.is_staff)
+        return queries.payment_view(payment, refunds, is_staff=who.client.is_staff, now=datetime.now(UTC))
 
     def list_payments(self, who: Reader, filters: Annotated[PaymentFilters, Query()]) -> dict[str, Any]:
         """Payments, newest first, a page at a time. Clients see their own, staff all."""
@@ -182,7 +185,9 @@ class PaymentRoutes:
 
 def _answer_about(payment_id: str, *, is_staff: bool) -> Respond:
     """The answer to a single command: the payment as it now is, which has no refunds yet, or why it was refused."""
-    return _answer_with(lambda payments: queries.payment_view(payments[payment_id], is_staff=is_staff))
+    return _answer_with(
+        lambda payments: queries.payment_view(payments[payment_id], is_staff=is_staff, now=datetime.now(UTC))
+    )
 
 
 def _answer_with(view: Callable[[Payments], dict[str, Any]]) -> Respond:

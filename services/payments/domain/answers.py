@@ -249,10 +249,12 @@ def _is_out_of_date(payment: Payment, event: CaseResolved) -> bool:
 
 
 def stop_waiting(payments: Payments, command: DeadlinePassed, at: datetime) -> Sequence[Event]:
-    """Do what the table of deadlines says about a payment that has waited too long."""
+    """Carry out a withdrawal that waits for it; else do what the table of deadlines says about waiting too long."""
     payment = payments.payments.get(command.payment_id)
     if payment is None or payment.deadline_at is None or payment.check_at != command.check_at:
         return []
+    if journey.is_to_be_withdrawn(payment):
+        return journey.cancel(payments, payment, at)
     if payment.deadline_at > at:
         payments.put(replace(payment, check_at=payment.deadline_at))
         return []

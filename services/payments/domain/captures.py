@@ -32,7 +32,7 @@ def capture(payments: Payments, command: CapturePayment, at: datetime) -> Sequen
         return payment
     if payment.has_ended:
         return refusal(RefusalReason.PAYMENT_ENDED, "payment_id")
-    if payment.capture_by is None or at >= payment.capture_by or not payment.awaits_capture:
+    if not payment.awaits_capture(at):
         return refusal(RefusalReason.PAYMENT_NOT_CAPTURABLE, "payment_id")
     amount_minor = read_amount(command.amount, payment.order.amount_minor, payment.order.currency)
     if isinstance(amount_minor, Refusal):

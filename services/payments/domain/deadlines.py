@@ -74,6 +74,12 @@ def enter(payment: Payment, state: PaymentState, at: datetime, policy: Policy) -
     return replace(entered, deadline_at=deadline_at, check_at=_check_at(payment, deadline_at, at))
 
 
+def look_soon(payment: Payment, at: datetime) -> Payment:
+    """The payment with something for the sweep to carry out the next time it looks."""
+    assert payment.check_at is not None
+    return replace(payment, check_at=min(at, payment.check_at))
+
+
 def due_action(payment: Payment, policy: Policy) -> Action:
     """What the table says about the deadline that has passed."""
     rows = deadlines(policy)[payment.state]

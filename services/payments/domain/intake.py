@@ -10,7 +10,7 @@ from libs.common.money import format_amount
 from libs.common.record import replace
 from schemas.payments.events import Channel, PaymentInitiated, PaymentOrder, PaymentPersonalData
 from services.payments.domain import journey
-from services.payments.domain.deadlines import enter
+from services.payments.domain.deadlines import enter, look_soon
 from services.payments.domain.fees import fee_of
 from services.payments.domain.payment import Batch, Capture, Payment, Payments, PaymentState, RefusedLine
 from services.payments.domain.refusals import RefusalReason, find_own, refusal
@@ -118,7 +118,8 @@ def complete_batch(payments: Payments, command: CompleteBatch, at: datetime) -> 
 def cancel(payments: Payments, command: CancelPayment, at: datetime) -> Sequence[Event] | Refusal:
     """Withdraw a payment: at once if its money is certainly nobody's who is listed, else when that is known.
 
-    Until a payment is approved the client gets the same answer whoever looks at it meanwhile.
+    That of one that its client has seen authorised is only taken note of, and carried out by the sweep: the answer must
+    not tell whether anyone looks at the payment meanwhile.
     """
     payment = find_own(payments, command.payment_id, command.client_id)
     if isinstance(payment, Refusal):
@@ -129,10 +130,12 @@ def cancel(payments: Payments, command: CancelPayment, at: datetime) -> Sequence
     is_captured = payment.captured is not None and not payment.is_posting_refused
     if payment.state is PaymentState.APPROVED or is_captured:
         return refusal(RefusalReason.PAYMENT_NOT_CANCELLABLE, "payment_id")
-    if journey.may_be_given_back(payment):
+    was_authorised = payment.capture_by is not None
+    if not was_authorised and journey.may_be_given_back(payment):
         return journey.cancel(payments, payment, at)
     if not payment.is_cancel_requested:
-        payments.put(replace(payment.saw(at, "cancel requested"), is_cancel_requested=True))
+        requested = replace(payment.saw(at, "cancel requested"), is_cancel_requested=True)
+        payments.put(look_soon(requested, at) if was_authorised else requested)
     return []
 
 

@@ -323,6 +323,13 @@ def cancel(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
     ]
 
 
+def is_to_be_withdrawn(payment: Payment) -> bool:
+    """Whether the sweep may carry out the withdrawal of a payment that its client has seen authorised."""
+    is_asked_for = payment.is_cancel_requested and payment.capture_by is not None
+    is_in_hand = payment.state is PaymentState.SUSPENDED and payment.is_case_taken
+    return is_asked_for and not is_in_hand and may_be_given_back(payment)
+
+
 def lapse(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
     """End: its client has not captured it in time, which is to withdraw it."""
     return cancel(payments, payment.saw(at, "not captured in time"), at)

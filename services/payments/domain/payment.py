@@ -130,6 +130,8 @@ class Payment(Record, omit_defaults=True):
     refunded_minor: int = 0
     """What its refunds come to, in minor units, those that were rejected apart."""
     refund_count: int = 0
+    rejected_refund_count: int = 0
+    """How many of them were rejected."""
     public_reason: PublicReason | None = None
     internal_reason: InternalReason | None = None
     transfer_id: str | None = None
@@ -159,11 +161,10 @@ class Payment(Record, omit_defaults=True):
         """What is to be taken of what is held: all, unless its client wants less."""
         return self.captured or Charge(amount_minor=self.order.amount_minor, fee_minor=self.order.fee_minor)
 
-    @property
-    def awaits_capture(self) -> bool:
-        """Whether, for all its client knows, that client is to say how much to take."""
+    def awaits_capture(self, at: datetime) -> bool:
+        """Whether, for all its client knows, that client may say now how much to take."""
         is_decided = self.captured is not None or self.is_cancel_requested or self.has_ended
-        return self.capture_by is not None and not is_decided
+        return self.capture_by is not None and at < self.capture_by and not is_decided
 
     @property
     def is_posting_refused(self) -> bool:

@@ -7,7 +7,11 @@ from libs.common.record import Record
 from schemas.payments.events import PublicReason
 
 REFUNDS_MAX = 100
-"""Of one payment, the rejected ones too: they are shown with it."""
+"""Of one payment, those that settled or are under way."""
+REJECTED_MAX = 100
+"""Of one payment, on its client's request: all refunds are kept, and shown with it, so that there must be an end."""
+REJECTED_MAX_FOR_STAFF = 1_000
+"""The same where staff asks: whoever tried in vain for too long is still to get the money back."""
 
 
 class RefundState(StrEnum):

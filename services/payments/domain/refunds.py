@@ -24,7 +24,7 @@ from schemas.payments.events import (
 )
 from services.payments.domain.deadlines import first_look, next_look
 from services.payments.domain.payment import Payment, Payments
-from services.payments.domain.refund import REFUNDS_MAX, Refund, RefundState
+from services.payments.domain.refund import REFUNDS_MAX, REJECTED_MAX, REJECTED_MAX_FOR_STAFF, Refund, RefundState
 from services.payments.domain.refusals import RefusalReason, find_own, read_amount, refusal
 
 _PUBLIC_REASONS = {
@@ -65,12 +65,18 @@ def request(payments: Payments, command: RequestRefund, at: datetime) -> Sequenc
     left_minor = payment.settled.amount_minor - payment.refunded_minor
     if not left_minor:
         return refusal(RefusalReason.PAYMENT_REFUNDED, "payment_id")
-    if payment.refund_count >= REFUNDS_MAX:
+    if _has_too_many(payment, is_staff=command.client_id is None):
         return refusal(RefusalReason.TOO_MANY_REFUNDS, "payment_id")
     amount_minor = read_amount(command.amount, left_minor, payment.order.currency)
     if isinstance(amount_minor, Refusal):
         return amount_minor
     return _request(payments, payment, command.refund_id, amount_minor, at)
+
+
+def _has_too_many(payment: Payment, *, is_staff: bool) -> bool:
+    rejected_max = REJECTED_MAX_FOR_STAFF if is_staff else REJECTED_MAX
+    is_full = payment.refund_count - payment.rejected_refund_count >= REFUNDS_MAX
+    return is_full or payment.rejected_refund_count >= rejected_max
 
 
 def _request(payments: Payments, payment: Payment, refund_id: str, amount_minor: int, at: datetime) -> list[Event]:
@@ -131,7 +137,13 @@ def reject(payments: Payments, event: RefundRefused, at: datetime) -> Sequence[E
     )
     payment = payment.saw(at, "refund refused because", event.reason.value, is_internal=True)
     payment = payment.saw(at, "refund rejected", reason.value)
-    payments.put(replace(payment, refunded_minor=payment.refunded_minor - refund.amount_minor))
+    payments.put(
+        replace(
+            payment,
+            refunded_minor=payment.refunded_minor - refund.amount_minor,
+            rejected_refund_count=payment.rejected_refund_count + 1,
+        )
+    )
     return [
         RefundRejected(
             refund_id=event.refund_id,

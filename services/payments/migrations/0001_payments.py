@@ -24,6 +24,9 @@ CREATE TABLE payments (
   initiated_at timestamptz NOT NULL,
   check_at timestamptz,
   body text NOT NULL,
+  -- A column of its own: were the state itself in an index, no step of a payment could be a heap-only update.
+  is_under_way boolean NOT NULL GENERATED ALWAYS AS (
+    state NOT IN ('suspended', 'authorised', 'settled', 'rejected', 'cancelled', 'blocked')) STORED,
   -- Every payment that has not ended is looked at when it has waited too long: no state without a way out.
   CONSTRAINT is_looked_at_until_its_end CHECK (
     (check_at IS NULL) = (state IN ('settled', 'rejected', 'cancelled', 'blocked')))
@@ -32,6 +35,7 @@ CREATE TABLE payments (
 ALTER TABLE payments ALTER COLUMN body SET STORAGE MAIN;
 
 CREATE INDEX payments_waiting ON payments (check_at) WHERE check_at IS NOT NULL;
+CREATE INDEX payments_under_way ON payments (payment_id) WHERE is_under_way;
 CREATE INDEX payments_by_client ON payments (client_id, payment_id);
 CREATE INDEX payments_by_batch ON payments (batch_id, payment_id) WHERE batch_id IS NOT NULL;
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
+from libs.common.database import fetch
 from schemas.fraud.events import FraudOutcome
 from services.payments.__main__ import SERVICE
+from services.payments.queries import COUNT_IN_FLIGHT
 from tests.integration.payments.scene import (
     ANNS,
     BENS,
@@ -28,6 +31,11 @@ from tests.parts import Parts
 from tests.serving import Api, counts, problem, serving, tell
 from tests.waiting import wait_until
 
+MANY = """INSERT INTO payments (payment_id, client_id, state, debtor_account_id, amount_minor, currency, initiated_at,
+                                check_at, body)
+          SELECT gen_random_uuid(), 'many', %s, gen_random_uuid(), 1, 'EUR', now(), now() + interval '7 days',
+                 repeat('b', 800)
+            FROM generate_series(1, 5000)"""
 IN_FLIGHT_MAX, WAIT_SECONDS_MAX = 5, 0.5
 BATCHES = "/v1/payment-batches"
 
@@ -98,6 +106,32 @@ def test_payments_that_wait_for_a_person_take_up_no_room(api: Api) -> None:
     payment_id = initiated(api.runtime)[0].payment_id
     tell(api.runtime, assessed(payment_id, FraudOutcome.REVIEW), screened(payment_id), held(payment_id))
     wait_until(lambda: is_taken_on(api, order(), "one more"))
+
+
+@pytest.mark.parametrize("once", ["authorised", "initiated"])
+def test_only_what_is_under_way_is_read_to_count_it_however_many_wait_for_days(api: Api, once: str) -> None:
+    """Also where the planner has not seen them yet, or believes that they all are still under way."""
+    with api.runtime.engine.connect() as tx:
+        tx.exec_driver_sql(MANY, (once,))
+        _require_own_index(tx)
+        tx.exec_driver_sql("ANALYZE payments")
+        tx.exec_driver_sql("UPDATE payments SET state = 'authorised' WHERE client_id = 'many'")
+        _require_own_index(tx)
+        assert fetch(tx, COUNT_IN_FLIGHT, (IN_FLIGHT_MAX + 1,)) == [(IN_FLIGHT_MAX,)]
+
+
+def _require_own_index(tx: Connection) -> None:
+    plan = "\n".join(line for (line,) in fetch(tx, f"EXPLAIN {COUNT_IN_FLIGHT}", (IN_FLIGHT_MAX + 1,)))
+    assert "using payments_under_way" in plan and "Filter" not in plan, plan
+
+
+def test_a_step_of_a_payment_under_way_touches_no_index(api: Api) -> None:
+    with api.runtime.engine.connect() as tx:
+        assert (
+            tx.exec_driver_sql("UPDATE payments SET state = 'approved', body = body || ' '").rowcount == IN_FLIGHT_MAX
+        )
+        heap_only = "SELECT n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'payments'"
+        assert fetch(tx, heap_only) == [(IN_FLIGHT_MAX,)]
 
 
 def test_a_file_waits_for_room_and_then_gives_up_with_nothing_stored(api: Api) -> None:

@@ -149,6 +149,21 @@ def test_a_capture_looks_the_same_to_a_client_whether_or_not_someone_looks_at_th
     assert approved == [plain]
 
 
+def test_a_withdrawal_looks_the_same_to_a_client_and_the_sweep_carries_it_out_where_nobody_looks(api: Api) -> None:
+    plain, listed = authorised(api), authorised(api)
+    tell(api.runtime, replace(screened(listed, ScreeningOutcome.REVIEW), screened_at=NOW + LATER))
+    answers = [api.post(f"{PATH}/{payment_id}/cancel").json() for payment_id in (plain, listed)]
+    assert [(answer["state"], steps(answer)) for answer in answers] == [
+        ("processing", ["initiated", "funds held", "authorised", "cancel requested"])
+    ] * 2
+    for payment_id in (plain, listed):
+        refused = api.post(f"{PATH}/{payment_id}/capture")
+        assert problem(refused) == (409, "payment_not_capturable", "payment_id")
+    Sweep(api.runtime.unit, store.find_due, idempotency_days=30).run_once()
+    assert [seen(api, payment_id)["state"] for payment_id in (plain, listed)] == ["cancelled", "processing"]
+    assert seen(api, listed, by="staff")["state"] == "suspended"
+
+
 def test_an_authorised_payment_is_listed_as_one_that_has_not_ended(api: Api) -> None:
     payment_id = authorised(api)
     assert [view["payment_id"] for view in api.get(PATH, state="processing").json()["payments"]] == [payment_id]

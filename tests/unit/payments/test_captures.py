@@ -122,12 +122,13 @@ def test_the_fee_of_a_capture_is_never_more_than_is_held_for_it(fixed_minor: int
         (RefusalReason.PAYMENT_UNKNOWN, Story(began=False), capturing("a lot")),
         (RefusalReason.PAYMENT_UNKNOWN, manual("declined"), capturing("a lot", client_id="other")),
         (RefusalReason.PAYMENT_ENDED, manual("declined"), capturing("a lot")),
-        (RefusalReason.PAYMENT_ENDED, authorised().hears("cancel"), capturing("a lot")),
+        (RefusalReason.PAYMENT_ENDED, authorised().hears("cancel look"), capturing("a lot")),
         (RefusalReason.PAYMENT_NOT_CAPTURABLE, Story(), capturing("a lot")),
         (RefusalReason.PAYMENT_NOT_CAPTURABLE, Story().hears("allow clear held"), capturing("a lot")),
         (RefusalReason.PAYMENT_NOT_CAPTURABLE, manual("allow clear"), capturing("a lot")),
         (RefusalReason.PAYMENT_NOT_CAPTURABLE, manual("fraud? clear held"), capturing("a lot")),
         (RefusalReason.PAYMENT_NOT_CAPTURABLE, authorised().hears("capture"), capturing("a lot")),
+        (RefusalReason.PAYMENT_NOT_CAPTURABLE, authorised().hears("cancel"), capturing("a lot")),
         (RefusalReason.PAYMENT_NOT_CAPTURABLE, later(authorised(), "listed? cancel"), capturing("a lot")),
         (RefusalReason.PAYMENT_NOT_CAPTURABLE, authorised().hears("capture debtor-frozen"), capturing("a lot")),
         (RefusalReason.AMOUNT_INVALID, authorised(), capturing("a lot")),
@@ -192,10 +193,39 @@ def test_a_refused_posting_of_what_was_captured_ends_as_any_other(words: str, st
 
 
 @pytest.mark.parametrize("words", ["allow clear held", "allow listed? held taken approve"])
-def test_an_authorised_payment_is_withdrawn_at_once(words: str) -> None:
+def test_the_sweep_carries_out_the_withdrawal_of_an_authorised_payment_as_soon_as_it_looks(words: str) -> None:
     """Screening found nothing, or two people have seen what it found and approved."""
-    story = authorised(words).hears("cancel")
+    story = later(authorised(words), "cancel")
+    assert (story.payment.state, story.told, story.payment.check_at) == (AUTHORISED, [], story.now)
+    assert (story.hears("look").payment.state, story.told) == (CANCELLED, ["PaymentCancelled"])
+
+
+def test_a_withdrawal_that_the_sweep_may_not_carry_out_leaves_the_payment_its_deadline() -> None:
+    story = later(authorised(), "listed?")
+    deadline_at = story.payment.deadline_at
+    assert (later(story, "cancel look").payment.state, story.told) == (SUSPENDED, [])
+    assert story.payment.check_at == story.payment.deadline_at == deadline_at
+
+
+def test_a_withdrawal_of_what_people_work_on_waits_for_them_though_screening_has_cleared_it() -> None:
+    story = later(later(authorised(), "listed? taken"), "clear")
+    assert story.hears("cancel look").payment.state is SUSPENDED
+    story.decide(resolved(CaseDecision.APPROVE, story.now, evidence_at=story.payment.told_at))
     assert (story.payment.state, story.told) == (CANCELLED, ["PaymentCancelled"])
+
+
+def test_a_doubt_stops_a_withdrawal_that_is_not_carried_out_yet() -> None:
+    story = later(authorised(), "cancel")
+    assert later(story, "listed? look").payment.state is SUSPENDED
+    story = later(authorised(), "cancel")
+    assert later(story, "listed! look").payment.state is BLOCKING
+
+
+def test_a_withdrawal_when_the_time_to_capture_is_over_is_carried_out_as_one() -> None:
+    story = authorised()
+    story.now += CAPTURE + SECOND
+    assert story.hears("cancel look").payment.state is CANCELLED
+    assert [step.what for step in story.payment.steps[-2:]] == ["cancel requested", "cancelled"]
 
 
 def test_what_is_captured_cannot_be_withdrawn_whoever_looks_at_it() -> None:

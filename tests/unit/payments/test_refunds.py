@@ -6,6 +6,7 @@ import pytest
 
 from libs.common import ids
 from libs.common.inbox import Outcome
+from libs.common.record import replace
 from schemas.accounts.events import RefundRefusal
 from schemas.payments.events import (
     PublicReason,
@@ -15,7 +16,7 @@ from schemas.payments.events import (
     RefundSettled,
 )
 from services.payments.domain.payment import Capture, PaymentState
-from services.payments.domain.refund import REFUNDS_MAX, RefundState
+from services.payments.domain.refund import REFUNDS_MAX, REJECTED_MAX, REJECTED_MAX_FOR_STAFF, RefundState
 from services.payments.domain.refunds import RefundDeadlinePassed, RequestRefund
 from services.payments.domain.refusals import RefusalReason
 from services.payments.queries import payment_view, refund_view
@@ -28,14 +29,21 @@ def settled(words: str = "") -> Story:
     return Story().hears(f"{SETTLED} {words}")
 
 
-def asking(amount: str | None = None, *, client_id: str | None = CLIENT) -> RequestRefund:
-    return RequestRefund(refund_id=ids.named("refund"), payment_id=PAYMENT, client_id=client_id, amount=amount)
+def asking(
+    amount: str | None = None, *, client_id: str | None = CLIENT, refund_id: str = ids.named("refund")
+) -> RequestRefund:
+    return RequestRefund(refund_id=refund_id, payment_id=PAYMENT, client_id=client_id, amount=amount)
 
 
-def often_refused() -> Story:
+def often(words: str, times: int) -> Story:
+    """A settled payment of which the same has been asked so many times."""
     story = settled()
-    for _ in range(REFUNDS_MAX):
-        story.hears("refund not-refunded")
+    for _ in range(times):
+        for word in words.split():
+            if word == "a-cent":
+                story.decide(asking("0.01", refund_id=ids.new()))
+            else:
+                story.hears(word)
     return story
 
 
@@ -74,7 +82,9 @@ def test_of_a_captured_payment_no_more_is_given_back_than_was_captured() -> None
         (RefusalReason.PAYMENT_NOT_SETTLED, Story().hears("listed! held blocked"), asking("a lot")),
         (RefusalReason.PAYMENT_REFUNDED, settled("refund"), asking("a lot")),
         (RefusalReason.PAYMENT_REFUNDED, settled("refund-part refunded refund refunded"), asking("a lot")),
-        (RefusalReason.TOO_MANY_REFUNDS, often_refused(), asking("a lot")),
+        (RefusalReason.TOO_MANY_REFUNDS, often("a-cent", REFUNDS_MAX), asking("a lot")),
+        (RefusalReason.TOO_MANY_REFUNDS, often("a-cent refunded", REFUNDS_MAX), asking("a lot", client_id=None)),
+        (RefusalReason.TOO_MANY_REFUNDS, often("refund not-refunded", REJECTED_MAX), asking("a lot")),
         (RefusalReason.AMOUNT_INVALID, settled(), asking("a lot")),
         (RefusalReason.AMOUNT_INVALID, settled(), asking("0")),
         (RefusalReason.AMOUNT_INVALID, settled(), asking("-2.00")),
@@ -98,6 +108,25 @@ def test_staff_may_refund_anyones_payment() -> None:
     story = settled()
     story.decide(asking("12.34", client_id=None))
     assert story.told == ["RefundRequested"]
+
+
+def test_what_was_rejected_leaves_room_for_others() -> None:
+    story = often("a-cent not-refunded", REJECTED_MAX - 1)
+    for _ in range(REFUNDS_MAX):
+        assert len(story.decide(asking("0.01", refund_id=ids.new()))) == 1
+    story.decide(asking("0.01"))
+    assert story.refusal == RefusalReason.TOO_MANY_REFUNDS
+
+
+def test_staff_gives_back_what_its_client_has_tried_to_in_vain_up_to_a_bound_of_its_own() -> None:
+    story = often("refund not-refunded", REJECTED_MAX)
+    story.decide(asking(client_id=None))
+    assert (story.refund.state, story.refund.amount_minor) == (RefundState.REQUESTED, 1234)
+    story.hears("not-refunded")
+    rejected = replace(story.payment, rejected_refund_count=REJECTED_MAX_FOR_STAFF)
+    story.state.put(replace(rejected, refund_count=REJECTED_MAX_FOR_STAFF))
+    story.decide(asking(client_id=None))
+    assert story.refusal == RefusalReason.TOO_MANY_REFUNDS
 
 
 # Its end
@@ -208,7 +237,7 @@ def test_a_look_at_a_refund_that_does_not_exist_or_has_ended_is_nothing() -> Non
 
 def test_a_refund_is_seen_with_its_payment() -> None:
     story = settled("refund-part refunded refund not-refunded")
-    view = payment_view(story.payment, story.state.refunds.values(), is_staff=False)
+    view = payment_view(story.payment, story.state.refunds.values(), is_staff=False, now=story.now)
     assert [(refund["amount"], refund["state"], refund["reason"]) for refund in view["refunds"]] == [
         ("2.00", "settled", None),
         ("10.34", "rejected", "insufficient_funds"),
