@@ -344,7 +344,7 @@ class Town:
     def _capture(self) -> None:
         """A client takes what it had authorised: all or a part of it, at times too much, too late, or twice."""
         manual = [payment for payment in self.payments.payments.values() if payment.capture is Capture.MANUAL]
-        waiting = [payment for payment in manual if payment.awaits_capture]
+        waiting = [payment for payment in manual if payment.awaits_capture(self.world.now)]
         if not manual:
             return
         payment = self.chance.choice(waiting if waiting and self._happens(0.9) else manual)

@@ -2,7 +2,7 @@
 
 Each account's entries form a chain: an entry's hash covers the hash before it, its own place, amount and balance, and
 its whole transfer. Who changes, adds, removes or reorders anything, anywhere, must write every later hash anew, and the
-newest of them stands on the account and in every statement that was ever given out.
+newest of them stands on the account, and in the statements that were ever given out.
 """
 
 import hashlib
