@@ -205,9 +205,14 @@ class Payment(Record, omit_defaults=True):
         )
 
     def saw(self, at: datetime, what: str, detail: str = "", *, is_internal: bool = False) -> "Payment":
-        """The same payment with one more line in its timeline; a full one keeps its beginning and its newest line."""
-        step = Step(at=at, what=what, detail=detail, is_internal=is_internal)
-        return replace(self, steps=(*self.steps[: STEPS_MAX - 1], step))
+        """The same payment with one more line in its timeline. In a full one the newest internal line makes room, so that
+        what its client sees does not hang on how often others were asked."""
+        step, steps = Step(at=at, what=what, detail=detail, is_internal=is_internal), self.steps
+        if len(steps) >= STEPS_MAX:
+            places = reversed(range(len(steps)))
+            place = next((place for place in places if steps[place].is_internal), len(steps) - 1)
+            steps = steps[:place] + steps[place + 1 :]
+        return replace(self, steps=(*steps, step))
 
 
 class KnownAccount(Record):

@@ -145,6 +145,7 @@ PEOPLE = ("taken", "clear", "listed?", "listed!", "approve", "reject", "block")
 @example("listed?", ["until-too-late", "cancel", "capture", "second"])
 @example("listed?", ["second", "people clear", "cancel", "capture"])
 @example("listed? taken", ["second", "people clear", "cancel", "capture"])
+@example("listed!", ["day", "capture", "day", "cancel"])
 def test_until_the_end_no_answer_tells_which_of_two_authorised_payments_is_looked_at(
     doubt: str, said: list[str]
 ) -> None:
