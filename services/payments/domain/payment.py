@@ -205,8 +205,8 @@ class Payment(Record, omit_defaults=True):
         )
 
     def saw(self, at: datetime, what: str, detail: str = "", *, is_internal: bool = False) -> "Payment":
-        """The same payment with one more line in its timeline. In a full one the newest internal line makes room, so that
-        what its client sees does not hang on how often others were asked."""
+        """The same payment with one more line in its timeline. In a full one the newest internal line makes room: what
+        its client sees must not hang on how often others were asked."""
         step, steps = Step(at=at, what=what, detail=detail, is_internal=is_internal), self.steps
         if len(steps) >= STEPS_MAX:
             places = reversed(range(len(steps)))
