@@ -4,9 +4,9 @@ A failure names its seed and how to play it alone:
 
     WEIR_SIMULATION_SEED=1234 .venv/bin/python -m pytest tests/simulation -k promise
 
-`WEIR_SIMULATION_SEEDS=20000` plays so many of them (seeds are counted from 0), about fifteen a second;
+`WEIR_SIMULATION_SEEDS=20000` plays so many of them (seeds are counted from 0), about ten a second;
 `WEIR_SIMULATION_FIRST_SEED=20000` begins elsewhere. What happens in a story is in `town.py`, what must
-hold is in `promises.py`, and how the world misbehaves is in `world.py`.
+hold is in `promises.py` and, of the books, in `books.py`, and how the world misbehaves is in `world.py`.
 """
 
 import hashlib
