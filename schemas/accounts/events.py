@@ -209,6 +209,7 @@ class FundsPostRefused(Event):
     payment_id: str
     debtor_account_id: str
     reason: PostRefusal
+    approved_at: datetime | None = None
     refused_at: datetime
 
 

@@ -125,6 +125,7 @@ class PaymentAnswerOverdue(Event):
     awaited: tuple[Answer, ...]
     approved_amount_minor: int | None = None
     approved_fee_minor: int | None = None
+    approved_at: datetime | None = None
     overdue_at: datetime
 
 

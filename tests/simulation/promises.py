@@ -652,7 +652,7 @@ class Promises:
         case = self.compliance.cases.get(payment_case_id(payment.payment_id))
         is_held = payment.is_funded and not self._known[payment.payment_id].was_released
         if payment.is_listed and is_held and not payment.is_case_taken:
-            # Or it was approved before that was heard: see _check_approved.
+            # Or it was approved before that was heard: see _check_let_through.
             is_under_way = payment.state in (PaymentState.APPROVED, PaymentState.SETTLED)
             is_blocked = payment.state in (PaymentState.BLOCKING, PaymentState.BLOCKED)
             assert is_blocked or is_under_way, "listed money waits for nobody"
@@ -715,15 +715,17 @@ class Promises:
         if known.funds is FundsDeclined:
             assert payment.state in (PaymentState.REJECTED, PaymentState.CANCELLED)
         if screening is ScreeningOutcome.BLOCK and known.funds is FundsHeld and not known.was_released:
-            # Settled only if payments heard of it when accounts had been told already: see _check_approved.
+            # Settled only if payments heard of it when accounts had been told already: see _check_let_through.
             assert payment.state in (PaymentState.BLOCKED, PaymentState.SETTLED), f"listed money was {payment.state}"
         decisions = [step.detail for step in payment.steps if step.what == "reviewers decided"]
         if decisions[-1:] == [CaseDecision.BLOCK] and known.funds is FundsHeld and not known.was_released:
             assert payment.state is PaymentState.BLOCKED, f"what people blocked was {payment.state}"
         if decisions[-1:] == [CaseDecision.BLOCK] and known.funds is FundsHeld:
             assert payment.internal_reason is not InternalReason.REVIEWER_REJECTED
-        if known.screenings[0] is ScreeningOutcome.BLOCK and screening is ScreeningOutcome.BLOCK:
-            assert payment.state is not PaymentState.SETTLED
+        looks = {
+            step.detail for step in payment.steps if step.what in ("compliance answered", "compliance looked again")
+        }
+        assert looks != {ScreeningOutcome.BLOCK} or payment.state is not PaymentState.SETTLED
         if payment.state in (PaymentState.REJECTED, PaymentState.CANCELLED):
             seen = [step.what for step in payment.steps]
             is_late = "funds held" in seen[seen.index(payment.state) :]

@@ -201,7 +201,7 @@ class Town:
             (self._reserve, 3),
             (self._spend_much, 1),
             (self._use_reserve, 2.5),
-            (self._set_bounds, 0.7),
+            (self._set_bounds, 1),
             (self._change_fees, 0.5),
             (self._work_on_a_case, 9),
             (self._hurry, 4),
@@ -523,7 +523,7 @@ class Town:
                 account_id=self._any_account(),
                 currency="EUR",
                 floor_minor=self.chance.choice((0, -50_00, -500_00)),
-                ceiling_minor=self.chance.choice((None, 800_00, 5_000_00)),
+                ceiling_minor=self.chance.choice((None, 300_00, 1_000_00)),
             )
         )
 

@@ -40,7 +40,9 @@ def hold(ledger: Ledger, event: PaymentInitiated, at: datetime) -> Sequence[Even
 
 def post(ledger: Ledger, event: PaymentApproved, at: datetime) -> Sequence[Event]:
     """Move the held money to the creditor, or say why it stays held. What was held beyond it is given back."""
-    return _post(ledger, event.payment_id, event.debtor_account_id, event.amount_minor, event.fee_minor, at)
+    return _post(
+        ledger, event.payment_id, event.debtor_account_id, event.amount_minor, event.fee_minor, event.approved_at, at
+    )
 
 
 def block(ledger: Ledger, event: PaymentBlockRequested, at: datetime) -> Sequence[Event]:
@@ -69,11 +71,12 @@ def answer_again(ledger: Ledger, event: PaymentAnswerOverdue, at: datetime) -> S
         known = ledger.holds.get(event.payment_id)
         if known is not None and known.post_refusal is not None:
             # Asked twice, answered alike: payments may already have ended it because of the first answer.
-            events.append(_refused(event.payment_id, debtor_account_id, known.post_refusal, at))
+            events.append(_refused(event.payment_id, debtor_account_id, known.post_refusal, event.approved_at, at))
         else:
             amount_minor = _given(event.approved_amount_minor, event.order.amount_minor)
             fee_minor = _given(event.approved_fee_minor, event.order.fee_minor)
-            events += _post(ledger, event.payment_id, debtor_account_id, amount_minor, fee_minor, at)
+            approved_at = event.approved_at
+            events += _post(ledger, event.payment_id, debtor_account_id, amount_minor, fee_minor, approved_at, at)
     if Answer.BLOCKING in event.awaited:
         events += _block(ledger, event.payment_id, debtor_account_id, at)
     return events
@@ -110,14 +113,20 @@ def _hold(ledger: Ledger, payment_id: str, order: PaymentOrder, at: datetime) ->
 
 
 def _post(
-    ledger: Ledger, payment_id: str, debtor_account_id: str, amount_minor: int, fee_minor: int, at: datetime
+    ledger: Ledger,
+    payment_id: str,
+    debtor_account_id: str,
+    amount_minor: int,
+    fee_minor: int,
+    approved_at: datetime | None,
+    at: datetime,
 ) -> Sequence[Event]:
     known = ledger.holds.get(payment_id)
     if known is not None and known.status is HoldStatus.POSTED:
         return [_told(known, at)]
     if known is None or known.status is not HoldStatus.HELD or known.creditor_account_id is None:
         _remembered(ledger, payment_id, debtor_account_id)
-        return [_refused(payment_id, debtor_account_id, PostRefusal.NOTHING_HELD, at)]
+        return [_refused(payment_id, debtor_account_id, PostRefusal.NOTHING_HELD, approved_at, at)]
     if not (0 < amount_minor <= known.amount_minor and 0 <= fee_minor <= known.fee_minor):
         raise ValueError(f"payment {payment_id} is to move what is not held for it: {amount_minor} and {fee_minor}")
     debtor, creditor = ledger.accounts[known.debtor_account_id], ledger.accounts[known.creditor_account_id]
@@ -127,7 +136,7 @@ def _post(
     if obstacle is not None:
         reason = PostRefusal(obstacle)
         ledger.holds.put(payment_id, replace(known, post_refusal=reason))
-        return [_refused(payment_id, debtor_account_id, reason, at)]
+        return [_refused(payment_id, debtor_account_id, reason, approved_at, at)]
     return [_told(_move(ledger, known, amount_minor, fee_minor, at), at)]
 
 
@@ -142,7 +151,7 @@ def _block(ledger: Ledger, payment_id: str, debtor_account_id: str, at: datetime
         return [_told(known, at)]
     if known is None or known.status is not HoldStatus.HELD:
         _remembered(ledger, payment_id, debtor_account_id)
-        return [_refused(payment_id, debtor_account_id, PostRefusal.NOTHING_HELD, at)]
+        return [_refused(payment_id, debtor_account_id, PostRefusal.NOTHING_HELD, None, at)]
     transfer = ledger.transfer(
         ids.derive(payment_id, "accounts", HoldStatus.BLOCKED),
         TransferKind.BLOCKING,
@@ -225,8 +234,17 @@ def _remembered(ledger: Ledger, payment_id: str, debtor_account_id: str) -> Hold
     return known
 
 
-def _refused(payment_id: str, debtor_account_id: str, reason: PostRefusal, at: datetime) -> Event:
-    return FundsPostRefused(payment_id=payment_id, debtor_account_id=debtor_account_id, reason=reason, refused_at=at)
+def _refused(
+    payment_id: str, debtor_account_id: str, reason: PostRefusal, approved_at: datetime | None, at: datetime
+) -> Event:
+    """It names the approval that is refused: payments may have approved the payment anew by the time it hears that."""
+    return FundsPostRefused(
+        payment_id=payment_id,
+        debtor_account_id=debtor_account_id,
+        reason=reason,
+        approved_at=approved_at,
+        refused_at=at,
+    )
 
 
 def _told(known: Hold, at: datetime) -> Event:

@@ -183,6 +183,9 @@ def record_post_refusal(payments: Payments, event: FundsPostRefused, at: datetim
     # No account's state stops a block, so while one is under way every other refusal is an old one.
     if not (payment.state is PaymentState.APPROVED or (payment.state is PaymentState.BLOCKING and is_gone)):
         return []
+    if event.approved_at not in (None, payment.entered_at) and not is_gone:
+        # It answers an approval before this one, on which the money may move yet.
+        return []
     payment = payment.saw(at, "posting refused", event.reason.value, is_internal=True)
     if payment.is_listed and not is_gone:
         return journey.block(payments, payment, InternalReason.COMPLIANCE_BLOCK, at)
@@ -291,6 +294,7 @@ def _ask_again(payments: Payments, payment: Payment, at: datetime) -> Sequence[E
             awaited=tuple(awaited),
             approved_amount_minor=approved.amount_minor if approved else None,
             approved_fee_minor=approved.fee_minor if approved else None,
+            approved_at=payment.entered_at if approved else None,
             overdue_at=at,
         )
     ]

@@ -390,6 +390,7 @@ class Pay:
             awaited=awaited,
             approved_amount_minor=amount_minor,
             approved_fee_minor=fee_minor,
+            approved_at=None if approved is None else START,
             overdue_at=START,
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from libs.common.inbox import Outcome
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from schemas.accounts.events import (
     DeclineReason,
     FundsBlocked,
@@ -200,6 +200,19 @@ def test_a_new_approval_tries_again_what_was_refused() -> None:
     books.set({ANNS: OPEN})
     assert books.hears(Pay().approved) and books.told == ["FundsPosted"]
     assert books.holds[Pay().payment_id].post_refusal is None
+
+
+def test_a_refusal_names_the_approval_that_it_answers_however_it_is_asked() -> None:
+    """Payments may have approved the payment anew by the time it hears that."""
+    pay, books = Pay(), Books()
+    books.hears(pay.initiated)
+    books.set({ANNS: FROZEN})
+    first, anew = pay.approved, replace(pay.approved, approved_at=START + timedelta(hours=1))
+    asked = pay.overdue(Answer.POSTING, approved=(30_00, 0))
+    for body, approved_at in ((asked, START), (first, START), (asked, START), (anew, START + timedelta(hours=1))):
+        (refused,) = books.hears(body)
+        assert isinstance(refused, FundsPostRefused)
+        assert refused.approved_at == approved_at
 
 
 # Fees, and approvals of less than was asked for

@@ -5,10 +5,12 @@ from itertools import permutations
 
 import pytest
 
+from libs.common.record import replace
 from schemas.accounts.events import DeclineReason, PostRefusal
 from schemas.compliance.events import CaseDecision
 from schemas.payments.events import (
     InternalReason,
+    PaymentAnswerOverdue,
     PaymentRefusalExplained,
     PaymentRejected,
     PaymentResumed,
@@ -16,7 +18,7 @@ from schemas.payments.events import (
     PublicReason,
 )
 from services.payments.domain.payment import PaymentState
-from tests.unit.payments.story import PAYMENT, Story, declined, refused, resolved
+from tests.unit.payments.story import PAYMENT, START, Story, declined, refused, resolved
 
 INITIATED, SUSPENDED, APPROVED, BLOCKING = (
     PaymentState.INITIATED,
@@ -248,6 +250,26 @@ def test_an_earlier_decision_does_not_answer_for_a_refused_posting() -> None:
     story = Story().hears("fraud? clear held approve debtor-frozen")
     assert (story.payment.state, story.payment.resolution, story.told) == (SUSPENDED, None, ["PaymentSuspended"])
     assert story.hears("approve").payment.state is APPROVED
+
+
+@pytest.mark.parametrize("reason", [PostRefusal.DEBTOR_ACCOUNT_FROZEN, PostRefusal.CREDITOR_ACCOUNT_FROZEN])
+def test_an_old_refusal_to_post_does_not_answer_a_new_approval(reason: PostRefusal) -> None:
+    """Accounts answers what it was asked about the first approval before it hears of the second, and may then post."""
+    story = Story().hears("allow clear held")
+    first = story.payment.entered_at
+    story.now += timedelta(hours=1)
+    story.hears("debtor-frozen approve")
+    second = story.payment.entered_at
+    old = replace(refused(reason, story.now), approved_at=first)
+    assert (story.decide(old), story.payment.state) == ([], APPROVED)
+    story.decide(replace(old, approved_at=second))
+    assert story.payment.state is (SUSPENDED if reason is PostRefusal.DEBTOR_ACCOUNT_FROZEN else REJECTED)
+
+
+def test_who_is_asked_about_a_posting_is_told_which_approval_it_is_about() -> None:
+    (asked,) = Story().hears("allow clear held wait").events
+    assert isinstance(asked, PaymentAnswerOverdue)
+    assert asked.approved_at == START
 
 
 def test_an_old_refusal_to_post_does_not_stop_a_block_under_way() -> None:
