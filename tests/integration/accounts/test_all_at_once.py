@@ -40,7 +40,7 @@ class Desks:
         self._api = api
         self._turns = cycle(addresses)
 
-    def post(self, path: str, body: Any = None, *, by: str = "shop") -> httpx.Response:
+    def post(self, path: str, body: Any = None, *, by: str = "staff") -> httpx.Response:
         """An answer: done, or refused for a reason. Whatever else there may be is a fault."""
         headers = self._api.headers(by=by, key=secrets.token_hex(8))
         response = self._api.request("POST", f"{next(self._turns)}{path}", json=body, headers=headers)
@@ -48,7 +48,7 @@ class Desks:
         assert "retry-after" not in response.headers, response.text
         return response
 
-    def refusal(self, path: str, body: Any = None, *, by: str = "shop") -> str | None:
+    def refusal(self, path: str, body: Any = None, *, by: str = "staff") -> str | None:
         """Why a request is refused, if it is."""
         response = self.post(path, body, by=by)
         return str(response.json()["reason"]) if response.status_code == HTTPStatus.CONFLICT else None
@@ -136,7 +136,7 @@ def _alone(api: Api, desks: Desks) -> list[str]:
 
 def _of_the_house(api: Api, desks: Desks) -> list[str]:
     suspense, losses = (house_account_id(kind, "EUR") for kind in (AccountKind.SUSPENSE, AccountKind.LOSSES))
-    return [desks.post("/v1/transfers", ask(suspense, losses, "60"), by="staff").json()["transfer_id"]]
+    return [desks.post("/v1/transfers", ask(suspense, losses, "60")).json()["transfer_id"]]
 
 
 def _linked(api: Api, desks: Desks) -> list[str]:
@@ -260,7 +260,7 @@ def test_accounts_of_the_house_that_all_need_first_are_opened_once(api: Api, des
     at_once(*map(writer, euro_accounts, accounts))
     assert {Decimal(money(api, account)[0]) for account in accounts} == {13}
     for kind, posted in ((AccountKind.EXTERNAL, -3 * WRITERS), (AccountKind.LIQUIDITY, -10 * WRITERS)):
-        found = api.get(f"/v1/accounts/{house_account_id(kind, currency)}").json()
+        found = api.get(f"/v1/accounts/{house_account_id(kind, currency)}", by="staff").json()
         assert (found["lanes"], Decimal(found["posted"])) == (LANES, Decimal(posted))
     require_intact(api)
 
