@@ -176,7 +176,7 @@ def _require_timelines(bought: dict[str, Any], withdrawn: dict[str, Any], forgot
         (f"refund {what}", amount) for what in ("requested", "settled") for amount in ("2.34", "10.00")
     )
     assert [refund["amount"] for refund in bought["refunds"]] == ["2.34", "10.00"]
-    assert [what for what, _ in _steps(withdrawn)][3:] == ["cancelled", "funds released"]
+    assert [what for what, _ in _steps(withdrawn)][3:] == ["cancel requested", "cancelled", "funds released"]
     assert [what for what, _ in _steps(forgotten)][3:] == ["not captured in time", "cancelled", "funds released"]
     assert forgotten["reason"] is None and forgotten["captured_amount"] is None
 
