@@ -87,7 +87,7 @@ def one_by_one(parts: Parts) -> Figures:
     with _bank(parts) as bank:
         for concurrency in CONCURRENCIES:
             chosen = bookings(SINGLE_TRANSFERS, payers=bank.payers, payees=bank.payees, seed=concurrency)
-            requests = [("/v1/transfers", _body(booking)) for booking in chosen]
+            requests = [("/v1/transfers", json.dumps(_body(booking)).encode()) for booking in chosen]
             waits: list[float] = []
             seconds = asyncio.run(_post_all(bank.urls, requests, concurrency, waits))
             figures |= {
@@ -107,21 +107,19 @@ class _Bank:
         self.payees = others + ledger.open_accounts(runtime, PAYEES - len(others))
 
     def requests(self, payees: Sequence[str], *, is_linked: bool) -> list[tuple[str, bytes]]:
-        chosen = [json.loads(_body(b)) for b in bookings(TRANSFERS, payers=self.payers, payees=payees, seed=1)]
+        chosen = [_body(b) for b in bookings(TRANSFERS, payers=self.payers, payees=payees, seed=1)]
         parts = [chosen[start : start + IN_A_REQUEST] for start in range(0, TRANSFERS, IN_A_REQUEST)]
         bodies = [json.dumps({"is_linked": is_linked, "transfers": part}).encode() for part in parts]
         return [("/v1/transfer-batches", body) for body in bodies]
 
 
-def _body(booking: Booking) -> bytes:
-    return json.dumps(
-        {
-            "debit_account_id": booking.debit_account_id,
-            "credit_account_id": booking.credit_account_id,
-            "currency": booking.currency,
-            "amount": format_amount(booking.amount_minor, booking.currency),
-        }
-    ).encode()
+def _body(booking: Booking) -> dict[str, str]:
+    return {
+        "debit_account_id": booking.debit_account_id,
+        "credit_account_id": booking.credit_account_id,
+        "currency": booking.currency,
+        "amount": format_amount(booking.amount_minor, booking.currency),
+    }
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from docs import catalogue
 from libs.common.record import Record
 from stack.settings import SERVICES
 
-ENDS = frozenset({"PaymentSettled", "PaymentRejected", "PaymentCancelled", "PaymentBlocked"})
 STATE_BY_END = {
     "PaymentSettled": "settled",
     "PaymentRejected": "rejected",
     "PaymentCancelled": "cancelled",
     "PaymentBlocked": "blocked",
 }
+ENDS = frozenset(STATE_BY_END)
 WAITING_TABLES = ("outbox", "outbox_parked", "parked_keys", "parked_messages")
 
 
@@ -42,13 +42,7 @@ def compare(recorded: Sequence[Recorded], databases: Mapping[str, str], *, may_w
 
 def _journeys_end(events: Iterable[Recorded], dsn: str, *, may_wait: bool) -> Finding:
     """Accepted ids = ended ids, each ended once, as the database says."""
-    initiated: set[str] = set()
-    ends: dict[str, list[str]] = defaultdict(list)
-    for event in events:
-        if event.event_type == "PaymentInitiated":
-            initiated.add(event.subject)
-        elif event.event_type in ENDS:
-            ends[event.subject].append(STATE_BY_END[event.event_type])
+    initiated, ends = _begun_and_ended(events, "PaymentInitiated", STATE_BY_END)
     stored = dict(_rows(dsn, "SELECT payment_id::text, state FROM payments"))
     open_ones = {payment_id for payment_id, state in stored.items() if state not in STATE_BY_END.values()}
     faults = {
@@ -108,14 +102,8 @@ def _databases_agree(events: Iterable[Recorded], databases: Mapping[str, str]) -
 
 def _refunds_end(events: Iterable[Recorded], databases: Mapping[str, str]) -> Finding:
     """Requested refunds = ended refunds, each ended once, and accounts moved the money of those that settled."""
-    ended = {"RefundSettled": "settled", "RefundRejected": "rejected"}
-    requested: set[str] = set()
-    ends: dict[str, list[str]] = defaultdict(list)
-    for event in events:
-        if event.event_type == "RefundRequested":
-            requested.add(event.subject)
-        elif event.event_type in ended:
-            ends[event.subject].append(ended[event.event_type])
+    state_by_end = {"RefundSettled": "settled", "RefundRejected": "rejected"}
+    requested, ends = _begun_and_ended(events, "RefundRequested", state_by_end)
     moved = {
         id_ for (id_,) in _rows(databases["accounts"], "SELECT refund_id::text FROM refunds WHERE status = 'posted'")
     }
@@ -128,6 +116,20 @@ def _refunds_end(events: Iterable[Recorded], databases: Mapping[str, str]) -> Fi
     return _finding(
         "every refund has exactly one end, and its money moved with it", faults, f"{len(requested):,} refunds"
     )
+
+
+def _begun_and_ended(
+    events: Iterable[Recorded], beginning: str, state_by_end: Mapping[str, str]
+) -> tuple[set[str], dict[str, list[str]]]:
+    """What an event of this type began, and the ends that each came to."""
+    begun: set[str] = set()
+    ends: dict[str, list[str]] = defaultdict(list)
+    for event in events:
+        if event.event_type == beginning:
+            begun.add(event.subject)
+        elif event.event_type in state_by_end:
+            ends[event.subject].append(state_by_end[event.event_type])
+    return begun, ends
 
 
 def _both(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, set[str]]:
