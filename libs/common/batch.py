@@ -9,6 +9,7 @@ idempotency key for requests.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from psycopg.errors import UniqueViolation
@@ -45,6 +46,11 @@ class Refusal(Record):
     detail: str
     field: str | None = None
     """The field of the request that is to blame, if one is."""
+
+
+def refusal(reason: StrEnum, field: str | None) -> Refusal:
+    """A refusal in the words of its reason, with the field of the request that is to blame."""
+    return Refusal(reason=reason, detail=reason.replace("_", " "), field=field)
 
 
 class Unreadable(Record):

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from libs.common import ids
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from libs.common.change import Asked
 from libs.common.clients import Client
 from libs.common.edge import Busy, Respond
@@ -24,7 +24,7 @@ from services.payments.domain.intake import CancelPayment
 from services.payments.domain.payment import ENDS, Payment, Payments
 from services.payments.domain.refund import Refund
 from services.payments.domain.refunds import RequestRefund
-from services.payments.domain.refusals import RefusalReason, refusal
+from services.payments.domain.refusals import RefusalReason
 from services.payments.intake_gate import IntakeGate
 from services.payments.requests import NewPayment, PartBody, Reader
 from services.payments.settings import PaymentsSettings

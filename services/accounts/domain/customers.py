@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from libs.common import ids
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
@@ -22,7 +22,7 @@ from schemas.accounts.events import (
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from services.accounts.domain.chart import AccountKind
 from services.accounts.domain.ledger import Account, AccountStatus, Customer, CustomerStatus, Ledger
-from services.accounts.domain.refusals import RefusalReason, refusal
+from services.accounts.domain.refusals import RefusalReason
 
 
 class RegisterCustomer(Command):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
@@ -11,13 +11,7 @@ from schemas.accounts.events import HoldEnd, HoldEnded, HoldPlaced
 from services.accounts.domain import funds
 from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import Hold, HoldKind, HoldStatus, Ledger
-from services.accounts.domain.refusals import (
-    RefusalReason,
-    obstacle_between,
-    obstacle_of_status,
-    refusal,
-    refusal_of,
-)
+from services.accounts.domain.refusals import RefusalReason, obstacle_between, obstacle_of_status, refusal_of
 from services.accounts.domain.transfers import posted
 
 _FIELDS = {

@@ -3,7 +3,7 @@
 from datetime import date
 from enum import StrEnum
 
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from services.accounts.domain.ledger import Account, AccountStatus
 
 
@@ -85,11 +85,6 @@ _CREDITORS = frozenset(
         Obstacle.CEILING_EXCEEDED,
     }
 )
-
-
-def refusal(reason: RefusalReason, field: str | None) -> Refusal:
-    """The answer "no", with the field of the request that is to blame."""
-    return Refusal(reason=reason, detail=reason.replace("_", " "), field=field)
 
 
 def refusal_of(obstacle: Obstacle, *, debtor: str, creditor: str, currency: str, amount: str) -> Refusal:

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal, localcontext
 
 from libs.common import ids
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.money import AMOUNT_MINOR_MAX, SCALES
@@ -18,13 +18,7 @@ from schemas.accounts.events import PostedTransfer, PostedTransferKind, Transfer
 from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
 from services.accounts.domain.journal import OF_PAYMENTS, Transfer, TransferKind
 from services.accounts.domain.ledger import Account, Ledger, Reversed
-from services.accounts.domain.refusals import (
-    Obstacle,
-    RefusalReason,
-    obstacle_between,
-    refusal,
-    refusal_of,
-)
+from services.accounts.domain.refusals import Obstacle, RefusalReason, obstacle_between, refusal_of
 
 _FUNDING_REASONS: Mapping[Obstacle, RefusalReason] = {
     Obstacle.CREDITOR_ACCOUNT_UNKNOWN: RefusalReason.ACCOUNT_UNKNOWN,

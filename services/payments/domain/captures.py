@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.money import format_amount
@@ -11,7 +11,7 @@ from libs.common.record import replace
 from services.payments.domain import journey
 from services.payments.domain.fees import fee_of
 from services.payments.domain.payment import Charge, Payment, Payments, PaymentState
-from services.payments.domain.refusals import RefusalReason, find_own, read_amount, refusal
+from services.payments.domain.refusals import RefusalReason, find_own, read_amount
 
 
 class CapturePayment(Command):

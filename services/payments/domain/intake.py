@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.money import format_amount
@@ -13,7 +13,7 @@ from services.payments.domain import journey
 from services.payments.domain.deadlines import enter, look_soon
 from services.payments.domain.fees import fee_of
 from services.payments.domain.payment import Batch, Capture, Payment, Payments, PaymentState, RefusedLine
-from services.payments.domain.refusals import RefusalReason, find_own, refusal
+from services.payments.domain.refusals import RefusalReason, find_own
 
 
 class InitiatePayment(Command):

@@ -9,7 +9,7 @@ requested than was settled.
 from collections.abc import Sequence
 from datetime import datetime
 
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.money import format_amount
@@ -25,7 +25,7 @@ from schemas.payments.events import (
 from services.payments.domain.deadlines import first_look, next_look
 from services.payments.domain.payment import Payment, Payments
 from services.payments.domain.refund import REFUNDS_MAX, REJECTED_MAX, REJECTED_MAX_FOR_STAFF, Refund, RefundState
-from services.payments.domain.refusals import RefusalReason, find_own, read_amount, refusal
+from services.payments.domain.refusals import RefusalReason, find_own, read_amount
 
 _PUBLIC_REASONS = {
     RefundRefusal.CREDITOR_ACCOUNT_CLOSED: PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE,

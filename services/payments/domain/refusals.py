@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from libs.common.money import AmountFault, parse_amount
 from services.payments.domain.payment import Payment, Payments
 
@@ -27,11 +27,6 @@ class RefusalReason(StrEnum):
     TOO_MANY_REFUNDS = "too_many_refunds"
     AMOUNT_INVALID = "amount_invalid"
     AMOUNT_TOO_LARGE = "amount_too_large"
-
-
-def refusal(reason: RefusalReason, field: str) -> Refusal:
-    """A refusal in the words of its reason."""
-    return Refusal(reason=reason, detail=reason.replace("_", " "), field=field)
 
 
 def find_own(payments: Payments, payment_id: str, client_id: str | None) -> Payment | Refusal:
