@@ -53,6 +53,8 @@ class FraudAssessed(Event):
     score: float
     findings: tuple[FraudFinding, ...] = ()
     rules_version: str
+    model_version: str | None = None
+    model_score: float | None = None
     assessed_at: datetime
 
 

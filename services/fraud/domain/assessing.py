@@ -3,20 +3,34 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from libs.common.batch import Refusal
 from libs.common.events import Event
+from libs.common.message import Command
 from libs.common.record import replace
 from schemas.fraud.events import FraudAssessed, FraudOutcome
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentOrder
 from services.fraud.domain import history
-from services.fraud.domain.entities import Entity, EntityKind, device_entity_id, fingerprint
-from services.fraud.domain.facts import Facts, gather, micros_of
-from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
-from services.fraud.domain.rule_set import Verdict, judge
+from services.fraud.domain.entities import EntityKind, device_entity_id
+from services.fraud.domain.judging import Judge, Judgement
+from services.fraud.domain.knowledge import Assessment, Knowledge, ShadowVerdict, Tally
+from services.fraud.domain.moment import Lists, Moment
+
+
+class AssessPayment(Command):
+    """Someone asks about a payment that is not made yet. Made later under this id, it has its answer already."""
+
+    payment_id: str
+    order: PaymentOrder
 
 
 def assess(knowledge: Knowledge, event: PaymentInitiated, at: datetime) -> Sequence[Event]:
     """Judge a payment by its parties' past, and add it to that."""
     return [_told(_assessment(knowledge, event.payment_id, event.order, at))]
+
+
+def assess_ahead(knowledge: Knowledge, command: AssessPayment, at: datetime) -> Sequence[Event] | Refusal:
+    """Judge a payment that someone only thinks of making: an attempt like any other."""
+    return [_told(_assessment(knowledge, command.payment_id, command.order, at))]
 
 
 def assess_again(knowledge: Knowledge, event: PaymentAnswerOverdue, at: datetime) -> Sequence[Event]:
@@ -31,63 +45,89 @@ def _assessment(knowledge: Knowledge, payment_id: str, order: PaymentOrder, at: 
     known = knowledge.assessments.get(payment_id)
     if known is not None:
         return known
-    debtor = knowledge.entity(EntityKind.DEBTOR, order.debtor_account_id)
-    creditor = knowledge.entity(EntityKind.CREDITOR, order.creditor_account_id)
-    device = knowledge.entity(EntityKind.DEVICE, device_entity_id(order.device_id)) if order.device_id else None
-    limits = knowledge.rule_set.limits
-    facts = gather(order, debtor=debtor, creditor=creditor, device=device, now=at, limits=limits)
-    verdict = judge(facts, knowledge.rule_set)
-    if not facts.is_from_future:
-        _remember(knowledge, order, verdict.outcome, debtor, creditor, device)
-    return _answer(knowledge, payment_id, order, facts, verdict, at)
+    moment = _moment(knowledge, order, at)
+    judgement = knowledge.panel.live.judge(moment)
+    if not moment.is_from_future:
+        _remember(knowledge, moment, judgement.verdict.outcome)
+    for shadow in knowledge.panel.shadows:
+        _record_shadow(knowledge, payment_id, shadow, moment)
+    return _answer(knowledge, payment_id, order, judgement, at)
 
 
-def _remember(
-    knowledge: Knowledge,
-    order: PaymentOrder,
-    outcome: FraudOutcome,
-    debtor: Entity,
-    creditor: Entity,
-    device: Entity | None,
-) -> None:
-    payer = fingerprint(order.debtor_account_id)
-    knowledge.put(_with_payment(debtor, order, fingerprint(order.creditor_account_id), outcome))
-    knowledge.put(_with_payment(creditor, order, payer, outcome))
-    if device is not None:
-        knowledge.put(_with_payment(device, order, payer, outcome))
-
-
-def _with_payment(entity: Entity, order: PaymentOrder, counterpart: int, outcome: FraudOutcome) -> Entity:
-    """The entity with one more payment: part of what is usual for it, or no more than an attempt."""
-    is_blocked = outcome is FraudOutcome.BLOCK
-    longer = history.add(
-        entity.blocked if is_blocked else entity.history,
-        at_micros=micros_of(order.instructed_at),
-        amount_minor=order.amount_minor,
-        counterpart=counterpart,
+def _moment(knowledge: Knowledge, order: PaymentOrder, at: datetime) -> Moment:
+    payer, payee = order.debtor_account_id, order.creditor_account_id
+    device_id = device_entity_id(order.device_id) if order.device_id else None
+    return Moment(
+        order,
+        debtor=knowledge.entity(EntityKind.DEBTOR, payer),
+        creditor=knowledge.entity(EntityKind.CREDITOR, payee),
+        device=knowledge.entity(EntityKind.DEVICE, device_id) if device_id else None,
+        now=at,
+        lists=Lists(
+            debtor=knowledge.lists_of(EntityKind.DEBTOR, payer),
+            creditor=knowledge.lists_of(EntityKind.CREDITOR, payee),
+            device=knowledge.lists_of(EntityKind.DEVICE, device_id) if device_id else frozenset(),
+        ),
     )
-    return replace(entity, blocked=longer) if is_blocked else replace(entity, history=longer)
+
+
+def _remember(knowledge: Knowledge, moment: Moment, outcome: FraudOutcome) -> None:
+    """Make the payment part of each side's past: of what is usual for it, or no more than an attempt."""
+    for side in moment.sides:
+        field = past_field(outcome)
+        longer = history.add(
+            getattr(side.entity, field),
+            at_micros=moment.at_micros,
+            amount_minor=moment.order.amount_minor,
+            counterpart=side.counterpart,
+        )
+        knowledge.put(replace(side.entity, **{field: longer}))
+
+
+def past_field(outcome: FraudOutcome) -> str:
+    """Which of an entity's two histories a payment is in."""
+    return "blocked" if outcome is FraudOutcome.BLOCK else "history"
+
+
+def _record_shadow(knowledge: Knowledge, payment_id: str, shadow: Judge, moment: Moment) -> None:
+    judgement = shadow.judge(moment)
+    knowledge.shadow_verdicts.append(
+        ShadowVerdict(
+            payment_id=payment_id,
+            rules_version=shadow.rulebook.version,
+            model_version=shadow.model.version if shadow.model else None,
+            model_score=judgement.model_score,
+            outcome=judgement.verdict.outcome,
+            score=judgement.verdict.score,
+            rules=tuple(finding.rule for finding in judgement.verdict.findings),
+        )
+    )
 
 
 def _answer(
-    knowledge: Knowledge, payment_id: str, order: PaymentOrder, facts: Facts, verdict: Verdict, at: datetime
+    knowledge: Knowledge, payment_id: str, order: PaymentOrder, judgement: Judgement, at: datetime
 ) -> Assessment:
-    version = knowledge.rule_set.version
+    judge, verdict = knowledge.panel.live, judgement.verdict
     assessment = Assessment(
         payment_id=payment_id,
         debtor_account_id=order.debtor_account_id,
         creditor_account_id=order.creditor_account_id,
+        device_entity_id=device_entity_id(order.device_id) if order.device_id else None,
+        amount_minor=order.amount_minor,
+        currency=order.currency,
         instructed_at=order.instructed_at,
         outcome=verdict.outcome,
         score=verdict.score,
         findings=verdict.findings,
-        rules_version=version,
-        risk_version=facts.creditor.risk.version if facts.creditor.risk else None,
+        rules_version=judge.rulebook.version,
+        model_version=judge.model.version if judge.model else None,
+        model_score=judgement.model_score,
+        values=judgement.values,
         assessed_at=at,
     )
     knowledge.assessments.put(payment_id, assessment)
     for counted in (verdict.outcome.value, *(finding.rule for finding in verdict.findings)):
-        knowledge.tallies.append(Tally(rules_version=version, counted=counted, payments=1))
+        knowledge.tallies.append(Tally(rules_version=assessment.rules_version, counted=counted, payments=1))
     return assessment
 
 
@@ -99,5 +139,7 @@ def _told(assessment: Assessment) -> FraudAssessed:
         score=assessment.score,
         findings=assessment.findings,
         rules_version=assessment.rules_version,
+        model_version=assessment.model_version,
+        model_score=assessment.model_score,
         assessed_at=assessment.assessed_at,
     )

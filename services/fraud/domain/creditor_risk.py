@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from libs.common.record import Record
 from schemas.fraud.events import CreditorRiskUpdated, PaymentLabelled
 from services.fraud.domain import label_days
-from services.fraud.domain.facts import micros_of
+from services.fraud.domain.moment import micros_of
 from services.fraud.domain.label_days import LabelDays
 
 WINDOW_DAYS = 30

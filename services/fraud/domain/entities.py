@@ -5,9 +5,7 @@ from enum import StrEnum
 
 from libs.common import ids
 from libs.common.record import Record
-from services.fraud.domain import label_days
 from services.fraud.domain.history import EMPTY, History
-from services.fraud.domain.label_days import LabelDays
 
 
 class EntityKind(StrEnum):
@@ -37,7 +35,6 @@ class Entity(Record):
     """Its payments, as far as fraud let them go on: what is usual for it."""
     blocked: History = EMPTY
     """Those that fraud blocked: it tried, and that is all."""
-    label_days: LabelDays = label_days.NONE
     label_sequence: int = 0
     """How many times its payments were labelled, corrections included."""
     risk: CreditorRisk | None = None

@@ -1,4 +1,4 @@
-"""Amounts in rough euro cents, so that one limit serves every currency. For limits only, never for money.
+"""Amounts in rough euros, so that one limit serves every currency. For detection only, never for money.
 
 Within a factor of two for years, which is all a limit needs: rates of the European Central Bank at
 the end of 2025, rounded. A currency that isn't listed counts as if its unit were a euro.
@@ -13,18 +13,19 @@ _UNITS_PER_100_EUROS = {
     "NZD": 204, "PHP": 6_910, "PLN": 422, "RON": 510, "SEK": 1_082, "SGD": 151, "THB": 3_690, "TRY": 5_050,
     "UAH": 4_980, "USD": 118, "VND": 3_090_000, "ZAR": 1_948,
 }  # fmt: skip
-_CENTS_PER_100_EUROS = 10_000
+_EUROS_PER_CENT = 0.01
 
 _MINOR_PER_100_EUROS = {
     **{currency: _UNITS_PER_100_EUROS.get(currency, 100) * int(10**scale) for currency, scale in SCALES.items()},
     "BTC": 130_000,
     "ETH": 40_000_000,
 }
+_EUROS_PER_MINOR = {currency: 100 / minor for currency, minor in _MINOR_PER_100_EUROS.items()}
 
 
-def rough_cents(amount_minor: int, currency: str) -> int:
-    """About how many euro cents an amount is."""
-    return amount_minor * _CENTS_PER_100_EUROS // _MINOR_PER_100_EUROS.get(currency, _CENTS_PER_100_EUROS)
+def euros(amount_minor: int, currency: str) -> float:
+    """About how many euros an amount is."""
+    return amount_minor * _EUROS_PER_MINOR.get(currency, _EUROS_PER_CENT)
 
 
 def shown(amount_minor: int, currency: str) -> str:

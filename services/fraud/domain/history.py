@@ -1,6 +1,6 @@
 """What one entity did lately: its recent payments by event time, so that rolling windows are exact. Pure.
 
-    times     ──────●───●─●──────●──►      the newest PAYMENTS_MAX, each with amount and counterpart
+    times     ──────●───●─●──────●──►      the newest PAYMENTS_MAX, each with amount, counterpart and label
     days      ▂ ▅ ▃                        what had no room there, by the day: estimates, and said to be
 
 An entity's whole past in one small row keeps the shape of every service: load the rows of a batch,
@@ -11,33 +11,40 @@ payment that comes too late to be remembered is counted.
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from itertools import chain
+from math import isqrt
+from typing import NamedTuple
 
 from libs.common.record import Record, replace
+from schemas.fraud.events import Label
 
 MICROS_PER_SECOND = 1_000_000
 MICROS_PER_HOUR = 3_600 * MICROS_PER_SECOND
 MICROS_PER_DAY = 24 * MICROS_PER_HOUR
 
 WINDOW_DAYS_MAX = 30
-"""The longest window that any rule looks at."""
+"""The longest window that any feature looks at."""
+LABEL_DELAY_DAYS = 7
+"""Labels of younger payments are left out, live as in training: by then most have come."""
 LATE_DAYS_MAX = 7
 """How late a payment may come and still find its longest window whole."""
-KEPT_DAYS = WINDOW_DAYS_MAX + LATE_DAYS_MAX
+LOOK_BACK_DAYS = WINDOW_DAYS_MAX + LABEL_DELAY_DAYS
+KEPT_DAYS = LOOK_BACK_DAYS + LATE_DAYS_MAX
 PAYMENTS_MAX = 192
-"""Payments kept one by one: six a day. An entity that does more is crowded, and its oldest go by the day."""
+"""Payments kept one by one: four a day. An entity that does more is crowded, and its oldest go by the day."""
 
 BEGINNING_MICROS = -(2**63)
 """Before any event."""
 
 _HEADER = struct.Struct("<BxHHxxIqq")
-_DAY = struct.Struct("<iIqq")
-_VERSION = 1
-_WIDE = 2
+_DAY = struct.Struct("<iIIIqq")
+_VERSION = 3
+_WIDE = 4
 """The format where some amount needs 64 bits."""
 _NARROW_AMOUNT_MAX = _COUNT_MAX = 2**32 - 1
 _TOTAL_MAX = 2**63 - 1
+
+_LABELS = {None: b"\x00", Label.GENUINE: b"\x01", Label.FRAUD: b"\x02"}
+_UNLABELLED, _FRAUD = _LABELS[None], _LABELS[Label.FRAUD]
 
 assert array("H", [1]).tobytes() == b"\x01\x00", "histories are stored as arrays of little-endian numbers"
 
@@ -48,6 +55,8 @@ class Day(Record):
     day: int
     """Days since 1970-01-01."""
     count: int
+    labelled: int = 0
+    frauds: int = 0
     total_minor: int
     highest_minor: int
 
@@ -61,6 +70,8 @@ class History(Record):
     """Amounts, in minor units."""
     counterparts: "array[int]" = array("I")
     """Who the other party was: a 32-bit hash, for recognising it again."""
+    labels: bytes = b""
+    """What each turned out to be, a byte each."""
     days: tuple[Day, ...] = ()
     crowded_until_micros: int = BEGINNING_MICROS
     """Up to here payments are kept by the day only."""
@@ -74,11 +85,13 @@ class History(Record):
         return bool(self.days)
 
 
-class Window(Record):
-    """How many payments lie in (t - width, t], and their sum. An estimate where it is not exact."""
+class Window(NamedTuple):
+    """What lies in (t - width, t], or as much earlier as labels take to come. An estimate where it is not exact."""
 
     count: int
     total_minor: int
+    labelled: int
+    frauds: int
     is_exact: bool
 
 
@@ -96,30 +109,50 @@ def add(history: History, *, at_micros: int, amount_minor: int, counterpart: int
             forgotten_until_micros=max(at_micros, history.forgotten_until_micros),
         )
     if at_micros <= history.crowded_until_micros:
-        return replace(history, days=_with_day(history.days, at_micros, amount_minor))
+        return replace(history, days=_with_day(history.days, at_micros, amount_minor, _UNLABELLED))
     return _crowd(_forget(_insert(history, at_micros, amount_minor, counterpart), cut))
+
+
+def relabel(
+    history: History,
+    *,
+    at_micros: int,
+    amount_minor: int,
+    counterpart: int,
+    before: Label | None,
+    after: Label,
+) -> History:
+    """The history with one of its payments labelled `after`, instead of `before` if it had a label.
+
+    What is not in it any more is past all windows: nothing changes.
+    """
+    place = _find(history, at_micros, amount_minor, counterpart, _LABELS[before])
+    if place is not None:
+        labels = history.labels
+        return replace(history, labels=labels[:place] + _LABELS[after] + labels[place + 1 :])
+    if at_micros <= history.crowded_until_micros:
+        return replace(history, days=_relabelled_day(history.days, at_micros, before, after))
+    return history
 
 
 class Past:
     """What of a history lies at or before a moment: the payments that a decision on that moment may know."""
 
-    __slots__ = ("_end", "at_micros", "history")
+    __slots__ = ("_end", "_windows", "at_micros", "history")
 
     def __init__(self, history: History, at_micros: int) -> None:
         self.history = history
         self.at_micros = at_micros
         self._end = bisect_right(history.times, at_micros)
+        self._windows: dict[tuple[int, int], Window] = {}
 
-    def window(self, width_micros: int) -> Window:
-        """Count and sum of (t - width, t]."""
-        history, since = self.history, self.at_micros - width_micros
-        amounts = self.amounts(width_micros)
-        count, total = len(amounts), sum(amounts)
-        if since < history.crowded_until_micros:
-            crowded_count, crowded_total = _estimate(history, since, self.at_micros)
-            count, total = count + crowded_count, total + crowded_total
-        is_exact = since >= history.crowded_until_micros and since >= history.forgotten_until_micros
-        return Window(count=count, total_minor=total, is_exact=is_exact)
+    def window(self, width_micros: int, delay_micros: int = 0) -> Window:
+        """Counts and sum of (t - delay - width, t - delay]."""
+        key = (width_micros, delay_micros)
+        found = self._windows.get(key)
+        if found is None:
+            found = self._windows[key] = self._look(width_micros, delay_micros)
+        return found
 
     def amounts(self, width_micros: int) -> "array[int]":
         """The amounts in (t - width, t] that are kept one by one, oldest first."""
@@ -143,31 +176,41 @@ class Past:
     def _start(self, width_micros: int) -> int:
         return bisect_right(self.history.times, self.at_micros - width_micros, 0, self._end)
 
-
-class Pasts:
-    """Several pasts as of one moment, taken together."""
-
-    __slots__ = ("_pasts",)
-
-    def __init__(self, *pasts: Past) -> None:
-        self._pasts = pasts
-
-    def window(self, width_micros: int) -> Window:
-        """Count and sum of (t - width, t]."""
-        windows = [past.window(width_micros) for past in self._pasts]
-        return Window(
-            count=sum(window.count for window in windows),
-            total_minor=sum(window.total_minor for window in windows),
-            is_exact=all(window.is_exact for window in windows),
+    def _look(self, width_micros: int, delay_micros: int) -> Window:
+        history, until = self.history, self.at_micros - delay_micros
+        since = until - width_micros
+        end = bisect_right(history.times, until, 0, self._end) if delay_micros else self._end
+        start = bisect_right(history.times, since, 0, end)
+        labels = history.labels[start:end]
+        unlabelled = labels.count(_UNLABELLED)
+        exact = Window(
+            end - start,
+            sum(history.amounts[start:end]),
+            end - start - unlabelled,
+            labels.count(_FRAUD),
+            since >= history.forgotten_until_micros,
         )
+        return exact if since >= history.crowded_until_micros else _with_estimate(exact, history, since, until)
 
-    def amounts(self, width_micros: int) -> Iterator[int]:
-        """The amounts in (t - width, t] that are kept one by one."""
-        return chain.from_iterable(past.amounts(width_micros) for past in self._pasts)
 
-    def counterparts(self, width_micros: int) -> Iterator[int]:
-        """The counterparts of those, in the same order."""
-        return chain.from_iterable(past.counterparts(width_micros) for past in self._pasts)
+def together(one: Window, other: Window) -> Window:
+    """Two windows of one width as one."""
+    return Window(
+        one.count + other.count,
+        one.total_minor + other.total_minor,
+        one.labelled + other.labelled,
+        one.frauds + other.frauds,
+        one.is_exact and other.is_exact,
+    )
+
+
+def deviation_minor(amounts: "array[int]") -> int:
+    """The standard deviation of amounts (of them all, not of a sample), to the minor unit; 0 for fewer than two."""
+    count = len(amounts)
+    if count < 2:
+        return 0
+    total = sum(amounts)
+    return isqrt(max(count * sum(amount * amount for amount in amounts) - total * total, 0)) // count
 
 
 def pack(history: History) -> bytes:
@@ -183,8 +226,12 @@ def pack(history: History) -> bytes:
         history.crowded_until_micros,
         history.forgotten_until_micros,
     )
-    days = b"".join(_DAY.pack(day.day, day.count, day.total_minor, day.highest_minor) for day in history.days)
-    return b"".join((header, history.times.tobytes(), history.amounts.tobytes(), history.counterparts.tobytes(), days))
+    days = (
+        _DAY.pack(day.day, day.count, day.labelled, day.frauds, day.total_minor, day.highest_minor)
+        for day in history.days
+    )
+    columns = history.times.tobytes(), history.amounts.tobytes(), history.counterparts.tobytes(), history.labels
+    return b"".join((header, *columns, *days))
 
 
 def unpack(packed: bytes) -> History:
@@ -198,10 +245,13 @@ def unpack(packed: bytes) -> History:
         end = start + count * column.itemsize
         column.frombytes(packed[start:end])
         start = end
+    labels = bytes(packed[start : start + count])
+    start += count
     return History(
         times=times,
         amounts=amounts,
         counterparts=counterparts,
+        labels=labels,
         days=tuple(_day(packed, start + number * _DAY.size) for number in range(day_count)),
         crowded_until_micros=crowded_until,
         forgotten_until_micros=forgotten_until,
@@ -210,8 +260,10 @@ def unpack(packed: bytes) -> History:
 
 
 def _day(packed: bytes, start: int) -> Day:
-    day, count, total_minor, highest_minor = _DAY.unpack_from(packed, start)
-    return Day(day=day, count=count, total_minor=total_minor, highest_minor=highest_minor)
+    day, count, labelled, frauds, total_minor, highest_minor = _DAY.unpack_from(packed, start)
+    return Day(
+        day=day, count=count, labelled=labelled, frauds=frauds, total_minor=total_minor, highest_minor=highest_minor
+    )
 
 
 def _insert(history: History, at_micros: int, amount_minor: int, counterpart: int) -> History:
@@ -222,7 +274,18 @@ def _insert(history: History, at_micros: int, amount_minor: int, counterpart: in
     times.insert(place, at_micros)
     amounts.insert(place, amount_minor)
     counterparts.insert(place, counterpart)
-    return replace(history, times=times, amounts=amounts, counterparts=counterparts)
+    labels = history.labels[:place] + _UNLABELLED + history.labels[place:]
+    return replace(history, times=times, amounts=amounts, counterparts=counterparts, labels=labels)
+
+
+def _find(history: History, at_micros: int, amount_minor: int, counterpart: int, label: bytes) -> int | None:
+    """Where a payment is kept. Two that are the same in all this are the same to every feature."""
+    start, end = bisect_left(history.times, at_micros), bisect_right(history.times, at_micros)
+    for place in range(start, end):
+        is_it = history.amounts[place] == amount_minor and history.counterparts[place] == counterpart
+        if is_it and history.labels[place] == label[0]:
+            return place
+    return None
 
 
 def _forget(history: History, cut_micros: int) -> History:
@@ -234,13 +297,8 @@ def _forget(history: History, cut_micros: int) -> History:
     if history.times[0] > cut_micros:
         return history
     start = bisect_right(history.times, cut_micros)
-    return replace(
-        history,
-        times=history.times[start:],
-        amounts=history.amounts[start:],
-        counterparts=history.counterparts[start:],
-        forgotten_until_micros=max(history.times[start - 1], history.forgotten_until_micros),
-    )
+    until = max(history.times[start - 1], history.forgotten_until_micros)
+    return replace(_from(history, start), forgotten_until_micros=until)
 
 
 def _crowd(history: History) -> History:
@@ -250,42 +308,62 @@ def _crowd(history: History) -> History:
     until = history.times[len(history.times) - PAYMENTS_MAX - 1]
     start = bisect_right(history.times, until)
     days = history.days
-    for at_micros, amount_minor in zip(history.times[:start], history.amounts[:start], strict=True):
-        days = _with_day(days, at_micros, amount_minor)
+    for place in range(start):
+        label = history.labels[place : place + 1]
+        days = _with_day(days, history.times[place], history.amounts[place], label)
+    return replace(_from(history, start), days=days, crowded_until_micros=until)
+
+
+def _from(history: History, start: int) -> History:
     return replace(
         history,
         times=history.times[start:],
         amounts=history.amounts[start:],
         counterparts=history.counterparts[start:],
-        days=days,
-        crowded_until_micros=until,
+        labels=history.labels[start:],
     )
 
 
-def _with_day(days: tuple[Day, ...], at_micros: int, amount_minor: int) -> tuple[Day, ...]:
+def _with_day(days: tuple[Day, ...], at_micros: int, amount_minor: int, label: bytes) -> tuple[Day, ...]:
     number = at_micros // MICROS_PER_DAY
     place = bisect_left(days, number, key=lambda day: day.day)
-    if place < len(days) and days[place].day == number:
-        day = days[place]
-        grown = Day(
-            day=number,
-            count=day.count + 1,
-            total_minor=min(day.total_minor + amount_minor, _TOTAL_MAX),
-            highest_minor=max(day.highest_minor, amount_minor),
-        )
-        return (*days[:place], grown, *days[place + 1 :])
-    first = Day(day=number, count=1, total_minor=amount_minor, highest_minor=amount_minor)
-    return (*days[:place], first, *days[place:])
+    is_known = place < len(days) and days[place].day == number
+    day = days[place] if is_known else Day(day=number, count=0, total_minor=0, highest_minor=0)
+    grown = Day(
+        day=number,
+        count=day.count + 1,
+        labelled=day.labelled + (label != _UNLABELLED),
+        frauds=day.frauds + (label == _FRAUD),
+        total_minor=min(day.total_minor + amount_minor, _TOTAL_MAX),
+        highest_minor=max(day.highest_minor, amount_minor),
+    )
+    return (*days[:place], grown, *days[place + is_known :])
 
 
-def _estimate(history: History, since_micros: int, until_micros: int) -> tuple[int, int]:
-    """Count and sum of what is kept by the day in (since, until], parts of days pro rata."""
-    count = total = 0
+def _relabelled_day(days: tuple[Day, ...], at_micros: int, before: Label | None, after: Label) -> tuple[Day, ...]:
+    number = at_micros // MICROS_PER_DAY
+    place = bisect_left(days, number, key=lambda day: day.day)
+    if place == len(days) or days[place].day != number:
+        return days
+    day = days[place]
+    labelled = day.labelled + (before is None)
+    frauds = day.frauds + (after is Label.FRAUD) - (before is Label.FRAUD)
+    if not 0 <= frauds <= labelled <= day.count:
+        return days
+    return (*days[:place], replace(day, labelled=labelled, frauds=frauds), *days[place + 1 :])
+
+
+def _with_estimate(exact: Window, history: History, since_micros: int, until_micros: int) -> Window:
+    """The window with what is kept by the day in (since, until], parts of days pro rata."""
+    count, total, labelled, frauds, _ = exact
     for day in history.days:
         start = day.day * MICROS_PER_DAY
         end = min(start + MICROS_PER_DAY, history.crowded_until_micros + 1)
         overlap = min(end, until_micros + 1) - max(start, since_micros + 1)
         if overlap > 0:
-            count += day.count * overlap // (end - start)
-            total += day.total_minor * overlap // (end - start)
-    return count, total
+            width = end - start
+            count += day.count * overlap // width
+            total += day.total_minor * overlap // width
+            labelled += day.labelled * overlap // width
+            frauds += day.frauds * overlap // width
+    return Window(count, total, labelled, frauds, False)

@@ -7,7 +7,13 @@ from libs.common.record import Record
 from libs.common.state import Aggregates, Journal, Numbered, State
 from schemas.fraud.events import ASSESSMENT, LABEL, FraudFinding, FraudOutcome, Label
 from services.fraud.domain.entities import Entity, EntityKind
-from services.fraud.domain.rule_set import RuleSet
+from services.fraud.domain.features import Value
+from services.fraud.domain.judging import Judge
+
+
+EntityKey = tuple[EntityKind, str]
+
+_NO_LISTS: frozenset[str] = frozenset()
 
 
 class Assessment(Record):
@@ -16,11 +22,19 @@ class Assessment(Record):
     payment_id: str
     debtor_account_id: str
     creditor_account_id: str
+    device_entity_id: str | None = None
+    amount_minor: int
+    currency: str
     instructed_at: datetime
     outcome: FraudOutcome
     score: float
     findings: tuple[FraudFinding, ...] = ()
     rules_version: str
+    model_version: str | None = None
+    """None where rules judged alone."""
+    model_score: float | None = None
+    values: tuple[Value, ...] = ()
+    """Of the judge's fields: what the decision went by."""
     risk_version: int | None = None
     """Of the payee's snapshot that was known then, if any."""
     assessed_at: datetime
@@ -28,6 +42,26 @@ class Assessment(Record):
     scenario: str | None = None
     labelled_at: datetime | None = None
     sequence: int = 0
+
+
+class ShadowVerdict(Record):
+    """What a judge in the shadow would have answered."""
+
+    payment_id: str
+    rules_version: str
+    model_version: str | None
+    model_score: float | None
+    outcome: FraudOutcome
+    score: float
+    rules: tuple[str, ...]
+    """Those that fired."""
+
+
+class Panel(Record):
+    """Who judges: one with effect, and others whose answers are only recorded."""
+
+    live: Judge
+    shadows: tuple[Judge, ...] = ()
 
 
 class Tally(Record):
@@ -42,22 +76,25 @@ class Tally(Record):
 
 
 class Knowledge(State):
-    """What a batch may touch: entities, locked; assessments; and counts, appended."""
+    """What a batch may touch: entities, locked; assessments; and what is appended, counts and verdicts of shadows."""
 
     def __init__(
         self,
         *,
-        rule_set: RuleSet,
+        panel: Panel,
         debtors: Mapping[str, Entity],
         creditors: Mapping[str, Entity],
         devices: Mapping[str, Entity],
         assessments: Mapping[str, Assessment],
+        lists: Mapping[EntityKey, frozenset[str]],
     ) -> None:
-        self.rule_set = rule_set
+        self.panel = panel
+        self._lists = lists
         self.debtors: Aggregates[Entity] = Aggregates(debtors)
         self.creditors: Aggregates[Entity] = Aggregates(creditors)
         self.devices: Aggregates[Entity] = Aggregates(devices)
         self.assessments: Aggregates[Assessment] = Aggregates(assessments)
+        self.shadow_verdicts: Journal[ShadowVerdict] = Journal()
         self.tallies: Journal[Tally] = Journal()
         self._entities = {
             EntityKind.DEBTOR: self.debtors,
@@ -69,6 +106,7 @@ class Knowledge(State):
             self.creditors,
             self.devices,
             self.assessments,
+            self.shadow_verdicts,
             self.tallies,
             numbering={
                 ASSESSMENT: Numbered(aggregates=self.assessments),
@@ -79,6 +117,10 @@ class Knowledge(State):
     def entity(self, kind: EntityKind, entity_id: str) -> Entity:
         """What is remembered of an entity: nothing, if it was never seen."""
         return self._entities[kind].get(entity_id) or Entity(kind=kind, entity_id=entity_id)
+
+    def lists_of(self, kind: EntityKind, entity_id: str) -> frozenset[str]:
+        """The lists that an entity is on."""
+        return self._lists.get((kind, entity_id), _NO_LISTS)
 
     def put(self, entity: Entity) -> None:
         self._entities[entity.kind].put(entity.entity_id, entity)

@@ -1,4 +1,4 @@
-"""What an entity's payments turned out to be, by the UTC day they were ordered on. Pure.
+"""What the features worker remembers: how an account's payments turned out, by the UTC day they were ordered on. Pure.
 
 Labels arrive days after the payments they speak of, and are corrected now and then. So they are
 counted by the day of the payment, and a correction moves one from one count to the other.

@@ -1,7 +1,7 @@
 """What payments turned out to be: labels, and the snapshots of risk that are made of them elsewhere. Pure."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from enum import StrEnum
 
 from libs.common.batch import Refusal
@@ -9,10 +9,11 @@ from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
 from schemas.fraud.events import CreditorRiskUpdated, Label, PaymentLabelled
-from services.fraud.domain import label_days
-from services.fraud.domain.entities import CreditorRisk, Entity, EntityKind
-from services.fraud.domain.facts import micros_of
+from services.fraud.domain import history
+from services.fraud.domain.assessing import past_field
+from services.fraud.domain.entities import CreditorRisk, Entity, EntityKind, fingerprint
 from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
+from services.fraud.domain.moment import is_from_future, micros_of
 
 
 class RefusalReason(StrEnum):
@@ -37,17 +38,15 @@ def label(knowledge: Knowledge, command: LabelPayment, at: datetime) -> Sequence
         return Refusal(
             reason=RefusalReason.PAYMENT_UNKNOWN, detail="fraud has not assessed such a payment", field="payment_id"
         )
-    if known.instructed_at - at > timedelta(seconds=knowledge.rule_set.limits.future_seconds_max):
+    if is_from_future(known.instructed_at, at):
         return Refusal(
             reason=RefusalReason.PAYMENT_IN_FUTURE, detail="the payment is dated in the future", field="payment_id"
         )
     before, after = known.label, command.label
     if before is after and known.scenario == command.scenario:
         return []
-    debtor = knowledge.entity(EntityKind.DEBTOR, known.debtor_account_id)
-    creditor = knowledge.entity(EntityKind.CREDITOR, known.creditor_account_id)
-    knowledge.put(_relabelled(debtor, known.instructed_at, before, after))
-    knowledge.put(_relabelled(creditor, known.instructed_at, before, after))
+    for entity, counterpart in _sides(knowledge, known):
+        knowledge.put(_relabelled(entity, known, fingerprint(counterpart), after))
     knowledge.assessments.put(known.payment_id, replace(known, label=after, scenario=command.scenario, labelled_at=at))
     _tally(knowledge, known, after)
     return [
@@ -80,9 +79,26 @@ def take_snapshot(knowledge: Knowledge, event: CreditorRiskUpdated, _: datetime)
     return []
 
 
-def _relabelled(entity: Entity, at: datetime, before: Label | None, after: Label) -> Entity:
-    day = label_days.day_of(micros_of(at))
-    return replace(entity, label_days=label_days.relabel(entity.label_days, day=day, before=before, after=after))
+def _sides(knowledge: Knowledge, known: Assessment) -> Iterator[tuple[Entity, str]]:
+    """Everyone in a payment, each with the counterpart that its history knows the payment by."""
+    payer, payee = known.debtor_account_id, known.creditor_account_id
+    yield knowledge.entity(EntityKind.DEBTOR, payer), payee
+    yield knowledge.entity(EntityKind.CREDITOR, payee), payer
+    if known.device_entity_id is not None:
+        yield knowledge.entity(EntityKind.DEVICE, known.device_entity_id), payer
+
+
+def _relabelled(entity: Entity, known: Assessment, counterpart: int, after: Label) -> Entity:
+    field = past_field(known.outcome)
+    past = history.relabel(
+        getattr(entity, field),
+        at_micros=micros_of(known.instructed_at),
+        amount_minor=known.amount_minor,
+        counterpart=counterpart,
+        before=known.label,
+        after=after,
+    )
+    return replace(entity, **{field: past})
 
 
 def _tally(knowledge: Knowledge, known: Assessment, after: Label) -> None:

@@ -1,0 +1,91 @@
+"""What a payment is judged by: a rulebook, and a model if there is one. Pure.
+
+    moment ─► features ─┬─► model ─► model_score ─┐
+                        └─────────────────────────┴─► rulebook ─► verdict
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from libs.common.record import Record, replace
+from schemas.fraud.events import FraudFinding
+from services.fraud.domain.features import CATALOGUE as FEATURES
+from services.fraud.domain.features import Value, chosen, gather
+from services.fraud.domain.model import Contribution, Model
+from services.fraud.domain.moment import Moment
+from services.fraud.domain.rulebook.fields import Field, Kind
+from services.fraud.domain.rulebook.judging import Verdict, judge
+from services.fraud.domain.rulebook.rulebook import Rulebook
+
+MODEL_SCORE = "model_score"
+CATALOGUE: Mapping[str, Field] = {
+    **FEATURES,
+    MODEL_SCORE: Field(
+        name=MODEL_SCORE,
+        kind=Kind.NUMBER,
+        can_be_missing=True,
+        meaning="The chance of fraud, from 0 to 1, by the model that judges; missing if none does.",
+    ),
+}
+"""What rules may ask."""
+
+MODEL_MISSING = "model_missing"
+"""The finding, which counts for nothing, that says a model should have judged but could not be loaded."""
+_REASONS_MAX = 3
+
+
+class Judgement(Record):
+    """A verdict, and what it was made of."""
+
+    verdict: Verdict
+    values: tuple[Value, ...]
+    """Of the judge's `fields`."""
+    model_score: float | None
+
+
+class Judge:
+    """One rulebook with one model, or with none."""
+
+    def __init__(
+        self, rulebook: Rulebook, model: Model | None = None, *, missing: str | None = None, also: Collection[str] = ()
+    ) -> None:
+        """`missing` says why a model that should judge does not. `also` names features to be told though unused."""
+        self.rulebook = rulebook
+        self.model = model
+        asked = {*rulebook.fields, *(model.fields if model else ()), *also} - {MODEL_SCORE}
+        self.fields = tuple(sorted(asked))
+        """In an order that hangs on nothing else, so that stored values can be read again."""
+        self._features = chosen(self.fields)
+        places = {name: place for place, name in enumerate((*self.fields, MODEL_SCORE))}
+        self._of_rules = [places[name] for name in rulebook.fields]
+        self._of_model = [places[name] for name in model.fields] if model else []
+        self._by_model = {rule.name for rule in rulebook.rules if MODEL_SCORE in rule.fields}
+        self._extra = () if missing is None else (FraudFinding(rule=MODEL_MISSING, score=0.0, reason=missing),)
+
+    def judge(self, moment: Moment) -> Judgement:
+        """Apply model and rules to a payment and its past."""
+        values: list[Value] = gather(self._features, moment)
+        model_score = self.model.score([values[place] for place in self._of_model]) if self.model else None
+        values.append(model_score)
+        verdict = judge(self.rulebook, [values[place] for place in self._of_rules], extra=self._extra)
+        values.pop()
+        if self._by_model and any(finding.rule in self._by_model for finding in verdict.findings):
+            verdict = self._explained(verdict, values)
+        return Judgement(verdict=verdict, values=tuple(values), model_score=model_score)
+
+    def contributions(self, values: Sequence[Value]) -> list[Contribution]:
+        """What each feature did to the model's score, strongest first, given the values of `fields`."""
+        return self.model.contributions([values[place] for place in self._of_model]) if self.model else []
+
+    def _explained(self, verdict: Verdict, values: Sequence[Value]) -> Verdict:
+        """The verdict with what moved the model, behind the reason of each rule that goes by it."""
+        strongest = [one for one in self.contributions(values) if one.contribution > 0][:_REASONS_MAX]
+        why = ", ".join(f"{one.field} {_shown(one.value)}" for one in strongest)
+        findings = tuple(
+            replace(finding, reason=f"{finding.reason}: {why}") if finding.rule in self._by_model and why else finding
+            for finding in verdict.findings
+        )
+        return replace(verdict, findings=findings)
+
+
+def _shown(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.6g}"
