@@ -13,8 +13,7 @@ What is compared is joined to its guards by `and`: then it is false where someth
 
 from collections.abc import Callable
 
-from libs.common.record import Record
-from services.fraud.domain.rulebook.fields import Kind
+from libs.common.record import Record, replace
 from services.fraud.domain.rulebook.terms import Applied, Constant, FieldValue, LetValue, Term
 
 
@@ -55,15 +54,16 @@ class CodeWriter:
             case LetValue(name=name):
                 return self.lets[name]
             case Applied(operator=operator):
-                return _WRITERS.get(operator, CodeWriter._infix)(self, term)
+                return _WRITERS[operator](self, term)
         raise TypeError(term)
 
     def _infix(self, term: Applied) -> Code:
         left, right = self._all(term)
-        code = Code(
-            guards=_guards(left, right), bare=f"({left.bare} {_PYTHON.get(term.operator, term.operator)} {right.bare})"
-        )
-        return code if term.kind is Kind.NUMBER else _flag(code)
+        sign = _PYTHON.get(term.operator, term.operator)
+        return Code(guards=_guards(left, right), bare=f"({left.bare} {sign} {right.bare})")
+
+    def _compared(self, term: Applied) -> Code:
+        return _flag(self._infix(replace(term, operands=_as_whole(term.operands))))
 
     def _minus(self, term: Applied) -> Code:
         if len(term.operands) == 2:
@@ -83,7 +83,7 @@ class CodeWriter:
         return Code(guards=(*_guards(above, below), f"{first} != 0"), bare=f"({above.bare} / {name})")
 
     def _between(self, term: Applied) -> Code:
-        value, low, high = self._all(term)
+        value, low, high = (self.write(operand) for operand in _as_whole(term.operands))
         bare = f"({low.bare} <= {value.bare} <= {high.bare})"
         return _flag(Code(guards=_guards(value, low, high), bare=bare))
 
@@ -145,15 +145,29 @@ def _guards(*codes: Code) -> tuple[str, ...]:
     return tuple(dict.fromkeys(guard for code in codes for guard in code.guards))
 
 
+def _as_whole(operands: tuple[Term, ...]) -> tuple[Term, ...]:
+    """What is compared, with ints for whole fixed numbers if they're compared with ints."""
+    if not any(isinstance(operand, FieldValue) and operand.is_whole for operand in operands):
+        return operands
+    return tuple(_whole(operand) for operand in operands)
+
+
+def _whole(term: Term) -> Term:
+    is_whole = isinstance(term, Constant) and isinstance(term.value, float) and term.value.is_integer()
+    return replace(term, value=int(term.value)) if isinstance(term, Constant) and is_whole else term
+
+
 def _literal(value: float | str | bool) -> str:
     """A fixed value. In brackets, as `-5.0` is an operation to Python."""
-    return f"({value!r})" if isinstance(value, float) and value < 0 else repr(value)
+    return f"({value!r})" if isinstance(value, int | float) and value < 0 else repr(value)
 
 
 _PYTHON = {"=": "=="}
 """Operators that Python writes otherwise."""
 
 _WRITERS: dict[str, Callable[[CodeWriter, Applied], Code]] = {
+    **dict.fromkeys(("+", "*", "/"), CodeWriter._infix),
+    **dict.fromkeys(("=", "!=", "<", "<=", ">", ">="), CodeWriter._compared),
     **dict.fromkeys(("and", "or"), CodeWriter._joined),
     **dict.fromkeys(("min", "max", "abs"), CodeWriter._function),
     "-": CodeWriter._minus,
@@ -166,4 +180,3 @@ _WRITERS: dict[str, Callable[[CodeWriter, Applied], Code]] = {
     "missing": CodeWriter._missing,
     "if": CodeWriter._choice,
 }
-"""All others stand between their two operands in Python as well."""

@@ -31,6 +31,9 @@ class Verdict(Record):
     """What was ordered first (block, allow, review), then the evidence, strongest first."""
 
 
+_NOTHING = Verdict(outcome=FraudOutcome.ALLOW, score=0.0, findings=())
+
+
 def judge(rulebook: Rulebook, values: Values, *, extra: Sequence[FraudFinding] = ()) -> Verdict:
     """Apply every rule to the values of `rulebook.fields`, and add what others found, such as a model."""
     return combine(rulebook.thresholds, fired(rulebook, values), extra)
@@ -38,6 +41,8 @@ def judge(rulebook: Rulebook, values: Values, *, extra: Sequence[FraudFinding] =
 
 def combine(thresholds: Thresholds, found: Sequence[tuple[Rule, str]], extra: Sequence[FraudFinding] = ()) -> Verdict:
     """One verdict of rules that fired, each with its reason, and of findings from elsewhere."""
+    if not found and not extra:
+        return _NOTHING
     findings = [(rule.action, _finding(rule, reason)) for rule, reason in found]
     findings += [(Action.SCORE, finding) for finding in extra]
     innocence = 1.0

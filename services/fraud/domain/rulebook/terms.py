@@ -17,6 +17,7 @@ class Constant(Term):
 
 class FieldValue(Term):
     name: str
+    is_whole: bool = False
 
 
 class LetValue(Term):
