@@ -94,7 +94,8 @@ PURE = {
         "unicodedata",
         "zlib",
     ),
-    *("msgspec", "numpy", "rapidfuzz", "anyascii"),
+    *("difflib", "graphlib"),
+    *("msgspec", "numpy", "rapidfuzz", "anyascii", "lark"),
     *("libs.common", "libs.common.batch", "libs.common.events", "libs.common.ids", "libs.common.message"),
     *("libs.common.money", "libs.common.record", "libs.common.state", "libs.common.text"),
 }
