@@ -306,7 +306,8 @@ def _is_weekend(moment: Moment) -> bool:
 
 def _same_amount(moment: Moment) -> int:
     wanted = moment.order.amount_minor, moment.debtor.counterpart
-    return sum(attempt == wanted for attempt in moment.debtor.attempted(SAME_AMOUNT_MINUTES * 60 * MICROS_PER_SECOND))
+    width = SAME_AMOUNT_MINUTES * 60 * MICROS_PER_SECOND
+    return 1 + sum(attempt == wanted for attempt in moment.debtor.attempted(width))
 
 
 def _near_cash_threshold(moment: Moment) -> int:
@@ -399,7 +400,7 @@ _PLAIN = (
     ),
     _number(
         "debtor_same_amount_10m",
-        "Earlier attempts to pay this very amount to this very payee, within 10 minutes.",
+        "Attempts to pay this very amount to this very payee within 10 minutes, this one included.",
         _same_amount,
     ),
     _number(

@@ -125,6 +125,11 @@ class Knowledge(State):
     def put(self, entity: Entity) -> None:
         self._entities[entity.kind].put(entity.entity_id, entity)
 
+    def put_entities(self, kind: EntityKind) -> list[Entity]:
+        """Those of a kind that decisions have put."""
+        part = self._entities[kind]
+        return [*part.inserted, *part.updated]
+
     @property
     def changed_entities(self) -> list[Entity]:
         """Those to be saved: all of them were loaded, for a batch locks whatever it may touch."""
