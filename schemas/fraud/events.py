@@ -25,6 +25,19 @@ RISK = Topic(
     is_restricted=True,
 )
 
+VERSION = Topic(
+    name="fraud.version.v1",
+    key="the version",
+    meaning="Who brought which rulebook or model, tried it in the shadow, released it, took it back.",
+    is_restricted=True,
+)
+LIST = Topic(
+    name="fraud.list.v1",
+    key="the account or device",
+    meaning="Who put which account or device on which of fraud's lists, and took it off.",
+    is_restricted=True,
+)
+
 
 class FraudOutcome(StrEnum):
     UNKNOWN = "unknown"
@@ -37,6 +50,24 @@ class Label(StrEnum):
     UNKNOWN = "unknown"
     FRAUD = "fraud"
     GENUINE = "genuine"
+
+
+class VersionKind(StrEnum):
+    """What there are versions of."""
+
+    UNKNOWN = "unknown"
+    RULEBOOK = "rulebook"
+    MODEL = "model"
+
+
+class VersionState(StrEnum):
+    """What a version is used for."""
+
+    UNKNOWN = "unknown"
+    DRAFT = "draft"
+    SHADOW = "shadow"
+    LIVE = "live"
+    RETIRED = "retired"
 
 
 class FraudFinding(Record):
@@ -78,3 +109,48 @@ class CreditorRiskUpdated(Event):
     window_days: int
     version: int
     as_of: datetime
+
+
+@event(topic=VERSION, key="version_id", subject="version_id")
+class VersionAdded(Event):
+    version_id: str
+    kind: VersionKind
+    version: str
+    name: str
+    added_by: str
+    added_at: datetime
+
+
+@event(topic=VERSION, key="version_id", subject="version_id")
+class VersionMoved(Event):
+    version_id: str
+    kind: VersionKind
+    version: str
+    state: VersionState
+    previous_state: VersionState
+    moved_by: str
+    reason: str
+    moved_at: datetime
+
+
+@event(topic=LIST, key="entity_id", subject="entry_id")
+class ListEntryAdded(Event):
+    entry_id: str
+    entity_kind: str
+    entity_id: str
+    list_name: str
+    reason: str
+    added_by: str
+    until: datetime | None = None
+    added_at: datetime
+
+
+@event(topic=LIST, key="entity_id", subject="entry_id")
+class ListEntryRemoved(Event):
+    entry_id: str
+    entity_kind: str
+    entity_id: str
+    list_name: str
+    reason: str
+    removed_by: str
+    removed_at: datetime

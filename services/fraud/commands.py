@@ -1,25 +1,31 @@
-"""What operators of fraud may ask for besides what every service offers: the features worker, and two checks."""
+"""What operators of fraud may ask for besides what every service offers."""
 
-import csv
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from decimal import Decimal
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+import pyarrow as pa
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from libs.common import ids
-from libs.common.money import AmountFault, parse_amount
 from libs.common.service import Runtime
-from schemas.fraud.events import Label
-from schemas.payments.events import Channel, Party, PaymentOrder, PaymentPersonalData
-from services.fraud import reconciliation
-from services.fraud.backtest import Backtest, KnownPayment
-from services.fraud.domain.rule_set import rule_set
+from services.fraud import reconciliation, rulebooks, scoring, training, transactions
+from services.fraud.domain import model
+from services.fraud.domain.history import LABEL_DELAY_DAYS
+from services.fraud.domain.judging import CATALOGUE
+from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
+from services.fraud.training import TrainingFault
+from services.fraud.transactions import FileFault, Transactions
 
-_COLUMNS = {"instructed_at", "debtor", "creditor", "amount", "currency", "channel", "is_fraud"}
+InputFile = Annotated[
+    Path, typer.Option("--input", help="a .parquet or .csv file; docs/fraud-files.md names its columns")
+]
+LabelDelay = Annotated[int, typer.Option(min=0, max=30, help="days between a payment and its label")]
+Rules = Annotated[Path | None, typer.Option(help="a rulebook; the shipped one if not given")]
 
 
 def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
@@ -43,67 +49,92 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         if found.wrong:
             raise typer.Exit(1)
 
-    @commands.command("backtest")
-    def run_backtest(
-        path: Path,
-        warm_up_days: Annotated[int, typer.Option(help="whose payments only become the past of later ones")] = 30,
-        label_delay_days: Annotated[int, typer.Option(help="between a payment and its label")] = 7,
+    @commands.command()
+    def score(
+        input_path: InputFile,
+        output: Annotated[Path, typer.Option(help="a .parquet or .csv file: TRANSACTION_ID, SCORE")],
+        train_until: Annotated[
+            datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day that may be learned from")
+        ] = None,
+        label_delay_days: LabelDelay = LABEL_DELAY_DAYS,
+        rules: Rules = None,
     ) -> None:
-        """Replay payments of a CSV file, in order of time, and tell how well each rule did."""
-        test = Backtest(rule_set(), label_delay=timedelta(days=label_delay_days))
-        until: datetime | None = None
-        zero_count = 0
-        for payment in _read(path):
-            if payment is None:
-                zero_count += 1
-                continue
-            at = payment.order.instructed_at
-            until = until or at + timedelta(days=warm_up_days)
-            test.run([payment], is_counted=at >= until)
-        for score in test.scores:
-            typer.echo(f"{score.counted:28} {score.payments:9}  {score.precision:6.3f}  {score.recall:6.3f}")
-        if zero_count:
-            typer.echo(f"left out, for their amount is zero: {zero_count}")
+        """Score every transaction of a file, from 0 to 1, by models that learned only from labels that had come."""
+        with _faults_told():
+            given = _read(input_path)
+            replayed = _replay(given, _rulebook(rules), label_delay_days)
+            until = _end_of(train_until) if train_until else int(given.micros.max()) + 1
+            with _progress("training", 100) as told:
+                found = scoring.score(replayed, until_micros=until, told=lambda share: told(int(100 * share)))
+            scores = np.empty(len(given))
+            scores[given.order] = found
+            transactions.write(output, pa.table({"TRANSACTION_ID": given.ids, "SCORE": scores}))
+        typer.echo(f"{len(given):,} transactions scored")
+
+    @commands.command()
+    def train(
+        input_path: InputFile,
+        output: Annotated[Path, typer.Option(help="where the model goes")],
+        name: Annotated[str, typer.Option(help="what it is called")],
+        train_until: Annotated[
+            datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day that may be learned from")
+        ] = None,
+        rules: Rules = None,
+    ) -> None:
+        """Train a model on a file, with the parameters that do best on weeks it has not seen."""
+        with _faults_told():
+            given = _read(input_path)
+            known = _replay(given, _rulebook(rules), LABEL_DELAY_DAYS).known
+            until = _end_of(train_until) if train_until else int(known.micros[-1]) + 1
+            artifact = training.train(known.between(int(known.micros[0]), until), name=name)
+        packed = model.pack(artifact)
+        output.write_bytes(packed)
+        for metric, value in artifact.card.metrics.items():
+            typer.echo(f"{metric}: {value:.4f}")
+        typer.echo(f"model {model.Model(packed).version}: {output}")
 
 
-def _read(path: Path) -> Iterator[KnownPayment | None]:
-    """Rows with instructed_at, debtor, creditor, amount, currency, channel, device (may be empty) and is_fraud.
-
-    None for an amount of zero, as cards have them: payments would have refused it, so it never came to an assessment.
-    """
-    with path.open(newline="") as file:
-        table = csv.DictReader(file)
-        if missing := _COLUMNS - set(table.fieldnames or ()):
-            raise typer.BadParameter(f"{path} has no column {', '.join(sorted(missing))}")
-        for number, row in enumerate(table):
-            try:
-                yield _payment(number, row)
-            except ValueError as error:
-                raise typer.BadParameter(f"{path}, row {number + 1}: {error}") from error
+def _read(path: Path) -> Transactions:
+    given = transactions.read(path)
+    for remark in given.remarks:
+        typer.echo(remark, err=True)
+    return given
 
 
-def _payment(number: int, row: dict[str, str]) -> KnownPayment | None:
-    amount_minor = parse_amount(row["amount"], row["currency"])
-    if amount_minor is AmountFault.NOT_POSITIVE and Decimal(row["amount"]) == 0:
-        return None
-    if not isinstance(amount_minor, int):
-        raise ValueError(f"{row['amount']} {row['currency']} is {amount_minor.value}")
-    order = PaymentOrder(
-        client_id="backtest",
-        debtor_account_id=ids.named("backtest", "debtor", row["debtor"]),
-        creditor_account_id=ids.named("backtest", "creditor", row["creditor"]),
-        debtor_customer_id=ids.named("backtest", "debtor", row["debtor"]),
-        creditor_customer_id=ids.named("backtest", "creditor", row["creditor"]),
-        amount_minor=amount_minor,
-        currency=row["currency"],
-        channel=Channel(row["channel"]),
-        device_id=row.get("device") or None,
-        instructed_at=datetime.fromisoformat(row["instructed_at"]),
-        personal=PaymentPersonalData(debtor=Party(name=row["debtor"]), creditor=Party(name=row["creditor"])),
-    )
-    is_fraud = row["is_fraud"] in ("1", "true")
-    return KnownPayment(
-        payment_id=ids.named("backtest", "payment", str(number)),
-        order=order,
-        label=Label.FRAUD if is_fraud else Label.GENUINE,
-    )
+def _replay(given: Transactions, rulebook: Rulebook, label_delay_days: int) -> scoring.Replayed:
+    with _progress("replaying", len(given)) as told:
+        return scoring.replay(given, rulebook, label_delay_days=label_delay_days, told=told)
+
+
+def _rulebook(path: Path | None) -> Rulebook:
+    if path is None:
+        return rulebooks.shipped()
+    found = compile_rulebook(path.read_text(), CATALOGUE)
+    if isinstance(found, Rulebook):
+        return found
+    for fault in found:
+        typer.echo(f"{path}:{fault.line}:{fault.column}: {fault.message}", err=True)
+    raise typer.Exit(1)
+
+
+def _end_of(day: datetime) -> int:
+    """The first microsecond after a day, UTC."""
+    return int((day.replace(tzinfo=UTC) + timedelta(days=1)).timestamp()) * 1_000_000
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    columns = TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, transient=False) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+        progress.update(task, completed=total)
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    try:
+        yield
+    except (FileFault, TrainingFault) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault

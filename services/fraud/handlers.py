@@ -3,27 +3,50 @@
 from functools import partial
 
 from libs.common.batch import Handlers
-from schemas.fraud.events import CreditorRiskUpdated, FraudAssessed, PaymentLabelled
+from schemas.fraud.events import (
+    CreditorRiskUpdated,
+    FraudAssessed,
+    ListEntryAdded,
+    ListEntryRemoved,
+    PaymentLabelled,
+    VersionAdded,
+    VersionMoved,
+)
 from schemas.payments.events import PaymentAnswerOverdue, PaymentInitiated
 from services.fraud import store
-from services.fraud.domain import assessing, labelling
+from services.fraud.domain import assessing, labelling, lists, versions
 from services.fraud.settings import FraudSettings
+from services.fraud.store.versions import Panels
 
 
-def handlers(settings: FraudSettings) -> Handlers:
+def handlers(_: FraudSettings) -> Handlers:
     """The table of contents: each event and command, and what is decided on it."""
     return Handlers(
         service="fraud",
-        load=partial(store.load_knowledge, rule_set=settings.rule_set),
+        load=partial(store.load_knowledge, panels=Panels()),
         save=store.save_knowledge,
         decisions={
             # Is it suspicious?
             PaymentInitiated: assessing.assess,
             PaymentAnswerOverdue: assessing.assess_again,
+            assessing.AssessPayment: assessing.assess_ahead,
             # What it turned out to be
             labelling.LabelPayment: labelling.label,
             CreditorRiskUpdated: labelling.take_snapshot,
+            # What judges
+            versions.AddVersion: versions.add,
+            versions.MoveVersion: versions.move,
+            lists.AddListEntry: lists.add_entry,
+            lists.RemoveListEntry: lists.remove_entry,
         },
         # The snapshots are the features worker's; it too is fraud.
-        writes=(FraudAssessed, PaymentLabelled, CreditorRiskUpdated),
+        writes=(
+            FraudAssessed,
+            PaymentLabelled,
+            CreditorRiskUpdated,
+            VersionAdded,
+            VersionMoved,
+            ListEntryAdded,
+            ListEntryRemoved,
+        ),
     )

@@ -3,12 +3,12 @@
 from typing import Any
 
 import msgspec
+from services.fraud.domain.rule_set import RULES, RuleSet, meaning_of
 from sqlalchemy import Engine
 
 from libs.common.database import fetch, transaction
 from schemas.fraud.events import FraudOutcome
 from services.fraud import store
-from services.fraud.domain.rule_set import RULES, RuleSet, meaning_of
 
 _OUTCOMES = (FraudOutcome.ALLOW, FraudOutcome.REVIEW, FraudOutcome.BLOCK)
 
@@ -19,17 +19,22 @@ Counts = tuple[int, int, int]
 def find_assessment(engine: Engine, payment_id: str) -> dict[str, Any] | None:
     """Fraud's answer about a payment, and what the payment turned out to be."""
     with transaction(engine) as tx:
-        rows = fetch(tx, f"SELECT {store.ASSESSMENTS.select} FROM assessments WHERE payment_id = %s", (payment_id,))
+        rows = fetch(
+            tx,
+            f"SELECT {assessments.ASSESSMENTS.select} FROM assessments WHERE payment_id = %s",
+            (payment_id,),
+            binary=True,
+        )
     if not rows:
         return None
-    found: dict[str, Any] = msgspec.to_builtins(store.assessment_of(rows[0]))
+    found: dict[str, Any] = msgspec.to_builtins(assessments.assessment_of(rows[0]))
     del found["sequence"]
     return found
 
 
-def rules_view(engine: Engine, rule_set: RuleSet, rules_version: str | None) -> dict[str, Any]:
+def rules_view(engine: Engine, rulebook: Rulebook, rules_version: str | None) -> dict[str, Any]:
     """How often each outcome and rule came up under one version of the rules, and how that turned out."""
-    version = rules_version or rule_set.version
+    version = rules_version or rulebook.version
     with transaction(engine) as tx:
         rows = fetch(
             tx,
@@ -39,19 +44,13 @@ def rules_view(engine: Engine, rule_set: RuleSet, rules_version: str | None) -> 
         )
         versions = fetch(tx, "SELECT DISTINCT rules_version FROM tallies ORDER BY rules_version")
     counts = {counted: (payments, frauds, genuine) for counted, payments, frauds, genuine in rows}
-    applied = {name for name, _ in rule_set.rules}
     return {
         "rules_version": version,
         "versions": [known for (known,) in versions],
         "outcomes": [{"outcome": outcome.value, **_counted(counts.get(outcome.value))} for outcome in _OUTCOMES],
         "rules": [
-            {
-                "rule": name.value,
-                "meaning": meaning_of(rule),
-                "is_applied": name in applied,
-                **_counted(counts.get(name.value)),
-            }
-            for name, rule in RULES.items()
+            {"rule": rule.name, "meaning": rule.meaning, "is_applied": True, **_counted(counts.get(rule.name))}
+            for rule in rulebook.rules
         ],
     }
 

@@ -67,7 +67,9 @@ class Replay:
             creditors=self._entities[EntityKind.CREDITOR],
             devices=self._entities[EntityKind.DEVICE],
             assessments=self._assessments,
-            lists={},
+            listed={},
+            list_entries={},
+            versions={},
         )
 
     def _save(self, knowledge: Knowledge) -> None:

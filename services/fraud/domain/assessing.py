@@ -64,9 +64,9 @@ def _moment(knowledge: Knowledge, order: PaymentOrder, at: datetime) -> Moment:
         device=knowledge.entity(EntityKind.DEVICE, device_id) if device_id else None,
         now=at,
         lists=Lists(
-            debtor=knowledge.lists_of(EntityKind.DEBTOR, payer),
-            creditor=knowledge.lists_of(EntityKind.CREDITOR, payee),
-            device=knowledge.lists_of(EntityKind.DEVICE, device_id) if device_id else frozenset(),
+            debtor=knowledge.lists_of(EntityKind.DEBTOR, payer, at),
+            creditor=knowledge.lists_of(EntityKind.CREDITOR, payee, at),
+            device=knowledge.lists_of(EntityKind.DEVICE, device_id, at) if device_id else frozenset(),
         ),
     )
 

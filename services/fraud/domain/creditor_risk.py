@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from libs.common.record import Record
 from schemas.fraud.events import CreditorRiskUpdated, PaymentLabelled
 from services.fraud.domain import label_days
-from services.fraud.domain.moment import micros_of
 from services.fraud.domain.label_days import LabelDays
+from services.fraud.domain.moment import micros_of
 
 WINDOW_DAYS = 30
 """Tumbling windows of a day each, the newest 30 of them: the day of the newest labelled payment and 29 before."""

@@ -115,29 +115,29 @@ def _attempted_minor(moment: Moment, side: Side, width: int) -> int:
 
 
 def _attempted_average(moment: Moment, side: Side, width: int) -> float:
-    average_minor = _attempted_minor(moment, side, width) / (side.attempts(width).count + 1)
+    average_minor = _attempted_minor(moment, side, width) / (side.attempts(width).payments + 1)
     return _in_euros(moment, average_minor)
 
 
 def _amount_to_attempted(moment: Moment, side: Side, width: int) -> float | None:
     total_minor = _attempted_minor(moment, side, width)
-    count = side.attempts(width).count + 1
+    count = side.attempts(width).payments + 1
     return moment.order.amount_minor * count / total_minor if total_minor else None
 
 
 def _average(moment: Moment, side: Side, width: int) -> float | None:
     found = side.habits.window(width)
-    return _in_euros(moment, found.total_minor / found.count) if found.count else None
+    return _in_euros(moment, found.total_minor / found.payments) if found.payments else None
 
 
 def _amount_to_average(moment: Moment, side: Side, width: int) -> float | None:
     found = side.habits.window(width)
-    return moment.order.amount_minor * found.count / found.total_minor if found.total_minor else None
+    return moment.order.amount_minor * found.payments / found.total_minor if found.total_minor else None
 
 
 def _max(moment: Moment, side: Side, width: int) -> float | None:
     highest_minor = side.habits.highest_minor(width)
-    return _in_euros(moment, highest_minor) if side.habits.window(width).count else None
+    return _in_euros(moment, highest_minor) if side.habits.window(width).payments else None
 
 
 def _amount_to_max(moment: Moment, side: Side, width: int) -> float | None:
@@ -163,7 +163,7 @@ def _delayed(side: Side, width: int) -> Window:
 
 def _fraud_share(_: Moment, side: Side, width: int) -> float | None:
     found = _delayed(side, width)
-    return found.frauds / found.count if found.count else None
+    return found.frauds / found.payments if found.payments else None
 
 
 class _Meaning(Record):
@@ -175,7 +175,7 @@ class _Meaning(Record):
 
 _MEANINGS = {
     Aggregate.ATTEMPTS: _Meaning(
-        measure=lambda _, side, width: side.attempts(width).count + 1,
+        measure=lambda _, side, width: side.attempts(width).payments + 1,
         says="Payments of {who} within {width}, this one included, whatever came of them.",
     ),
     Aggregate.ATTEMPTED: _Meaning(
@@ -191,13 +191,15 @@ _MEANINGS = {
         says="Different {others} among the attempts of {who} within {width}, this one included.",
     ),
     Aggregate.COUNT: _Meaning(
-        measure=lambda _, side, width: side.habits.window(width).count,
+        measure=lambda _, side, width: side.habits.window(width).payments,
         says="Earlier payments of {who} within {width} that fraud did not block.",
     ),
     Aggregate.SUM: _Meaning(
         measure=lambda moment, side, width: _in_euros(moment, side.habits.window(width).total_minor), says="Their sum."
     ),
-    Aggregate.AVERAGE: _Meaning(measure=_average, can_be_missing=True, says="Their average; missing if there are none."),
+    Aggregate.AVERAGE: _Meaning(
+        measure=_average, can_be_missing=True, says="Their average; missing if there are none."
+    ),
     Aggregate.AMOUNT_TO_AVERAGE: _Meaning(
         measure=_amount_to_average, can_be_missing=True, says="The amount as a multiple of that average."
     ),
@@ -214,7 +216,7 @@ _MEANINGS = {
         says="How many standard deviations the amount is above their average.",
     ),
     Aggregate.DELAYED: _Meaning(
-        measure=lambda _, side, width: _delayed(side, width).count,
+        measure=lambda _, side, width: _delayed(side, width).payments,
         says="Attempts of {who} in the {width} that ended a week ago, which is when labels count.",
     ),
     Aggregate.LABELLED: _Meaning(
@@ -285,9 +287,7 @@ def _text(name: str, meaning: str, value: Callable[[Moment], Value], *, can_be_m
     return _feature(name, Kind.TEXT, meaning, value, can_be_missing)
 
 
-def _feature(
-    name: str, kind: Kind, meaning: str, value: Callable[[Moment], Value], can_be_missing: bool
-) -> Feature:
+def _feature(name: str, kind: Kind, meaning: str, value: Callable[[Moment], Value], can_be_missing: bool) -> Feature:
     return Feature(field=Field(name=name, kind=kind, meaning=meaning, can_be_missing=can_be_missing), value=value)
 
 
@@ -383,9 +383,7 @@ _PLAIN = (
     _number("hour", "Of the day it was ordered at, UTC.", _hour),
     _flag("is_night", "Ordered before 7 o'clock, UTC.", lambda moment: _hour(moment) <= NIGHT_HOUR_LAST),
     _flag("is_weekend", "Ordered on a Saturday or Sunday, UTC.", _is_weekend),
-    _text(
-        "ip_country", "Where the order came from.", lambda moment: moment.order.ip_country, can_be_missing=True
-    ),
+    _text("ip_country", "Where the order came from.", lambda moment: moment.order.ip_country, can_be_missing=True),
     _text(
         "debtor_country",
         "Where the payer lives.",
@@ -451,12 +449,8 @@ _PLAIN = (
         "Someone in it pays or receives so often that sums over days are estimates.",
         lambda moment: moment.is_crowded,
     ),
-    _feature(
-        "debtor_lists", Kind.LISTS, "The lists the payer is on.", lambda moment: moment.debtor.lists, False
-    ),
-    _feature(
-        "creditor_lists", Kind.LISTS, "The lists the payee is on.", lambda moment: moment.creditor.lists, False
-    ),
+    _feature("debtor_lists", Kind.LISTS, "The lists the payer is on.", lambda moment: moment.debtor.lists, False),
+    _feature("creditor_lists", Kind.LISTS, "The lists the payee is on.", lambda moment: moment.creditor.lists, False),
     _feature(
         "device_lists",
         Kind.LISTS,

@@ -88,7 +88,7 @@ class History(Record):
 class Window(NamedTuple):
     """What lies in (t - width, t], or as much earlier as labels take to come. An estimate where it is not exact."""
 
-    count: int
+    payments: int
     total_minor: int
     labelled: int
     frauds: int
@@ -196,7 +196,7 @@ class Past:
 def together(one: Window, other: Window) -> Window:
     """Two windows of one width as one."""
     return Window(
-        one.count + other.count,
+        one.payments + other.payments,
         one.total_minor + other.total_minor,
         one.labelled + other.labelled,
         one.frauds + other.frauds,

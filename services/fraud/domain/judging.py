@@ -1,7 +1,7 @@
 """What a payment is judged by: a rulebook, and a model if there is one. Pure.
 
-    moment ─► features ─┬─► model ─► model_score ─┐
-                        └─────────────────────────┴─► rulebook ─► verdict
+moment ─► features ─┬─► model ─► model_score ─┐
+                    └─────────────────────────┴─► rulebook ─► verdict
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,15 +1,24 @@
 """What fraud knows while it decides on a batch: entities with their past, and its own answers. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from libs.common.record import Record
 from libs.common.state import Aggregates, Journal, Numbered, State
-from schemas.fraud.events import ASSESSMENT, LABEL, FraudFinding, FraudOutcome, Label
+from schemas.fraud.events import (
+    ASSESSMENT,
+    LABEL,
+    LIST,
+    VERSION,
+    FraudFinding,
+    FraudOutcome,
+    Label,
+    VersionKind,
+    VersionState,
+)
 from services.fraud.domain.entities import Entity, EntityKind
 from services.fraud.domain.features import Value
 from services.fraud.domain.judging import Judge
-
 
 EntityKey = tuple[EntityKind, str]
 
@@ -57,6 +66,51 @@ class ShadowVerdict(Record):
     """Those that fired."""
 
 
+class Version(Record):
+    """One version of a rulebook, or of a model."""
+
+    key: str
+    kind: VersionKind
+    version: str
+    """Of its content: the beginning of its hash."""
+    name: str
+    state: VersionState
+    content: bytes
+    fields: tuple[str, ...]
+    """What it asks of a payment."""
+    added_by: str
+    added_at: datetime
+    sequence: int = 0
+
+
+class VersionChange(Record):
+    """Who gave a version which state, and why."""
+
+    version_id: str
+    state: VersionState
+    changed_by: str
+    reason: str
+    changed_at: datetime
+
+
+class ListEntry(Record):
+    """An account or a device on a list."""
+
+    entry_id: str
+    kind: EntityKind
+    entity_id: str
+    list_name: str
+    reason: str
+    added_by: str
+    added_at: datetime
+    until: datetime | None
+    sequence: int = 0
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it still counts."""
+        return self.until is None or at < self.until
+
+
 class Panel(Record):
     """Who judges: one with effect, and others whose answers are only recorded."""
 
@@ -86,14 +140,20 @@ class Knowledge(State):
         creditors: Mapping[str, Entity],
         devices: Mapping[str, Entity],
         assessments: Mapping[str, Assessment],
-        lists: Mapping[EntityKey, frozenset[str]],
+        listed: Mapping[EntityKey, Sequence[ListEntry]],
+        list_entries: Mapping[str, ListEntry],
+        versions: Mapping[str, Version],
     ) -> None:
+        """`listed` are the entries of the entities; `list_entries` and `versions`, locked, those to be changed."""
         self.panel = panel
-        self._lists = lists
+        self._listed = listed
+        self.list_entries: Aggregates[ListEntry] = Aggregates(list_entries)
+        self.versions: Aggregates[Version] = Aggregates(versions)
         self.debtors: Aggregates[Entity] = Aggregates(debtors)
         self.creditors: Aggregates[Entity] = Aggregates(creditors)
         self.devices: Aggregates[Entity] = Aggregates(devices)
         self.assessments: Aggregates[Assessment] = Aggregates(assessments)
+        self.version_changes: Journal[VersionChange] = Journal()
         self.shadow_verdicts: Journal[ShadowVerdict] = Journal()
         self.tallies: Journal[Tally] = Journal()
         self._entities = {
@@ -106,11 +166,16 @@ class Knowledge(State):
             self.creditors,
             self.devices,
             self.assessments,
+            self.list_entries,
+            self.versions,
+            self.version_changes,
             self.shadow_verdicts,
             self.tallies,
             numbering={
                 ASSESSMENT: Numbered(aggregates=self.assessments),
                 LABEL: Numbered(aggregates=self.creditors, counter="label_sequence"),
+                LIST: Numbered(aggregates=self.list_entries),
+                VERSION: Numbered(aggregates=self.versions),
             },
         )
 
@@ -118,9 +183,10 @@ class Knowledge(State):
         """What is remembered of an entity: nothing, if it was never seen."""
         return self._entities[kind].get(entity_id) or Entity(kind=kind, entity_id=entity_id)
 
-    def lists_of(self, kind: EntityKind, entity_id: str) -> frozenset[str]:
+    def lists_of(self, kind: EntityKind, entity_id: str, at: datetime) -> frozenset[str]:
         """The lists that an entity is on."""
-        return self._lists.get((kind, entity_id), _NO_LISTS)
+        entries = self._listed.get((kind, entity_id))
+        return frozenset(entry.list_name for entry in entries if entry.holds(at)) if entries else _NO_LISTS
 
     def put(self, entity: Entity) -> None:
         self._entities[entity.kind].put(entity.entity_id, entity)

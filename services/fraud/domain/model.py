@@ -81,7 +81,9 @@ class Model:
         self.fields = self.artifact.fields
         unknown = [name for name in self.fields if name not in CATALOGUE or CATALOGUE[name].kind not in _NUMERIC]
         if unknown or self._trees.num_feature() != len(self.fields):
-            raise ModelFault(f"the stored model goes by features that don't exist: {', '.join(unknown) or 'their number'}")
+            raise ModelFault(
+                f"the stored model goes by features that don't exist: {', '.join(unknown) or 'their number'}"
+            )
 
     @property
     def name(self) -> str:
@@ -94,7 +96,8 @@ class Model:
 
     def scores(self, rows: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         """The chances of many payments, a row each, as `as_rows` makes them."""
-        return self._chances(self._trees.predict(rows, raw_score=True))
+        chances: np.ndarray[Any, Any] = self._chances(self._trees.predict(rows, raw_score=True))
+        return chances
 
     def contributions(self, values: Sequence[Value]) -> list[Contribution]:
         """What each feature did to the score, strongest first."""

@@ -1,0 +1,202 @@
+"""Rulebooks and models: the versions that judge, read by every batch and compiled once; and those to be changed."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from cachetools import LRUCache
+from sqlalchemy import Connection
+
+from libs.common.database import execute, fetch
+from libs.common.writes import Table
+from schemas.fraud.events import VersionKind, VersionState
+from services.fraud import rulebooks
+from services.fraud.domain.judging import CATALOGUE, Judge
+from services.fraud.domain.knowledge import Panel, Version, VersionChange
+from services.fraud.domain.model import Model, ModelFault
+from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
+from services.fraud.domain.versions import version_key
+
+VERSIONS = Table(
+    "versions",
+    key={"version_id": "text"},
+    fixed={
+        "kind": "text",
+        "version": "text",
+        "name": "text",
+        "content": "bytea",
+        "fields": "text[]",
+        "added_by": "text",
+        "added_at": "timestamptz",
+    },
+    changing={"state": "text", "sequence": "bigint"},
+    # Two who bring the same content bring the same version.
+    on_conflict="(version_id) DO NOTHING",
+)
+CHANGES = Table(
+    "version_changes",
+    fixed={
+        "version_id": "text",
+        "state": "text",
+        "changed_by": "text",
+        "reason": "text",
+        "changed_at": "timestamptz",
+    },
+)
+SHIPPED_BY = "weir"
+_PANELS_KEPT = 8
+
+log = logging.getLogger(__name__)
+
+InUse = tuple[tuple[str, str, str], ...]
+"""Kind, version and state of those that judge."""
+
+
+class Panels:
+    """The judges of every set of versions that is, or lately was, in use: compiled once by each process."""
+
+    def __init__(self) -> None:
+        self._known: LRUCache[InUse, Panel] = LRUCache(_PANELS_KEPT)
+
+    def load(self, tx: Connection) -> Panel:
+        """Who judges now. One small query, unless something was released since the last batch."""
+        in_use = _in_use(tx)
+        panel = self._known.get(in_use)
+        if panel is None:
+            if not any(kind == VersionKind.RULEBOOK and state == VersionState.LIVE for kind, _, state in in_use):
+                _keep_shipped(tx)
+                in_use = _in_use(tx)
+            panel = self._known[in_use] = _panel(tx, in_use)
+        return panel
+
+
+def lock(tx: Connection) -> dict[str, Version]:
+    """Every version without its content, locked: there are few, and a release concerns them all."""
+    rows = fetch(
+        tx,
+        """SELECT version_id, kind, version, name, state, fields, added_by, added_at, sequence FROM versions
+            ORDER BY version_id FOR NO KEY UPDATE""",
+    )
+    return {row[0]: _version(*row) for row in rows}
+
+
+def row_of(version: Version) -> tuple[Any, ...]:
+    return (
+        version.key,
+        version.kind.value,
+        version.version,
+        version.name,
+        version.content,
+        f"{{{','.join(version.fields)}}}",
+        version.added_by,
+        version.added_at,
+        version.state.value,
+        version.sequence,
+    )
+
+
+def change_rows_of(changes: Iterable[VersionChange]) -> list[tuple[Any, ...]]:
+    return [
+        (change.version_id, change.state.value, change.changed_by, change.reason, change.changed_at)
+        for change in changes
+    ]
+
+
+def _version(
+    key: str,
+    kind: str,
+    version: str,
+    name: str,
+    state: str,
+    fields: Sequence[str],
+    by: str,
+    at: datetime,
+    sequence: int,
+) -> Version:
+    return Version(
+        key=key,
+        kind=VersionKind(kind),
+        version=version,
+        name=name,
+        state=VersionState(state),
+        content=b"",
+        fields=tuple(fields),
+        added_by=by,
+        added_at=at,
+        sequence=sequence,
+    )
+
+
+def _in_use(tx: Connection) -> InUse:
+    rows = fetch(
+        tx,
+        """SELECT kind, version, state FROM versions WHERE state IN ('live', 'shadow')
+            ORDER BY kind, state, version""",
+    )
+    return tuple(tuple(row) for row in rows)
+
+
+def _keep_shipped(tx: Connection) -> None:
+    """Make the shipped rulebook the live one, where there is none: a payment is never judged by nothing."""
+    shipped = rulebooks.shipped()
+    parameters = (
+        version_key(VersionKind.RULEBOOK, shipped.version),
+        shipped.version,
+        shipped.text.encode(),
+        list(shipped.fields),
+        SHIPPED_BY,
+        datetime.now(UTC),
+    )
+    execute(
+        tx,
+        """INSERT INTO versions (version_id, kind, version, name, content, fields, added_by, added_at, state, sequence)
+           VALUES (%s, 'rulebook', %s, 'shipped', %s, %s, %s, %s, 'live', 0)
+           ON CONFLICT (version_id) DO UPDATE SET state = 'live'""",
+        parameters,
+    )
+
+
+def _panel(tx: Connection, in_use: InUse) -> Panel:
+    content = {(kind, version): _content(tx, kind, version) for kind, version, _ in in_use}
+    books = [(state, _rulebook(version, content[kind, version])) for kind, version, state in _of(in_use, "rulebook")]
+    models = [(state, _model(version, content[kind, version])) for kind, version, state in _of(in_use, "model")]
+    (live_book,) = [book for state, book in books if state == VersionState.LIVE]
+    live_model = next((model for state, model in models if state == VersionState.LIVE), None)
+    shadows = [Judge(book, _usable(live_model)) for state, book in books if state == VersionState.SHADOW]
+    shadows += [
+        Judge(live_book, model) for state, model in models if state == VersionState.SHADOW and isinstance(model, Model)
+    ]
+    missing = str(live_model) if isinstance(live_model, ModelFault) else None
+    return Panel(live=Judge(live_book, _usable(live_model), missing=missing), shadows=tuple(shadows))
+
+
+def _of(in_use: InUse, kind: str) -> list[tuple[str, str, str]]:
+    return [one for one in in_use if one[0] == kind]
+
+
+def _usable(model: Model | ModelFault | None) -> Model | None:
+    return model if isinstance(model, Model) else None
+
+
+def _content(tx: Connection, kind: str, version: str) -> bytes:
+    ((content,),) = fetch(tx, "SELECT content FROM versions WHERE kind = %s AND version = %s", (kind, version))
+    return bytes(content)
+
+
+def _rulebook(version: str, content: bytes) -> Rulebook:
+    """The rulebook as it was released; the shipped one where this code can't read it any more, which it says."""
+    found = compile_rulebook(content.decode(), CATALOGUE)
+    if isinstance(found, Rulebook):
+        return found
+    log.error("rulebook_unreadable", extra={"version": version, "fault": found[0].message})
+    return rulebooks.shipped()
+
+
+def _model(version: str, content: bytes) -> Model | ModelFault:
+    """The model; or why it can't be used, for then rules judge alone, and say so."""
+    try:
+        return Model(content)
+    except ModelFault as fault:
+        log.error("model_unusable", extra={"version": version, "fault": str(fault)})
+        return fault
