@@ -3,12 +3,12 @@
 from typing import Any
 
 import msgspec
-from services.fraud.domain.rule_set import RULES, RuleSet, meaning_of
 from sqlalchemy import Engine
 
 from libs.common.database import fetch, transaction
 from schemas.fraud.events import FraudOutcome
-from services.fraud import store
+from services.fraud.domain.rulebook.rulebook import Rulebook
+from services.fraud.store import assessments
 
 _OUTCOMES = (FraudOutcome.ALLOW, FraudOutcome.REVIEW, FraudOutcome.BLOCK)
 

@@ -155,9 +155,8 @@ def validate(known: Known, parameters: Parameters) -> Validated:
         truths.append(tested.is_fraud)
         found.append(measure(tested, margin))
     if not found:
-        raise TrainingFault(
-            f"to measure a model, there must be {TEST_DAYS + LABEL_DELAY_DAYS} days of payments after those it learns from"
-        )
+        days = TEST_DAYS + LABEL_DELAY_DAYS
+        raise TrainingFault(f"to measure a model, there must be {days} days of payments after those it learns from")
     metrics = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
     return Validated(
         parameters=parameters, metrics=metrics, margins=np.concatenate(margins), is_fraud=np.concatenate(truths)
