@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from libs.common.record import Record, replace
 from schemas.fraud.events import FraudFinding
 from services.fraud.domain.features import CATALOGUE as FEATURES
-from services.fraud.domain.features import Value, chosen, gather
+from services.fraud.domain.features import Value, gathering
 from services.fraud.domain.model import Contribution, Model
 from services.fraud.domain.moment import Moment
 from services.fraud.domain.rulebook.fields import Field, Kind
@@ -54,7 +54,7 @@ class Judge:
         asked = {*rulebook.fields, *(model.fields if model else ()), *also} - {MODEL_SCORE}
         self.fields = tuple(sorted(asked))
         """In an order that hangs on nothing else, so that stored values can be read again."""
-        self._features = chosen(self.fields)
+        self._gather = gathering(self.fields)
         places = {name: place for place, name in enumerate((*self.fields, MODEL_SCORE))}
         self._of_rules = [places[name] for name in rulebook.fields]
         self._of_model = [places[name] for name in model.fields] if model else []
@@ -63,7 +63,7 @@ class Judge:
 
     def judge(self, moment: Moment) -> Judgement:
         """Apply model and rules to a payment and its past."""
-        values: list[Value] = gather(self._features, moment)
+        values = self._gather(moment)
         model_score = self.model.score([values[place] for place in self._of_model]) if self.model else None
         values.append(model_score)
         verdict = judge(self.rulebook, [values[place] for place in self._of_rules], extra=self._extra)

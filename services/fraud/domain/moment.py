@@ -13,6 +13,7 @@ from itertools import chain
 from libs.common.record import Record
 from schemas.payments.events import PaymentOrder, PaymentPersonalData
 from services.fraud.domain.entities import Entity, EntityKind, fingerprint
+from services.fraud.domain.euros import euros
 from services.fraud.domain.history import EMPTY, LOOK_BACK_DAYS, MICROS_PER_DAY, Past, Window, together
 
 FUTURE_SECONDS_MAX = 24 * 3_600
@@ -91,7 +92,7 @@ class Lists(Record):
 class Moment:
     """All that features are taken from."""
 
-    __slots__ = ("at_micros", "creditor", "debtor", "device", "is_from_future", "order", "personal")
+    __slots__ = ("at_micros", "creditor", "debtor", "device", "is_from_future", "order", "personal", "rate")
 
     def __init__(
         self,
@@ -105,6 +106,8 @@ class Moment:
     ) -> None:
         at_micros = self.at_micros = micros_of(order.instructed_at)
         self.order = order
+        self.rate = euros(1, order.currency)
+        """Rough euros in a minor unit."""
         self.personal = order.personal if isinstance(order.personal, PaymentPersonalData) else None
         payer = order.debtor_account_id
         self.debtor = Side(debtor, at_micros, counterpart=order.creditor_account_id, lists=lists.debtor)
