@@ -75,7 +75,7 @@ HOLDS = [
 
 @pytest.mark.parametrize(("condition", "known"), HOLDS, ids=[condition for condition, _ in HOLDS])
 def test_holds(condition: str, known: dict[str, object]) -> None:
-    assert fires(condition, **known)
+    assert fires(condition, known)
 
 
 def test_lets_may_refer_to_each_other_in_any_order() -> None:
@@ -159,4 +159,4 @@ def test_names_never_get_into_what_is_compiled(name: str) -> None:
 
 def test_what_is_compiled_has_no_builtins() -> None:
     functions = compiled(HEAD + rule("is_cash")).functions
-    assert functions.fired.__globals__["__builtins__"] == {}  # type: ignore[attr-defined]
+    assert functions.fired.__globals__["__builtins__"] == {}
