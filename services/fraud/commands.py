@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from libs.common.service import Runtime
-from services.fraud import reconciliation, rulebooks, scoring, training, transactions
+from services.fraud import backtest, reconciliation, report, rulebooks, scoring, training, transactions
+from services.fraud.backtest import Results
 from services.fraud.domain import model
 from services.fraud.domain.history import LABEL_DELAY_DAYS
-from services.fraud.domain.judging import CATALOGUE
+from services.fraud.domain.judging import CATALOGUE, Judge
+from services.fraud.domain.model import ModelFault
 from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.training import TrainingFault
 from services.fraud.transactions import FileFault, Transactions
@@ -25,6 +28,8 @@ InputFile = Annotated[
     Path, typer.Option("--input", help="a .parquet or .csv file; docs/fraud-files.md names its columns")
 ]
 LabelDelay = Annotated[int, typer.Option(min=0, max=30, help="days between a payment and its label")]
+ModelFile = Annotated[Path | None, typer.Option("--model", help="as `train` wrote it; rules alone if not given")]
+WarmUp = Annotated[int, typer.Option(min=0, help="days whose payments only become the past of later ones")]
 Rules = Annotated[Path | None, typer.Option(help="a rulebook; the shipped one if not given")]
 
 
@@ -71,6 +76,33 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
             transactions.write(output, pa.table({"TRANSACTION_ID": given.ids, "SCORE": scores}))
         typer.echo(f"{len(given):,} transactions scored")
 
+    @commands.command("backtest")
+    def run_backtest(
+        input_path: InputFile,
+        output: Annotated[Path, typer.Option(help="the folder for scores, metrics and the report")],
+        rules: Rules = None,
+        model_path: Annotated[
+            Path | None, typer.Option("--model", help="a model as `train` wrote it; none: rules alone")
+        ] = None,
+        warm_up_days: Annotated[
+            int, typer.Option(min=0, help="whose payments only become the past of later ones")
+        ] = 30,
+        label_delay_days: LabelDelay = LABEL_DELAY_DAYS,
+    ) -> None:
+        """Replay a file through the live decisions, and report how well each rule and the model did."""
+        with _faults_told():
+            judge = Judge(_rulebook(rules), None if model_path is None else model.Model(model_path.read_bytes()))
+            given = _read(input_path)
+            output.mkdir(parents=True, exist_ok=True)
+            with _progress("replaying", len(given)) as told:
+                results = backtest.backtest(
+                    given, judge, label_delay_days=label_delay_days, warm_up_days=warm_up_days, told=told
+                )
+            _write_results(output, given, judge, results, input_path.name)
+        for metric, value in results.metrics.items():
+            typer.echo(f"{metric}: {value:.4f}")
+        typer.echo(f"report: {output / 'report.html'}")
+
     @commands.command()
     def train(
         input_path: InputFile,
@@ -92,6 +124,18 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         for metric, value in artifact.card.metrics.items():
             typer.echo(f"{metric}: {value:.4f}")
         typer.echo(f"model {model.Model(packed).version}: {output}")
+
+
+def _write_results(output: Path, given: Transactions, judge: Judge, results: Results, source: str) -> None:
+    scores, outcomes = np.empty(len(given)), np.empty(len(given), dtype=object)
+    scores[given.order], outcomes[given.order] = results.scores, [outcome.value for outcome in results.decided]
+    table = pa.table({"TRANSACTION_ID": given.ids, "SCORE": scores, "OUTCOME": outcomes})
+    transactions.write(output / "scores.parquet", table)
+    figures = {"metrics": results.metrics, "rules": results.rules, "scenarios": results.scenarios}
+    (output / "metrics.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
+    counted = given.order[-results.payments :]
+    page = report.render(results, judge, source=source, truth=given.labels[counted] == 1, micros=given.micros[counted])
+    (output / "report.html").write_text(page)
 
 
 def _read(path: Path) -> Transactions:
@@ -135,6 +179,6 @@ def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 def _faults_told() -> Iterator[None]:
     try:
         yield
-    except (FileFault, TrainingFault) as fault:
+    except (FileFault, TrainingFault, ModelFault, ValueError) as fault:
         typer.echo(str(fault), err=True)
         raise typer.Exit(1) from fault

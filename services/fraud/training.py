@@ -168,25 +168,27 @@ def measure(known: Known, scores: Array) -> dict[str, float]:
     return {
         "auc": float(roc_auc_score(known.is_fraud, scores)),
         "average_precision": float(average_precision_score(known.is_fraud, scores)),
-        "card_precision_100": card_precision(known, scores),
+        "card_precision_100": card_precision(known.micros, known.cards, known.is_fraud, scores),
     }
 
 
-def card_precision(known: Known, scores: Array, *, cards_a_day: int = CARDS_A_DAY) -> float:
+def card_precision(
+    micros: Array, cards: Array, is_fraud: Array, scores: Array, *, cards_a_day: int = CARDS_A_DAY
+) -> float:
     """The share of compromised cards among those with the highest scores of each day, on average over the days.
 
     A card found compromised is left out on later days (Le Borgne et al., Fraud Detection Handbook, 4.3).
     """
     precisions, found = [], set[int]()
-    days = known.micros // MICROS_PER_DAY
+    days = micros // MICROS_PER_DAY
     for day in np.unique(days):
         highest: dict[int, float] = {}
         is_compromised: dict[int, bool] = {}
         for place in np.flatnonzero(days == day):
-            card = int(known.cards[place])
+            card = int(cards[place])
             if card not in found:
                 highest[card] = max(highest.get(card, -np.inf), float(scores[place]))
-                is_compromised[card] = is_compromised.get(card, False) or bool(known.is_fraud[place])
+                is_compromised[card] = is_compromised.get(card, False) or bool(is_fraud[place])
         top = sorted(highest, key=lambda card: -highest[card])[:cards_a_day]
         hits = {card for card in top if is_compromised[card]}
         precisions.append(len(hits) / cards_a_day)

@@ -7,6 +7,7 @@
 | CUSTOMER_ID, TERMINAL_ID | who pays, and who is paid |
 | TX_AMOUNT | in units of the currency, rounded to its minor unit; not negative |
 | TX_FRAUD | optional: 1 for fraud, 0 for genuine, empty where nobody knows |
+| TX_FRAUD_SCENARIO | optional: the kind of fraud, for the figures of a backtest |
 | CURRENCY, CHANNEL, DEVICE_ID, IP_COUNTRY, CUSTOMER_COUNTRY, TERMINAL_COUNTRY | optional |
 """
 
@@ -207,7 +208,15 @@ def _labels(table: pa.Table) -> Array:
     return labels.astype(np.int8)
 
 
-_OPTIONAL = ("CURRENCY", "CHANNEL", "DEVICE_ID", "IP_COUNTRY", "CUSTOMER_COUNTRY", "TERMINAL_COUNTRY")
+_OPTIONAL = (
+    "CURRENCY",
+    "CHANNEL",
+    "DEVICE_ID",
+    "IP_COUNTRY",
+    "CUSTOMER_COUNTRY",
+    "TERMINAL_COUNTRY",
+    "TX_FRAUD_SCENARIO",
+)
 
 
 def _checked(columns: dict[str, Sequence[Any]], name: str, known: set[str], wanted: str) -> Sequence[str] | None:
