@@ -49,6 +49,7 @@ HOLDS = [
     ("not debtor_average_30d between 0 and 1", {}),
     ("not amount between debtor_average_30d and 9", {}),
     ("not debtor_average_30d in (1, 2)", {}),
+    ("not debtor_average_30d in (debtor_max_30d, 1)", {}),
     ("amount in (debtor_average_30d, 1)", {"amount": 1}),
     ("not ip_country = debtor_country", {}),
     ("not ip_country != debtor_country", {}),
