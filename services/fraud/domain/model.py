@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import lightgbm
 import msgspec
 import numpy as np
 
@@ -70,6 +69,9 @@ class Model:
     """A model ready to score. Raises ModelFault for an artifact that can't be read, or asks for what isn't known."""
 
     def __init__(self, packed: bytes) -> None:
+        # It brings half of science along, which takes seconds: only where there is a model.
+        import lightgbm
+
         self.version = hashlib.sha256(packed).hexdigest()[:_VERSION_LENGTH]
         try:
             self.artifact = msgspec.json.decode(packed, type=Artifact)

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from services.fraud.backtest import Results
 from services.fraud.domain.judging import Judge
+from services.fraud.laboratory.backtest import Results
 
 Array = np.ndarray[Any, Any]
 

@@ -25,7 +25,7 @@ from libs.common.money import SCALES
 from libs.common.record import Record
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, Party, PaymentOrder, PaymentPersonalData
-from services.fraud.replay import KnownPayment
+from services.fraud.laboratory.replay import KnownPayment
 
 NEEDED = ("TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT")
 ROWS_TOLD_MAX = 10

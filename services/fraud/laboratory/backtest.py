@@ -13,14 +13,18 @@ from schemas.fraud.events import FraudOutcome
 from services.fraud.domain.history import MICROS_PER_DAY
 from services.fraud.domain.judging import Judge
 from services.fraud.domain.knowledge import Assessment, Panel
-from services.fraud.replay import BATCH_SIZE, Replay
-from services.fraud.scoring import Told
-from services.fraud.training import CARDS_A_DAY, card_precision
-from services.fraud.transactions import Transactions
+from services.fraud.laboratory.replay import BATCH_SIZE, Replay
+from services.fraud.laboratory.scoring import Told
+from services.fraud.laboratory.training import CARDS_A_DAY, card_precision
+from services.fraud.laboratory.transactions import Transactions
 
 Array = np.ndarray[Any, Any]
 _POINTS_MAX = 500
 _NO_SCENARIO = "not told"
+
+
+class BacktestFault(Exception):
+    """A file that nothing can be told from, and why."""
 
 
 class Counted(Record):
@@ -88,7 +92,7 @@ def backtest(
 ) -> Results:
     """Replay a file. Payments of the first days only become the past of later ones.
 
-    Raises ValueError where nothing is left to count, or there is no fraud in it to be found.
+    Raises BacktestFault where nothing is left to count, or there is no fraud in it to be found.
     """
     replay = Replay(Panel(live=judge), label_delay=timedelta(days=label_delay_days))
     scores, decided = np.empty(len(transactions)), list[FraudOutcome]()
@@ -119,7 +123,7 @@ def _results(
     micros, truth = transactions.micros[order], transactions.labels[order] == 1
     start = int(np.searchsorted(micros, micros[0] + warm_up_days * MICROS_PER_DAY))
     if start == len(micros) or not 0 < truth[start:].sum() < len(micros) - start:
-        raise ValueError("after the warm-up there must be both fraud and genuine payments")
+        raise BacktestFault("after the warm-up there must be both fraud and genuine payments")
     counted = slice(start, None)
     is_alert = np.array([outcome is not FraudOutcome.ALLOW for outcome in decided])[counted]
     truth, micros, later = truth[counted], micros[counted], scores[counted]
