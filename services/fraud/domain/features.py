@@ -155,11 +155,6 @@ def _feature(name: str, kind: Kind, meaning: str, value: Callable[[Moment], Valu
     return Feature(field=Field(name=name, kind=kind, meaning=meaning, can_be_missing=can_be_missing), value=value)
 
 
-def is_below_cash_threshold(amount_euros: float) -> bool:
-    """Whether an amount lies so little below the cash threshold that it seems meant to."""
-    return CASH_THRESHOLD - CASH_BAND <= amount_euros < CASH_THRESHOLD
-
-
 def _amount(moment: Moment) -> float:
     return moment.rate * moment.order.amount_minor
 
@@ -179,10 +174,9 @@ def _same_amount(moment: Moment) -> int:
 
 
 def _near_cash_threshold(moment: Moment) -> int:
-    rate = moment.rate
-    attempted = (amount_minor for amount_minor, _ in moment.debtor.attempted(CASH_DAYS * MICROS_PER_DAY))
-    earlier = sum(is_below_cash_threshold(rate * amount_minor) for amount_minor in attempted)
-    return earlier + is_below_cash_threshold(_amount(moment))
+    lowest, end = (CASH_THRESHOLD - CASH_BAND) / moment.rate, CASH_THRESHOLD / moment.rate
+    amounts = moment.debtor.attempted_minor(CASH_DAYS * MICROS_PER_DAY)
+    return sum([lowest <= amount < end for amount in (*amounts, moment.order.amount_minor)])
 
 
 def _idle_days(moment: Moment) -> float | None:

@@ -12,6 +12,7 @@ import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from math import isqrt
+from operator import mul
 from typing import NamedTuple
 
 from libs.common.record import Record, replace
@@ -202,7 +203,7 @@ def deviation_minor(amounts: "array[int]") -> int:
     if count < 2:
         return 0
     total = sum(amounts)
-    return isqrt(max(count * sum(amount * amount for amount in amounts) - total * total, 0)) // count
+    return isqrt(max(count * sum(map(mul, amounts, amounts)) - total * total, 0)) // count
 
 
 def pack(history: History) -> bytes:

@@ -61,6 +61,11 @@ class Side:
             zip(past.amounts(width_micros), past.counterparts(width_micros), strict=True) for past in pasts
         )
 
+    def attempted_minor(self, width_micros: int) -> Iterator[int]:
+        """The amounts of those."""
+        pasts = (self.habits,) if self.blocked is None else (self.habits, self.blocked)
+        return chain.from_iterable(past.amounts(width_micros) for past in pasts)
+
     def counterpart_count(self, width_micros: int) -> int:
         """Different counterparts of the attempts within a width, this payment's included."""
         found = {self.counterpart, *self.habits.counterparts(width_micros)}
