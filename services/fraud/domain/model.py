@@ -70,7 +70,7 @@ class Model:
     """A model ready to score. Raises ModelFault for an artifact that can't be read, or asks for what isn't known."""
 
     def __init__(self, packed: bytes) -> None:
-        self.version = hashlib.sha256(packed).hexdigest()[:_VERSION_LENGTH]
+        self.version = version_of(packed)
         try:
             self.artifact = msgspec.json.decode(packed, type=Artifact)
             self._trees = lightgbm.Booster(model_str=self.artifact.trees)
@@ -115,6 +115,11 @@ class Model:
 
     def _chances(self, margins: Any) -> Any:
         return 1 / (1 + np.exp(-(self.artifact.slope * margins + self.artifact.intercept)))
+
+
+def version_of(packed: bytes) -> str:
+    """The version of a stored model: the beginning of its content's hash."""
+    return hashlib.sha256(packed).hexdigest()[:_VERSION_LENGTH]
 
 
 def as_rows(many: Sequence[Sequence[Value]]) -> "np.ndarray[Any, Any]":

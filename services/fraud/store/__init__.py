@@ -22,12 +22,13 @@ from services.fraud.store.versions import Panels
 
 
 def load_knowledge(tx: Connection, messages: Sequence[Message], *, panels: Panels) -> Knowledge:
-    """Lock and read all that a batch can touch. Order of locks: versions, by id; entries of lists, by id; entities, by
-    kind and id.
+    """Lock and read all that a batch can touch. Order of locks: who judges, where nobody did yet; versions, by id;
+    entries of lists, by id; entities, by kind and id.
 
     An assessment changes only under the locks of its parties, so it is read after they are held.
     """
     bodies = [message.body for message in messages]
+    panel = panels.load(tx)
     moved = versions.lock(tx) if any(isinstance(body, AddVersion | MoveVersion) for body in bodies) else {}
     listed = lists.lock(tx, {entry_id(b.list_name, b.kind, b.entity_id) for b in bodies if _is_about_lists(b)})
     orders = {body.payment_id: body.order for body in bodies if _asks_for_assessment(body)}
@@ -37,7 +38,6 @@ def load_knowledge(tx: Connection, messages: Sequence[Message], *, panels: Panel
     keys |= {key for parties in labelled.values() for key in parties}
     keys |= {(EntityKind.CREDITOR, b.creditor_account_id) for b in bodies if isinstance(b, CreditorRiskUpdated)}
     known = entities.lock(tx, sorted(keys))
-    panel = panels.load(tx)
     return Knowledge(
         panel=panel,
         debtors=known[EntityKind.DEBTOR],
