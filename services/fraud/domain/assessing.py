@@ -16,7 +16,6 @@ from services.fraud.domain.judging import Judge, Judgement
 from services.fraud.domain.knowledge import Assessment, Knowledge, ShadowVerdict, Tally
 from services.fraud.domain.moment import Lists, Moment
 
-
 ASSESSED_OTHERWISE = "assessed_otherwise"
 """The finding, which counts for nothing, that says a payment was ordered otherwise than it had been asked about."""
 
