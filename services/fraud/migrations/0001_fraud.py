@@ -92,7 +92,7 @@ CREATE TABLE list_entries (
   until timestamptz,
   sequence bigint NOT NULL
 );
-CREATE INDEX list_entries_of_entity ON list_entries (kind, entity_id);
+CREATE INDEX list_entries_of_entity ON list_entries (entity_id, kind);
 CREATE INDEX list_entries_of_list ON list_entries (list_name, entry_id);
 
 CREATE TABLE shadow_verdicts (

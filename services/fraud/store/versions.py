@@ -199,10 +199,15 @@ def _rulebook(version: str, content: bytes) -> Rulebook:
 def _model(version: str, content: bytes) -> Model | ModelFault:
     """The model; or why it can't be used, for then rules judge alone, and say so."""
     try:
-        # Trees that were cut off abort the process that reads them.
-        if version_of(content) != version:
-            raise ModelFault("the stored model is not the one that was brought")
-        return Model(content)
+        return load_model(version, content)
     except ModelFault as fault:
         log.error("model_unusable", extra={"version": version, "fault": str(fault)})
         return fault
+
+
+def load_model(version: str, content: bytes) -> Model:
+    """A model as it is stored under its version. Raises ModelFault."""
+    # Trees that were cut off abort the process that reads them.
+    if version_of(content) != version:
+        raise ModelFault("the stored model is not the one that was brought")
+    return Model(content)
