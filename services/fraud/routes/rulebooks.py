@@ -79,9 +79,11 @@ def _read(text: str) -> Rulebook:
     try:
         return read_rulebook(text)
     except RulebookFaulty as faulty:
-        errors: list[dict[str, str | int]] = [
-            {"line": one.line, "column": one.column, "message": one.message} for one in faulty.faults
-        ]
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "rulebook_faulty", str(faulty), field="text", errors=errors
-        ) from None
+        raise _problem(faulty) from None
+
+
+def _problem(faulty: RulebookFaulty) -> Problem:
+    errors: list[dict[str, str | int]] = [
+        {"line": fault.line, "column": fault.column, "message": fault.message} for fault in faulty.faults
+    ]
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "rulebook_faulty", str(faulty), field="text", errors=errors)
