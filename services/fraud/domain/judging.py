@@ -4,7 +4,7 @@ moment ─► features ─┬─► model ─► model_score ─┐
                     └─────────────────────────┴─► rulebook ─► verdict
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from libs.common.record import Record, replace
 from schemas.fraud.events import FraudFinding
@@ -51,9 +51,7 @@ class Judge:
         """`missing` says why a model that should judge does not. `also` names features to be told though unused."""
         self.rulebook = rulebook
         self.model = model
-        asked = {*rulebook.fields, *(model.fields if model else ()), *also} - {MODEL_SCORE}
-        self.fields = tuple(sorted(asked))
-        """In an order that hangs on nothing else, so that stored values can be read again."""
+        self.fields = fields_asked(rulebook.fields, model.fields if model else (), also)
         self._gather = gathering(self.fields)
         places = {name: place for place, name in enumerate((*self.fields, MODEL_SCORE))}
         self._of_rules = [places[name] for name in rulebook.fields]
@@ -85,6 +83,12 @@ class Judge:
             for finding in verdict.findings
         )
         return replace(verdict, findings=findings)
+
+
+def fields_asked(*groups: Iterable[str]) -> tuple[str, ...]:
+    """The features that groups of them need together, in an order that hangs on nothing else, so that stored values can
+    be read again."""
+    return tuple(sorted({name for group in groups for name in group} - {MODEL_SCORE}))
 
 
 def _shown(value: float | None) -> str:

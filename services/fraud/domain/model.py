@@ -72,7 +72,7 @@ class Model:
         # It brings half of science along, which takes seconds: only where there is a model.
         import lightgbm
 
-        self.version = hashlib.sha256(packed).hexdigest()[:_VERSION_LENGTH]
+        self.version = version_of(packed)
         try:
             self.artifact = msgspec.json.decode(packed, type=Artifact)
             self._trees = lightgbm.Booster(model_str=self.artifact.trees)
@@ -117,6 +117,11 @@ class Model:
 
     def _chances(self, margins: Any) -> Any:
         return 1 / (1 + np.exp(-(self.artifact.slope * margins + self.artifact.intercept)))
+
+
+def version_of(packed: bytes) -> str:
+    """The version of a stored model: the beginning of its content's hash."""
+    return hashlib.sha256(packed).hexdigest()[:_VERSION_LENGTH]
 
 
 def as_rows(many: Sequence[Sequence[Value]]) -> "np.ndarray[Any, Any]":
