@@ -47,7 +47,7 @@ def test_a_window_holds_exactly_what_lies_in_it(inputs: list[Remembered], at: in
     past = Past(remembered(inputs), at)
     within = [payment for payment in inputs if at - width < payment[0] <= at]
     window = past.window(width)
-    assert (window.count, window.total_minor) == (len(within), sum(amount for _, amount, _ in within))
+    assert (window.payments, window.total_minor) == (len(within), sum(amount for _, amount, _ in within))
     assert window.is_exact
     assert past.highest_minor(width) == max((amount for _, amount, _ in within), default=0)
     assert sorted(past.counterparts(width)) == sorted(counterpart for _, _, counterpart in within)
@@ -85,7 +85,7 @@ def test_a_crowd_is_never_miscounted_as_a_whole_and_survives_its_storage(gaps: l
     assert kept + known.forgotten_count <= len(gaps)
     window = Past(known, NOW + at).window(WINDOW_DAYS_MAX * MICROS_PER_DAY)
     exact = sum(1 for time in gaps if at - WINDOW_DAYS_MAX * MICROS_PER_DAY < time <= at)
-    assert window.count == exact or not window.is_exact
+    assert window.payments == exact or not window.is_exact
 
 
 @settings(max_examples=60, deadline=None)
