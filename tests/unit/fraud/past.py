@@ -164,9 +164,7 @@ def _sides(paid: Paid) -> Sequence[tuple[EntityKind, str, str]]:
 def _grown(entity: Entity, paid: Paid, counterpart: int) -> Entity:
     field = "blocked" if paid.is_blocked else "history"
     at_micros, amount_minor = micros_of(paid.at), paid.amount_minor
-    past = history.add(
-        getattr(entity, field), at_micros=at_micros, amount_minor=amount_minor, counterpart=counterpart
-    )
+    past = history.add(getattr(entity, field), at_micros=at_micros, amount_minor=amount_minor, counterpart=counterpart)
     if paid.label is not None:
         past = history.relabel(
             past,

@@ -1,4 +1,4 @@
-"""An entity's past: windows that are exact, what is kept by the day, what is forgotten, labels, and the stored bytes."""
+"""An entity's past: windows that are exact, what is kept by the day, what is forgotten, labels, the stored bytes."""
 
 from collections.abc import Iterable
 
@@ -191,7 +191,8 @@ def test_the_largest_of_a_crowd_is_none_from_before_the_window() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amounts", "deviation"), [([], 0), ([5], 0), ([5, 5], 0), ([10, 30], 10), ([2, 4, 4, 4, 5, 5, 7, 9], 2), ([0, 3], 1)]
+    ("amounts", "deviation"),
+    [([], 0), ([5], 0), ([5, 5], 0), ([10, 30], 10), ([2, 4, 4, 4, 5, 5, 7, 9], 2), ([0, 3], 1)],
 )
 def test_the_deviation_is_of_them_all_and_in_whole_minor_units(amounts: list[int], deviation: int) -> None:
     assert deviation_minor(remembered(*((NOON, amount) for amount in amounts)).amounts) == deviation
