@@ -186,8 +186,10 @@ def test_the_largest_of_a_crowd_is_none_that_came_later() -> None:
 
 def test_the_largest_of_a_crowd_is_none_from_before_the_window() -> None:
     start = NOON // DAY * DAY
-    crowded = remembered((start, 99_00), (start + DAY, 7), *every_minute(PAYMENTS_MAX, until=start + 4 * DAY))
-    assert Past(crowded, start + 2 * DAY).highest_minor(DAY - 1) == 7
+    crowded = remembered((start, 99_00), (start + DAY + HOUR, 7), *every_minute(PAYMENTS_MAX, until=start + 4 * DAY))
+    assert Past(crowded, start + 2 * DAY).highest_minor(DAY - HOUR // 2) == 7
+    assert Past(crowded, start + 2 * DAY).highest_minor(DAY - HOUR) == 0, "and exact where nothing of a crowd is in it"
+    assert Past(crowded, start + 2 * DAY).highest_minor(2 * DAY) == 99_00, "of a day that is partly in it, all counts"
 
 
 @pytest.mark.parametrize(
