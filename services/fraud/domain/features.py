@@ -180,11 +180,15 @@ _MEANINGS = {
     ),
     Aggregate.ATTEMPTED: _Meaning(
         measure=lambda moment, side, width: _in_euros(moment, _attempted_minor(moment, side, width)),
-        says="Their sum.",
+        says="Sum of the attempts of {who} within {width}, this one included.",
     ),
-    Aggregate.ATTEMPTED_AVERAGE: _Meaning(measure=_attempted_average, says="Their average."),
+    Aggregate.ATTEMPTED_AVERAGE: _Meaning(
+        measure=_attempted_average, says="Average of the attempts of {who} within {width}, this one included."
+    ),
     Aggregate.AMOUNT_TO_ATTEMPTED: _Meaning(
-        measure=_amount_to_attempted, can_be_missing=True, says="The amount as a multiple of that average."
+        measure=_amount_to_attempted,
+        can_be_missing=True,
+        says="The amount as a multiple of the average attempt of {who} within {width}, this one included.",
     ),
     Aggregate.COUNTERPARTS: _Meaning(
         measure=lambda _, side, width: side.counterpart_count(width),
@@ -195,38 +199,55 @@ _MEANINGS = {
         says="Earlier payments of {who} within {width} that fraud did not block.",
     ),
     Aggregate.SUM: _Meaning(
-        measure=lambda moment, side, width: _in_euros(moment, side.habits.window(width).total_minor), says="Their sum."
+        measure=lambda moment, side, width: _in_euros(moment, side.habits.window(width).total_minor),
+        says="Sum of earlier payments of {who} within {width}.",
     ),
     Aggregate.AVERAGE: _Meaning(
-        measure=_average, can_be_missing=True, says="Their average; missing if there are none."
+        measure=_average,
+        can_be_missing=True,
+        says="Average of earlier payments of {who} within {width}; missing if there are none.",
     ),
     Aggregate.AMOUNT_TO_AVERAGE: _Meaning(
-        measure=_amount_to_average, can_be_missing=True, says="The amount as a multiple of that average."
+        measure=_amount_to_average,
+        can_be_missing=True,
+        says="The amount as a multiple of the average earlier payment of {who} within {width}.",
     ),
-    Aggregate.MAX: _Meaning(measure=_max, can_be_missing=True, says="The largest of them; missing if there are none."),
+    Aggregate.MAX: _Meaning(
+        measure=_max,
+        can_be_missing=True,
+        says="The largest of earlier payments of {who} within {width}; missing if there are none.",
+    ),
     Aggregate.AMOUNT_TO_MAX: _Meaning(
-        measure=_amount_to_max, can_be_missing=True, says="The amount as a multiple of the largest."
+        measure=_amount_to_max,
+        can_be_missing=True,
+        says="The amount as a multiple of the largest earlier payment of {who} within {width}.",
     ),
     Aggregate.DEVIATION: _Meaning(
-        measure=_deviation, can_be_missing=True, says="Their standard deviation; missing for fewer than two."
+        measure=_deviation,
+        can_be_missing=True,
+        says="Standard deviation of earlier payments of {who} within {width}; missing for fewer than two.",
     ),
     Aggregate.AMOUNT_DEVIATIONS: _Meaning(
         measure=_amount_deviations,
         can_be_missing=True,
-        says="How many standard deviations the amount is above their average.",
+        says="How many standard deviations the amount is above the average of {who} within {width}.",
     ),
     Aggregate.DELAYED: _Meaning(
         measure=lambda _, side, width: _delayed(side, width).payments,
-        says="Attempts of {who} in the {width} that ended a week ago, which is when labels count.",
+        says="Attempts of {who} in {width} that ended a week ago, which is when labels count.",
     ),
     Aggregate.LABELLED: _Meaning(
-        measure=lambda _, side, width: _delayed(side, width).labelled, says="How many of those are labelled."
+        measure=lambda _, side, width: _delayed(side, width).labelled,
+        says="How many attempts of {who} in {width} that ended a week ago are labelled.",
     ),
     Aggregate.FRAUDS: _Meaning(
-        measure=lambda _, side, width: _delayed(side, width).frauds, says="How many of those turned out to be fraud."
+        measure=lambda _, side, width: _delayed(side, width).frauds,
+        says="How many attempts of {who} in {width} that ended a week ago were fraud.",
     ),
     Aggregate.FRAUD_SHARE: _Meaning(
-        measure=_fraud_share, can_be_missing=True, says="Their share of fraud; missing if there are none."
+        measure=_fraud_share,
+        can_be_missing=True,
+        says="The share of fraud among attempts of {who} in {width} that ended a week ago; missing if there are none.",
     ),
 }
 
