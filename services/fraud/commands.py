@@ -61,6 +61,7 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
     ) -> None:
         """Score every transaction of a file, from 0 to 1, by models that learned only from labels that had come."""
         with _faults_told():
+            transactions.require_writable(output)
             given = _read(input_path)
             replayed = _replay(given, _rulebook(rules), label_delay_days)
             until = _end_of(train_until) if train_until else int(given.micros.max()) + 1
