@@ -54,11 +54,13 @@ from services.compliance.domain.work import BlockedProperty, Customer, Screening
 from services.compliance.domain.work import Policy as CompliancePolicy
 from services.compliance.lists.own import parse_own
 from services.compliance.matching.index import NameIndex, SourcedParty
-from services.fraud.domain import history, label_days
+from services.fraud import rulebooks
+from services.fraud.domain import history
 from services.fraud.domain.entities import Entity, EntityKind, device_entity_id
-from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
+from services.fraud.domain.judging import CATALOGUE, Judge
+from services.fraud.domain.knowledge import Assessment, Knowledge, Panel, ShadowVerdict, Tally
 from services.fraud.domain.labelling import LabelPayment
-from services.fraud.domain.rule_set import RuleSet
+from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
 from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
@@ -208,13 +210,14 @@ class AccountsMemory:
 
 
 class FraudMemory:
-    """What fraud keeps; histories and labels go through the bytes that are stored of them."""
+    """What fraud keeps; histories with their labels go through the bytes that are stored of them."""
 
-    def __init__(self, rule_set: RuleSet) -> None:
-        self.rule_set = rule_set
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
         self.entities: dict[tuple[EntityKind, str], Entity] = {}
         self.assessments: dict[str, Assessment] = {}
         self.tallies: list[Tally] = []
+        self.shadow_verdicts: list[ShadowVerdict] = []
 
     def load(self, messages: Sequence[Message]) -> Knowledge:
         bodies = [message.body for message in messages]
@@ -228,13 +231,17 @@ class FraudMemory:
         for paid in (*asked.values(), *labelled.values()):
             keys |= {(EntityKind.DEBTOR, paid.debtor_account_id), (EntityKind.CREDITOR, paid.creditor_account_id)}
         keys |= {(EntityKind.DEVICE, device_entity_id(o.device_id)) for o in asked.values() if o.device_id}
+        keys |= {(EntityKind.DEVICE, known.device_entity_id) for known in labelled.values() if known.device_entity_id}
         found = {key: self.entities.get(key) or Entity(kind=key[0], entity_id=key[1]) for key in sorted(keys)}
         return Knowledge(
-            rule_set=self.rule_set,
+            panel=self.panel,
             debtors={id_: entity for (kind, id_), entity in found.items() if kind is EntityKind.DEBTOR},
             creditors={id_: entity for (kind, id_), entity in found.items() if kind is EntityKind.CREDITOR},
             devices={id_: entity for (kind, id_), entity in found.items() if kind is EntityKind.DEVICE},
             assessments=select(self.assessments, asked.keys() | labelled.keys()),
+            listed={},
+            list_entries={},
+            versions={},
         )
 
     def absorb(self, state: Knowledge) -> None:
@@ -242,13 +249,14 @@ class FraudMemory:
             self.entities[entity.kind, entity.entity_id] = _stored(entity)
         absorb(self.assessments, state.assessments, lambda assessment: assessment.payment_id)
         self.tallies += state.tallies
+        self.shadow_verdicts += state.shadow_verdicts
 
     def due(self, now: datetime) -> list[Message]:
         return []
 
     @property
     def everything(self) -> object:
-        return self.entities, self.assessments, self.tallies
+        return self.entities, self.assessments, self.tallies, self.shadow_verdicts
 
 
 class ComplianceMemory:
@@ -346,12 +354,29 @@ def list_of_version(version: int) -> NameIndex:
     )
 
 
+@cache
+def stricter_panel() -> Panel:
+    """The shipped rules judge, with a lower threshold so that some are blocked; in the shadow, rules that block all."""
+    stricter = rulebooks.TEXT.replace("threshold block 0.9", "threshold block 0.75")
+    assert stricter != rulebooks.TEXT
+    all_blocked = """threshold review 0.5
+        threshold block 0.9
+        rule everything "Whatever it is." when amount >= 0 block because "{amount} EUR"
+        """
+    return Panel(live=Judge(_compiled(stricter)), shadows=(Judge(_compiled(all_blocked)),))
+
+
+def _compiled(text: str) -> Rulebook:
+    found = compile_rulebook(text, CATALOGUE)
+    assert isinstance(found, Rulebook), found
+    return found
+
+
 def _stored(entity: Entity) -> Entity:
     return replace(
         entity,
         history=history.unpack(history.pack(entity.history)),
         blocked=history.unpack(history.pack(entity.blocked)),
-        label_days=label_days.unpack(label_days.pack(entity.label_days)),
     )
 
 

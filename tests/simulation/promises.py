@@ -99,6 +99,8 @@ ANSWERS_TOLD_BY: dict[type[Event], tuple[Answer, ...]] = {
     FundsBlocked: (Answer.HOLD, Answer.BLOCKING),
     FundsPostRefused: (Answer.POSTING, Answer.BLOCKING),
 }
+FRAUD_LABEL = b"\x02"
+"""How a history keeps it."""
 ANSWERS = ("fraud answered", "compliance answered", "funds held", "funds declined", "settled", "blocked")
 SHOWN_ONCE = frozenset(
     {
@@ -784,7 +786,7 @@ class Promises:
         assert not any(fees.values()), "a fee is nowhere"
 
     def _check_what_fraud_counted(self) -> None:
-        """Every payment is in its parties' histories once, but for those from the future; so are labels in tallies."""
+        """Every payment is in its parties' histories once, but for those from the future, and its label with it."""
         assert self.fraud.assessments.keys() == self.payments.payments.keys()
         orders = [payment.order for payment in self.payments.payments.values()]
         from_future = {
@@ -799,12 +801,35 @@ class Promises:
             for entity_id, expected in count.items():
                 past = found[entity_id].history
                 assert len(past.times) + past.forgotten_count <= expected, "a payment is in a history twice"
+        judged_in_shadow = sorted(verdict.payment_id for verdict in self.fraud.shadow_verdicts)
+        assert judged_in_shadow == sorted(self.fraud.assessments), "each is judged in the shadow once"
         outcomes = set(FraudOutcome)
         assert sum(t.payments for t in self.fraud.tallies if t.counted in outcomes) == len(orders)
         labels = {p.event.payment_id: p.event.label for p in self.world.log if isinstance(p.event, PaymentLabelled)}
         for label, counted in ((Label.FRAUD, "frauds"), (Label.GENUINE, "genuine")):
             told = sum(getattr(tally, counted) for tally in self.fraud.tallies if tally.counted in outcomes)
             assert told == Counter(labels.values())[label], "labels are not counted once"
+        frauds = [self.payments.payments[id_].order for id_, label in labels.items() if label is Label.FRAUD]
+        self._check_labels_in_histories(EntityKind.DEBTOR, Counter(order.debtor_account_id for order in frauds))
+        self._check_labels_in_histories(EntityKind.CREDITOR, Counter(order.creditor_account_id for order in frauds))
+
+    def _check_labels_in_histories(self, kind: EntityKind, frauds: Counter[str]) -> None:
+        """Each is with its payment, unless the payment is too old for a history, or too far ahead."""
+        for entity in self.fraud.entities.values():
+            if entity.kind is kind:
+                labels = (entity.history.labels + entity.blocked.labels).count(FRAUD_LABEL)
+                assert labels <= frauds[entity.entity_id], "a label is in a history twice"
+                is_all_there = len(entity.history.times) + len(entity.blocked.times) == self._paid(
+                    kind, entity.entity_id
+                )
+                assert labels == frauds[entity.entity_id] or not is_all_there, "a label got lost"
+
+    def _paid(self, kind: EntityKind, account_id: str) -> int:
+        """How many payments an account has ever been asked for, or was to get."""
+        orders = [payment.order for payment in self.payments.payments.values()]
+        if kind is EntityKind.DEBTOR:
+            return sum(order.debtor_account_id == account_id for order in orders)
+        return sum(order.creditor_account_id == account_id for order in orders)
 
 
 def fee_due(fees: FeeSchedule, amount_minor: int, currency: str) -> int:

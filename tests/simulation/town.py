@@ -71,6 +71,7 @@ from tests.simulation.memories import (
     FraudMemory,
     PaymentsMemory,
     list_of_version,
+    stricter_panel,
 )
 from tests.simulation.promises import Promises
 from tests.simulation.world import Misfortunes, Service, World
@@ -86,7 +87,7 @@ PAYMENTS = PaymentsSettings(
 ACCOUNTS = AccountsSettings(database_url=NOWHERE)
 COMPLIANCE = ComplianceSettings(database_url=NOWHERE)
 # A lower limit, so that a card payment of a large amount from abroad is enough to be blocked.
-FRAUD = FraudSettings(database_url=NOWHERE, limits={"block_score": 0.75})
+FRAUD = FraudSettings(database_url=NOWHERE)
 HANDLERS = {
     "payments": payments_handlers(PAYMENTS),
     "fraud": fraud_handlers(FRAUD),
@@ -141,7 +142,7 @@ def new_memories() -> dict[str, Any]:
     """Four empty databases."""
     return {
         "payments": PaymentsMemory(PAYMENTS.policy, PAYMENTS.fee_schedule),
-        "fraud": FraudMemory(FRAUD.rule_set),
+        "fraud": FraudMemory(stricter_panel()),
         "compliance": ComplianceMemory(COMPLIANCE.policy),
         "accounts": AccountsMemory(ACCOUNTS.hold_lifetime),
     }

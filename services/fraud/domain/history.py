@@ -173,9 +173,12 @@ class Past:
 
     def highest_minor(self, width_micros: int) -> int:
         """The largest amount in (t - width, t], whole days counted where that is all there is; 0 if none."""
-        since_day = (self.at_micros - width_micros) // MICROS_PER_DAY
-        crowded = (day.highest_minor for day in self.history.days if day.day >= since_day)
-        return max(max(self.amounts(width_micros), default=0), max(crowded, default=0))
+        since, highest = self.at_micros - width_micros, max(self.amounts(width_micros), default=0)
+        if since >= self.history.crowded_until_micros:
+            return highest
+        since_day, until_day = since // MICROS_PER_DAY, self.at_micros // MICROS_PER_DAY
+        crowded = (day.highest_minor for day in self.history.days if since_day <= day.day <= until_day)
+        return max(highest, max(crowded, default=0))
 
     @property
     def newest_micros(self) -> int | None:

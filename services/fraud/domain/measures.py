@@ -179,19 +179,19 @@ DEFINITIONS: Mapping[Aggregate, Definition] = {
     ),
     Aggregate.DELAYED: Definition(
         measure=lambda span: span.delayed.payments,
-        says="Attempts of {who} in the {width} that ended a week ago, which is when labels count.",
+        says="Attempts of {who} in {width} that ended a week ago, which is when labels count.",
     ),
     Aggregate.LABELLED: Definition(
         measure=lambda span: span.delayed.labelled,
-        says="Labelled ones among {who}'s attempts in the {width} that ended a week ago.",
+        says="Labelled ones among {who}'s attempts in {width} that ended a week ago.",
     ),
     Aggregate.FRAUDS: Definition(
         measure=lambda span: span.delayed.frauds,
-        says="What turned out to be fraud of {who}'s attempts in the {width} that ended a week ago.",
+        says="What turned out to be fraud of {who}'s attempts in {width} that ended a week ago.",
     ),
     Aggregate.FRAUD_SHARE: Definition(
         measure=_fraud_share,
         can_be_missing=True,
-        says="The share of fraud in {who}'s attempts in the {width} that ended a week ago; missing if there are none.",
+        says="The share of fraud in {who}'s attempts in {width} that ended a week ago; missing if there are none.",
     ),
 }

@@ -32,6 +32,7 @@ def score(
 ) -> None:
     """Write a score for every transaction of a file."""
     with _faults_told():
+        transactions.require_writable(output)
         given = _read(input_path)
         replayed = _replay(given, _rulebook(rules), label_delay_days)
         until = _end_of(train_until) if train_until else int(given.micros.max()) + 1

@@ -1,6 +1,6 @@
 """Payments and their pasts kept in memory, and short words for what happens to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +9,8 @@ from libs.common.batch import Decided, Refusal, decide_all
 from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Trace
-from libs.common.record import Record
-from schemas.fraud.events import FraudAssessed, Label
+from libs.common.record import Record, replace
+from schemas.fraud.events import CreditorRiskUpdated, FraudAssessed, Label
 from schemas.payments.events import (
     Answer,
     Channel,
@@ -20,24 +20,43 @@ from schemas.payments.events import (
     PaymentOrder,
     PaymentPersonalData,
 )
-from services.fraud.domain.entities import Entity, EntityKind, device_entity_id
-from services.fraud.domain.facts import CreditorFacts, DebtorFacts, DeviceFacts, Facts
-from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
-from services.fraud.domain.label_days import LabelCount
+from services.fraud import rulebooks
+from services.fraud.domain import history
+from services.fraud.domain.entities import Entity, EntityKind, device_entity_id, fingerprint
+from services.fraud.domain.features import FEATURES, Value
+from services.fraud.domain.judging import CATALOGUE, Judge
+from services.fraud.domain.knowledge import (
+    Assessment,
+    EntityKey,
+    Knowledge,
+    ListEntry,
+    Panel,
+    ShadowVerdict,
+    Tally,
+    Version,
+    VersionChange,
+)
 from services.fraud.domain.labelling import LabelPayment
-from services.fraud.domain.rule_set import RuleSet, rule_set
+from services.fraud.domain.moment import Lists, Moment, micros_of
+from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.handlers import handlers
 from services.fraud.settings import FraudSettings
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
+"""A Thursday at noon."""
 HANDLERS = handlers(FraudSettings(database_url="postgresql://nowhere"))
+MICROSECOND, MINUTE, HOUR, DAY = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 ANN, SHOP, CLEO = ids.named("ann's account"), ids.named("the shop's account"), ids.named("cleo's account")
-NO_LABELS = LabelCount(labelled=0, fraud=0)
 
 
 def payment_id(number: int) -> str:
     return ids.named("payment", str(number))
+
+
+def account(number: int) -> str:
+    """Somebody's, when it does not matter whose."""
+    return ids.named("account", str(number))
 
 
 def order(
@@ -77,15 +96,100 @@ def labelled(number: int, label: Label = Label.FRAUD, scenario: str | None = Non
     return LabelPayment(payment_id=payment_id(number), label=label, scenario=scenario)
 
 
-class Desk:
-    """Decides as the service does, and keeps what it decided."""
+def rulebook(text: str) -> Rulebook:
+    """A rulebook in the service's own words. Raises AssertionError if it has faults."""
+    found = compile_rulebook(f"threshold review 0.5\nthreshold block 0.9\n{text}", CATALOGUE)
+    assert isinstance(found, Rulebook), found
+    return found
 
-    def __init__(self, rules: RuleSet | None = None) -> None:
-        self.rules = rules or rule_set()
+
+NO_RULES = rulebook("")
+
+
+class Paid(Record):
+    """A payment of the past, and what became of it."""
+
+    amount_minor: int = 10_00
+    at: datetime
+    debtor: str = ANN
+    creditor: str = SHOP
+    device: str | None = None
+    label: Label | None = None
+    is_blocked: bool = False
+
+
+def moment_of(
+    ordered: PaymentOrder,
+    past: Iterable[Paid] = (),
+    *,
+    now: datetime | None = None,
+    lists: Lists = Lists(),
+    **of_creditor: Any,
+) -> Moment:
+    """A payment at the moment it is judged, after others."""
+    device_id = device_entity_id(ordered.device_id) if ordered.device_id else None
+    found = {
+        key: Entity(kind=key[0], entity_id=key[1])
+        for key in (
+            (EntityKind.DEBTOR, ordered.debtor_account_id),
+            (EntityKind.CREDITOR, ordered.creditor_account_id),
+            (EntityKind.DEVICE, device_id or ""),
+        )
+    }
+    for paid in past:
+        for kind, entity_id, counterpart in _sides(paid):
+            if (kind, entity_id) in found:
+                found[kind, entity_id] = _grown(found[kind, entity_id], paid, fingerprint(counterpart))
+    debtor, creditor, device = found.values()
+    return Moment(
+        ordered,
+        debtor=debtor,
+        creditor=replace(creditor, **of_creditor),
+        device=device if device_id else None,
+        now=now or ordered.instructed_at,
+        lists=lists,
+    )
+
+
+def value_of(name: str, ordered: PaymentOrder, past: Iterable[Paid] = (), **more: Any) -> Value:
+    """One feature of a payment after others."""
+    return FEATURES[name].value(moment_of(ordered, past, **more))
+
+
+def _sides(paid: Paid) -> Sequence[tuple[EntityKind, str, str]]:
+    sides = [(EntityKind.DEBTOR, paid.debtor, paid.creditor), (EntityKind.CREDITOR, paid.creditor, paid.debtor)]
+    return [*sides, (EntityKind.DEVICE, device_entity_id(paid.device), paid.debtor)] if paid.device else sides
+
+
+def _grown(entity: Entity, paid: Paid, counterpart: int) -> Entity:
+    field = "blocked" if paid.is_blocked else "history"
+    at_micros, amount_minor = micros_of(paid.at), paid.amount_minor
+    past = history.add(getattr(entity, field), at_micros=at_micros, amount_minor=amount_minor, counterpart=counterpart)
+    if paid.label is not None:
+        past = history.relabel(
+            past,
+            at_micros=at_micros,
+            amount_minor=amount_minor,
+            counterpart=counterpart,
+            before=None,
+            after=paid.label,
+        )
+    return replace(entity, **{field: past})
+
+
+class Desk:
+    """Decides as the service does, and keeps what it decided, as long as it is what the service would have loaded."""
+
+    def __init__(self, judge: Judge | None = None, *, shadows: Sequence[Judge] = ()) -> None:
+        self.panel = Panel(live=judge or Judge(rulebooks.shipped()), shadows=tuple(shadows))
         self.now = START
-        self.entities: dict[tuple[EntityKind, str], Entity] = {}
+        self.entities: dict[EntityKey, Entity] = {}
         self.assessments: dict[str, Assessment] = {}
+        self.shadow_verdicts: list[ShadowVerdict] = []
         self.tallies: list[Tally] = []
+        self.list_entries: dict[str, ListEntry] = {}
+        self.versions: dict[str, Version] = {}
+        self.version_changes: list[VersionChange] = []
         self.numbers: list[int] = []
         """The places among its aggregate's events of what was told last."""
 
@@ -99,6 +203,7 @@ class Desk:
 
     def refuses(self, body: Record) -> str | None:
         _, (result,) = self._run([body])
+        assert result.outcome is Outcome.APPLIED, result.error
         return result.refusal.reason if isinstance(result.refusal, Refusal) else None
 
     def assess(self, number: int, ordered: PaymentOrder) -> FraudAssessed:
@@ -107,7 +212,29 @@ class Desk:
         return event
 
     def entity(self, kind: EntityKind, entity_id: str) -> Entity:
-        return self.entities[kind, entity_id]
+        return self.entities.get((kind, entity_id)) or Entity(kind=kind, entity_id=entity_id)
+
+    def moment(self, ordered: PaymentOrder) -> Moment:
+        """A payment as it would be judged now."""
+        keys = _keys(ordered)
+        debtor, creditor, *devices = (self.entity(kind, entity_id) for kind, entity_id in keys)
+        on = [self._lists(key) for key in keys]
+        return Moment(
+            ordered,
+            debtor=debtor,
+            creditor=creditor,
+            device=devices[0] if devices else None,
+            now=self.now,
+            lists=Lists(debtor=on[0], creditor=on[1], device=on[2] if devices else frozenset()),
+        )
+
+    def value(self, name: str, ordered: PaymentOrder) -> Value:
+        """A feature of a payment as it would be judged now."""
+        return FEATURES[name].value(self.moment(ordered))
+
+    def values(self, number: int) -> dict[str, Value]:
+        """What the live judge went by when it assessed a payment."""
+        return dict(zip(self.panel.live.fields, self.assessments[payment_id(number)].values, strict=True))
 
     def tally(self, counted: str) -> tuple[int, int, int]:
         """Payments, frauds and genuine ones that a rule or an outcome is counted with."""
@@ -128,89 +255,54 @@ class Desk:
             self.entities[entity.kind, entity.entity_id] = entity
         for assessment in (*knowledge.assessments.inserted, *knowledge.assessments.updated):
             self.assessments[assessment.payment_id] = assessment
+        for entry in (*knowledge.list_entries.inserted, *knowledge.list_entries.updated):
+            self.list_entries[entry.entry_id] = entry
+        for version in (*knowledge.versions.inserted, *knowledge.versions.updated):
+            self.versions[version.key] = version
+        self.shadow_verdicts += knowledge.shadow_verdicts
         self.tallies += knowledge.tallies
+        self.version_changes += knowledge.version_changes
         return events, results
 
     def _knowledge(self, bodies: Sequence[Record]) -> Knowledge:
-        """Everything known, and a row for everyone who may come up, as the store makes them."""
-        loaded = dict(self.entities)
-        for ordered in (getattr(body, "order", None) for body in bodies):
-            if isinstance(ordered, PaymentOrder):
-                keys = [
-                    (EntityKind.DEBTOR, ordered.debtor_account_id),
-                    (EntityKind.CREDITOR, ordered.creditor_account_id),
-                    (EntityKind.DEVICE, device_entity_id(ordered.device_id or "")),
-                ]
-                loaded = {key: Entity(kind=key[0], entity_id=key[1]) for key in keys} | loaded
-        for known in self.assessments.values():
-            for key in ((EntityKind.DEBTOR, known.debtor_account_id), (EntityKind.CREDITOR, known.creditor_account_id)):
-                loaded.setdefault(key, Entity(kind=key[0], entity_id=key[1]))
-        for account_id in (getattr(body, "creditor_account_id", None) for body in bodies):
-            if account_id is not None:
-                key = (EntityKind.CREDITOR, account_id)
-                loaded.setdefault(key, Entity(kind=key[0], entity_id=account_id))
+        """What the store would load: everyone who may come up, seen before or not."""
+        keys = {key for body in bodies for key in self._touched(body)}
+        loaded = {key: self.entities.get(key) or Entity(kind=key[0], entity_id=key[1]) for key in keys}
         return Knowledge(
-            rule_set=self.rules,
+            panel=self.panel,
             debtors=_of(loaded, EntityKind.DEBTOR),
             creditors=_of(loaded, EntityKind.CREDITOR),
             devices=_of(loaded, EntityKind.DEVICE),
             assessments=self.assessments,
+            listed={key: [e for e in self.list_entries.values() if (e.kind, e.entity_id) == key] for key in keys},
+            list_entries=self.list_entries,
+            versions=self.versions,
         )
+
+    def _touched(self, body: Record) -> Sequence[EntityKey]:
+        if isinstance(ordered := getattr(body, "order", None), PaymentOrder):
+            return _keys(ordered)
+        if isinstance(body, CreditorRiskUpdated):
+            return [(EntityKind.CREDITOR, body.creditor_account_id)]
+        known = self.assessments.get(body.payment_id) if isinstance(body, LabelPayment) else None
+        if known is None:
+            return []
+        parties = (known.debtor_account_id, known.creditor_account_id, known.device_entity_id)
+        return [(kind, id_) for kind, id_ in zip(EntityKind, parties, strict=True) if id_]
+
+    def _lists(self, key: EntityKey) -> frozenset[str]:
+        entries = (e for e in self.list_entries.values() if (e.kind, e.entity_id) == key)
+        return frozenset(entry.list_name for entry in entries if entry.holds(self.now))
 
     def _message(self, body: Record) -> Message:
         trace = Trace(correlation_id=payment_id(0), traceparent="")
         return Message(message_id=ids.new(), body=body, received_at=self.now, trace=trace)
 
 
-def _of(entities: dict[tuple[EntityKind, str], Entity], wanted: EntityKind) -> dict[str, Entity]:
+def _keys(ordered: PaymentOrder) -> list[EntityKey]:
+    keys = [(EntityKind.DEBTOR, ordered.debtor_account_id), (EntityKind.CREDITOR, ordered.creditor_account_id)]
+    return [*keys, (EntityKind.DEVICE, device_entity_id(ordered.device_id))] if ordered.device_id else keys
+
+
+def _of(entities: dict[EntityKey, Entity], wanted: EntityKind) -> dict[str, Entity]:
     return {entity_id: entity for (kind, entity_id), entity in entities.items() if kind is wanted}
-
-
-def facts(
-    amount_minor: int = 10_00,
-    *,
-    debtor: dict[str, Any] | None = None,
-    creditor: dict[str, Any] | None = None,
-    device: dict[str, Any] | None = None,
-    **fields: Any,
-) -> Facts:
-    """A payment of which no rule has anything to say, but for what is changed."""
-    values: dict[str, Any] = {
-        "amount_minor": amount_minor,
-        "amount_cents": amount_minor,
-        "currency": "EUR",
-        "channel": Channel.WEB,
-        "is_by_program": False,
-        "is_cash": False,
-        "hour": 12,
-        "ip_country": None,
-        "debtor_country": None,
-        "debtor": DebtorFacts(**{**_QUIET_DEBTOR, **(debtor or {})}),
-        "creditor": CreditorFacts(**{**_QUIET_CREDITOR, **(creditor or {})}),
-        "device": DeviceFacts(**{**_QUIET_DEVICE, **device}) if device is not None else None,
-        "is_late": False,
-        "is_from_future": False,
-        "is_crowded": False,
-    }
-    return Facts(**{**values, **fields})
-
-
-_QUIET_DEBTOR: dict[str, Any] = {
-    "count_1h": 1,
-    "count_1d": 1,
-    "sum_1d_minor": 0,
-    "sum_7d_minor": 0,
-    "earlier_count": 0,
-    "average_minor": 0,
-    "highest_minor": 0,
-    "idle_days": None,
-    "creditors_1d": 1,
-    "pays_creditor_first_time": False,
-    "same_amount_count": 0,
-    "below_threshold_count": 0,
-    "labels": NO_LABELS,
-}
-_QUIET_CREDITOR: dict[str, Any] = {"earlier_count": 0, "debtors_1d": 1, "labels": NO_LABELS, "risk": None}
-_QUIET_DEVICE: dict[str, Any] = {"is_new_to_debtor": False, "debtors_7d": 1}
-
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -1,16 +1,13 @@
-"""Whatever payments come, in whatever order: windows against a plain count, live decisions against a backtest."""
+"""Whatever payments come, in whatever order: windows against a plain count, labels against a plain count."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.fraud.events import FraudAssessed, Label, PaymentLabelled
-from schemas.payments.events import Channel, PaymentOrder
-from services.fraud.backtest import Backtest, KnownPayment
-from services.fraud.domain import creditor_risk, history, label_days
-from services.fraud.domain.creditor_risk import Counted
+from schemas.fraud.events import FraudAssessed, Label
+from services.fraud.domain import history, label_days
 from services.fraud.domain.history import (
     EMPTY,
     KEPT_DAYS,
@@ -21,14 +18,13 @@ from services.fraud.domain.history import (
     Past,
 )
 from services.fraud.domain.label_days import LabelDays
-from services.fraud.domain.rule_set import rule_set
-from tests.unit.fraud.past import ANN, CLEO, DAY, SHOP, START, Desk, initiated, labelled, order, payment_id
+from tests.unit.fraud.past import ANN, CLEO, DAY, SHOP, START, Desk, account, order
 
 Remembered = tuple[int, int, int]
 """Time, amount and counterpart."""
 
 NOW = 20_000 * MICROS_PER_DAY
-LABEL_DELAY = 7 * DAY
+LABEL_DELAY = 7 * MICROS_PER_DAY
 
 times = st.integers(-KEPT_DAYS * MICROS_PER_DAY + 1, 0).map(lambda ago: NOW + ago)
 payments = st.lists(st.tuples(times, st.integers(1, 2**40), st.integers(0, 5)), max_size=60)
@@ -47,7 +43,7 @@ def test_a_window_holds_exactly_what_lies_in_it(inputs: list[Remembered], at: in
     past = Past(remembered(inputs), at)
     within = [payment for payment in inputs if at - width < payment[0] <= at]
     window = past.window(width)
-    assert (window.count, window.total_minor) == (len(within), sum(amount for _, amount, _ in within))
+    assert (window.payments, window.total_minor) == (len(within), sum(amount for _, amount, _ in within))
     assert window.is_exact
     assert past.highest_minor(width) == max((amount for _, amount, _ in within), default=0)
     assert sorted(past.counterparts(width)) == sorted(counterpart for _, _, counterpart in within)
@@ -85,7 +81,7 @@ def test_a_crowd_is_never_miscounted_as_a_whole_and_survives_its_storage(gaps: l
     assert kept + known.forgotten_count <= len(gaps)
     window = Past(known, NOW + at).window(WINDOW_DAYS_MAX * MICROS_PER_DAY)
     exact = sum(1 for time in gaps if at - WINDOW_DAYS_MAX * MICROS_PER_DAY < time <= at)
-    assert window.count == exact or not window.is_exact
+    assert window.payments == exact or not window.is_exact
 
 
 @settings(max_examples=60, deadline=None)
@@ -104,114 +100,63 @@ def test_labels_by_the_day_do_not_depend_on_the_order_they_come_in(
     assert counted(data.draw(st.permutations(labels))) == counted(labels)
 
 
-# Live decisions and a backtest
+# Labels
 
-STEPS = (timedelta(0), timedelta(seconds=30), timedelta(minutes=20), timedelta(hours=9), 3 * DAY, 20 * DAY)
-drawn_payments = st.lists(
-    st.tuples(
-        st.sampled_from(STEPS),
-        st.sampled_from([ANN, SHOP, CLEO]),
-        st.sampled_from([SHOP, CLEO]),
-        st.sampled_from([1_00, 9_000_00, 230_00, 20_000_00]),
-        st.sampled_from([Channel.CARD, Channel.WEB, Channel.API]),
-        st.sampled_from([None, "phone", "laptop"]),
-        st.sampled_from([Label.FRAUD, Label.GENUINE]),
-        st.booleans(),
-    ),
+labelled_payments = st.lists(
+    st.tuples(times, st.integers(1, 3), st.integers(0, 2), st.lists(st.sampled_from([Label.FRAUD, Label.GENUINE]))),
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(labelled_payments, times, widths, st.sampled_from([0, LABEL_DELAY]), st.randoms())
+def test_a_window_counts_the_last_label_of_each_of_its_payments(
+    inputs: list[tuple[int, int, int, list[Label]]], at: int, width: int, delay: int, chance: Random
+) -> None:
+    """Whatever order payments and labels come in, if each payment's labels come in their own."""
+    known = remembered([payment for *payment, _ in inputs])  # type: ignore[misc]
+    steps = [number for number, (*_, given_labels) in enumerate(inputs) for _ in given_labels]
+    chance.shuffle(steps)
+    last: dict[int, Label] = {}
+    for number in steps:
+        at_micros, amount_minor, counterpart, given_labels = inputs[number]
+        before, after = last.get(number), given_labels.pop(0)
+        known = history.relabel(
+            known, at_micros=at_micros, amount_minor=amount_minor, counterpart=counterpart, before=before, after=after
+        )
+        last[number] = after
+    within = [n for n, (time, *_) in enumerate(inputs) if at - delay - width < time <= at - delay]
+    window = Past(history.unpack(history.pack(known)), at).window(width, delay)
+    assert window.payments == len(within)
+    assert window.labelled == sum(number in last for number in within)
+    assert window.frauds == sum(last.get(number) is Label.FRAUD for number in within)
+
+
+# Others
+
+strangers = st.lists(
+    st.tuples(st.integers(0, 60), st.sampled_from([1_00, 230_00, 9_000_00, 20_000_00]), st.sampled_from("ab")),
     max_size=25,
 )
 
 
-def known_payments(
-    drawn: list[tuple[timedelta, str, str, int, Channel, str | None, Label, bool]],
-) -> list[KnownPayment]:
-    at, found = START, []
-    for number, (step, debtor, creditor, amount, channel, device, label, is_cash) in enumerate(drawn):
-        at += step
-        ordered = order(
-            amount, debtor=debtor, creditor=creditor, at=at, channel=channel, device_id=device, is_cash=is_cash
-        )
-        found.append(KnownPayment(payment_id=payment_id(number), order=ordered, label=label))
-    return found
-
-
-def decided_live(known: list[KnownPayment], sizes: list[int]) -> list[FraudAssessed]:
-    """The same by the service's own handlers, in batches, its labels and snapshots coming on the way."""
-    desk, assessed, waiting = Desk(), list[FraudAssessed](), list[tuple[int, KnownPayment]]()
-    risks: dict[str, Counted] = {}
-    batch: list[tuple[int, PaymentOrder]] = []
-
-    def decide() -> None:
-        assessed.extend(
-            event
-            for event in desk.hears(*(initiated(number, ordered) for number, ordered in batch))
-            if isinstance(event, FraudAssessed)
-        )
-        batch.clear()
-
-    def label_until(at: datetime) -> None:
-        while waiting and waiting[0][1].order.instructed_at + LABEL_DELAY <= at:
-            number, payment = waiting.pop(0)
-            decide()
-            for event in desk.hears(labelled(number, payment.label)):
-                assert isinstance(event, PaymentLabelled)
-                account_id, place = event.creditor_account_id, desk.numbers[0]
-                risks[account_id] = creditor_risk.count(
-                    risks.get(account_id, Counted()), event, offset=place, sequence=place
-                )
-                desk.hears(creditor_risk.snapshot(risks[account_id], account_id, generation=1))
-
-    for number, payment in enumerate(known):
-        desk.now = payment.order.instructed_at
-        label_until(desk.now)
-        batch.append((number, payment.order))
-        waiting.append((number, payment))
-        if len(batch) >= sizes[number % len(sizes)]:
-            decide()
-    decide()
-    return assessed
-
-
-@settings(max_examples=60, deadline=None)
-@given(drawn_payments, st.lists(st.integers(1, 7), min_size=1, max_size=5))
-def test_a_backtest_decides_as_the_live_path_did_in_the_same_order(
-    drawn: list[tuple[timedelta, str, str, int, Channel, str | None, Label, bool]], sizes: list[int]
-) -> None:
-    known = known_payments(drawn)
-    backtest = Backtest(rule_set(), label_delay=LABEL_DELAY)
-    backtest.run(known)
-    replayed = [backtest.knowledge.assessments[payment.payment_id] for payment in known]
-    live = decided_live(known, sizes)
-    assert [(e.payment_id, e.outcome, e.score, e.findings) for e in live] == [
-        (a.payment_id, a.outcome, a.score, a.findings) for a in replayed
-    ]
-
-
 @settings(max_examples=30, deadline=None)
-@given(drawn_payments)
-def test_what_happens_to_others_changes_nothing(
-    drawn: list[tuple[timedelta, str, str, int, Channel, str | None, Label, bool]],
-) -> None:
+@given(strangers, st.randoms())
+def test_what_happens_to_others_changes_nothing(drawn: list[tuple[int, int, str]], chance: Random) -> None:
     """Payments with neither a party nor a device in common may be decided in any order between them."""
-    mine = [
-        p for p in known_payments(drawn) if p.order.debtor_account_id == ANN and p.order.creditor_account_id == SHOP
-    ]
-    others = [p for p in known_payments(drawn) if CLEO in (p.order.debtor_account_id, p.order.creditor_account_id)]
-    others = [p for p in others if not {ANN, SHOP} & {p.order.debtor_account_id, p.order.creditor_account_id}]
+    payments = [
+        order(amount, debtor=ANN if who == "a" else CLEO, creditor=SHOP if who == "a" else account(1), device_id=who,
+              at=START + hours * DAY / 24)
+        for hours, amount, who in drawn
+    ]  # fmt: skip
 
-    def decided(first: list[KnownPayment], then: list[KnownPayment]) -> dict[str, FraudAssessed]:
+    def decided(numbers: Sequence[int]) -> dict[int, FraudAssessed]:
         desk = Desk()
         desk.now = START + 1_000 * DAY
-        found: dict[str, FraudAssessed] = {}
-        for payment in (*first, *then):
-            number = next(n for n in range(len(drawn)) if payment_id(n) == payment.payment_id)
-            ordered = order(
-                payment.order.amount_minor,
-                debtor=payment.order.debtor_account_id,
-                creditor=payment.order.creditor_account_id,
-                at=payment.order.instructed_at,
-            )
-            found[payment.payment_id] = desk.assess(number, ordered)
-        return found
+        return {number: desk.assess(number, payments[number]) for number in numbers}
 
-    assert decided(mine, others) == decided(others, mine)
+    mine = [number for number, (*_, who) in enumerate(drawn) if who == "a"]
+    others = [number for number, (*_, who) in enumerate(drawn) if who == "b"]
+    mixed = [mine[:], others[:]]
+    interleaved = [chance.choice([queue for queue in mixed if queue]).pop(0) for _ in range(len(drawn))]
+    assert decided(mine + others) == decided(others + mine) == decided(interleaved)

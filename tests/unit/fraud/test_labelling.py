@@ -8,21 +8,45 @@ import pytest
 from schemas.fraud.events import CreditorRiskUpdated, Label, PaymentLabelled
 from schemas.payments.events import Channel
 from services.fraud.domain import label_days
-from services.fraud.domain.entities import EntityKind
-from services.fraud.domain.facts import gather
+from services.fraud.domain.entities import EntityKind, device_entity_id
+from services.fraud.domain.history import EMPTY, KEPT_DAYS, PAYMENTS_MAX, History
 from services.fraud.domain.knowledge import Assessment
 from services.fraud.domain.label_days import DAYS_KEPT, LabelCount, LabelDays, day_of
 from services.fraud.domain.labelling import RefusalReason
-from services.fraud.domain.limits import DEFAULT_LIMITS
-from services.fraud.domain.rule_set import RuleName
-from tests.unit.fraud.past import ANN, CLEO, DAY, SHOP, START, Desk, labelled, order, payment_id
+from tests.unit.fraud.past import (
+    ANN,
+    CLEO,
+    DAY,
+    MICROSECOND,
+    MINUTE,
+    SHOP,
+    START,
+    Desk,
+    initiated,
+    labelled,
+    order,
+    payment_id,
+)
+
+PHONE = device_entity_id("phone")
 
 
 def labels(desk: Desk, kind: EntityKind, entity_id: str) -> LabelCount:
-    return label_days.count(desk.entity(kind, entity_id).label_days, after_day=0, until_day=10**6)
+    """Labels of all that an entity's histories keep."""
+    known = desk.entity(kind, entity_id)
+    counts = [_labels_in(past) for past in (known.history, known.blocked)]
+    return LabelCount(labelled=sum(count.labelled for count in counts), fraud=sum(count.fraud for count in counts))
 
 
-def test_a_label_is_noted_with_the_payment_and_both_its_parties_and_told() -> None:
+def _labels_in(past: History) -> LabelCount:
+    one_by_one = len(past.labels) - past.labels.count(0)
+    return LabelCount(
+        labelled=one_by_one + sum(day.labelled for day in past.days),
+        fraud=past.labels.count(2) + sum(day.frauds for day in past.days),
+    )
+
+
+def test_a_label_is_noted_with_the_payment_and_everyone_in_it_and_told() -> None:
     desk = Desk()
     desk.assess(1, order(device_id="phone"))
     desk.now += DAY
@@ -36,7 +60,7 @@ def test_a_label_is_noted_with_the_payment_and_both_its_parties_and_told() -> No
         transacted_at=START,
         labelled_at=desk.now,
     )
-    for kind, id_ in ((EntityKind.DEBTOR, ANN), (EntityKind.CREDITOR, SHOP)):
+    for kind, id_ in ((EntityKind.DEBTOR, ANN), (EntityKind.CREDITOR, SHOP), (EntityKind.DEVICE, PHONE)):
         assert labels(desk, kind, id_) == LabelCount(labelled=1, fraud=1)
     known = desk.assessments[payment_id(1)]
     assert (known.label, known.scenario, known.labelled_at) == (Label.FRAUD, "stolen card", desk.now)
@@ -86,7 +110,7 @@ def test_labels_are_counted_for_the_outcome_and_every_rule_that_fired() -> None:
     desk = Desk()
     desk.assess(1, order(230_00, channel=Channel.CARD))
     desk.hears(labelled(1, Label.FRAUD))
-    assert desk.tally("review") == desk.tally(RuleName.AMOUNT_OVER_LIMIT) == (1, 1, 0)
+    assert desk.tally("review") == desk.tally("amount_over_limit") == (1, 1, 0)
     assert desk.tally("allow") == (0, 0, 0)
 
 
@@ -116,24 +140,97 @@ def test_a_label_changes_no_assessment_that_was_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days_later", "counted"),
-    [(6, False), (7, True), (13, True), (14, False)],
+    ("later", "counted"),
+    [(7 * DAY - MICROSECOND, False), (7 * DAY, True), (14 * DAY - MICROSECOND, True), (14 * DAY, False)],
 )
-def test_labels_count_from_the_delay_on_and_for_a_week(days_later: int, counted: bool) -> None:
-    """The payments of days (d - 14, d - 7], whenever their labels came."""
+@pytest.mark.parametrize("side", ["debtor", "creditor", "device"])
+def test_labels_count_from_the_delay_on_and_for_the_width_of_the_window(
+    side: str, later: timedelta, counted: bool
+) -> None:
+    """The payments of (t - 14 d, t - 7 d], whenever their labels came."""
+    desk = Desk()
+    desk.assess(1, order(device_id="phone"))
+    desk.hears(labelled(1))
+    later_order = order(at=START + later, device_id="phone")
+    names = [f"{side}_{what}_7d" for what in ("delayed", "labelled", "frauds")]
+    assert [desk.value(name, later_order) for name in names] == [int(counted)] * 3
+
+
+def test_a_label_that_comes_late_counts_from_then_on_for_its_own_time() -> None:
     desk = Desk()
     desk.assess(1, order())
+    desk.now = START + 20 * DAY
+    later = order(at=START + 20 * DAY)
+    assert desk.value("creditor_frauds_30d", later) == 0
     desk.hears(labelled(1))
-    found = gather(
-        order(at=START + days_later * DAY),
-        debtor=desk.entity(EntityKind.DEBTOR, ANN),
-        creditor=desk.entity(EntityKind.CREDITOR, SHOP),
-        device=None,
-        now=START + days_later * DAY,
-        limits=DEFAULT_LIMITS,
-    )
-    expected = LabelCount(labelled=int(counted), fraud=int(counted))
-    assert (found.debtor.labels, found.creditor.labels) == (expected, expected)
+    assert desk.value("creditor_frauds_30d", later) == 1
+    assert desk.value("creditor_frauds_7d", later) == 0
+
+
+def test_the_label_of_a_blocked_payment_counts_and_leaves_it_no_habit() -> None:
+    desk = Desk()
+    for number in range(5):
+        desk.assess(number, order(10_00, at=START - (5 - number) * DAY))
+    assert desk.assess(9, order(20_000_00)).outcome == "block"
+    desk.hears(labelled(9))
+    later = order(at=START + 8 * DAY)
+    assert labels(desk, EntityKind.DEBTOR, ANN) == labels(desk, EntityKind.CREDITOR, SHOP)
+    assert (desk.value("debtor_frauds_7d", later), desk.value("debtor_max_30d", later)) == (1, 10.0)
+    assert desk.entity(EntityKind.DEBTOR, ANN).blocked.labels == b"\x02"
+    assert desk.tally("block") == (1, 1, 0)
+
+
+def test_the_label_of_a_payment_without_a_device_concerns_no_device() -> None:
+    desk = Desk()
+    desk.assess(1, order(device_id="phone"))
+    desk.assess(2, order())
+    desk.hears(labelled(2))
+    assert labels(desk, EntityKind.DEVICE, PHONE) == LabelCount(labelled=0, fraud=0)
+    assert labels(desk, EntityKind.DEBTOR, ANN) == LabelCount(labelled=1, fraud=1)
+
+
+def test_labels_of_a_crowded_payee_are_counted_by_the_day_and_corrected_there() -> None:
+    desk = Desk()
+    count = PAYMENTS_MAX + 20
+    desk.hears(*(initiated(n, order(debtor=payment_id(n), at=START + n * MINUTE)) for n in range(count)))
+    shop = desk.entity(EntityKind.CREDITOR, SHOP)
+    assert shop.history.is_crowded
+    desk.now = START + DAY
+    desk.hears(labelled(0), labelled(1), labelled(count - 1))
+    assert labels(desk, EntityKind.CREDITOR, SHOP) == LabelCount(labelled=3, fraud=3)
+    desk.hears(labelled(1, Label.GENUINE), labelled(count - 1, Label.GENUINE))
+    assert labels(desk, EntityKind.CREDITOR, SHOP) == LabelCount(labelled=3, fraud=1)
+    assert desk.value("creditor_frauds_7d", order(at=START + 10 * DAY)) == 1
+
+
+def test_the_label_of_a_payment_that_histories_forgot_is_told_and_changes_none_of_them() -> None:
+    desk = Desk()
+    desk.assess(1, order(at=START))
+    desk.now = START + KEPT_DAYS * DAY
+    desk.assess(2, order(at=desk.now))
+    known = dict(desk.entities)
+    (event,) = desk.hears(labelled(1))
+    assert isinstance(event, PaymentLabelled)
+    for kind, id_ in ((EntityKind.DEBTOR, ANN), (EntityKind.CREDITOR, SHOP)):
+        assert desk.entity(kind, id_).history == known[kind, id_].history
+    assert desk.tally("allow") == (2, 1, 0)
+
+
+def test_the_label_of_a_payment_from_the_future_is_in_nobodys_history() -> None:
+    desk = Desk()
+    desk.assess(1, order(at=START + 2 * DAY))
+    desk.now = START + 2 * DAY
+    desk.hears(labelled(1))
+    assert desk.entity(EntityKind.DEBTOR, ANN).history is EMPTY
+    assert desk.assessments[payment_id(1)].label is Label.FRAUD
+
+
+def test_within_a_batch_labels_come_after_the_payments_before_them() -> None:
+    desk = Desk()
+    desk.assess(1, order())
+    events = desk.hears(labelled(1), labelled(1, Label.GENUINE), labelled(1, Label.GENUINE))
+    assert [getattr(event, "previous_label", "none told") for event in events] == [None, Label.FRAUD]
+    assert labels(desk, EntityKind.DEBTOR, ANN) == LabelCount(labelled=1, fraud=0)
 
 
 # Labels by the day
@@ -172,9 +269,9 @@ def test_correcting_a_label_that_is_not_counted_changes_no_counts(before: Label,
             assert label_days.relabel(known, day=day, before=before, after=after) is known
 
 
-def test_correcting_the_label_of_a_payment_too_old_to_be_counted_is_told_and_tallied_all_the_same() -> None:
+def test_corrections_of_a_payment_too_old_to_be_counted_are_told_and_tallied_all_the_same() -> None:
     desk = Desk()
-    desk.assess(1, order(at=START - DAYS_KEPT * DAY))
+    desk.assess(1, order(at=START - KEPT_DAYS * DAY))
     desk.assess(2, order())
     desk.hears(labelled(2, Label.GENUINE))
     for label in (Label.FRAUD, Label.GENUINE, Label.FRAUD):
@@ -215,20 +312,22 @@ def test_only_a_newer_snapshot_replaces_one(versions: list[int], kept: int) -> N
     assert (risk.version, risk.fraud_count) == (kept, versions.index(kept))
 
 
-def test_an_assessment_names_the_snapshot_it_was_made_with() -> None:
+def test_an_assessment_keeps_what_the_snapshot_said_that_it_was_made_with() -> None:
     desk = Desk()
     desk.assess(1, order())
     desk.hears(snapshot(7))
-    assert RuleName.CREDITOR_RISK_SNAPSHOT in {finding.rule for finding in desk.assess(2, order()).findings}
-    assert [desk.assessments[payment_id(number)].risk_version for number in (1, 2)] == [None, 7]
+    assert "creditor_risk_snapshot" in {finding.rule for finding in desk.assess(2, order()).findings}
+    desk.hears(snapshot(8, fraud=4))
+    fields = ("creditor_snapshot_frauds", "creditor_snapshot_labelled")
+    assert [[desk.values(number)[field] for field in fields] for number in (1, 2)] == [[None, None], [3, 5]]
 
 
-@pytest.mark.parametrize(("age", "version"), [(30 * DAY, 7), (30 * DAY + timedelta(microseconds=1), None)])
-def test_a_snapshot_too_old_says_nothing_any_more(age: timedelta, version: int | None) -> None:
+@pytest.mark.parametrize(("age", "frauds"), [(30 * DAY, 3), (30 * DAY + MICROSECOND, None)])
+def test_a_snapshot_too_old_says_nothing_any_more(age: timedelta, frauds: int | None) -> None:
     desk = Desk()
     desk.hears(snapshot(7, as_of=START - age))
-    desk.assess(1, order())
-    assert desk.assessments[payment_id(1)].risk_version == version
+    assert desk.value("creditor_snapshot_frauds", order()) == frauds
+    assert (desk.value("creditor_snapshot_labelled", order()) is None) is (frauds is None)
 
 
 def test_moments_are_kept_to_the_microsecond() -> None:
