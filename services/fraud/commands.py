@@ -55,7 +55,7 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         rules: RulesFile = None,
     ) -> None:
         """Score every transaction of a file, from 0 to 1, by models that learned only from labels that had come."""
-        from services.fraud import laboratory
+        from services.fraud.laboratory import commands as laboratory
 
         laboratory.score(input_path, output, train_until, label_delay_days, rules)
 
@@ -69,7 +69,7 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         rules: RulesFile = None,
     ) -> None:
         """Train a model on a file, with the parameters that do best on weeks it has not seen."""
-        from services.fraud import laboratory
+        from services.fraud.laboratory import commands as laboratory
 
         laboratory.train(input_path, output, name, train_until, label_delay_days, rules)
 
@@ -83,6 +83,6 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         label_delay_days: LabelDelay = LABEL_DELAY_DAYS,
     ) -> None:
         """Replay a file through the live decisions, and report how well each rule and the model did."""
-        from services.fraud import laboratory
+        from services.fraud.laboratory import commands as laboratory
 
         laboratory.backtest(input_path, output, rules, model, warm_up_days, label_delay_days)

@@ -16,7 +16,7 @@ from services.fraud.domain.knowledge import Assessment, Panel
 from services.fraud.laboratory.replay import BATCH_SIZE, Replay
 from services.fraud.laboratory.scoring import Told
 from services.fraud.laboratory.training import CARDS_A_DAY, card_precision
-from services.fraud.laboratory.transactions import Transactions
+from services.fraud.laboratory.transactions import SCENARIO, Transactions
 
 Array = np.ndarray[Any, Any]
 _POINTS_MAX = 500
@@ -170,7 +170,7 @@ def _counted(names: Iterable[Sequence[str]], truth: Array) -> list[Counted]:
 
 
 def _scenarios(transactions: Transactions, start: int, truth: Array, is_alert: Array) -> list[Counted]:
-    told = transactions.columns.get("TX_FRAUD_SCENARIO")
+    told = transactions.columns.get(SCENARIO)
     if told is None:
         return []
     in_all, alerted = Counter[str](), Counter[str]()

@@ -28,15 +28,8 @@ from schemas.payments.events import Channel, Party, PaymentOrder, PaymentPersona
 from services.fraud.laboratory.replay import KnownPayment
 
 NEEDED = ("TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT")
-OPTIONAL = (
-    "CURRENCY",
-    "CHANNEL",
-    "DEVICE_ID",
-    "IP_COUNTRY",
-    "CUSTOMER_COUNTRY",
-    "TERMINAL_COUNTRY",
-    "TX_FRAUD_SCENARIO",
-)
+SCENARIO = "TX_FRAUD_SCENARIO"
+OPTIONAL = ("CURRENCY", "CHANNEL", "DEVICE_ID", "IP_COUNTRY", "CUSTOMER_COUNTRY", "TERMINAL_COUNTRY", SCENARIO)
 LABEL = "TX_FRAUD"
 ROWS_TOLD_MAX = 10
 AMOUNT_MINOR_MAX = 2**53

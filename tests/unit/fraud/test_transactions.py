@@ -11,7 +11,7 @@ from pyarrow import csv, parquet
 
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, PaymentPersonalData
-from services.fraud import transactions
+from services.fraud.laboratory import transactions
 from services.fraud.laboratory.transactions import AMOUNT_MINOR_MAX, FileFault, Transactions, read, write
 
 HEADER = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT"
