@@ -119,6 +119,8 @@ class Validated(Record):
 
 def train(known: Known, *, name: str, candidates: Sequence[Parameters] = CANDIDATES) -> Artifact:
     """A calibrated model, with the parameters that did best. Raises TrainingFault where there is too little."""
+    if not len(known):
+        raise TrainingFault("there are no payments to learn from")
     validated = [validate(known, parameters) for parameters in candidates]
     best = max(validated, key=lambda one: one.metrics["average_precision"])
     recent = known.between(int(known.micros[-1]) - TRAIN_DAYS * MICROS_PER_DAY, int(known.micros[-1]) + 1)
@@ -158,7 +160,9 @@ def validate(known: Known, parameters: Parameters) -> Validated:
         found.append(measure(tested, margin))
     if not found:
         days = TEST_DAYS + known.label_delay_days
-        raise TrainingFault(f"to measure a model, there must be {days} days of payments after those it learns from")
+        raise TrainingFault(
+            f"to measure a model, there must be {days} days of payments, with fraud, after those it learns from"
+        )
     metrics = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
     return Validated(
         parameters=parameters, metrics=metrics, margins=np.concatenate(margins), is_fraud=np.concatenate(truths)
