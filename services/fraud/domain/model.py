@@ -75,11 +75,11 @@ class Model:
         self.version = version_of(packed)
         try:
             self.artifact = msgspec.json.decode(packed, type=Artifact)
+            if self.artifact.format != _FORMAT:
+                raise ModelFault(f"the stored model has format {self.artifact.format}, known is {_FORMAT}")
             self._trees = lightgbm.Booster(model_str=self.artifact.trees)
         except (msgspec.MsgspecError, lightgbm.basic.LightGBMError) as error:
             raise ModelFault(f"the stored model can't be read: {error}") from error
-        if self.artifact.format != _FORMAT:
-            raise ModelFault(f"the stored model has format {self.artifact.format}, known is {_FORMAT}")
         self.fields = self.artifact.fields
         unknown = [name for name in self.fields if name not in CATALOGUE or CATALOGUE[name].kind not in _NUMERIC]
         if unknown or self._trees.num_feature() != len(self.fields):

@@ -60,6 +60,7 @@ def replay(
         micros=transactions.micros[order],
         is_fraud=(transactions.labels[order] == 1).astype(np.int8),
         cards=numbers[order],
+        label_delay_days=label_delay_days,
     )
     return Replayed(known=known, rule_scores=rule_scores)
 

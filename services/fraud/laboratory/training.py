@@ -90,6 +90,8 @@ class Known(Record):
     """1 or 0."""
     cards: Array
     """Who paid, as numbers."""
+    label_delay_days: int = LABEL_DELAY_DAYS
+    """Between a payment and its label."""
 
     def between(self, since_micros: int, until_micros: int) -> "Known":
         """Those of [since, until)."""
@@ -117,6 +119,8 @@ class Validated(Record):
 
 def train(known: Known, *, name: str, candidates: Sequence[Parameters] = CANDIDATES) -> Artifact:
     """A calibrated model, with the parameters that did best. Raises TrainingFault where there is too little."""
+    if not len(known):
+        raise TrainingFault("there are no payments to learn from")
     validated = [validate(known, parameters) for parameters in candidates]
     best = max(validated, key=lambda one: one.metrics["average_precision"])
     recent = known.between(int(known.micros[-1]) - TRAIN_DAYS * MICROS_PER_DAY, int(known.micros[-1]) + 1)
@@ -129,7 +133,7 @@ def train(known: Known, *, name: str, candidates: Sequence[Parameters] = CANDIDA
         trained_until=_day(recent.micros[-1]),
         payments=len(recent),
         frauds=int(recent.is_fraud.sum()),
-        label_delay_days=LABEL_DELAY_DAYS,
+        label_delay_days=known.label_delay_days,
         parameters=best.parameters,
         metrics=best.metrics,
         importances=_importances(trees, recent),
@@ -155,8 +159,10 @@ def validate(known: Known, parameters: Parameters) -> Validated:
         truths.append(tested.is_fraud)
         found.append(measure(tested, margin))
     if not found:
-        days = TEST_DAYS + LABEL_DELAY_DAYS
-        raise TrainingFault(f"to measure a model, there must be {days} days of payments after those it learns from")
+        days = TEST_DAYS + known.label_delay_days
+        raise TrainingFault(
+            f"to measure a model, there must be {days} days of payments, with fraud, after those it learns from"
+        )
     metrics = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
     return Validated(
         parameters=parameters, metrics=metrics, margins=np.concatenate(margins), is_fraud=np.concatenate(truths)
@@ -203,7 +209,7 @@ def _folds(known: Known) -> list[tuple[Known, Known]]:
     for number in range(FOLDS):
         tested_until = end - number * TEST_DAYS * MICROS_PER_DAY
         tested_from = tested_until - TEST_DAYS * MICROS_PER_DAY
-        trained_until = tested_from - LABEL_DELAY_DAYS * MICROS_PER_DAY
+        trained_until = tested_from - known.label_delay_days * MICROS_PER_DAY
         trained = known.between(trained_until - TRAIN_DAYS * MICROS_PER_DAY, trained_until)
         if trained_until - beginning < TEST_DAYS * MICROS_PER_DAY or not trained.is_fraud.any():
             break
@@ -247,7 +253,7 @@ def scores_over_time(
     The last model learns from what was before `until_micros`; earlier payments are scored by earlier models.
     """
     found = np.full(len(known), np.nan)
-    delay = LABEL_DELAY_DAYS * MICROS_PER_DAY
+    delay = known.label_delay_days * MICROS_PER_DAY
     beginning = int(known.micros[0])
     used_until = int(known.micros[-1]) + 1
     learnt_until = min(until_micros, used_until)
