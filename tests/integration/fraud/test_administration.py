@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
-from click.testing import Result
 from typer.testing import CliRunner
 
 from libs.common import ids
@@ -14,7 +14,7 @@ from libs.common.service import Runtime
 from services.fraud import administration, rulebooks
 from tests.integration.fraud.scene import rows, rulebook
 
-Run = Callable[..., Result]
+Run = Callable[..., Any]
 ANN = ids.new()
 
 
@@ -78,9 +78,8 @@ def test_what_is_refused_ends_with_the_reason(run: Run, path: Path, tmp_path: Pa
 
 def test_lists_are_kept(run: Run) -> None:
     assert run("lists", "add", "blocked", "debtor", ANN, "--reason", "a mule", "--actor", "ann").exit_code == 0
-    assert (
-        run("lists", "add", "blocked", "device", "phone", "--reason", "stolen", "--until", "2999-01-01").exit_code == 0
-    )
+    until = ("--until", "2999-01-01")
+    assert run("lists", "add", "blocked", "device", "phone", "--reason", "stolen", *until).exit_code == 0
     first, second = (json.loads(line) for line in run("lists", "list", "blocked").stdout.splitlines())
     assert (first["entity_id"], first["added_by"], first["is_current"]) == (ANN, "ann", True)
     assert (second["kind"], second["until"]) == ("device", "2999-01-01 00:00:00+00:00")
