@@ -8,7 +8,7 @@ from libs.common import ids
 from libs.common.database import execute
 from libs.common.service import Runtime
 from schemas.fraud.events import FraudAssessed, FraudOutcome
-from services.fraud.views import AdviceView, AssessmentView
+from services.fraud.views.assessments import AdviceView, AssessmentView
 from tests.deciding import decide
 from tests.integration.fraud.scene import ANN, BOB, assess, fault, initiated, order, rows, wish
 from tests.serving import Api, problem, require, told

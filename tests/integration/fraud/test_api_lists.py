@@ -8,7 +8,7 @@ import pytest
 from libs.common import ids
 from schemas.fraud.events import ListEntryAdded, ListEntryRemoved
 from services.fraud.domain.entities import device_entity_id
-from services.fraud.views import ListEntryPage, ListEntryView
+from services.fraud.views.lists import ListEntryPage, ListEntryView
 from tests.integration.fraud.scene import ANN, BOB, add_rulebook, assess, fault, move, rulebook
 from tests.serving import Api, problem, require, told
 

@@ -15,7 +15,9 @@ from libs.common.service import Runtime
 from services.fraud import training
 from services.fraud.domain.model import Artifact, Card, Model, pack
 from services.fraud.training import Known
-from services.fraud.views import AssessmentView, ComparisonView, ModelView, VersionPage, VersionView
+from services.fraud.views.assessments import AssessmentView
+from services.fraud.views.models import ModelView
+from services.fraud.views.versions import ComparisonView, VersionPage, VersionView
 from tests.integration.fraud.scene import add_rulebook, assess, move, rows, rulebook
 from tests.serving import Api, problem, require
 

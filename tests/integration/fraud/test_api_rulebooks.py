@@ -11,17 +11,10 @@ from libs.common.service import Runtime
 from schemas.fraud.events import VersionAdded, VersionMoved
 from services.fraud import bringing, rulebooks
 from services.fraud.__main__ import SERVICE
-from services.fraud.views import (
-    CheckedRulebookView,
-    ComparisonView,
-    DraftView,
-    FeaturesView,
-    RulebookProblemView,
-    RulebookView,
-    RulesView,
-    VersionPage,
-    VersionView,
-)
+from services.fraud.views.features import FeaturesView
+from services.fraud.views.rulebooks import CheckedRulebookView, DraftView, RulebookProblemView, RulebookView
+from services.fraud.views.rules import RulesView
+from services.fraud.views.versions import ComparisonView, VersionPage, VersionView
 from tests.deciding import decide
 from tests.integration.fraud.scene import add_rulebook, assess, fault, move, rows, rulebook
 from tests.serving import Api, problem, require, told
