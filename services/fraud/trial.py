@@ -7,43 +7,40 @@ import math
 import subprocess
 import sys
 
-from services.fraud.domain.model import Model, ModelFault
-
 SECONDS_MAX = 60
 _UNUSABLE = 3
+_UNREADABLE = "the model's trees can't be read: they are cut off, or none of LightGBM's"
 
 
 def try_model(packed: bytes) -> str | None:
-    """Why a model can't be used; None if it can."""
+    """Why a model can't be used; None if it can. Takes a second or two."""
+    command = [sys.executable, "-m", __name__]
     try:
-        # In a thread of whoever asks: nothing but this waits for it.
-        ended = subprocess.run(
-            [sys.executable, "-m", __name__], input=packed, capture_output=True, timeout=SECONDS_MAX, check=False
-        )
+        ended = subprocess.run(command, input=packed, capture_output=True, timeout=SECONDS_MAX, check=False)
     except subprocess.TimeoutExpired:
         return "to read the model takes too long"
     if ended.returncode == _UNUSABLE:
         return ended.stdout.decode(errors="replace").strip().splitlines()[-1]
-    return None if ended.returncode == 0 else "the model's trees can't be read: they are cut off, or none of LightGBM's"
+    return None if ended.returncode == 0 else _UNREADABLE
 
 
 def main() -> None:
     """Read a model and have it score a payment of which nothing is known."""
+    # LightGBM imports what it finds of these; they take most of the time, and nothing here needs them.
+    sys.modules.update(dict.fromkeys(("sklearn", "pandas", "matplotlib", "dask", "pyarrow")))  # type: ignore[arg-type]
+    from services.fraud.domain.model import Model, ModelFault
+
     try:
         model = Model(sys.stdin.buffer.read())
-        _require_score(model)
-    except ModelFault as fault:
+        score = model.score([None] * len(model.fields))
+        fault = None if math.isfinite(score) else "the model's score is no number"
+    except ModelFault as error:
+        fault = str(error)
+    except (TypeError, ValueError):
+        fault = "the model's trees give more than one score: their objective must be binary"
+    if fault is not None:
         print(fault)
         sys.exit(_UNUSABLE)
-
-
-def _require_score(model: Model) -> None:
-    try:
-        score = model.score([None] * len(model.fields))
-    except (TypeError, ValueError) as error:
-        raise ModelFault("the model's trees give more than one score: they must be of the objective binary") from error
-    if not math.isfinite(score):
-        raise ModelFault("the model's score is no number")
 
 
 if __name__ == "__main__":

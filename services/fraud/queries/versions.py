@@ -1,6 +1,6 @@
 """Rulebooks and models as they are kept: pages of them, one of them whole, who released it and why."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -44,35 +44,12 @@ def list_versions(engine: Engine, kind: VersionKind, *, after: str | None, limit
 
 def find_rulebook(engine: Engine, version: str) -> dict[str, Any] | None:
     """A rulebook with its rules and all that was done with it."""
-    with transaction(engine) as tx:
-        row = _find(tx, VersionKind.RULEBOOK, version)
-        changes = _changes(tx, VersionKind.RULEBOOK, version)
-    if row is None:
-        return None
-    *summary, fields, content = row
-    text = bytes(content).decode(errors="replace")
-    read = compile_rulebook(text, CATALOGUE)
-    rules = checked_view(read) if isinstance(read, Rulebook) else {"thresholds": None, "rules": []}
-    fault = None if isinstance(read, Rulebook) else f"{read[0].line}:{read[0].column}: {read[0].message}"
-    return {**rules, **_summary(*summary), "fields": fields, "text": text, "fault": fault, "changes": changes}
+    return _find_whole(engine, VersionKind.RULEBOOK, version, _rulebook_view)
 
 
 def find_model(engine: Engine, version: str) -> dict[str, Any] | None:
     """A model's card and all that was done with it."""
-    with transaction(engine) as tx:
-        row = _find(tx, VersionKind.MODEL, version)
-        changes = _changes(tx, VersionKind.MODEL, version)
-    if row is None:
-        return None
-    *summary, fields, content = row
-    fault = _model_fault(version, bytes(content))
-    return {
-        **_summary(*summary),
-        "fields": fields,
-        "card": _card(bytes(content)),
-        "fault": fault,
-        "changes": changes,
-    }
+    return _find_whole(engine, VersionKind.MODEL, version, _model_view)
 
 
 def find_state(engine: Engine, kind: VersionKind, version: str) -> str | None:
@@ -151,6 +128,30 @@ def content_of_model(tx: Connection, version: str) -> bytes | None:
     """A model as it was brought."""
     row = _find(tx, VersionKind.MODEL, version)
     return bytes(row[-1]) if row else None
+
+
+def _find_whole(
+    engine: Engine, kind: VersionKind, version: str, view: Callable[[str, bytes], dict[str, Any]]
+) -> dict[str, Any] | None:
+    with transaction(engine) as tx:
+        row, changes = _find(tx, kind, version), _changes(tx, kind, version)
+    if row is None:
+        return None
+    *summary, fields, content = row
+    return {**view(version, bytes(content)), **_summary(*summary), "fields": fields, "changes": changes}
+
+
+def _rulebook_view(_: str, content: bytes) -> dict[str, Any]:
+    text = content.decode(errors="replace")
+    read = compile_rulebook(text, CATALOGUE)
+    if isinstance(read, Rulebook):
+        return {**checked_view(read), "text": text, "fault": None}
+    fault = f"{read[0].line}:{read[0].column}: {read[0].message}"
+    return {"thresholds": None, "rules": [], "text": text, "fault": fault}
+
+
+def _model_view(version: str, content: bytes) -> dict[str, Any]:
+    return {"card": _card(content), "fault": _model_fault(version, content)}
 
 
 def _find(tx: Connection, kind: VersionKind, version: str) -> Any | None:

@@ -15,7 +15,7 @@ from services.fraud.domain.assessing import AssessPayment
 from services.fraud.domain.knowledge import Knowledge
 from services.fraud.queries import assessments
 from services.fraud.requests import NewAssessment, Staff
-from services.fraud.views import AdviceView, AssessmentView
+from services.fraud.views.assessments import AdviceView, AssessmentView
 
 
 def add(router: APIRouter, runtime: Runtime) -> None:

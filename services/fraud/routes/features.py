@@ -10,7 +10,7 @@ from libs.common.service import Runtime
 from services.fraud.domain.judging import CATALOGUE
 from services.fraud.domain.rulebook.fields import Field
 from services.fraud.requests import Staff
-from services.fraud.views import FeaturesView
+from services.fraud.views.features import FeaturesView
 
 
 def add(router: APIRouter, _: Runtime) -> None:

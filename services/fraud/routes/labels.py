@@ -14,7 +14,7 @@ from libs.common.openapi import answering, changing
 from libs.common.service import Runtime
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.requests import NewLabel, NewLabels
-from services.fraud.views import LabelsView
+from services.fraud.views.labels import LabelsView
 
 BYTES_MAX = 512 * 1024
 

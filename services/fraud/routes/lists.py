@@ -13,7 +13,7 @@ from libs.common.service import Runtime
 from services.fraud.domain.lists import AddListEntry, RefusalReason, RemoveListEntry, entry_id
 from services.fraud.queries import lists
 from services.fraud.requests import EntryFilters, ListEntryRemoval, NewListEntry, Staff
-from services.fraud.views import ListEntryPage, ListEntryView
+from services.fraud.views.lists import ListEntryPage, ListEntryView
 
 
 def add(router: APIRouter, runtime: Runtime) -> None:

@@ -19,7 +19,8 @@ from services.fraud.domain.versions import AddVersion
 from services.fraud.queries import versions
 from services.fraud.requests import Staff, Version
 from services.fraud.routes.versions import VersionRoutes
-from services.fraud.views import ModelView, VersionView
+from services.fraud.views.models import ModelView
+from services.fraud.views.versions import VersionView
 
 _FILE = {
     "requestBody": {

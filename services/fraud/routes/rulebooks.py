@@ -17,13 +17,8 @@ from services.fraud.domain.rulebook.rulebook import Rulebook
 from services.fraud.queries import rules, versions
 from services.fraud.requests import NewRulebook, RulebookText, Staff, Version
 from services.fraud.routes.versions import VersionRoutes
-from services.fraud.views import (
-    CheckedRulebookView,
-    DraftView,
-    RulebookProblemView,
-    RulebookView,
-    RulesView,
-)
+from services.fraud.views.rulebooks import CheckedRulebookView, DraftView, RulebookProblemView, RulebookView
+from services.fraud.views.rules import RulesView
 
 _FAULTY = answering(
     HTTPStatus.UNPROCESSABLE_ENTITY, RulebookProblemView, "The text has faults, each with its line and column."

@@ -17,7 +17,7 @@ from services.fraud.domain.knowledge import Knowledge
 from services.fraud.domain.versions import AddVersion, MoveVersion, RefusalReason, version_key
 from services.fraud.queries import comparisons, versions
 from services.fraud.requests import NewState, Staff, Version, VersionFilters, WindowFilters
-from services.fraud.views import ComparisonView, VersionPage, VersionView
+from services.fraud.views.versions import ComparisonView, VersionPage, VersionView
 
 
 class VersionRoutes:

@@ -7,7 +7,9 @@ from libs.common import ids
 from libs.common.service import Runtime
 from schemas.fraud.events import CreditorRiskUpdated
 from services.fraud.domain import history
-from services.fraud.views import AssessmentView, LabelsView, RulesView
+from services.fraud.views.assessments import AssessmentView
+from services.fraud.views.labels import LabelsView
+from services.fraud.views.rules import RulesView
 from tests.deciding import decide
 from tests.integration.fraud.scene import T0, initiated, order, rows
 from tests.serving import Api, require

@@ -1,0 +1,28 @@
+"""Models and their cards."""
+
+from libs.common.fields import View
+from services.fraud.views.versions import ChangeView, VersionView
+
+
+class CardView(View):
+    """What a model was made of, and how well it did on weeks that it had not seen."""
+
+    name: str
+    trained_from: str
+    trained_until: str
+    payments: int
+    frauds: int
+    label_delay_days: int
+    parameters: dict[str, float | int | str]
+    metrics: dict[str, float]
+    importances: dict[str, float]
+    deciles: dict[str, list[float]]
+
+
+class ModelView(VersionView):
+    """A model with all that was done with it. One that can't be used any more has a `fault`."""
+
+    fields: list[str]
+    card: CardView | None
+    fault: str | None
+    changes: list[ChangeView]
