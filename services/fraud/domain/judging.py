@@ -62,7 +62,7 @@ class Judge:
     def judge(self, moment: Moment) -> Judgement:
         """Apply model and rules to a payment and its past."""
         values = self._gather(moment)
-        model_score = self.model.score([values[place] for place in self._of_model]) if self.model else None
+        model_score = self.model.score(self.model_values(values)) if self.model else None
         values.append(model_score)
         verdict = judge(self.rulebook, [values[place] for place in self._of_rules], extra=self._extra)
         values.pop()
@@ -70,9 +70,18 @@ class Judge:
             verdict = self._explained(verdict, values)
         return Judgement(verdict=verdict, values=tuple(values), model_score=model_score)
 
+    @property
+    def is_model_missing(self) -> bool:
+        """Whether a model should judge and can't."""
+        return bool(self._extra)
+
+    def model_values(self, values: Sequence[Value]) -> list[Value]:
+        """What the model goes by, out of the values of `fields`."""
+        return [values[place] for place in self._of_model]
+
     def contributions(self, values: Sequence[Value]) -> list[Contribution]:
         """What each feature did to the model's score, strongest first, given the values of `fields`."""
-        return self.model.contributions([values[place] for place in self._of_model]) if self.model else []
+        return self.model.contributions(self.model_values(values)) if self.model else []
 
     def _explained(self, verdict: Verdict, values: Sequence[Value]) -> Verdict:
         """The verdict with what moved the model, behind the reason of each rule that goes by it."""

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from libs.common.record import Record
+from services.fraud.domain.drift import Reference
 from services.fraud.domain.features import CATALOGUE, Value
 from services.fraud.domain.rulebook.fields import Kind
 
@@ -42,7 +43,7 @@ class Card(Record):
     """By prequential validation: trained on the weeks before, measured on the week after the labels' delay."""
     importances: Mapping[str, float]
     """What each feature contributes to the margin on average, without sign."""
-    deciles: Mapping[str, Sequence[float]]
+    references: Mapping[str, Reference]
     """Of each feature and of the score, in training: what drift is measured against."""
 
 

@@ -4,6 +4,14 @@ from libs.common.fields import View
 from services.fraud.views.versions import ChangeView, VersionView
 
 
+class ReferenceView(View):
+    """How a feature, or the score, was distributed in training: the ends of its bins, and the share of each, and last
+    of what was missing."""
+
+    edges: list[float]
+    shares: list[float]
+
+
 class CardView(View):
     """What a model was made of, and how well it did on weeks that it had not seen."""
 
@@ -16,7 +24,7 @@ class CardView(View):
     parameters: dict[str, float | int | str]
     metrics: dict[str, float]
     importances: dict[str, float]
-    deciles: dict[str, list[float]]
+    references: dict[str, ReferenceView]
 
 
 class ModelView(VersionView):

@@ -12,9 +12,10 @@ import pytest
 from libs.common.database import execute
 from libs.common.record import replace
 from libs.common.service import Runtime
-from services.fraud import training
+from services.fraud.domain import drift
 from services.fraud.domain.model import Artifact, Card, Model, pack
-from services.fraud.training import Known
+from services.fraud.laboratory import training
+from services.fraud.laboratory.training import Known
 from services.fraud.views.assessments import AssessmentView
 from services.fraud.views.models import ModelView
 from services.fraud.views.versions import ComparisonView, VersionPage, VersionView
@@ -49,7 +50,7 @@ def artifact() -> Artifact:
         parameters=FEW,
         metrics={"auc": 0.99},
         importances={"amount": 2.0},
-        deciles={"amount": [float(tenth) for tenth in range(0, 1_001, 100)]},
+        references={"amount": drift.reference_of(known.rows[:, 0])},
     )
     trees = training.fit(known, FEW).model_to_string()
     return Artifact(fields=FIELDS, slope=1.5, intercept=-0.25, card=card, trees=trees)

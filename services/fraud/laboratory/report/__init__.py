@@ -85,7 +85,7 @@ def _draw_days(axes: Axes, results: Results) -> None:
     axes.bar(days, [day.hits for day in results.days], color=_FRAUD, label="alerts that were fraud")
     axes.plot(days, [day.frauds for day in results.days], color=_GENUINE, linewidth=1.4, label="all fraud")
     axes.set_ylabel("payments a day")
-    axes.legend(fontsize=9, loc="upper left", ncols=3)
+    axes.legend(fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 
 
 def _draw_roc(axes: Axes, results: Results) -> None:
@@ -108,7 +108,7 @@ def _draw_scores(axes: Axes, scores: Array, truth: Array) -> None:
     axes.set_yscale("log")
     axes.set_xlabel("score")
     axes.set_ylabel("payments")
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
 def _draw_importances(axes: Axes, importances: Mapping[str, float]) -> None:
