@@ -1,10 +1,11 @@
 """Labels: what payments turned out to be, reported over HTTP, stored, counted once, and published."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from libs.common import ids
 from libs.common.service import Runtime
+from schemas.compliance.events import CaseConcern, CaseDecision, CaseResolved
 from schemas.fraud.events import CreditorRiskUpdated
 from services.fraud.domain import history
 from services.fraud.views.assessments import AssessmentView
@@ -134,6 +135,25 @@ def test_labels_weigh_on_a_payee_once_the_delay_is_over(api: Api) -> None:
         found = api.get(f"/v1/assessments/{pay(api.runtime, days=days)}", by="staff").json()
         fired = [finding["rule"] for finding in found["findings"]]
         assert [rule for rule in fired if rule.startswith("creditor")] == rules, f"after {days} days"
+
+
+def test_what_two_people_decide_about_a_suspicion_is_a_label(api: Api) -> None:
+    payment_id = pay(api.runtime, minor=9_000_000)
+    decided = CaseResolved(
+        case_id=ids.new(),
+        partition_key=ANN,
+        payment_id=payment_id,
+        decision=CaseDecision.REJECT,
+        concerns=(CaseConcern.FRAUD,),
+        proposed_by="ann",
+        confirmed_by="ben",
+        resolved_at=datetime.now(UTC),
+    )
+    decide(api.runtime, decided)
+    decide(api.runtime, decided)
+    assert rows(api.runtime, "SELECT label FROM assessments") == [("fraud",)]
+    assert counted(api.runtime, "creditor") == counted(api.runtime, "debtor") == (1, 1)
+    assert published(api.runtime) == [(BOB, 1)]
 
 
 def snapshot(version: int, frauds: int) -> CreditorRiskUpdated:
