@@ -69,9 +69,7 @@ def test_card_precision_is_the_share_of_compromised_cards_among_the_most_suspici
         (3, 1, 0.9, 1), (3, 3, 0.8, 1), (3, 4, 0.2, 1),
     )  # fmt: skip
     known = one.micros, one.cards, one.is_fraud
-    assert card_precision(*known, scores, cards_a_day=2) == pytest.approx(
-        (1 / 2 + 1 / 2 + 1 / 2) / 3
-    )
+    assert card_precision(*known, scores, cards_a_day=2) == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 3)
     assert card_precision(*known, scores, cards_a_day=1) == pytest.approx((1 + 1 + 1) / 3)
     assert card_precision(*known, scores) == pytest.approx((2 + 1 + 0) / 100 / 3)
 
