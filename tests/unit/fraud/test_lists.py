@@ -180,4 +180,4 @@ def test_what_lists_said_is_kept_with_the_assessment() -> None:
     desk = Desk(Judge(RULES))
     desk.hears(put_on(CREDITOR, SHOP, on="trusted"), put_on(CREDITOR, SHOP, on="watched"))
     desk.assess(1, order())
-    assert desk.values(1)["creditor_lists"] == {"trusted", "watched"}
+    assert desk.values(1)["creditor_lists"] == frozenset({"trusted", "watched"})

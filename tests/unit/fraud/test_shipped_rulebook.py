@@ -30,7 +30,7 @@ from tests.unit.fraud.past import (
 
 SHIPPED = rulebooks.shipped()
 JUDGE = Judge(SHIPPED)
-CARD = {"channel": Channel.CARD}
+CARD: dict[str, Any] = {"channel": Channel.CARD}
 NIGHT = START.replace(hour=5, minute=59)
 PROGRAMS = (Channel.API, Channel.FILE, Channel.UNKNOWN)
 
@@ -88,7 +88,7 @@ def risk(frauds: int, labelled: int, age: Any = DAY) -> dict[str, Any]:
     }
 
 
-OTHER = {"debtor": account(7)}
+OTHER: dict[str, Any] = {"debtor": account(7)}
 """Paid by somebody else: the payee's past, not the payer's."""
 
 FIRES_AND_DOES_NOT: list[tuple[str, Case, Case]] = [
