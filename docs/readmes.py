@@ -136,6 +136,8 @@ def _commands_table(service: Service) -> Iterator[str]:
         extend: cli.Extend | None = own.extend
     except ModuleNotFoundError:
         extend = None
+    # Where several modules add to the command line, the service puts them together.
+    extend = getattr(importlib.import_module(f"services.{service.name}.__main__"), "extend", extend)
     rows = [
         (f"`{' '.join(words)}`", _first_sentence(command.help or ""))
         for words, command in _commands(typer.main.get_command(cli.app(service, extend)), ())

@@ -51,7 +51,7 @@ class Problem(HTTPException):
         detail: str,
         *,
         field: str | None = None,
-        errors: Sequence[Mapping[str, str]] = (),
+        errors: Sequence[Mapping[str, str | int]] = (),
         retry_after_seconds: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:

@@ -54,6 +54,16 @@ class CaseDecision(StrEnum):
     BLOCK = "block"
 
 
+class CaseConcern(StrEnum):
+    """What a case is about."""
+
+    UNKNOWN = "unknown"
+    FRAUD = "fraud"
+    SCREENING = "screening"
+    """Someone resembles a listed party, or could not be compared."""
+    OTHER = "other"
+
+
 class ScreeningHit(Record):
     role: PartyRole
     list_name: str
@@ -100,6 +110,7 @@ class CaseResolved(Event):
     payment_id: str | None = None
     customer_id: str | None = None
     decision: CaseDecision
+    concerns: tuple[CaseConcern, ...] = ()
     proposed_by: str
     confirmed_by: str
     evidence_at: datetime | None = None

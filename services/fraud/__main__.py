@@ -1,10 +1,13 @@
 """`python -m services.fraud api worker relay`, `… features`, and what else its operators may ask for."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import typer
+
 from libs.common import cli
-from libs.common.service import Service
-from services.fraud import api, commands
+from libs.common.service import Runtime, Service
+from services.fraud import administration, api, commands, metrics
 from services.fraud.handlers import handlers
 from services.fraud.settings import FraudSettings
 
@@ -16,8 +19,16 @@ SERVICE = Service(
     settings=FraudSettings,
     handlers=handlers,
     routes=api.routes,
-    large_bodies=lambda _: {api.LABELS_PATH: api.LABELS_BYTES_MAX},
+    observer=metrics.observer,
+    large_bodies=lambda _: api.LARGE_BODIES,
 )
 
+
+def extend(app: typer.Typer, runtime: Callable[[], Runtime]) -> None:
+    """Add what operators and analysts may ask for."""
+    commands.extend(app, runtime)
+    administration.extend(app, runtime)
+
+
 if __name__ == "__main__":
-    cli.main(SERVICE, commands.extend)
+    cli.main(SERVICE, extend)

@@ -3,6 +3,7 @@
 from functools import partial
 
 from libs.common.batch import Handlers
+from schemas.compliance.events import CaseResolved
 from schemas.fraud.events import (
     CreditorRiskUpdated,
     FraudAssessed,
@@ -32,6 +33,7 @@ def handlers(_: FraudSettings) -> Handlers:
             assessing.AssessPayment: assessing.assess_ahead,
             # What it turned out to be
             labelling.LabelPayment: labelling.label,
+            CaseResolved: labelling.learn_from_case,
             CreditorRiskUpdated: labelling.take_snapshot,
             # What judges
             versions.AddVersion: versions.add,

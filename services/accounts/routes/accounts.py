@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from libs.common.answers import CREATED, NOT_FOUND, OK, PAGE_LENGTH_MAX, found
 from libs.common.change import Asked, Change, StaffAsked
 from libs.common.fields import Filters, Id, Instant
 from libs.common.openapi import answering, changing, reading
@@ -13,15 +14,7 @@ from services.accounts import queries
 from services.accounts.domain.chart import AccountKind
 from services.accounts.domain.customers import Close, Freeze, OpenAccount, SetBounds, Thaw, account_id_of
 from services.accounts.requests import Bounds, Freezing, NewAccount, Reader
-from services.accounts.routes.answers import (
-    CREATED,
-    NOT_FOUND,
-    OK,
-    PAGE_LENGTH_MAX,
-    answer_account,
-    found,
-    require_visible,
-)
+from services.accounts.routes.answers import answer_account, require_visible
 from services.accounts.views import AccountPage, AccountView, BalanceView
 
 

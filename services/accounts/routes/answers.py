@@ -2,34 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
+from libs.common import answers
+from libs.common.answers import OK, found, refused_view
 from libs.common.batch import Refusal
 from libs.common.edge import Respond
-from libs.common.http import Caller, Problem, answer_json, answer_problem
+from libs.common.http import Caller, answer_json
 from libs.common.idempotency import Answer
 from services.accounts import queries
 from services.accounts.domain.chart import house_accounts
 from services.accounts.domain.ledger import Ledger
 from services.accounts.domain.refusals import UNKNOWN
 
-OK, CREATED, NOT_FOUND = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NOT_FOUND
-PAGE_LENGTH_MAX = 500
-
-T = TypeVar("T")
-
 
 def answer_one(status: HTTPStatus, view: Callable[[Ledger], dict[str, Any]]) -> Respond:
     """The answer to a single command: what it led to, or why it was refused."""
-
-    def answer(ledger: Ledger, refusals: Sequence[Refusal | None]) -> Answer:
-        (refusal,) = refusals
-        if refusal is None:
-            return answer_json(status, view(ledger))
-        refused = NOT_FOUND if refusal.reason in UNKNOWN else HTTPStatus.CONFLICT
-        return answer_problem(Problem(refused, refusal.reason, refusal.detail, field=refusal.field))
-
-    return answer
+    return answers.answer_one(status, view, unknown=UNKNOWN)
 
 
 def answer_each(name: str, views: Sequence[Callable[[Ledger], dict[str, Any]]]) -> Respond:
@@ -47,17 +36,6 @@ def answer_each(name: str, views: Sequence[Callable[[Ledger], dict[str, Any]]]) 
 
 def answer_account(status: HTTPStatus, account_id: str) -> Respond:
     return answer_one(status, lambda ledger: queries.account_view(ledger.accounts[account_id]))
-
-
-def refused_view(refusal: Refusal) -> dict[str, Any]:
-    return {"status": "refused", "reason": refusal.reason, "detail": refusal.detail, "field": refusal.field}
-
-
-def found(result: T | None, field: str) -> T:
-    """What was asked about. Raises Problem if there is none."""
-    if result is None:
-        raise Problem(NOT_FOUND, "not_found", "there is none with this id", field=field)
-    return result
 
 
 def require_visible(account_id: str, who: Caller) -> None:

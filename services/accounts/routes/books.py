@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from libs.common import ids
+from libs.common.answers import NOT_FOUND, OK, PAGE_LENGTH_MAX, found
 from libs.common.fields import Filters, Id, Instant
 from libs.common.http import Caller, Problem
 from libs.common.openapi import Responses, answering, reading
@@ -17,7 +18,7 @@ from services.accounts.camt import CannotBeStated, statement_camt
 from services.accounts.queries import statements, verification
 from services.accounts.queries.statements import Period, Statement
 from services.accounts.requests import Reader, Staff
-from services.accounts.routes.answers import NOT_FOUND, OK, PAGE_LENGTH_MAX, found, require_visible
+from services.accounts.routes.answers import require_visible
 from services.accounts.views import BooksView, StatementView, TrialBalanceView, VerificationView
 
 VERIFIED_ENTRIES_MAX = 100_000

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from libs.common.answers import CREATED, NOT_FOUND, OK, found
 from libs.common.batch import Refusal
 from libs.common.change import Asked
 from libs.common.fields import Id
@@ -16,7 +17,7 @@ from services.accounts import queries
 from services.accounts.domain.customers import CloseCustomer, RegisterCustomer, account_id_of
 from services.accounts.domain.ledger import CustomerStatus, Ledger
 from services.accounts.requests import NewCustomer, NewCustomers, Reader
-from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, answer_one, found
+from services.accounts.routes.answers import answer_one
 from services.accounts.views import ClosedCustomerView, CustomerView, RegisteredBatchView, RegisteredView
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from libs.common.answers import CREATED, NOT_FOUND, OK, found
 from libs.common.change import Asked
 from libs.common.fields import Id
 from libs.common.openapi import answering, changing, reading
@@ -13,7 +14,7 @@ from services.accounts import queries
 from services.accounts.domain.holds import PostHold, PostHolds, VoidHold
 from services.accounts.domain.ledger import HoldKind, Ledger
 from services.accounts.requests import HoldPosting, HoldPostings, NewHold, Reader
-from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, answer_each, answer_one, found
+from services.accounts.routes.answers import answer_each, answer_one
 from services.accounts.views import HoldBatchView, HoldView
 
 

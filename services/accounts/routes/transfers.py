@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from libs.common.answers import CREATED, NOT_FOUND, OK, found
 from libs.common.change import Asked, StaffAsked
 from libs.common.fields import Id
 from libs.common.money import format_amount
@@ -22,7 +23,7 @@ from services.accounts.domain.transfers import (
     reversal_id,
 )
 from services.accounts.requests import Funding, Fundings, NewConversion, NewTransfer, NewTransfers, Reader, Reversal
-from services.accounts.routes.answers import CREATED, NOT_FOUND, OK, answer_each, answer_one, found
+from services.accounts.routes.answers import answer_each, answer_one
 from services.accounts.views import (
     BookedBatchView,
     BookedView,

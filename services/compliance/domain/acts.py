@@ -180,6 +180,7 @@ def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Even
             payment_id=case.payment_id,
             customer_id=case.customer_id,
             decision=decision,
+            concerns=case.concerns,
             proposed_by=proposed_by,
             confirmed_by=command.actor,
             evidence_at=case.told_at,

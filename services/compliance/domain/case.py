@@ -1,11 +1,12 @@
 """A case: what people are asked to decide, what is known about it, and what they did. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
 from libs.common.record import Record, replace
 from schemas.accounts.events import CustomerKind
-from schemas.compliance.events import CaseDecision, ScreeningOutcome
+from schemas.compliance.events import CaseConcern, CaseDecision, ScreeningOutcome
 from schemas.payments.events import InternalReason, PaymentEvidence, PaymentOrder
 from services.compliance.matching.screening import Subject, Verdict
 
@@ -51,6 +52,16 @@ class CaseReason(StrEnum):
     LIST_CHANGED = "list_changed"
     MATCHER_CHANGED = "matcher_changed"
     NOT_SCREENABLE = "not_screenable"
+
+
+_CONCERNS: Mapping[str, CaseConcern] = {
+    InternalReason.FRAUD_REVIEW: CaseConcern.FRAUD,
+    InternalReason.FRAUD_BLOCK: CaseConcern.FRAUD,
+    InternalReason.COMPLIANCE_REVIEW: CaseConcern.SCREENING,
+    InternalReason.COMPLIANCE_BLOCK: CaseConcern.SCREENING,
+    **dict.fromkeys(CaseReason, CaseConcern.SCREENING),
+}
+"""By the reasons of a case."""
 
 
 class Proposal(Record):
@@ -127,6 +138,11 @@ class Case(Record, omit_defaults=True):
             news = (self.rescreened.reason.value,) if self.rescreened is not None else ()
             return (*(reason.value for reason in self.payment.reasons), *news)
         return tuple(reason.value for reason in self.customer.reasons) if self.customer is not None else ()
+
+    @property
+    def concerns(self) -> tuple[CaseConcern, ...]:
+        """What the people who decide have to judge, each concern once."""
+        return tuple(dict.fromkeys(_CONCERNS.get(reason, CaseConcern.OTHER) for reason in self.reasons))
 
     @property
     def is_about_listed_party(self) -> bool:

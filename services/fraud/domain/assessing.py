@@ -2,18 +2,29 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 
-from libs.common.batch import Refusal
+from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
-from schemas.fraud.events import FraudAssessed, FraudOutcome
+from schemas.fraud.events import FraudAssessed, FraudFinding, FraudOutcome
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentOrder
 from services.fraud.domain import history
 from services.fraud.domain.entities import EntityKind, device_entity_id
 from services.fraud.domain.judging import Judge, Judgement
 from services.fraud.domain.knowledge import Assessment, Knowledge, ShadowVerdict, Tally
 from services.fraud.domain.moment import Lists, Moment
+
+ASSESSED_OTHERWISE = "assessed_otherwise"
+"""The finding, which counts for nothing, that says a payment was ordered otherwise than it had been asked about."""
+
+
+class RefusalReason(StrEnum):
+    """Why a payment is not assessed."""
+
+    ANOTHER_PAYMENT = "another_payment"
+    """Another one has this id."""
 
 
 class AssessPayment(Command):
@@ -29,8 +40,15 @@ def assess(knowledge: Knowledge, event: PaymentInitiated, at: datetime) -> Seque
 
 
 def assess_ahead(knowledge: Knowledge, command: AssessPayment, at: datetime) -> Sequence[Event] | Refusal:
-    """Judge a payment that someone only thinks of making: an attempt like any other."""
-    return [_told(_assessment(knowledge, command.payment_id, command.order, at))]
+    """Judge a payment that someone only thinks of making: an attempt like any other.
+
+    Nothing is published: as long as nobody makes the payment, nobody waits for the answer.
+    """
+    known = knowledge.assessments.get(command.payment_id)
+    if known is not None and not _is_of(known, command.order):
+        return refusal(RefusalReason.ANOTHER_PAYMENT, "payment_id")
+    _assessment(knowledge, command.payment_id, command.order, at)
+    return []
 
 
 def assess_again(knowledge: Knowledge, event: PaymentAnswerOverdue, at: datetime) -> Sequence[Event]:
@@ -44,14 +62,31 @@ def _assessment(knowledge: Knowledge, payment_id: str, order: PaymentOrder, at: 
     """The answer about a payment. Given before, it stands: nobody's history counts the payment twice."""
     known = knowledge.assessments.get(payment_id)
     if known is not None:
-        return known
+        return known if _is_of(known, order) else _doubtful(known)
     moment = _moment(knowledge, order, at)
     judgement = knowledge.panel.live.judge(moment)
     if not moment.is_from_future:
         _remember(knowledge, moment, judgement.verdict.outcome)
     for shadow in knowledge.panel.shadows:
-        _record_shadow(knowledge, payment_id, shadow, moment)
+        _record_shadow(knowledge, payment_id, shadow, moment, at)
     return _answer(knowledge, payment_id, order, judgement, at)
+
+
+def _is_of(known: Assessment, order: PaymentOrder) -> bool:
+    """Whether an assessment is of this very order. Only its time may differ from when it was asked about."""
+    return (known.debtor_account_id, known.creditor_account_id, known.amount_minor, known.currency) == (
+        order.debtor_account_id,
+        order.creditor_account_id,
+        order.amount_minor,
+        order.currency,
+    )
+
+
+def _doubtful(known: Assessment) -> Assessment:
+    """What is told of a payment that is made otherwise than it was asked about: people have a look at least."""
+    finding = FraudFinding(rule=ASSESSED_OTHERWISE, score=0.0, reason="asked about before as another order")
+    outcome = known.outcome if known.outcome is FraudOutcome.BLOCK else FraudOutcome.REVIEW
+    return replace(known, outcome=outcome, findings=(finding, *known.findings))
 
 
 def _moment(knowledge: Knowledge, order: PaymentOrder, at: datetime) -> Moment:
@@ -89,7 +124,7 @@ def past_field(outcome: FraudOutcome) -> str:
     return "blocked" if outcome is FraudOutcome.BLOCK else "history"
 
 
-def _record_shadow(knowledge: Knowledge, payment_id: str, shadow: Judge, moment: Moment) -> None:
+def _record_shadow(knowledge: Knowledge, payment_id: str, shadow: Judge, moment: Moment, at: datetime) -> None:
     judgement = shadow.judge(moment)
     knowledge.shadow_verdicts.append(
         ShadowVerdict(
@@ -100,6 +135,7 @@ def _record_shadow(knowledge: Knowledge, payment_id: str, shadow: Judge, moment:
             outcome=judgement.verdict.outcome,
             score=judgement.verdict.score,
             rules=tuple(finding.rule for finding in judgement.verdict.findings),
+            judged_at=at,
         )
     )
 

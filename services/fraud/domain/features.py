@@ -1,4 +1,4 @@
-"""Every feature, with its one definition. Live decisions, backtests and training sets all come through `gather`. Pure.
+"""Every feature, with its one definition: live decisions, backtests and training sets all come through it. Pure.
 
 A value means: this payment plus those decided before it whose event time lies in (t - w, t]. Labels
 count a week after the payment they speak of, for by then most have come; a window of labels is
@@ -11,28 +11,21 @@ count a week after the payment they speak of, for by then most have come; a wind
     {side}_frauds_{w}                    what turned out to be fraud; labelled, fraud_share
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 from libs.common.record import Record
 from schemas.payments.events import Channel
-from services.fraud.domain import history
 from services.fraud.domain.entities import CreditorRisk, EntityKind
-from services.fraud.domain.euros import euros, shown
-from services.fraud.domain.history import (
-    LABEL_DELAY_DAYS,
-    MICROS_PER_DAY,
-    MICROS_PER_HOUR,
-    MICROS_PER_SECOND,
-    Window,
-)
-from services.fraud.domain.moment import Moment, Side
+from services.fraud.domain.euros import shown
+from services.fraud.domain.history import MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_SECOND
+from services.fraud.domain.measures import DEFINITIONS, WIDTHS, Aggregate, Measure, Span
+from services.fraud.domain.moment import Moment
 from services.fraud.domain.rulebook.fields import Field, Kind
 
 Value = float | int | str | bool | frozenset[str] | None
 """None where it is missing."""
 
-LABEL_DELAY_MICROS = LABEL_DELAY_DAYS * MICROS_PER_DAY
 NIGHT_HOUR_LAST = 6
 """The published features of the Fraud Detection Handbook call it night until 06:59."""
 SAME_AMOUNT_MINUTES = 10
@@ -50,28 +43,6 @@ _THURSDAY = 3
 """The weekday of 1970-01-01."""
 
 
-class Aggregate(StrEnum):
-    """What is made of the payments of a window."""
-
-    ATTEMPTS = "attempts"
-    ATTEMPTED = "attempted"
-    ATTEMPTED_AVERAGE = "attempted_average"
-    AMOUNT_TO_ATTEMPTED = "amount_to_attempted"
-    COUNTERPARTS = "counterparts"
-    COUNT = "count"
-    SUM = "sum"
-    AVERAGE = "average"
-    AMOUNT_TO_AVERAGE = "amount_to_average"
-    MAX = "max"
-    AMOUNT_TO_MAX = "amount_to_max"
-    DEVIATION = "deviation"
-    AMOUNT_DEVIATIONS = "amount_deviations"
-    DELAYED = "delayed"
-    LABELLED = "labelled"
-    FRAUDS = "frauds"
-    FRAUD_SHARE = "fraud_share"
-
-
 class Feature(Record):
     """One thing that is known of a payment when it is judged, and how it is found."""
 
@@ -79,177 +50,55 @@ class Feature(Record):
     value: Callable[[Moment], Value]
 
 
-WINDOWS = {
-    "1h": MICROS_PER_HOUR,
-    "1d": MICROS_PER_DAY,
-    "7d": 7 * MICROS_PER_DAY,
-    "30d": history.WINDOW_DAYS_MAX * MICROS_PER_DAY,
-}
+class _OfSpan:
+    """What a measure makes of one side over one width."""
+
+    __slots__ = ("kind", "measure", "width")
+
+    def __init__(self, kind: EntityKind, width: int, measure: Measure) -> None:
+        self.kind = kind
+        self.width = width
+        self.measure = measure
+
+    def __call__(self, moment: Moment) -> Value:
+        side = moment.side(self.kind)
+        return None if side is None else self.measure(Span(moment, side, self.width))
 
 
-def gather(features: Sequence[Feature], moment: Moment) -> list[Value]:
-    """The values of features, in their order."""
-    return [feature.value(moment) for feature in features]
+Gather = Callable[[Moment], list[Value]]
+"""The values of some features, in their order."""
 
 
-def chosen(names: Iterable[str]) -> list[Feature]:
-    """Features by their names. Raises KeyError for one that doesn't exist."""
-    return [FEATURES[name] for name in names]
+def gathering(names: Sequence[str]) -> Gather:
+    """A function that finds the values of these features. What is asked of one span is asked of it together.
 
+    Raises KeyError for a feature that doesn't exist.
+    """
+    plain: list[tuple[int, Callable[[Moment], Value]]] = []
+    spans: dict[tuple[EntityKind, int], list[tuple[int, Measure]]] = defaultdict(list)
+    for place, name in enumerate(names):
+        value = FEATURES[name].value
+        if isinstance(value, _OfSpan):
+            spans[value.kind, value.width].append((place, value.measure))
+        else:
+            plain.append((place, value))
+    asked = [(kind, width, measures) for (kind, width), measures in spans.items()]
+    missing: list[Value] = [None] * len(names)
 
-# Aggregates: each from one side of a payment, the payment itself, and a width.
+    def gather(moment: Moment) -> list[Value]:
+        values = missing[:]
+        for place, value in plain:
+            values[place] = value(moment)
+        for kind, width, measures in asked:
+            side = moment.side(kind)
+            if side is not None:
+                span = Span(moment, side, width)
+                for place, measure in measures:
+                    values[place] = measure(span)
+        return values
 
-Measure = Callable[[Moment, Side, int], Value]
+    return gather
 
-
-def _amount(moment: Moment) -> float:
-    return euros(moment.order.amount_minor, moment.order.currency)
-
-
-def _in_euros(moment: Moment, amount_minor: float) -> float:
-    return euros(1, moment.order.currency) * amount_minor
-
-
-def _attempted_minor(moment: Moment, side: Side, width: int) -> int:
-    return side.attempts(width).total_minor + moment.order.amount_minor
-
-
-def _attempted_average(moment: Moment, side: Side, width: int) -> float:
-    average_minor = _attempted_minor(moment, side, width) / (side.attempts(width).payments + 1)
-    return _in_euros(moment, average_minor)
-
-
-def _amount_to_attempted(moment: Moment, side: Side, width: int) -> float | None:
-    total_minor = _attempted_minor(moment, side, width)
-    count = side.attempts(width).payments + 1
-    return moment.order.amount_minor * count / total_minor if total_minor else None
-
-
-def _average(moment: Moment, side: Side, width: int) -> float | None:
-    found = side.habits.window(width)
-    return _in_euros(moment, found.total_minor / found.payments) if found.payments else None
-
-
-def _amount_to_average(moment: Moment, side: Side, width: int) -> float | None:
-    found = side.habits.window(width)
-    return moment.order.amount_minor * found.payments / found.total_minor if found.total_minor else None
-
-
-def _max(moment: Moment, side: Side, width: int) -> float | None:
-    highest_minor = side.habits.highest_minor(width)
-    return _in_euros(moment, highest_minor) if side.habits.window(width).payments else None
-
-
-def _amount_to_max(moment: Moment, side: Side, width: int) -> float | None:
-    highest_minor = side.habits.highest_minor(width)
-    return moment.order.amount_minor / highest_minor if highest_minor else None
-
-
-def _deviation(moment: Moment, side: Side, width: int) -> float | None:
-    amounts = side.habits.amounts(width)
-    return _in_euros(moment, history.deviation_minor(amounts)) if len(amounts) > 1 else None
-
-
-def _amount_deviations(moment: Moment, side: Side, width: int) -> float | None:
-    """How many standard deviations the amount is above the average of those that are kept one by one."""
-    amounts = side.habits.amounts(width)
-    deviation = history.deviation_minor(amounts)
-    return (moment.order.amount_minor - sum(amounts) / len(amounts)) / deviation if deviation else None
-
-
-def _delayed(side: Side, width: int) -> Window:
-    return side.attempts(width, LABEL_DELAY_MICROS)
-
-
-def _fraud_share(_: Moment, side: Side, width: int) -> float | None:
-    found = _delayed(side, width)
-    return found.frauds / found.payments if found.payments else None
-
-
-class _Meaning(Record):
-    measure: Measure
-    can_be_missing: bool = False
-    says: str
-    """With the side as `{who}`, its counterparts as `{others}`, and the width as `{width}`."""
-
-
-_MEANINGS = {
-    Aggregate.ATTEMPTS: _Meaning(
-        measure=lambda _, side, width: side.attempts(width).payments + 1,
-        says="Payments of {who} within {width}, this one included, whatever came of them.",
-    ),
-    Aggregate.ATTEMPTED: _Meaning(
-        measure=lambda moment, side, width: _in_euros(moment, _attempted_minor(moment, side, width)),
-        says="Sum of the attempts of {who} within {width}, this one included.",
-    ),
-    Aggregate.ATTEMPTED_AVERAGE: _Meaning(
-        measure=_attempted_average, says="Average of the attempts of {who} within {width}, this one included."
-    ),
-    Aggregate.AMOUNT_TO_ATTEMPTED: _Meaning(
-        measure=_amount_to_attempted,
-        can_be_missing=True,
-        says="The amount as a multiple of the average attempt of {who} within {width}, this one included.",
-    ),
-    Aggregate.COUNTERPARTS: _Meaning(
-        measure=lambda _, side, width: side.counterpart_count(width),
-        says="Different {others} among the attempts of {who} within {width}, this one included.",
-    ),
-    Aggregate.COUNT: _Meaning(
-        measure=lambda _, side, width: side.habits.window(width).payments,
-        says="Earlier payments of {who} within {width} that fraud did not block.",
-    ),
-    Aggregate.SUM: _Meaning(
-        measure=lambda moment, side, width: _in_euros(moment, side.habits.window(width).total_minor),
-        says="Sum of earlier payments of {who} within {width}.",
-    ),
-    Aggregate.AVERAGE: _Meaning(
-        measure=_average,
-        can_be_missing=True,
-        says="Average of earlier payments of {who} within {width}; missing if there are none.",
-    ),
-    Aggregate.AMOUNT_TO_AVERAGE: _Meaning(
-        measure=_amount_to_average,
-        can_be_missing=True,
-        says="The amount as a multiple of the average earlier payment of {who} within {width}.",
-    ),
-    Aggregate.MAX: _Meaning(
-        measure=_max,
-        can_be_missing=True,
-        says="The largest of earlier payments of {who} within {width}; missing if there are none.",
-    ),
-    Aggregate.AMOUNT_TO_MAX: _Meaning(
-        measure=_amount_to_max,
-        can_be_missing=True,
-        says="The amount as a multiple of the largest earlier payment of {who} within {width}.",
-    ),
-    Aggregate.DEVIATION: _Meaning(
-        measure=_deviation,
-        can_be_missing=True,
-        says="Standard deviation of earlier payments of {who} within {width}; missing for fewer than two.",
-    ),
-    Aggregate.AMOUNT_DEVIATIONS: _Meaning(
-        measure=_amount_deviations,
-        can_be_missing=True,
-        says="How many standard deviations the amount is above the average of {who} within {width}.",
-    ),
-    Aggregate.DELAYED: _Meaning(
-        measure=lambda _, side, width: _delayed(side, width).payments,
-        says="Attempts of {who} in {width} that ended a week ago, which is when labels count.",
-    ),
-    Aggregate.LABELLED: _Meaning(
-        measure=lambda _, side, width: _delayed(side, width).labelled,
-        says="How many attempts of {who} in {width} that ended a week ago are labelled.",
-    ),
-    Aggregate.FRAUDS: _Meaning(
-        measure=lambda _, side, width: _delayed(side, width).frauds,
-        says="How many attempts of {who} in {width} that ended a week ago were fraud.",
-    ),
-    Aggregate.FRAUD_SHARE: _Meaning(
-        measure=_fraud_share,
-        can_be_missing=True,
-        says="The share of fraud among attempts of {who} in {width} that ended a week ago; missing if there are none.",
-    ),
-}
 
 _OF_DEVICES = frozenset(
     {
@@ -269,28 +118,22 @@ _SIDES = {
     EntityKind.CREDITOR: ("the payee", "payers"),
     EntityKind.DEVICE: ("the device", "payers"),
 }
-_WIDTHS = {"1h": "an hour", "1d": "a day", "7d": "7 days", "30d": "30 days"}
+_SPOKEN = {"1h": "an hour", "1d": "a day", "7d": "7 days", "30d": "30 days"}
 
 
 def _windowed(kind: EntityKind, aggregate: Aggregate, width: str) -> Feature:
-    meaning, width_micros = _MEANINGS[aggregate], WINDOWS[width]
+    definition = DEFINITIONS[aggregate]
     who, others = _SIDES[kind]
     what = others if aggregate is Aggregate.COUNTERPARTS else aggregate.value
-    field = Field(
-        name=f"{kind.value}_{what}_{width}",
-        kind=Kind.NUMBER,
-        can_be_missing=meaning.can_be_missing or kind is EntityKind.DEVICE,
-        meaning=meaning.says.format(who=who, others=others, width=_WIDTHS[width]),
+    return Feature(
+        field=Field(
+            name=f"{kind.value}_{what}_{width}",
+            kind=Kind.NUMBER,
+            can_be_missing=definition.can_be_missing or kind is EntityKind.DEVICE,
+            meaning=definition.says.format(who=who, others=others, width=_SPOKEN[width]),
+        ),
+        value=_OfSpan(kind, WIDTHS[width], definition.measure),
     )
-    return Feature(field=field, value=_of_side(kind, meaning.measure, width_micros))
-
-
-def _of_side(kind: EntityKind, measure: Measure, width: int) -> Callable[[Moment], Value]:
-    if kind is EntityKind.DEBTOR:
-        return lambda moment: measure(moment, moment.debtor, width)
-    if kind is EntityKind.CREDITOR:
-        return lambda moment: measure(moment, moment.creditor, width)
-    return lambda moment: None if moment.device is None else measure(moment, moment.device, width)
 
 
 # What is no aggregate of a window.
@@ -312,9 +155,8 @@ def _feature(name: str, kind: Kind, meaning: str, value: Callable[[Moment], Valu
     return Feature(field=Field(name=name, kind=kind, meaning=meaning, can_be_missing=can_be_missing), value=value)
 
 
-def is_below_cash_threshold(amount_euros: float) -> bool:
-    """Whether an amount lies so little below the cash threshold that it seems meant to."""
-    return CASH_THRESHOLD - CASH_BAND <= amount_euros < CASH_THRESHOLD
+def _amount(moment: Moment) -> float:
+    return moment.rate * moment.order.amount_minor
 
 
 def _hour(moment: Moment) -> int:
@@ -332,10 +174,9 @@ def _same_amount(moment: Moment) -> int:
 
 
 def _near_cash_threshold(moment: Moment) -> int:
-    rate = euros(1, moment.order.currency)
-    attempted = (amount_minor for amount_minor, _ in moment.debtor.attempted(CASH_DAYS * MICROS_PER_DAY))
-    earlier = sum(is_below_cash_threshold(rate * amount_minor) for amount_minor in attempted)
-    return earlier + is_below_cash_threshold(_amount(moment))
+    lowest, end = (CASH_THRESHOLD - CASH_BAND) / moment.rate, CASH_THRESHOLD / moment.rate
+    amounts = moment.debtor.attempted_minor(CASH_DAYS * MICROS_PER_DAY)
+    return sum([lowest <= amount < end for amount in (*amounts, moment.order.amount_minor)])
 
 
 def _idle_days(moment: Moment) -> float | None:
@@ -344,12 +185,12 @@ def _idle_days(moment: Moment) -> float | None:
 
 
 def _creditor_is_new(moment: Moment) -> bool | None:
-    knows = moment.debtor.knows_counterpart(WINDOWS["30d"])
+    knows = moment.debtor.knows_counterpart(WIDTHS["30d"])
     return None if knows is None else not knows
 
 
 def _device_is_new(moment: Moment) -> bool | None:
-    knows = None if moment.device is None else moment.device.knows_counterpart(WINDOWS["30d"])
+    knows = None if moment.device is None else moment.device.knows_counterpart(WIDTHS["30d"])
     return None if knows is None else not knows
 
 
@@ -489,7 +330,7 @@ FEATURES: Mapping[str, Feature] = {
             _windowed(kind, aggregate, width)
             for kind in EntityKind
             for aggregate in Aggregate
-            for width in WINDOWS
+            for width in WIDTHS
             if kind is not EntityKind.DEVICE or aggregate in _OF_DEVICES
         ),
     )

@@ -12,6 +12,7 @@ import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from math import isqrt
+from operator import mul
 from typing import NamedTuple
 
 from libs.common.record import Record, replace
@@ -138,21 +139,29 @@ def relabel(
 class Past:
     """What of a history lies at or before a moment: the payments that a decision on that moment may know."""
 
-    __slots__ = ("_end", "_windows", "at_micros", "history")
+    __slots__ = ("_end", "at_micros", "history")
 
     def __init__(self, history: History, at_micros: int) -> None:
         self.history = history
         self.at_micros = at_micros
         self._end = bisect_right(history.times, at_micros)
-        self._windows: dict[tuple[int, int], Window] = {}
 
     def window(self, width_micros: int, delay_micros: int = 0) -> Window:
         """Counts and sum of (t - delay - width, t - delay]."""
-        key = (width_micros, delay_micros)
-        found = self._windows.get(key)
-        if found is None:
-            found = self._windows[key] = self._look(width_micros, delay_micros)
-        return found
+        history, until = self.history, self.at_micros - delay_micros
+        since = until - width_micros
+        end = bisect_right(history.times, until, 0, self._end) if delay_micros else self._end
+        start = bisect_right(history.times, since, 0, end)
+        labels = history.labels[start:end]
+        unlabelled = labels.count(_UNLABELLED)
+        exact = Window(
+            end - start,
+            sum(history.amounts[start:end]),
+            end - start - unlabelled,
+            labels.count(_FRAUD),
+            since >= history.forgotten_until_micros,
+        )
+        return exact if since >= history.crowded_until_micros else _with_estimate(exact, history, since, until)
 
     def amounts(self, width_micros: int) -> "array[int]":
         """The amounts in (t - width, t] that are kept one by one, oldest first."""
@@ -179,22 +188,6 @@ class Past:
     def _start(self, width_micros: int) -> int:
         return bisect_right(self.history.times, self.at_micros - width_micros, 0, self._end)
 
-    def _look(self, width_micros: int, delay_micros: int) -> Window:
-        history, until = self.history, self.at_micros - delay_micros
-        since = until - width_micros
-        end = bisect_right(history.times, until, 0, self._end) if delay_micros else self._end
-        start = bisect_right(history.times, since, 0, end)
-        labels = history.labels[start:end]
-        unlabelled = labels.count(_UNLABELLED)
-        exact = Window(
-            end - start,
-            sum(history.amounts[start:end]),
-            end - start - unlabelled,
-            labels.count(_FRAUD),
-            since >= history.forgotten_until_micros,
-        )
-        return exact if since >= history.crowded_until_micros else _with_estimate(exact, history, since, until)
-
 
 def together(one: Window, other: Window) -> Window:
     """Two windows of one width as one."""
@@ -213,7 +206,7 @@ def deviation_minor(amounts: "array[int]") -> int:
     if count < 2:
         return 0
     total = sum(amounts)
-    return isqrt(max(count * sum(amount * amount for amount in amounts) - total * total, 0)) // count
+    return isqrt(max(count * sum(map(mul, amounts, amounts)) - total * total, 0)) // count
 
 
 def pack(history: History) -> bytes:

@@ -4,12 +4,12 @@ moment ─► features ─┬─► model ─► model_score ─┐
                     └─────────────────────────┴─► rulebook ─► verdict
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from libs.common.record import Record, replace
 from schemas.fraud.events import FraudFinding
 from services.fraud.domain.features import CATALOGUE as FEATURES
-from services.fraud.domain.features import Value, chosen, gather
+from services.fraud.domain.features import Value, gathering
 from services.fraud.domain.model import Contribution, Model
 from services.fraud.domain.moment import Moment
 from services.fraud.domain.rulebook.fields import Field, Kind
@@ -51,10 +51,8 @@ class Judge:
         """`missing` says why a model that should judge does not. `also` names features to be told though unused."""
         self.rulebook = rulebook
         self.model = model
-        asked = {*rulebook.fields, *(model.fields if model else ()), *also} - {MODEL_SCORE}
-        self.fields = tuple(sorted(asked))
-        """In an order that hangs on nothing else, so that stored values can be read again."""
-        self._features = chosen(self.fields)
+        self.fields = fields_asked(rulebook.fields, model.fields if model else (), also)
+        self._gather = gathering(self.fields)
         places = {name: place for place, name in enumerate((*self.fields, MODEL_SCORE))}
         self._of_rules = [places[name] for name in rulebook.fields]
         self._of_model = [places[name] for name in model.fields] if model else []
@@ -63,8 +61,8 @@ class Judge:
 
     def judge(self, moment: Moment) -> Judgement:
         """Apply model and rules to a payment and its past."""
-        values: list[Value] = gather(self._features, moment)
-        model_score = self.model.score([values[place] for place in self._of_model]) if self.model else None
+        values = self._gather(moment)
+        model_score = self.model.score(self.model_values(values)) if self.model else None
         values.append(model_score)
         verdict = judge(self.rulebook, [values[place] for place in self._of_rules], extra=self._extra)
         values.pop()
@@ -72,9 +70,18 @@ class Judge:
             verdict = self._explained(verdict, values)
         return Judgement(verdict=verdict, values=tuple(values), model_score=model_score)
 
+    @property
+    def is_model_missing(self) -> bool:
+        """Whether a model should judge and can't."""
+        return bool(self._extra)
+
+    def model_values(self, values: Sequence[Value]) -> list[Value]:
+        """What the model goes by, out of the values of `fields`."""
+        return [values[place] for place in self._of_model]
+
     def contributions(self, values: Sequence[Value]) -> list[Contribution]:
         """What each feature did to the model's score, strongest first, given the values of `fields`."""
-        return self.model.contributions([values[place] for place in self._of_model]) if self.model else []
+        return self.model.contributions(self.model_values(values)) if self.model else []
 
     def _explained(self, verdict: Verdict, values: Sequence[Value]) -> Verdict:
         """The verdict with what moved the model, behind the reason of each rule that goes by it."""
@@ -85,6 +92,12 @@ class Judge:
             for finding in verdict.findings
         )
         return replace(verdict, findings=findings)
+
+
+def fields_asked(*groups: Iterable[str]) -> tuple[str, ...]:
+    """The features that groups of them need together, in an order that hangs on nothing else, so that stored values can
+    be read again."""
+    return tuple(sorted({name for group in groups for name in group} - {MODEL_SCORE}))
 
 
 def _shown(value: float | None) -> str:

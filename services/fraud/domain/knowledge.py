@@ -64,6 +64,7 @@ class ShadowVerdict(Record):
     score: float
     rules: tuple[str, ...]
     """Those that fired."""
+    judged_at: datetime
 
 
 class Version(Record):

@@ -8,6 +8,7 @@ from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
+from schemas.compliance.events import CaseConcern, CaseDecision, CaseResolved
 from schemas.fraud.events import CreditorRiskUpdated, Label, PaymentLabelled
 from services.fraud.domain import history
 from services.fraud.domain.assessing import past_field
@@ -42,12 +43,44 @@ def label(knowledge: Knowledge, command: LabelPayment, at: datetime) -> Sequence
         return Refusal(
             reason=RefusalReason.PAYMENT_IN_FUTURE, detail="the payment is dated in the future", field="payment_id"
         )
-    before, after = known.label, command.label
-    if before is after and known.scenario == command.scenario:
+    return _labelled(knowledge, known, command.label, command.scenario, at)
+
+
+def learn_from_case(knowledge: Knowledge, event: CaseResolved, at: datetime) -> Sequence[Event]:
+    """Take what people decided about a suspicion of fraud for what the payment turned out to be.
+
+    What was reported after they decided, such as a chargeback, stands.
+    """
+    found = label_of(event)
+    known = knowledge.assessments.get(event.payment_id) if event.payment_id else None
+    if found is None or known is None or is_from_future(known.instructed_at, at):
+        return []
+    if known.labelled_at is not None and known.labelled_at > event.resolved_at:
+        return []
+    return _labelled(knowledge, known, found, known.scenario, at)
+
+
+def label_of(event: CaseResolved) -> Label | None:
+    """What a decision says about fraud: who lets a suspicious payment go on holds it for genuine. Refused for more than
+    one concern, it may have been for another than fraud; and a match with a list says nothing about fraud."""
+    if CaseConcern.FRAUD not in event.concerns:
+        return None
+    match event.decision:
+        case CaseDecision.APPROVE:
+            return Label.GENUINE
+        case CaseDecision.REJECT | CaseDecision.BLOCK if len(event.concerns) == 1:
+            return Label.FRAUD
+    return None
+
+
+def _labelled(
+    knowledge: Knowledge, known: Assessment, after: Label, scenario: str | None, at: datetime
+) -> Sequence[Event]:
+    if known.label is after and known.scenario == scenario:
         return []
     for entity, counterpart in _sides(knowledge, known):
         knowledge.put(_relabelled(entity, known, fingerprint(counterpart), after))
-    knowledge.assessments.put(known.payment_id, replace(known, label=after, scenario=command.scenario, labelled_at=at))
+    knowledge.assessments.put(known.payment_id, replace(known, label=after, scenario=scenario, labelled_at=at))
     _tally(knowledge, known, after)
     return [
         PaymentLabelled(
@@ -55,8 +88,8 @@ def label(knowledge: Knowledge, command: LabelPayment, at: datetime) -> Sequence
             debtor_account_id=known.debtor_account_id,
             creditor_account_id=known.creditor_account_id,
             label=after,
-            previous_label=before,
-            scenario=command.scenario,
+            previous_label=known.label,
+            scenario=scenario,
             transacted_at=known.instructed_at,
             labelled_at=at,
         )

@@ -11,11 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import lightgbm
 import msgspec
 import numpy as np
 
 from libs.common.record import Record
+from services.fraud.domain.drift import Reference
 from services.fraud.domain.features import CATALOGUE, Value
 from services.fraud.domain.rulebook.fields import Kind
 
@@ -43,7 +43,7 @@ class Card(Record):
     """By prequential validation: trained on the weeks before, measured on the week after the labels' delay."""
     importances: Mapping[str, float]
     """What each feature contributes to the margin on average, without sign."""
-    deciles: Mapping[str, Sequence[float]]
+    references: Mapping[str, Reference]
     """Of each feature and of the score, in training: what drift is measured against."""
 
 
@@ -70,7 +70,10 @@ class Model:
     """A model ready to score. Raises ModelFault for an artifact that can't be read, or asks for what isn't known."""
 
     def __init__(self, packed: bytes) -> None:
-        self.version = hashlib.sha256(packed).hexdigest()[:_VERSION_LENGTH]
+        # It brings half of science along, which takes seconds: only where there is a model.
+        import lightgbm
+
+        self.version = version_of(packed)
         try:
             self.artifact = msgspec.json.decode(packed, type=Artifact)
             if self.artifact.format != _FORMAT:
@@ -115,6 +118,11 @@ class Model:
 
     def _chances(self, margins: Any) -> Any:
         return 1 / (1 + np.exp(-(self.artifact.slope * margins + self.artifact.intercept)))
+
+
+def version_of(packed: bytes) -> str:
+    """The version of a stored model: the beginning of its content's hash."""
+    return hashlib.sha256(packed).hexdigest()[:_VERSION_LENGTH]
 
 
 def as_rows(many: Sequence[Sequence[Value]]) -> "np.ndarray[Any, Any]":

@@ -13,6 +13,7 @@ from itertools import chain
 from libs.common.record import Record
 from schemas.payments.events import PaymentOrder, PaymentPersonalData
 from services.fraud.domain.entities import Entity, EntityKind, fingerprint
+from services.fraud.domain.euros import euros
 from services.fraud.domain.history import EMPTY, LOOK_BACK_DAYS, MICROS_PER_DAY, Past, Window, together
 
 FUTURE_SECONDS_MAX = 24 * 3_600
@@ -60,6 +61,11 @@ class Side:
             zip(past.amounts(width_micros), past.counterparts(width_micros), strict=True) for past in pasts
         )
 
+    def attempted_minor(self, width_micros: int) -> Iterator[int]:
+        """The amounts of those."""
+        pasts = (self.habits,) if self.blocked is None else (self.habits, self.blocked)
+        return chain.from_iterable(past.amounts(width_micros) for past in pasts)
+
     def counterpart_count(self, width_micros: int) -> int:
         """Different counterparts of the attempts within a width, this payment's included."""
         found = {self.counterpart, *self.habits.counterparts(width_micros)}
@@ -91,7 +97,7 @@ class Lists(Record):
 class Moment:
     """All that features are taken from."""
 
-    __slots__ = ("at_micros", "creditor", "debtor", "device", "is_from_future", "order", "personal")
+    __slots__ = ("at_micros", "creditor", "debtor", "device", "is_from_future", "order", "personal", "rate")
 
     def __init__(
         self,
@@ -105,6 +111,8 @@ class Moment:
     ) -> None:
         at_micros = self.at_micros = micros_of(order.instructed_at)
         self.order = order
+        self.rate = euros(1, order.currency)
+        """Rough euros in a minor unit."""
         self.personal = order.personal if isinstance(order.personal, PaymentPersonalData) else None
         payer = order.debtor_account_id
         self.debtor = Side(debtor, at_micros, counterpart=order.creditor_account_id, lists=lists.debtor)

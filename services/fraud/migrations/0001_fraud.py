@@ -68,6 +68,7 @@ CREATE TABLE versions (
   added_at timestamptz NOT NULL,
   sequence bigint NOT NULL
 );
+CREATE INDEX versions_of_kind ON versions (kind, added_at, version_id);
 CREATE INDEX versions_in_use ON versions (kind, state) WHERE state IN ('live', 'shadow');
 
 CREATE TABLE version_changes (
@@ -91,7 +92,8 @@ CREATE TABLE list_entries (
   until timestamptz,
   sequence bigint NOT NULL
 );
-CREATE INDEX list_entries_of_entity ON list_entries (kind, entity_id);
+CREATE INDEX list_entries_of_entity ON list_entries (entity_id, kind);
+CREATE INDEX list_entries_of_list ON list_entries (list_name, entry_id);
 
 CREATE TABLE shadow_verdicts (
   payment_id uuid NOT NULL,
@@ -100,9 +102,12 @@ CREATE TABLE shadow_verdicts (
   model_score float8,
   outcome text NOT NULL,
   score float8 NOT NULL,
-  rules text[] NOT NULL
+  rules text[] NOT NULL,
+  judged_at timestamptz NOT NULL
 );
 CREATE INDEX shadow_verdicts_of_payment ON shadow_verdicts (payment_id);
+CREATE INDEX shadow_verdicts_of_rulebook ON shadow_verdicts (rules_version, judged_at);
+CREATE INDEX shadow_verdicts_of_model ON shadow_verdicts (model_version, judged_at) WHERE model_version IS NOT NULL;
 
 -- Counted in slots, so that two workers don't wait for one another's commits; their sum is what counts.
 CREATE TABLE tallies (

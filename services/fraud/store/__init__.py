@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from libs.common.database import fetch
 from libs.common.message import Message
 from libs.common.writes import Writes
+from schemas.compliance.events import CaseResolved
 from schemas.fraud.events import CreditorRiskUpdated
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentOrder
 from services.fraud.domain.assessing import AssessPayment
@@ -21,22 +22,22 @@ from services.fraud.store.versions import Panels
 
 
 def load_knowledge(tx: Connection, messages: Sequence[Message], *, panels: Panels) -> Knowledge:
-    """Lock and read all that a batch can touch. Order of locks: versions, by id; entries of lists, by id; entities, by
-    kind and id.
+    """Lock and read all that a batch can touch. Order of locks: who judges, where nobody did yet; versions, by id;
+    entries of lists, by id; entities, by kind and id.
 
     An assessment changes only under the locks of its parties, so it is read after they are held.
     """
     bodies = [message.body for message in messages]
+    panel = panels.load(tx)
     moved = versions.lock(tx) if any(isinstance(body, AddVersion | MoveVersion) for body in bodies) else {}
     listed = lists.lock(tx, {entry_id(b.list_name, b.kind, b.entity_id) for b in bodies if _is_about_lists(b)})
     orders = {body.payment_id: body.order for body in bodies if _asks_for_assessment(body)}
-    labelled = assessments.find_parties(tx, {body.payment_id for body in bodies if isinstance(body, LabelPayment)})
+    labelled = assessments.find_parties(tx, {body.payment_id for body in bodies if _tells_label(body)})
     keys = {key for order in orders.values() for key in _parties(order)}
     asked = sorted(keys)
     keys |= {key for parties in labelled.values() for key in parties}
     keys |= {(EntityKind.CREDITOR, b.creditor_account_id) for b in bodies if isinstance(b, CreditorRiskUpdated)}
     known = entities.lock(tx, sorted(keys))
-    panel = panels.load(tx)
     return Knowledge(
         panel=panel,
         debtors=known[EntityKind.DEBTOR],
@@ -63,6 +64,10 @@ def save_knowledge(writes: Writes, knowledge: Knowledge) -> None:
 def is_buried(tx: Connection, letter_id: str) -> bool:
     """Whether there is a dead letter of this id."""
     return bool(fetch(tx, "SELECT 1 FROM dead_letters WHERE event_id = %s", (letter_id,)))
+
+
+def _tells_label(body: Any) -> bool:
+    return isinstance(body, LabelPayment) or (isinstance(body, CaseResolved) and body.payment_id is not None)
 
 
 def _is_about_lists(body: Any) -> bool:

@@ -43,6 +43,7 @@ SHADOW_VERDICTS = Table(
         "outcome": "text",
         "score": "double precision",
         "rules": "text[]",
+        "judged_at": "timestamptz",
     },
 )
 
@@ -144,4 +145,5 @@ def shadow_row_of(verdict: ShadowVerdict) -> tuple[Any, ...]:
         verdict.outcome.value,
         verdict.score,
         f"{{{','.join(verdict.rules)}}}",
+        verdict.judged_at,
     )

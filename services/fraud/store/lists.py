@@ -38,7 +38,7 @@ def find_of(tx: Connection, keys: Sequence[EntityKey]) -> dict[EntityKey, list[L
         (array("text", [kind.value for kind, _ in keys]), array("uuid", [entity_id for _, entity_id in keys])),
     )
     for row in rows:
-        entry = _entry(*row)
+        entry = entry_of(*row)
         found[entry.kind, entry.entity_id].append(entry)
     return found
 
@@ -53,7 +53,7 @@ def lock(tx: Connection, entry_ids: Collection[str]) -> dict[str, ListEntry]:
              ORDER BY entry_id FOR NO KEY UPDATE""",
         (array("text", entry_ids),),
     )
-    return {row[0]: _entry(*row) for row in rows}
+    return {row[0]: entry_of(*row) for row in rows}
 
 
 def row_of(entry: ListEntry) -> tuple[Any, ...]:
@@ -70,7 +70,7 @@ def row_of(entry: ListEntry) -> tuple[Any, ...]:
     )
 
 
-def _entry(
+def entry_of(
     entry_id: str,
     kind: str,
     entity_id: str,
@@ -81,6 +81,7 @@ def _entry(
     until: datetime | None,
     sequence: int,
 ) -> ListEntry:
+    """A row of LIST_ENTRIES as what it means."""
     return ListEntry(
         entry_id=entry_id,
         kind=EntityKind(kind),

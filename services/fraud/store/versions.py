@@ -14,7 +14,7 @@ from schemas.fraud.events import VersionKind, VersionState
 from services.fraud import rulebooks
 from services.fraud.domain.judging import CATALOGUE, Judge
 from services.fraud.domain.knowledge import Panel, Version, VersionChange
-from services.fraud.domain.model import Model, ModelFault
+from services.fraud.domain.model import Model, ModelFault, version_of
 from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.domain.versions import version_key
 
@@ -31,8 +31,6 @@ VERSIONS = Table(
         "added_at": "timestamptz",
     },
     changing={"state": "text", "sequence": "bigint"},
-    # Two who bring the same content bring the same version.
-    on_conflict="(version_id) DO NOTHING",
 )
 CHANGES = Table(
     "version_changes",
@@ -138,7 +136,11 @@ def _in_use(tx: Connection) -> InUse:
 
 
 def _keep_shipped(tx: Connection) -> None:
-    """Make the shipped rulebook the live one, where there is none: a payment is never judged by nothing."""
+    """Make the shipped rulebook the live one, where there is none: a payment is never judged by nothing.
+
+    One process at a time: two that ship different rulebooks would otherwise make both of them live.
+    """
+    execute(tx, "SELECT pg_advisory_xact_lock(hashtextextended('fraud: the first rulebook', 0))", ())
     shipped = rulebooks.shipped()
     parameters = (
         version_key(VersionKind.RULEBOOK, shipped.version),
@@ -151,7 +153,8 @@ def _keep_shipped(tx: Connection) -> None:
     execute(
         tx,
         """INSERT INTO versions (version_id, kind, version, name, content, fields, added_by, added_at, state, sequence)
-           VALUES (%s, 'rulebook', %s, 'shipped', %s, %s, %s, %s, 'live', 0)
+           SELECT %s, 'rulebook', %s, 'shipped', %s, %s, %s, %s, 'live', 0
+            WHERE NOT EXISTS (SELECT 1 FROM versions WHERE kind = 'rulebook' AND state = 'live')
            ON CONFLICT (version_id) DO UPDATE SET state = 'live'""",
         parameters,
     )
@@ -186,7 +189,7 @@ def _content(tx: Connection, kind: str, version: str) -> bytes:
 
 def _rulebook(version: str, content: bytes) -> Rulebook:
     """The rulebook as it was released; the shipped one where this code can't read it any more, which it says."""
-    found = compile_rulebook(content.decode(), CATALOGUE)
+    found = compile_rulebook(content.decode(errors="replace"), CATALOGUE)
     if isinstance(found, Rulebook):
         return found
     log.error("rulebook_unreadable", extra={"version": version, "fault": found[0].message})
@@ -196,7 +199,15 @@ def _rulebook(version: str, content: bytes) -> Rulebook:
 def _model(version: str, content: bytes) -> Model | ModelFault:
     """The model; or why it can't be used, for then rules judge alone, and say so."""
     try:
-        return Model(content)
+        return load_model(version, content)
     except ModelFault as fault:
         log.error("model_unusable", extra={"version": version, "fault": str(fault)})
         return fault
+
+
+def load_model(version: str, content: bytes) -> Model:
+    """A model as it is stored under its version. Raises ModelFault."""
+    # Trees that were cut off abort the process that reads them.
+    if version_of(content) != version:
+        raise ModelFault("the stored model is not the one that was brought")
+    return Model(content)

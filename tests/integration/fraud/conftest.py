@@ -8,8 +8,11 @@ from libs.common.database import execute
 from libs.common.service import Runtime
 from services.fraud.__main__ import SERVICE
 from tests.parts import Parts
+from tests.serving import Api, serving
 
-_EMPTY = "TRUNCATE entities, assessments, tallies, outbox, inbox, dead_letters, idempotency_keys, clients"
+_EMPTY = """
+TRUNCATE entities, assessments, shadow_verdicts, tallies, versions, version_changes, list_entries,
+         outbox, inbox, dead_letters, idempotency_keys"""
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +26,15 @@ def fraud(wired: Runtime) -> Runtime:
     """Fraud as if nothing had ever happened."""
     wired.unit.administer(lambda tx: execute(tx, _EMPTY))
     return wired
+
+
+@pytest.fixture(scope="module")
+def served(wired: Runtime) -> Iterator[Api]:
+    with serving(wired) as found:
+        yield found
+
+
+@pytest.fixture
+def api(fraud: Runtime, served: Api) -> Api:
+    """The API of fraud as if nothing had ever happened."""
+    return served

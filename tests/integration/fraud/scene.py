@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
+
 from libs.common import ids
 from libs.common.database import fetch, transaction
 from libs.common.service import Runtime
@@ -16,8 +18,10 @@ from schemas.payments.events import (
     PaymentOrder,
     PaymentPersonalData,
 )
+from tests.serving import Api
 
 T0 = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ANN, BOB = ids.new(), ids.new()
 
 
 def order(
@@ -45,6 +49,53 @@ def initiated(order: PaymentOrder, payment_id: str | None = None) -> PaymentInit
 def overdue(event: PaymentInitiated, *awaited: Answer) -> PaymentAnswerOverdue:
     at = event.initiated_at + timedelta(seconds=30)
     return PaymentAnswerOverdue(payment_id=event.payment_id, order=event.order, awaited=awaited, overdue_at=at)
+
+
+def rulebook(*rules: str, review: float = 0.5) -> str:
+    """A rulebook of some rules, each given from its `when` on."""
+    written = [
+        f'rule rule_{number}\n    "What rule {number} looks for."\n    {rule}\n    because "so"\n'
+        for number, rule in enumerate(rules, 1)
+    ]
+    return "\n".join([f"threshold review {review}", "threshold block 0.9", "", *written])
+
+
+def add_rulebook(api: Api, text: str, name: str = "a rulebook") -> str:
+    """The version of a rulebook that is now kept."""
+    answer = api.post("/v1/rulebooks", {"name": name, "text": text}, by="staff")
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["version"])
+
+
+def move(api: Api, path: str, version: str, state: str, **options: Any) -> httpx.Response:
+    body = {"state": state, "reason": "as agreed on Monday"}
+    return api.post(f"/v1/{path}/{version}/state", body, by="staff", **options)
+
+
+def assess(api: Api, by: str = "staff", **changes: Any) -> Any:
+    """Fraud's answer about a payment that is not made yet: 20 euros from Ann to Bob unless something else is said."""
+    answer = api.post("/v1/assessments", wish(**changes), by=by)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def wish(**changes: Any) -> dict[str, Any]:
+    """A payment that someone thinks of making."""
+    body = {
+        "currency": "EUR",
+        "amount": "20.00",
+        "debtor": {"account_id": ANN, "country": "DE"},
+        "creditor": {"account_id": BOB, "country": "DE"},
+        "channel": "mobile",
+        "instructed_at": T0.isoformat(),
+    }
+    return {name: value for name, value in {**body, **changes}.items() if value is not None}
+
+
+def fault(answer: httpx.Response) -> tuple[int, str, str]:
+    """Status, and what is wrong with which field of a request."""
+    (found,) = answer.json()["errors"]
+    return answer.status_code, found["reason"], found["field"]
 
 
 def rows(runtime: Runtime, query: str, parameters: Sequence[Any] = (), *, binary: bool = False) -> list[Any]:

@@ -90,7 +90,7 @@ def test_what_one_batch_remembers_the_next_one_knows(fraud: Runtime) -> None:
         fraud, "SELECT outcome, findings FROM assessments WHERE creditor_account_id = %s", (CAT,)
     )
     assert outcome == "review"
-    assert "450.0 times the average, 20.00 EUR" in findings
+    assert "450.0 times the average, about 20.00 EUR" in findings
 
 
 def test_what_is_blocked_is_stored_apart_from_habits_and_the_next_batch_knows_both(fraud: Runtime) -> None:

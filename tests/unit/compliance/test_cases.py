@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from libs.common.record import Record
-from schemas.compliance.events import CaseDecision, CaseOpened, CaseResolved, CaseTaken
+from schemas.compliance.events import CaseConcern, CaseDecision, CaseOpened, CaseResolved, CaseTaken
 from schemas.payments.events import (
     InternalReason,
     PaymentBlocked,
@@ -196,6 +196,31 @@ def test_two_people_decide_a_case(decision: CaseDecision) -> None:
     assert (event.decision, event.proposed_by, event.confirmed_by) == (decision, "ann", "ben")
     assert office.timeline() == ["opened", "taken", "proposed", "confirmed"]
     assert [(act.number, act.actor) for act in office.acts] == [(1, "weir"), (2, "ann"), (3, "ann"), (4, "ben")]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "concerns"),
+    [
+        ((InternalReason.FRAUD_REVIEW,), (CaseConcern.FRAUD,)),
+        ((InternalReason.FRAUD_REVIEW, InternalReason.FRAUD_BLOCK), (CaseConcern.FRAUD,)),
+        ((InternalReason.COMPLIANCE_REVIEW,), (CaseConcern.SCREENING,)),
+        (
+            (InternalReason.COMPLIANCE_REVIEW, InternalReason.FRAUD_REVIEW),
+            (CaseConcern.SCREENING, CaseConcern.FRAUD),
+        ),
+        ((InternalReason.ANSWER_MISSING,), (CaseConcern.OTHER,)),
+    ],
+)
+def test_a_decision_tells_what_it_was_about(
+    reasons: tuple[InternalReason, ...], concerns: tuple[CaseConcern, ...]
+) -> None:
+    office = Office()
+    office.decide(suspended(*reasons))
+    office.decide(take())
+    office.decide(propose())
+    (event,) = office.decide(confirm())
+    assert isinstance(event, CaseResolved)
+    assert event.concerns == concerns
 
 
 def test_a_listed_partys_payment_may_still_be_rejected_or_blocked() -> None:

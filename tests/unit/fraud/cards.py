@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from services.fraud.transactions import Transactions, read
+from services.fraud.laboratory.transactions import Transactions, read
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 CARDS, TERMINALS = 60, 25

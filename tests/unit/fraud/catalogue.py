@@ -77,7 +77,7 @@ def rule(condition: str, *, name: str = "a", action: str = "score 0.5", because:
     return f'rule {name} "What it means." when {condition} {action} because "{because}"\n'
 
 
-def fires(condition: str, *, lets: str = "", **known: object) -> bool:
+def fires(condition: str, known: Mapping[str, object] | None = None, *, lets: str = "", **more: object) -> bool:
     """Whether a condition holds for a payment."""
     rulebook = compiled(HEAD + lets + "\n" + rule(condition))
-    return bool(rulebook.functions.fired(values(rulebook, **known)))
+    return bool(rulebook.functions.fired(values(rulebook, **{**(known or {}), **more})))

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from services.fraud import training
 from services.fraud.domain.history import MICROS_PER_DAY
 from services.fraud.domain.model import Artifact, Model, pack
-from services.fraud.training import Known
+from services.fraud.laboratory import training
+from services.fraud.laboratory.training import Known
 
 FIELDS = ("amount", "is_night", "debtor_average_30d")
 FEW: training.Parameters = {**training.PARAMETERS, "num_iterations": 30, "min_data_in_leaf": 20}

@@ -12,8 +12,9 @@ from libs.common.record import replace
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, EncryptedPersonalData, Party, PaymentOrder, PaymentPersonalData
 from services.fraud.domain.entities import CreditorRisk, EntityKind
-from services.fraud.domain.features import CATALOGUE, FEATURES, Aggregate, Value, chosen, gather
+from services.fraud.domain.features import CATALOGUE, FEATURES, Value, gathering
 from services.fraud.domain.history import PAYMENTS_MAX
+from services.fraud.domain.measures import Aggregate
 from services.fraud.domain.moment import Lists, Moment
 from services.fraud.domain.rulebook.fields import Kind
 from tests.unit.fraud.naive import Naive
@@ -327,7 +328,6 @@ def test_there_are_features_for_every_side_aggregate_and_window() -> None:
 
 def test_every_feature_is_called_by_its_own_name() -> None:
     assert [feature.field.name for feature in FEATURES.values()] == list(FEATURES) == list(CATALOGUE)
-    assert chosen(["hour", "amount"]) == [FEATURES["hour"], FEATURES["amount"]]
 
 
 def test_every_feature_says_what_it_means_and_no_two_the_same() -> None:
@@ -407,7 +407,7 @@ def require_sound(moment: Moment) -> None:
         Kind.SYMBOL: str,
         Kind.LISTS: frozenset,
     }
-    for value, field in zip(gather(list(FEATURES.values()), moment), CATALOGUE.values(), strict=True):
+    for value, field in zip(gathering(list(FEATURES))(moment), CATALOGUE.values(), strict=True):
         if value is None:
             assert field.can_be_missing, field.name
         else:

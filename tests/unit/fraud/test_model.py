@@ -114,7 +114,8 @@ def test_the_card_says_what_the_model_was_made_of() -> None:
         "amount",
         *sorted(card.importances.keys() - {"amount"}, key=lambda n: -card.importances[n]),
     ]
-    assert {*card.deciles} == {*FIELDS, "model_score"}
-    for deciles in card.deciles.values():
-        assert len(deciles) == 11 and list(deciles) == sorted(deciles)
+    assert {*card.references} == {*FIELDS, "model_score"}
+    for reference in card.references.values():
+        assert list(reference.edges) == sorted(set(reference.edges))
+        assert len(reference.shares) == len(reference.edges) + 2 and sum(reference.shares) == pytest.approx(1)
     assert {*card.metrics} == {"auc", "average_precision", "card_precision_100"}

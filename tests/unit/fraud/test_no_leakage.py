@@ -10,9 +10,9 @@ import pytest
 from libs.common.record import replace
 from services.fraud import rulebooks, scoring, training
 from services.fraud.domain.history import MICROS_PER_DAY
-from services.fraud.scoring import Replayed
-from services.fraud.training import FIELDS
-from services.fraud.transactions import Transactions
+from services.fraud.laboratory.scoring import Replayed
+from services.fraud.laboratory.training import FIELDS
+from services.fraud.laboratory.transactions import Transactions
 from tests.unit.fraud import cards
 
 Array = np.ndarray[Any, Any]

@@ -20,7 +20,7 @@ from services.fraud.domain.judging import Judge
 from services.fraud.domain.knowledge import Assessment, Panel
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.domain.rulebook.fields import Kind
-from services.fraud.replay import KnownPayment, Replay
+from services.fraud.laboratory.replay import KnownPayment, Replay
 from tests.unit.fraud import cards
 from tests.unit.fraud.past import ANN, CLEO, DAY, HOUR, MINUTE, NO_RULES, SHOP, START, Desk, order, payment_id
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from libs.common.record import replace
-from services.fraud import training
 from services.fraud.domain.history import MICROS_PER_DAY
 from services.fraud.domain.model import Model, pack
-from services.fraud.training import FIELDS, FOLDS, Known, TrainingFault, card_precision, train, validate
+from services.fraud.laboratory import training
+from services.fraud.laboratory.training import FIELDS, FOLDS, Known, TrainingFault, card_precision, train, validate
 from tests.unit.fraud.models import FEW, artifact, known
 
 

@@ -11,8 +11,8 @@ from pyarrow import csv, parquet
 
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, PaymentPersonalData
-from services.fraud import transactions
-from services.fraud.transactions import AMOUNT_MINOR_MAX, FileFault, Transactions, read, write
+from services.fraud.laboratory import transactions
+from services.fraud.laboratory.transactions import AMOUNT_MINOR_MAX, FileFault, Transactions, read, write
 
 HEADER = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT"
 FIRST = "0,2018-04-01 00:00:31,596,3156,57.16"

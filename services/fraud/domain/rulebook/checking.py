@@ -35,7 +35,8 @@ class CheckedBook(Record):
 
 def check(book: syntax.Book, catalogue: Catalogue, faults: Faults) -> CheckedBook | None:
     """What a rulebook means; None if `faults` got some."""
-    _check_sizes(book, faults)
+    if _is_too_large(book, faults):
+        return None
     names = Names(catalogue, faults)
     expressions = Expressions(names, faults)
     thresholds = _thresholds(book, faults)
@@ -47,10 +48,12 @@ def check(book: syntax.Book, catalogue: Catalogue, faults: Faults) -> CheckedBoo
     return CheckedBook(review=thresholds["review"], block=thresholds["block"], lets=lets, rules=rules)
 
 
-def _check_sizes(book: syntax.Book, faults: Faults) -> None:
+def _is_too_large(book: syntax.Book, faults: Faults) -> bool:
+    """Whether there are more statements than should be looked at; says so."""
     for called, statements, most in (("lets", book.lets, LETS_MAX), ("rules", book.rules, RULES_MAX)):
         if len(statements) > most:
             _fault(faults, statements[most], f"A rulebook has at most {most} {called}.")
+    return bool(faults.sorted())
 
 
 def _thresholds(book: syntax.Book, faults: Faults) -> dict[str, float]:

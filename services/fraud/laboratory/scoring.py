@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from libs.common.record import Record
-from services.fraud import training
 from services.fraud.domain.history import LABEL_DELAY_DAYS
 from services.fraud.domain.judging import Judge
 from services.fraud.domain.knowledge import Panel
 from services.fraud.domain.model import as_rows
 from services.fraud.domain.rulebook.rulebook import Rulebook
-from services.fraud.replay import BATCH_SIZE, Replay
-from services.fraud.training import Known
-from services.fraud.transactions import Transactions
+from services.fraud.laboratory import training
+from services.fraud.laboratory.replay import BATCH_SIZE, Replay
+from services.fraud.laboratory.training import Known
+from services.fraud.laboratory.transactions import Transactions
 
 Array = np.ndarray[Any, Any]
 Told = Callable[[int], None]

@@ -7,6 +7,7 @@
 | CUSTOMER_ID, TERMINAL_ID | who pays, and who is paid |
 | TX_AMOUNT | in units of the currency, rounded to its minor unit; not negative |
 | TX_FRAUD | optional: 1 for fraud, 0 for genuine, empty where nobody knows |
+| TX_FRAUD_SCENARIO | optional: the kind of fraud, for the figures of a backtest |
 | CURRENCY, CHANNEL, DEVICE_ID, IP_COUNTRY, CUSTOMER_COUNTRY, TERMINAL_COUNTRY | optional, and may be empty: EUR, card |
 """
 
@@ -24,10 +25,11 @@ from libs.common.money import SCALES
 from libs.common.record import Record
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, Party, PaymentOrder, PaymentPersonalData
-from services.fraud.replay import KnownPayment
+from services.fraud.laboratory.replay import KnownPayment
 
 NEEDED = ("TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT")
-OPTIONAL = ("CURRENCY", "CHANNEL", "DEVICE_ID", "IP_COUNTRY", "CUSTOMER_COUNTRY", "TERMINAL_COUNTRY")
+SCENARIO = "TX_FRAUD_SCENARIO"
+OPTIONAL = ("CURRENCY", "CHANNEL", "DEVICE_ID", "IP_COUNTRY", "CUSTOMER_COUNTRY", "TERMINAL_COUNTRY", SCENARIO)
 LABEL = "TX_FRAUD"
 ROWS_TOLD_MAX = 10
 AMOUNT_MINOR_MAX = 2**53

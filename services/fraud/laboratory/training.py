@@ -16,7 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from libs.common.record import Record, replace
+from services.fraud.domain import drift
 from services.fraud.domain.history import LABEL_DELAY_DAYS, MICROS_PER_DAY
+from services.fraud.domain.judging import MODEL_SCORE
 from services.fraud.domain.model import Artifact, Card
 
 Array = np.ndarray[Any, Any]
@@ -72,7 +74,6 @@ TEST_DAYS = 7
 FOLDS = 4
 CARDS_A_DAY = 100
 """What a team of investigators looks at in a day, in the Handbook's measure."""
-_DECILES = np.linspace(0, 1, 11)
 
 
 class TrainingFault(Exception):
@@ -137,7 +138,10 @@ def train(known: Known, *, name: str, candidates: Sequence[Parameters] = CANDIDA
         parameters=best.parameters,
         metrics=best.metrics,
         importances=_importances(trees, recent),
-        deciles={**_deciles(recent), "model_score": _quantiles(1 / (1 + np.exp(-(slope * margins + intercept))))},
+        references={
+            **{field: drift.reference_of(recent.rows[:, place]) for place, field in enumerate(recent.fields)},
+            MODEL_SCORE: drift.reference_of(1 / (1 + np.exp(-(slope * margins + intercept)))),
+        },
     )
     return Artifact(fields=known.fields, slope=slope, intercept=intercept, card=card, trees=trees.model_to_string())
 
@@ -174,25 +178,27 @@ def measure(known: Known, scores: Array) -> dict[str, float]:
     return {
         "auc": float(roc_auc_score(known.is_fraud, scores)),
         "average_precision": float(average_precision_score(known.is_fraud, scores)),
-        "card_precision_100": card_precision(known, scores),
+        "card_precision_100": card_precision(known.micros, known.cards, known.is_fraud, scores),
     }
 
 
-def card_precision(known: Known, scores: Array, *, cards_a_day: int = CARDS_A_DAY) -> float:
+def card_precision(
+    micros: Array, cards: Array, is_fraud: Array, scores: Array, *, cards_a_day: int = CARDS_A_DAY
+) -> float:
     """The share of compromised cards among those with the highest scores of each day, on average over the days.
 
     A card found compromised is left out on later days (Le Borgne et al., Fraud Detection Handbook, 4.3).
     """
     precisions, found = [], set[int]()
-    days = known.micros // MICROS_PER_DAY
+    days = micros // MICROS_PER_DAY
     for day in np.unique(days):
         highest: dict[int, float] = {}
         is_compromised: dict[int, bool] = {}
         for place in np.flatnonzero(days == day):
-            card = int(known.cards[place])
+            card = int(cards[place])
             if card not in found:
                 highest[card] = max(highest.get(card, -np.inf), float(scores[place]))
-                is_compromised[card] = is_compromised.get(card, False) or bool(known.is_fraud[place])
+                is_compromised[card] = is_compromised.get(card, False) or bool(is_fraud[place])
         top = sorted(highest, key=lambda card: -highest[card])[:cards_a_day]
         hits = {card for card in top if is_compromised[card]}
         precisions.append(len(hits) / cards_a_day)
@@ -228,15 +234,6 @@ def _importances(trees: lightgbm.Booster, known: Known) -> dict[str, float]:
     strengths = np.abs(np.asarray(trees.predict(sample, pred_contrib=True))[:, :-1]).mean(axis=0)
     by_name = zip(known.fields, strengths.tolist(), strict=True)
     return dict(sorted(by_name, key=lambda pair: -pair[1]))
-
-
-def _deciles(known: Known) -> dict[str, list[float]]:
-    return {name: _quantiles(known.rows[:, place]) for place, name in enumerate(known.fields)}
-
-
-def _quantiles(values: Array) -> list[float]:
-    present = values[~np.isnan(values)]
-    return [float(value) for value in np.quantile(present, _DECILES)] if len(present) else []
 
 
 def _day(micros: int) -> str:

@@ -1,0 +1,201 @@
+"""What analysts may ask on the command line: rulebooks and models brought, compared and released, lists kept.
+
+The same commands as over HTTP, in the operator's name.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from libs.common import ids, tracing
+from libs.common.answers import PAGE_LENGTH_MAX
+from libs.common.cli import Actor
+from libs.common.message import Command, Message
+from libs.common.service import Runtime
+from libs.common.sweep import NoClaim
+from schemas.fraud.events import VersionKind, VersionState
+from services.fraud import bringing
+from services.fraud.bringing import RulebookFaulty
+from services.fraud.domain.entities import EntityKind, device_entity_id
+from services.fraud.domain.lists import AddListEntry, RemoveListEntry
+from services.fraud.domain.model import ModelFault
+from services.fraud.domain.rulebook.rulebook import Rulebook
+from services.fraud.domain.versions import MoveVersion
+from services.fraud.queries import lists, versions
+
+MakeRuntime = Callable[[], Runtime]
+Why = Annotated[str, typer.Option("--reason", help="why, for those who ask later")]
+Entity = Annotated[str, typer.Argument(help="an account's id, or a device as clients name it")]
+Kind = Annotated[EntityKind, typer.Argument(help="an account as payer or as payee, or a device")]
+
+
+def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
+    """Add them to the command line."""
+    _add_rulebooks(commands, runtime)
+    _add_models(commands, runtime)
+    _add_lists(commands, runtime)
+
+
+def _add_rulebooks(commands: typer.Typer, runtime: MakeRuntime) -> None:
+    group = typer.Typer(help="Rulebooks: what payments are judged by.", no_args_is_help=True)
+    commands.add_typer(group, name="rulebooks")
+
+    @group.command()
+    def check(path: Path) -> None:
+        """Say whether a file is a rulebook without faults; nothing is kept."""
+        read = _read_rulebook(path)
+        typer.echo(f"{path}: {len(read.rules)} rules, {len(read.fields)} features, version {read.version}")
+
+    @group.command()
+    def add(path: Path, name: Annotated[str, typer.Option(help="what it is called")], actor: Actor) -> None:
+        """Keep a rulebook as a draft."""
+        command = bringing.add_rulebook(_read_rulebook(path), name=name, by=actor)
+        _carry_out(runtime(), command)
+        typer.echo(command.version)
+
+    _add_versions(group, runtime, VersionKind.RULEBOOK)
+
+
+def _add_models(commands: typer.Typer, runtime: MakeRuntime) -> None:
+    group = typer.Typer(help="Models: what scores payments for the rules.", no_args_is_help=True)
+    commands.add_typer(group, name="models")
+
+    @group.command()
+    def add(path: Path, actor: Actor) -> None:
+        """Keep a model as a draft, as `train` has written it."""
+        try:
+            command = bringing.add_model(path.read_bytes(), by=actor)
+        except ModelFault as fault:
+            _fail(f"{path}: {fault}")
+        _carry_out(runtime(), command)
+        typer.echo(command.version)
+
+    _add_versions(group, runtime, VersionKind.MODEL)
+
+
+def _add_versions(group: typer.Typer, runtime: MakeRuntime, kind: VersionKind) -> None:
+    """What is asked of rulebooks and of models alike."""
+
+    @group.command("list")
+    def list_versions(limit: Annotated[int, typer.Option(min=1, max=PAGE_LENGTH_MAX)] = 50) -> None:
+        """The newest ones, a line each, as JSON."""
+        page = versions.list_versions(runtime().engine, kind, after=None, limit=limit)
+        _tell_each(page["versions"])
+
+    @group.command()
+    def show(version: str) -> None:
+        """One of them whole, as JSON."""
+        find = versions.find_rulebook if kind is VersionKind.RULEBOOK else versions.find_model
+        found = find(runtime().engine, version)
+        if found is None:
+            _fail(f"there is no {kind.value} {version}")
+        typer.echo(json.dumps(found, indent=2, default=str))
+
+    @group.command()
+    def shadow(version: str, reason: Why, actor: Actor) -> None:
+        """Have one judge along, recorded and without effect."""
+        _move(runtime(), kind, version, VersionState.SHADOW, reason, actor)
+
+    @group.command()
+    def release(version: str, reason: Why, actor: Actor) -> None:
+        """Have one judge from now on; who judged before is retired. To roll back, release an earlier one."""
+        _move(runtime(), kind, version, VersionState.LIVE, reason, actor)
+
+    @group.command()
+    def retire(version: str, reason: Why, actor: Actor) -> None:
+        """Have one judge no more."""
+        _move(runtime(), kind, version, VersionState.RETIRED, reason, actor)
+
+
+def _add_lists(commands: typer.Typer, runtime: MakeRuntime) -> None:
+    group = typer.Typer(help="Lists that rules ask: of accounts and devices.", no_args_is_help=True)
+    commands.add_typer(group, name="lists")
+
+    @group.command()
+    def add(
+        list_name: str,
+        kind: Kind,
+        entity: Entity,
+        reason: Why,
+        actor: Actor,
+        until: Annotated[datetime | None, typer.Option(help="for good, if not given; UTC")] = None,
+    ) -> None:
+        """Put an account or a device on a list."""
+        end = until and until.replace(tzinfo=UTC)
+        entity_id = _entity_id(kind, entity)
+        _carry_out(
+            runtime(),
+            AddListEntry(kind=kind, entity_id=entity_id, list_name=list_name, by=actor, reason=reason, until=end),
+        )
+        typer.echo(entity_id)
+
+    @group.command()
+    def remove(list_name: str, kind: Kind, entity: Entity, reason: Why, actor: Actor) -> None:
+        """Take an account or a device off a list."""
+        entity_id = _entity_id(kind, entity)
+        command = RemoveListEntry(kind=kind, entity_id=entity_id, list_name=list_name, by=actor, reason=reason)
+        _carry_out(runtime(), command)
+        typer.echo(entity_id)
+
+    @group.command("list")
+    def list_entries(
+        list_name: Annotated[str | None, typer.Argument(help="all of them, if not given")] = None,
+        after: Annotated[str | None, typer.Option(help="the last entry that was shown before")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=PAGE_LENGTH_MAX)] = 50,
+    ) -> None:
+        """Who is or was on a list, a line each, as JSON."""
+        now = datetime.now(UTC)
+        engine = runtime().engine
+        page = lists.list_entries(engine, list_name=list_name, entity_id=None, after=after, limit=limit, now=now)
+        _tell_each(page["entries"])
+
+
+def _read_rulebook(path: Path) -> Rulebook:
+    try:
+        return bringing.read_rulebook(path.read_text())
+    except UnicodeDecodeError:
+        _fail(f"{path}: not a text in UTF-8")
+    except RulebookFaulty as faulty:
+        for fault in faulty.faults:
+            typer.echo(f"{path}:{fault.line}:{fault.column}: {fault.message}", err=True)
+    raise typer.Exit(1)
+
+
+def _move(runtime: Runtime, kind: VersionKind, version: str, state: VersionState, reason: str, actor: str) -> None:
+    fault = None if state is VersionState.RETIRED else versions.why_unfit(runtime.engine, kind, version)
+    if fault is not None:
+        _fail(f"it can't judge any more: {fault}")
+    _carry_out(runtime, MoveVersion(kind=kind, version=version, state=state, by=actor, reason=reason))
+    typer.echo(f"{version} is {state.value}")
+
+
+def _carry_out(runtime: Runtime, command: Command) -> None:
+    """Have a command carried out. It may run twice: the second time finds nothing to do."""
+    message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=tracing.begin())
+    (result,) = runtime.unit.run([message], NoClaim())
+    if result.error is not None:
+        raise result.error
+    if result.refusal is not None:
+        _fail(result.refusal.detail)
+
+
+def _entity_id(kind: EntityKind, entity: str) -> str:
+    if kind is EntityKind.DEVICE:
+        return device_entity_id(entity)
+    if not ids.is_id(entity):
+        _fail(f"an account's id is a UUID in lower case, and not {entity!r}")
+    return entity
+
+
+def _tell_each(found: list[dict[str, Any]]) -> None:
+    for one in found:
+        typer.echo(json.dumps(one, default=str))
+
+
+def _fail(reason: str) -> NoReturn:
+    typer.echo(reason, err=True)
+    raise typer.Exit(1)

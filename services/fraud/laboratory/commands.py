@@ -1,0 +1,142 @@
+"""What is done in the laboratory: read a file, replay it, write what was found."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from services.fraud import rulebooks
+from services.fraud.domain import model
+from services.fraud.domain.judging import CATALOGUE, Judge
+from services.fraud.domain.model import Model, ModelFault
+from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
+from services.fraud.laboratory import backtest as backtesting
+from services.fraud.laboratory import report, scoring, training, transactions
+from services.fraud.laboratory.backtest import Results
+from services.fraud.laboratory.training import TrainingFault
+from services.fraud.laboratory.transactions import FileFault, Transactions
+
+
+def score(
+    input_path: Path, output: Path, train_until: datetime | None, label_delay_days: int, rules: Path | None
+) -> None:
+    """Write a score for every transaction of a file."""
+    with _faults_told():
+        transactions.require_writable(output)
+        given = _read(input_path)
+        replayed = _replay(given, _rulebook(rules), label_delay_days)
+        until = _end_of(train_until) if train_until else int(given.micros.max()) + 1
+        with _progress("training", 100) as told:
+            found = scoring.score(replayed, until_micros=until, told=lambda share: told(int(100 * share)))
+        scores = np.empty(len(given))
+        scores[given.order] = found
+        transactions.write(output, pa.table({"TRANSACTION_ID": given.ids, "SCORE": scores}))
+    typer.echo(f"{len(given):,} transactions scored")
+
+
+def train(
+    input_path: Path,
+    output: Path,
+    name: str,
+    train_until: datetime | None,
+    label_delay_days: int,
+    rules: Path | None,
+) -> None:
+    """Write a model that was trained on a file."""
+    with _faults_told():
+        given = _read(input_path)
+        known = _replay(given, _rulebook(rules), label_delay_days).known
+        until = _end_of(train_until) if train_until else int(known.micros[-1]) + 1
+        artifact = training.train(known.between(int(known.micros[0]), until), name=name)
+    packed = model.pack(artifact)
+    output.write_bytes(packed)
+    for metric, value in artifact.card.metrics.items():
+        typer.echo(f"{metric}: {value:.4f}")
+    typer.echo(f"model {Model(packed).version}: {output}")
+
+
+def backtest(
+    input_path: Path,
+    output: Path,
+    rules: Path | None,
+    model_path: Path | None,
+    warm_up_days: int,
+    label_delay_days: int,
+) -> None:
+    """Write what rules and a model would have made of a file: scores, metrics, and a page to read."""
+    with _faults_told():
+        judge = Judge(_rulebook(rules), None if model_path is None else Model(model_path.read_bytes()))
+        given = _read(input_path)
+        output.mkdir(parents=True, exist_ok=True)
+        with _progress("replaying", len(given)) as told:
+            results = backtesting.backtest(
+                given, judge, label_delay_days=label_delay_days, warm_up_days=warm_up_days, told=told
+            )
+        _write_results(output, given, judge, results, input_path.name)
+    for metric, value in results.metrics.items():
+        typer.echo(f"{metric}: {value:.4f}")
+    typer.echo(f"report: {output / 'report.html'}")
+
+
+def _write_results(output: Path, given: Transactions, judge: Judge, results: Results, source: str) -> None:
+    scores, outcomes = np.empty(len(given)), np.empty(len(given), dtype=object)
+    scores[given.order], outcomes[given.order] = results.scores, [outcome.value for outcome in results.decided]
+    table = pa.table({"TRANSACTION_ID": given.ids, "SCORE": scores, "OUTCOME": outcomes})
+    transactions.write(output / "scores.parquet", table)
+    figures = {"metrics": results.metrics, "rules": results.rules, "scenarios": results.scenarios}
+    (output / "metrics.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
+    counted = given.order[-results.payments :]
+    page = report.render(results, judge, source=source, truth=given.labels[counted] == 1, micros=given.micros[counted])
+    (output / "report.html").write_text(page)
+
+
+def _read(path: Path) -> Transactions:
+    given = transactions.read(path)
+    for remark in given.remarks:
+        typer.echo(remark, err=True)
+    return given
+
+
+def _replay(given: Transactions, rulebook: Rulebook, label_delay_days: int) -> scoring.Replayed:
+    with _progress("replaying", len(given)) as told:
+        return scoring.replay(given, rulebook, label_delay_days=label_delay_days, told=told)
+
+
+def _rulebook(path: Path | None) -> Rulebook:
+    if path is None:
+        return rulebooks.shipped()
+    if not path.is_file():
+        raise FileFault(f"there is no file {path}")
+    found = compile_rulebook(path.read_text(), CATALOGUE)
+    if isinstance(found, Rulebook):
+        return found
+    raise FileFault("\n".join(f"{path}:{fault.line}:{fault.column}: {fault.message}" for fault in found))
+
+
+def _end_of(day: datetime) -> int:
+    """The first microsecond after a day, UTC."""
+    return int((day.replace(tzinfo=UTC) + timedelta(days=1)).timestamp()) * 1_000_000
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    columns = TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+        progress.update(task, completed=total)
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    try:
+        yield
+    except (FileFault, TrainingFault, ModelFault, backtesting.BacktestFault) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault

@@ -1,0 +1,63 @@
+"""What can be asked about payments: fraud's answer before one is made, and why an answer was given."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from libs.common import ids
+from libs.common.answers import CREATED, NOT_FOUND, OK, answer_one, found
+from libs.common.change import Asked
+from libs.common.fields import Id
+from libs.common.openapi import answering, changing, reading
+from libs.common.service import Runtime
+from services.fraud.domain.assessing import AssessPayment
+from services.fraud.domain.knowledge import Knowledge
+from services.fraud.queries import assessments
+from services.fraud.requests import NewAssessment, Staff
+from services.fraud.views.assessments import AdviceView, AssessmentView
+
+
+def add(router: APIRouter, runtime: Runtime) -> None:
+    """Add the routes."""
+    ask = AssessmentRoutes(runtime)
+    tags: list[Any] = ["assessments"]
+    made, one = answering(CREATED, AdviceView), answering(OK, AssessmentView)
+    router.post("/assessments", tags=tags, status_code=CREATED, responses=changing() | made)(ask.assess)
+    router.get("/assessments/{payment_id}", tags=tags, responses=reading(NOT_FOUND) | one)(ask.get_assessment)
+
+
+class AssessmentRoutes:
+    def __init__(self, runtime: Runtime) -> None:
+        self._edge = runtime.edge
+        self._engine = runtime.engine
+
+    async def assess(self, asked: Asked, body: NewAssessment) -> Response:
+        """Have a payment judged before it is made, by its parties' past, of which it becomes part.
+
+        Every client may know whether to go on; what that rests on tells whoever tries how far they may go, and what
+        others know of an account, so `grounds` are for staff alone.
+        """
+        client = asked.who.client
+        payment_id = body.payment_id or ids.named("fraud", "assessment", client.client_id, asked.key)
+        command = AssessPayment(payment_id=payment_id, order=body.order(client.client_id))
+        answer = answer_one(CREATED, _advice(payment_id, with_grounds=client.is_staff), unknown=())
+        return await asked.carry_out(self._edge, "assessments", [command], answer)
+
+    def get_assessment(self, payment_id: Id, who: Staff) -> dict[str, Any]:
+        """Why a payment was found suspicious or not: findings, features, the model's contributions; and what it turned
+        out to be."""
+        return found(assessments.find_assessment(self._engine, payment_id), "payment_id")
+
+
+def _advice(payment_id: str, *, with_grounds: bool) -> Callable[[Knowledge], dict[str, Any]]:
+    def view(knowledge: Knowledge) -> dict[str, Any]:
+        assessment = knowledge.assessments[payment_id]
+        return {
+            "payment_id": payment_id,
+            "outcome": assessment.outcome.value,
+            "assessed_at": assessment.assessed_at,
+            "grounds": assessments.grounds_view(assessment) if with_grounds else None,
+        }
+
+    return view

@@ -1,0 +1,87 @@
+"""Rulebooks, models and lists on the command line: the same commands, in the operator's name."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from libs.common import ids
+from libs.common.service import Runtime
+from services.fraud import administration, rulebooks
+from tests.integration.fraud.scene import rows, rulebook
+
+Run = Callable[..., Any]
+ANN = ids.new()
+
+
+@pytest.fixture
+def run(fraud: Runtime) -> Run:
+    """`run("rulebooks", "list")` -> exit code, what it printed, what it complained of."""
+    commands = typer.Typer()
+    administration.extend(commands, lambda: fraud)
+    return lambda *words: CliRunner().invoke(commands, [str(word) for word in words])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "mild.rules"
+    found.write_text(rulebook("when amount > 10\n    score 0.1"))
+    return found
+
+
+def test_a_rulebook_is_checked_added_released_and_rolled_back(run: Run, path: Path, fraud: Runtime) -> None:
+    assert "1 rules" in run("rulebooks", "check", path).stdout
+    version = run("rulebooks", "add", path, "--name", "mild", "--actor", "ann").stdout.strip()
+    for verb, state in (("shadow", "shadow"), ("release", "live")):
+        told = run("rulebooks", verb, version, "--reason", "so", "--actor", "ann")
+        assert (told.exit_code, told.stdout.strip()) == (0, f"{version} is {state}")
+    shipped = rulebooks.shipped().version
+    assert run("rulebooks", "release", shipped, "--reason", "too strict", "--actor", "ben").exit_code == 0
+    shown = json.loads(run("rulebooks", "show", version).stdout)
+    assert (shown["name"], shown["state"], shown["added_by"]) == ("mild", "retired", "ann")
+    assert [(one["state"], one["changed_by"]) for one in shown["changes"]] == [
+        ("retired", "ben"),
+        ("live", "ann"),
+        ("shadow", "ann"),
+    ]
+    listed = [json.loads(line) for line in run("rulebooks", "list").stdout.splitlines()]
+    assert {(one["version"], one["state"]) for one in listed} == {(version, "retired"), (shipped, "live")}
+    assert len(rows(fraud, "SELECT 1 FROM outbox WHERE topic = 'fraud.version.v1'")) == 6
+
+
+def test_faults_are_told_with_their_places(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "faulty.rules"
+    path.write_text(rulebook("when amont > 10\n    block"))
+    for words in (("check", path), ("add", path, "--name", "faulty")):
+        ended = run("rulebooks", *words)
+        assert ended.exit_code == 1
+        assert ended.stderr.startswith(f"{path}:6:10: ")
+
+
+def test_what_is_refused_ends_with_the_reason(run: Run, path: Path, tmp_path: Path) -> None:
+    junk = tmp_path / "junk.model"
+    junk.write_bytes(b"junk")
+    for words, told in (
+        (("rulebooks", "release", "000000000000", "--reason", "so"), "version unknown"),
+        (("rulebooks", "show", "000000000000"), "there is no rulebook 000000000000"),
+        (("models", "add", junk), "not a model"),
+        (("lists", "remove", "blocked", "debtor", ANN, "--reason", "so"), "entry unknown"),
+        (("lists", "add", "blocked", "debtor", "ann", "--reason", "so"), "not 'ann'"),
+    ):
+        ended = run(*words)
+        assert (ended.exit_code, told in ended.stderr) == (1, True), ended.output
+
+
+def test_lists_are_kept(run: Run) -> None:
+    assert run("lists", "add", "blocked", "debtor", ANN, "--reason", "a mule", "--actor", "ann").exit_code == 0
+    until = ("--until", "2999-01-01")
+    assert run("lists", "add", "blocked", "device", "phone", "--reason", "stolen", *until).exit_code == 0
+    first, second = (json.loads(line) for line in run("lists", "list", "blocked").stdout.splitlines())
+    assert (first["entity_id"], first["added_by"], first["is_current"]) == (ANN, "ann", True)
+    assert (second["kind"], second["until"]) == ("device", "2999-01-01 00:00:00+00:00")
+    assert run("lists", "remove", "blocked", "debtor", ANN, "--reason", "cleared").exit_code == 0
+    assert json.loads(run("lists", "list", "blocked").stdout.splitlines()[0])["is_current"] is False
