@@ -175,13 +175,13 @@ def _rules_table() -> Iterator[str]:
 
 def _features_table() -> Iterator[str]:
     """Every field of rules, those that differ in their window alone in one row."""
-    from services.fraud.domain.features import WINDOWS
     from services.fraud.domain.judging import CATALOGUE
+    from services.fraud.domain.measures import WIDTHS
 
     rows = []
     for name, field in CATALOGUE.items():
         stem, _, width = name.rpartition("_")
-        is_windowed = all(f"{stem}_{other}" in CATALOGUE for other in WINDOWS)
+        is_windowed = all(f"{stem}_{other}" in CATALOGUE for other in WIDTHS)
         missing = "yes" if field.can_be_missing else ""
         if not is_windowed:
             rows.append((f"`{name}`", field.kind.value, missing, field.meaning))
