@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer._click.exceptions import ClickException
 
 from services.fraud import rulebooks
 from services.fraud.domain import model
@@ -141,4 +142,4 @@ def _faults_told() -> Iterator[None]:
         yield
     except (FileFault, TrainingFault, ModelFault, backtesting.BacktestFault) as fault:
         # Told in one line, as all that an operator can mend is.
-        raise typer.BadParameter(str(fault)) from fault
+        raise ClickException(str(fault)) from fault

@@ -91,7 +91,7 @@ def test_who_asks_about_another_payment_under_an_id_in_use_learns_nothing(api: A
         ({"amount": "ten"}, "not_a_decimal", "amount"),
         ({"amount": 12.5}, "wrong_type", "amount"),
         ({"amount": "9" * 16}, "too_large", "amount"),
-        ({"currency": "XXX"}, "unknown_currency", "currency"),
+        ({"currency": "ZZZ"}, "unknown_currency", "currency"),
         ({"channel": "pigeon"}, "not_in_list", "channel"),
         ({"channel": "unknown"}, "not_in_list", "channel"),
         ({"debtor": {"account_id": "ann"}}, "not_an_id", "debtor.account_id"),

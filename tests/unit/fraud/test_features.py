@@ -263,7 +263,7 @@ def test_lists_are_those_that_each_side_is_on() -> None:
     lists = Lists(debtor=frozenset({"a"}), creditor=frozenset({"b", "c"}), device=frozenset({"d"}))
     names = ("debtor_lists", "creditor_lists", "device_lists")
     with_device = [value_of(name, order(device_id="phone"), lists=lists) for name in names]
-    assert with_device == [frozenset("a"), frozenset("bc"), frozenset("d")]
+    assert with_device == [frozenset({"a"}), frozenset({"b", "c"}), frozenset({"d"})]
     assert value_of("device_lists", order(), lists=lists) == frozenset()
 
 

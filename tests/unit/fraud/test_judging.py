@@ -5,8 +5,8 @@ import pytest
 
 from libs.common.record import replace
 from schemas.fraud.events import FraudOutcome, Label
+from services.fraud.domain import features
 from services.fraud.domain.entities import EntityKind
-from services.fraud.domain.features import FEATURES
 from services.fraud.domain.judging import CATALOGUE, MODEL_MISSING, Judge
 from services.fraud.domain.knowledge import Panel
 from services.fraud.domain.model import Model
@@ -117,7 +117,7 @@ def test_a_decision_names_the_model_and_its_score(model: Model) -> None:
 
 
 def test_every_field_of_rules_is_a_feature_or_the_score_of_the_model() -> None:
-    assert CATALOGUE.keys() - FEATURES.keys() == {"model_score"}
+    assert CATALOGUE.keys() - features.FEATURES.keys() == {"model_score"}
     assert CATALOGUE["model_score"].can_be_missing
 
 

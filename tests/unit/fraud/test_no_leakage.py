@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from libs.common.record import replace
-from services.fraud import rulebooks, scoring, training
+from services.fraud import rulebooks
 from services.fraud.domain.history import MICROS_PER_DAY
+from services.fraud.laboratory import scoring, training
 from services.fraud.laboratory.scoring import Replayed
 from services.fraud.laboratory.training import FIELDS
 from services.fraud.laboratory.transactions import Transactions

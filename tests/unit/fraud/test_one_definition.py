@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.fraud.events import FraudOutcome, Label, PaymentLabelled
 from schemas.payments.events import Channel, PaymentInitiated
-from services.fraud import rulebooks, scoring
+from services.fraud import rulebooks
 from services.fraud.domain import creditor_risk
 from services.fraud.domain.creditor_risk import Counted
 from services.fraud.domain.features import CATALOGUE, FEATURES, Value
@@ -20,6 +20,7 @@ from services.fraud.domain.judging import Judge
 from services.fraud.domain.knowledge import Assessment, Panel
 from services.fraud.domain.labelling import LabelPayment
 from services.fraud.domain.rulebook.fields import Kind
+from services.fraud.laboratory import scoring
 from services.fraud.laboratory.replay import KnownPayment, Replay
 from tests.unit.fraud import cards
 from tests.unit.fraud.past import ANN, CLEO, DAY, HOUR, MINUTE, NO_RULES, SHOP, START, Desk, order, payment_id

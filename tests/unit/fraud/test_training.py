@@ -68,9 +68,11 @@ def test_card_precision_is_the_share_of_compromised_cards_among_the_most_suspici
         # Day 3: 1 and 3 are known; 4 is looked at, and nobody else is there.
         (3, 1, 0.9, 1), (3, 3, 0.8, 1), (3, 4, 0.2, 1),
     )  # fmt: skip
-    assert card_precision(one, scores, cards_a_day=2) == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 3)
-    assert card_precision(one, scores, cards_a_day=1) == pytest.approx((1 + 1 + 1) / 3)
-    assert card_precision(one, scores) == pytest.approx((2 + 1 + 0) / 100 / 3)
+    assert card_precision(one.micros, one.cards, one.is_fraud, scores, cards_a_day=2) == pytest.approx(
+        (1 / 2 + 1 / 2 + 1 / 2) / 3
+    )
+    assert card_precision(one.micros, one.cards, one.is_fraud, scores, cards_a_day=1) == pytest.approx((1 + 1 + 1) / 3)
+    assert card_precision(one.micros, one.cards, one.is_fraud, scores) == pytest.approx((2 + 1 + 0) / 100 / 3)
 
 
 def test_a_perfect_order_measures_perfectly() -> None:
