@@ -1,8 +1,6 @@
 """What the READMEs of the services list: taken from the code, between two comments, so that it can't be wrong."""
 
-import ast
 import importlib
-import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -49,7 +47,7 @@ def tables(name: str) -> Tables:
         "metrics": lambda: _metrics_table(service, runtime.settings),
         "commands": lambda: _commands_table(service),
         "rules": _rules_table,
-        "limits": _limits_table,
+        "features": _features_table,
     }
 
 
@@ -161,48 +159,35 @@ def _is_argument(parameter: Any) -> bool:
 
 
 def _rules_table() -> Iterator[str]:
-    from services.fraud.domain.limits import DEFAULT_LIMITS
-    from services.fraud.domain.rule_set import RULES, meaning_of
+    from services.fraud import rulebooks
+    from services.fraud.domain.rulebook.rulebook import Action
+
+    rows = [
+        (
+            f"[`{rule.name}`](rulebooks/default.rules#L{rule.line})",
+            _first_sentence(rule.meaning),
+            f"{rule.score:g}" if rule.action is Action.SCORE else rule.action.value,
+        )
+        for rule in rulebooks.shipped().rules
+    ]
+    return _table(("rule", "looks for", "score, or what it orders"), rows)
+
+
+def _features_table() -> Iterator[str]:
+    """Every field of rules, those that differ in their window alone in one row."""
+    from services.fraud.domain.judging import CATALOGUE
+    from services.fraud.domain.measures import WIDTHS
 
     rows = []
-    for name, rule in RULES.items():
-        used = [limit for limit in _limits_of(rule) if hasattr(DEFAULT_LIMITS, limit)]
-        limits = ", ".join(f"`{limit}` {getattr(DEFAULT_LIMITS, limit):,}".replace(",", " ") for limit in used)
-        path = Path(inspect.getsourcefile(rule) or "").relative_to(ROOT / "services" / "fraud")
-        rows.append((f"`{name}`", _first_sentence(meaning_of(rule)), limits or "–", f"[{path.name}]({path})"))
-    return _table(("rule", "looks for", "goes by (defaults)", "source"), rows)
-
-
-def _limits_of(rule: Callable[..., Any]) -> list[str]:
-    """The limits a rule names, itself or in the functions of its module that it calls."""
-    module = inspect.getmodule(rule)
-    functions = {name: value for name, value in vars(module).items() if inspect.isfunction(value)}
-    seen, found, waiting = set[str](), dict[str, None](), [rule.__name__]
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name not in functions:
-            continue
-        seen.add(name)
-        for node in ast.walk(ast.parse(inspect.getsource(functions[name]))):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "limits":
-                found[node.attr] = None
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                waiting.append(node.func.id)
-    return list(found)
-
-
-def _limits_table() -> Iterator[str]:
-    from services.fraud.domain.limits import DEFAULT_LIMITS, Limits
-
-    (declared,) = ast.parse(inspect.getsource(Limits)).body
-    assert isinstance(declared, ast.ClassDef)
-    rows = []
-    for field, words in zip(declared.body, declared.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(words, ast.Expr) and isinstance(words.value, ast.Constant):
-            name = ast.unparse(field.target)
-            value = f"{getattr(DEFAULT_LIMITS, name):,}".replace(",", " ")
-            rows.append((f"`{name}`", value, str(words.value.value)))
-    return _table(("limit", "default", "meaning"), rows)
+    for name, field in CATALOGUE.items():
+        stem, _, width = name.rpartition("_")
+        is_windowed = all(f"{stem}_{other}" in CATALOGUE for other in WIDTHS)
+        missing = "yes" if field.can_be_missing else ""
+        if not is_windowed:
+            rows.append((f"`{name}`", field.kind.value, missing, field.meaning))
+        elif width == "7d":
+            rows.append((f"`{stem}_…`", field.kind.value, missing, field.meaning.replace("7 days", "the window")))
+    return _table(("field", "kind", "may be missing", "meaning"), rows)
 
 
 def _first_sentence(text: str) -> str:

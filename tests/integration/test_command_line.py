@@ -73,8 +73,7 @@ def test_a_missing_setting_is_named(run: Run, service: str, words: str) -> None:
         ("http_port", "eighty", "WEIR_HTTP_PORT: "),
         ("log_level", "LOUD", "WEIR_LOG_LEVEL: "),
         ("idempotency_days", "1", "WEIR_IDEMPOTENCY_DAYS: "),
-        ("limits", "{", "limits"),
-        ("limits", '{"no_such_limit": 1}', "there are no such limits: no_such_limit"),
+        ("features_generation", "0", "WEIR_FEATURES_GENERATION: "),
     ],
 )
 def test_a_wrong_setting_is_named_and_its_value_is_not_shown(run: Run, name: str, value: str, told: str) -> None:
@@ -97,8 +96,10 @@ def test_a_wrong_setting_is_named_and_its_value_is_not_shown(run: Run, name: str
         ("payments dead-letters list --limit many", "'--limit'"),
         ("accounts check-books now", "unexpected extra argument"),
         ("compliance import-list", "Missing argument 'name'"),
-        ("fraud backtest", "Missing argument 'path'"),
-        ("fraud backtest /no/such/file.csv", "/no/such/file.csv: No such file or directory"),
+        ("fraud backtest", "Missing option '--input'"),
+        ("fraud score --input /no/such/file.csv --output scores.csv", "there is no file /no/such/file.csv"),
+        ("fraud score --input payments.csv --output scores.txt", "scores.txt is neither .parquet nor .csv"),
+        ("fraud score --input payments.csv --output no/folder/scores.csv", "there is no folder no/folder"),
     ],
 )
 def test_a_wrong_argument_is_told_in_one_line(run: Run, words: str, told: str) -> None:
@@ -165,36 +166,55 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_left_running(run: Run) -> 
         require_one_line(ended, "payments", f"127.0.0.1:{port}: Address already in use")
 
 
+COLUMNS = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT"
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ("yesterday,a,b,1,EUR,api,,0", "row 1: Invalid isoformat string"),
-        ("2026-01-01T00:00:00+00:00,a,b,-1,EUR,api,,0", "row 1: -1 EUR is not_positive"),
-        ("2026-01-01T00:00:00+00:00,a,b,1.005,EUR,api,,0", "row 1: 1.005 EUR is too_precise"),
-        ("2026-01-01T00:00:00+00:00,a,b,1,EUR,pigeon,,0", "row 1: 'pigeon' is not a valid Channel"),
+        ("1,yesterday,a,b,1", "TX_DATETIME is not a time in 1 row (row 1: 'yesterday')"),
+        ("1,2026-01-01,a,b,-1", "minor units in 1 row (row 1: '-1')"),
+        ("1,2026-01-01,,b,1", "CUSTOMER_ID is not given in 1 row (row 1: None)"),
     ],
 )
-def test_a_backtest_names_the_row_it_cant_read(run: Run, tmp_path: Path, row: str, told: str) -> None:
+@pytest.mark.parametrize("command", ["score --output {0}/scores.csv", "backtest --output {0}/report"])
+def test_a_file_names_the_rows_that_cant_be_read(run: Run, tmp_path: Path, command: str, row: str, told: str) -> None:
     path = tmp_path / "payments.csv"
-    path.write_text(f"instructed_at,debtor,creditor,amount,currency,channel,device,is_fraud\n{row}\n")
-    require_one_line(run(f"fraud backtest {path}"), "fraud", told)
+    path.write_text(f"{COLUMNS}\n{row}\n")
+    status, _, complained = run(f"fraud {command.format(tmp_path)} --input {path}")
+    assert status == 1
+    assert told in complained and "Traceback" not in complained
 
 
-def test_a_backtest_leaves_out_and_counts_amounts_of_zero(run: Run, tmp_path: Path) -> None:
+def test_every_transaction_of_a_file_gets_a_score_in_the_order_of_the_file(run: Run, tmp_path: Path) -> None:
+    path, scores = tmp_path / "payments.csv", tmp_path / "scores.csv"
+    rows = [f"{100 - day},2026-01-0{day}T00:00:00,a,b,{amount}" for day, amount in ((3, 5), (1, 0), (2, 300))]
+    path.write_text("\n".join([COLUMNS, *rows, ""]))
+    status, printed, complained = run(f"fraud score --input {path} --output {scores}")
+    assert (status, printed.splitlines()[-1]) == (0, "3 transactions scored")
+    assert "1 rows stood behind a later one" in complained or "2 rows stood behind a later one" in complained
+    head, *lines = scores.read_text().splitlines()
+    assert head.replace('"', "") == "TRANSACTION_ID,SCORE"
+    assert [line.split(",")[0] for line in lines] == ["97", "99", "98"]
+    assert [float(line.split(",")[1]) for line in lines] == [0.0, 0.0, 0.7]
+
+
+def test_a_rulebook_with_faults_is_told_line_by_line(run: Run, tmp_path: Path) -> None:
+    path, rules = tmp_path / "payments.csv", tmp_path / "some.rules"
+    path.write_text(f"{COLUMNS}\n1,2026-01-01,a,b,1\n")
+    rules.write_text("threshold review 0.5\nthreshold block 0.9\nlet a = shoe_size > 4\nlet b = amount + is_cash\n")
+    status, _, complained = run(f"fraud score --input {path} --output {tmp_path}/scores.csv --rules {rules}")
+    assert status == 1
+    assert [f"{rules}:{line}:" in complained for line in (1, 2, 3, 4)] == [False, False, True, True]
+    assert f"fraud: {rules} is no rulebook without faults" in complained
+
+
+def test_a_file_names_the_columns_that_are_missing(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "payments.csv"
-    rows = [f"2026-01-0{day}T00:00:00+00:00,a,b,{amount},EUR,card,,0" for day, amount in ((1, "0.00"), (2, 5), (3, 0))]
-    columns = "instructed_at,debtor,creditor,amount,currency,channel,device,is_fraud"
-    path.write_text("\n".join([columns, *rows]))
-    status, printed, _ = run(f"fraud backtest {path} --warm-up-days 0")
-    assert status == 0
-    assert [line.split()[:2] for line in printed.splitlines() if line.startswith("all ")] == [["all", "1"]]
-    assert "left out, for their amount is zero: 2" in printed
-
-
-def test_a_backtest_names_the_columns_that_are_missing(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "payments.csv"
-    path.write_text("instructed_at,debtor\n")
-    require_one_line(run(f"fraud backtest {path}"), "fraud", "has no column amount, channel, creditor")
+    path.write_text("TRANSACTION_ID,TX_AMOUNT\n")
+    status, _, complained = run(f"fraud score --input {path} --output {tmp_path}/scores.csv")
+    assert status == 1
+    assert "has no column TX_DATETIME, CUSTOMER_ID, TERMINAL_ID; it has TRANSACTION_ID, TX_AMOUNT" in complained
 
 
 @pytest.mark.parametrize("words", ["payments", "payments --help", "accounts clients --help"])

@@ -95,7 +95,7 @@ PURE = {
         "zlib",
     ),
     *("difflib", "graphlib"),
-    *("msgspec", "numpy", "rapidfuzz", "anyascii", "lark"),
+    *("msgspec", "numpy", "rapidfuzz", "anyascii", "lark", "lightgbm"),
     *("libs.common", "libs.common.batch", "libs.common.events", "libs.common.ids", "libs.common.message"),
     *("libs.common.money", "libs.common.record", "libs.common.state", "libs.common.text"),
 }

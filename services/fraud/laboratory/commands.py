@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer._click.exceptions import ClickException
 
 from services.fraud import rulebooks
 from services.fraud.domain import model
@@ -116,7 +117,9 @@ def _rulebook(path: Path | None) -> Rulebook:
     found = compile_rulebook(path.read_text(), CATALOGUE)
     if isinstance(found, Rulebook):
         return found
-    raise FileFault("\n".join(f"{path}:{fault.line}:{fault.column}: {fault.message}" for fault in found))
+    for fault in found:
+        typer.echo(f"{path}:{fault.line}:{fault.column}: {fault.message}", err=True)
+    raise FileFault(f"{path} is no rulebook without faults")
 
 
 def _end_of(day: datetime) -> int:
@@ -138,5 +141,5 @@ def _faults_told() -> Iterator[None]:
     try:
         yield
     except (FileFault, TrainingFault, ModelFault, backtesting.BacktestFault) as fault:
-        typer.echo(str(fault), err=True)
-        raise typer.Exit(1) from fault
+        # Told in one line, as all that an operator can mend is.
+        raise ClickException(str(fault)) from fault

@@ -21,7 +21,7 @@ def moved(version: str, state: VersionState, kind: VersionKind = RULEBOOK) -> Mo
     return MoveVersion(kind=kind, version=version, state=state, by="cleo", reason="it is better")
 
 
-def desk_with(kind: VersionKind = RULEBOOK, **states: VersionState) -> Desk:
+def desk_with(kind: VersionKind = RULEBOOK, /, **states: VersionState) -> Desk:
     """Versions of a kind, each in its state."""
     desk = Desk()
     for version, state in states.items():
