@@ -1,10 +1,8 @@
 """Immutable values: what events, commands, answers and domain objects are made of."""
 
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, dataclass_transform
 
 import msgspec
-
-V = TypeVar("V", bound="Record")
 
 
 class _RecordMeta(msgspec.StructMeta):
@@ -19,6 +17,5 @@ class Record(msgspec.Struct, metaclass=_RecordMeta):
     """A frozen, keyword-only value. Built six times faster than a frozen dataclass, and replaced thirty times."""
 
 
-def replace(value: V, /, **changes: Any) -> V:
-    """The same value with some fields changed. Raises TypeError for a field it doesn't have."""
-    return msgspec.structs.replace(value, **changes)
+replace = msgspec.structs.replace
+"""The same value with some fields changed. Raises TypeError for a field it doesn't have."""

@@ -1,6 +1,6 @@
 """The ledger's tables, and the only SQL that touches them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from libs.common import ids
 from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
 from libs.common.record import replace
-from libs.common.writes import Table, Writes, lock_rows, writing
+from libs.common.writes import Row, Table, Writes, lock_rows, writing
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, DeclineReason, PostRefusal, RefundRefusal
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.payments.events import (
@@ -40,7 +40,7 @@ from services.accounts.domain.ledger import (
     RefundStatus,
     house_account,
 )
-from services.accounts.domain.transfers import Book, Convert, Fund, Reverse
+from services.accounts.domain.transfers import Book, Convert, Fund, Reverse, reversal_id
 
 LANES = 4
 """Of every account of the house: so many batches at once may move money on one without waiting for each other."""
@@ -165,11 +165,11 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
     hold_ids |= {body.hold_id for body in bodies if isinstance(body, _ABOUT_HOLDS)}
     hold_ids |= {each.hold_id for body in bodies if isinstance(body, PostHolds) for each in body.postings}
     holds = _lock_holds(tx, hold_ids)
-    originals = _find_linked(tx, {body.transfer_id for body in bodies if isinstance(body, Reverse)})
+    transfers = _find_reversible(tx, {body.transfer_id for body in bodies if isinstance(body, Reverse)})
     account_ids = {account_id for body in bodies for account_id in named_accounts(body)}
     for hold in holds.values():
         account_ids |= {hold.debtor_account_id} | ({hold.creditor_account_id} if hold.creditor_account_id else set())
-    for transfer in originals.values():
+    for transfer in transfers.values():
         account_ids |= {transfer.debit_account_id, transfer.credit_account_id}
     house_ids = account_ids & house_accounts().keys()
     accounts = _lock_accounts(tx, account_ids - house_ids, customer_ids) | _lock_lanes(tx, house_ids)
@@ -178,8 +178,7 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
         accounts=accounts,
         holds=holds,
         refunds=refunds,
-        originals=originals,
-        reversed_ids=_find_reversed(tx, originals.keys()),
+        transfers=transfers,
         hold_lifetime=hold_lifetime,
         recorded_at=read_clock(tx),
     )
@@ -197,19 +196,21 @@ def save_ledger(writes: Writes, ledger: Ledger) -> None:
     _save_accounts(writes, ledger)
     writes.save(_HOLDS, ledger.holds, _hold_row)
     writes.save(_REFUNDS, ledger.refunds, _refund_row)
-    writes.insert(_TRANSFERS, map(_transfer_row, ledger.transfers))
+    writes.insert(_TRANSFERS, map(_transfer_row, ledger.transfers.inserted))
     writes.insert(_ENTRIES, map(msgspec.structs.astuple, ledger.entries))
 
 
 def _save_accounts(writes: Writes, ledger: Ledger) -> None:
     """Most accounts that change only have money moved: writing no more than that saves a third of the columns."""
+    opened, changed, moved = list[Row](), list[Row](), list[Row]()
     for before, account in ledger.accounts.changes:
-        if before is None:
-            writes.insert(_ACCOUNTS, [_account_row(account)])
-        elif _terms(before) == _terms(account):
-            writes.update(_BALANCES, [(account.account_id, account.lane, *_balance_row(account))])
+        if before is not None and _terms(before) == _terms(account):
+            moved.append((account.account_id, account.lane, *_balance_row(account)))
         else:
-            writes.update(_ACCOUNTS, [_account_row(account)])
+            (opened if before is None else changed).append(_account_row(account))
+    writes.insert(_ACCOUNTS, opened)
+    writes.update(_ACCOUNTS, changed)
+    writes.update(_BALANCES, moved)
 
 
 def find_expired_holds(tx: Connection, now: datetime, at_most: int) -> list[Message]:
@@ -326,27 +327,17 @@ def _lock_refunds(tx: Connection, refund_ids: set[str]) -> dict[str, Refund]:
     return {row[0]: _refund(row) for row in rows}
 
 
-def _find_linked(tx: Connection, transfer_ids: set[str]) -> dict[str, Transfer]:
-    """Transfers, and those linked to them. They never change, so nothing is locked."""
+def _find_reversible(tx: Connection, transfer_ids: set[str]) -> dict[str, Transfer]:
+    """Transfers, those linked to them, and those that took them back. They never change, so nothing is locked."""
     if not transfer_ids:
         return {}
     # Two questions, each with an index of its own: as one, they would be answered by reading the whole journal.
     query = f"SELECT {_TRANSFERS.select} FROM transfers WHERE {{}} = ANY(%b::uuid[])"
-    named = [transfer_of(row) for row in fetch(tx, query.format("transfer_id"), (array("uuid", transfer_ids),))]
+    asked = transfer_ids | set(map(reversal_id, transfer_ids))
+    named = [transfer_of(row) for row in fetch(tx, query.format("transfer_id"), (array("uuid", asked),))]
     link_ids = {transfer.link_id for transfer in named if transfer.link_id is not None}
     linked = map(transfer_of, fetch(tx, query.format("link_id"), (array("uuid", link_ids),)) if link_ids else ())
     return {transfer.transfer_id: transfer for transfer in (*named, *linked)}
-
-
-def _find_reversed(tx: Connection, transfer_ids: Collection[str]) -> frozenset[str]:
-    if not transfer_ids:
-        return frozenset()
-    rows = fetch(
-        tx,
-        "SELECT reversed_transfer_id FROM transfers WHERE reversed_transfer_id = ANY(%b::uuid[])",
-        (array("uuid", transfer_ids),),
-    )
-    return frozenset(id_ for (id_,) in rows)
 
 
 def _customer(row: Any) -> Customer:
@@ -440,18 +431,18 @@ def transfer_of(row: Any) -> Transfer:
 def _customer_row(customer: Customer) -> tuple[Any, ...]:
     return (
         customer.customer_id,
-        customer.kind.value,
+        customer.kind,
         msgspec.json.encode(customer.personal).decode(),
         # As Postgres writes an array: codes of currencies need no quotes.
         f"{{{','.join(customer.wanted_currencies)}}}",
-        customer.status.value,
+        customer.status,
         customer.tier,
         customer.sequence,
     )
 
 
 def _terms(account: Account) -> tuple[Any, ...]:
-    return account.status.value, account.tier, account.floor_minor, account.ceiling_minor, account.sequence
+    return account.status, account.tier, account.floor_minor, account.ceiling_minor, account.sequence
 
 
 def _account_row(account: Account) -> tuple[Any, ...]:
@@ -459,7 +450,7 @@ def _account_row(account: Account) -> tuple[Any, ...]:
         account.account_id,
         account.lane,
         account.customer_id,
-        account.kind.value,
+        account.kind,
         account.currency,
         _json(account.metadata),
         *_terms(account),
@@ -487,19 +478,19 @@ def _json(metadata: Mapping[str, str] | None) -> str | None:
 def _hold_row(hold: Hold) -> tuple[Any, ...]:
     return (
         hold.hold_id,
-        hold.kind.value,
+        hold.kind,
         hold.debtor_account_id,
         hold.creditor_account_id,
         hold.amount_minor,
         hold.fee_minor,
         hold.currency,
         hold.held_on and hold.held_on.isoformat(),
-        hold.decline_reason and hold.decline_reason.value,
-        hold.status.value,
+        hold.decline_reason,
+        hold.status,
         hold.posted_minor,
         hold.posted_fee_minor,
         hold.refunded_minor,
-        hold.post_refusal and hold.post_refusal.value,
+        hold.post_refusal,
         hold.expires_at,
         hold.transfer_id,
         hold.sequence,
@@ -511,8 +502,8 @@ def _refund_row(refund: Refund) -> tuple[Any, ...]:
         refund.refund_id,
         refund.payment_id,
         refund.amount_minor,
-        refund.status.value,
-        refund.refusal and refund.refusal.value,
+        refund.status,
+        refund.refusal,
         refund.transfer_id,
         refund.sequence,
     )
@@ -521,7 +512,7 @@ def _refund_row(refund: Refund) -> tuple[Any, ...]:
 def _transfer_row(transfer: Transfer) -> tuple[Any, ...]:
     return (
         transfer.transfer_id,
-        transfer.kind.value,
+        transfer.kind,
         transfer.link_id,
         transfer.link_number,
         transfer.payment_id,

@@ -209,19 +209,16 @@ class Ledger(State):
         hold_lifetime: timedelta,
         recorded_at: datetime,
         refunds: Mapping[str, Refund] | None = None,
-        originals: Mapping[str, Transfer] | None = None,
-        reversed_ids: frozenset[str] = frozenset(),
+        transfers: Mapping[str, Transfer] | None = None,
     ) -> None:
-        """`recorded_at` is when all was locked, by the database's clock, which all who move money share. `originals`
-        are transfers that may be taken back, with those linked to them; `reversed_ids` have been."""
+        """`recorded_at` is when all was locked, by the database's clock, which all who move money share. `transfers`
+        are those that may be taken back, with those linked to them, and those that took them back before."""
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.accounts: Aggregates[Account] = Aggregates(accounts)
         self.holds: Aggregates[Hold] = Aggregates(holds)
         self.refunds: Aggregates[Refund] = Aggregates(refunds or {})
-        self.originals: Aggregates[Transfer] = Aggregates(originals or {})
-        self.transfers: Journal[Transfer] = Journal()
+        self.transfers: Aggregates[Transfer] = Aggregates(transfers or {})
         self.entries: Journal[Entry] = Journal()
-        self.reversed: Aggregates[Reversed] = Aggregates({id_: Reversed(transfer_id=id_) for id_ in reversed_ids})
         self.hold_lifetime = hold_lifetime
         self.recorded_at = recorded_at
         super().__init__(
@@ -229,8 +226,6 @@ class Ledger(State):
             self.accounts,
             self.holds,
             self.refunds,
-            self.originals,
-            self.reversed,
             self.transfers,
             self.entries,
             numbering={
@@ -305,9 +300,8 @@ class Ledger(State):
             **about,
         )
         digest = digest_of(transfer)
-        self.transfers.append(transfer)
         # It may be taken back later in this very batch.
-        self.originals.put(transfer_id, transfer)
+        self.transfers.put(transfer_id, transfer)
         spent = debtor.spending(amount_minor, at.date()) if spending else {}
         self._enter(transfer, digest, debtor, -amount_minor, held_minor=debtor.held_minor - held_minor, **spent)
         self._enter(transfer, digest, creditor, amount_minor)
@@ -316,15 +310,7 @@ class Ledger(State):
     def _enter(self, transfer: Transfer, digest: bytes, account: Account, amount_minor: int, **changes: Any) -> None:
         number, balance_minor = account.entry_count + 1, account.posted_minor + amount_minor
         account_id, lane = account.account_id, account.lane
-        hash_ = hash_of(
-            account.entry_hash,
-            digest,
-            account_id=account_id,
-            lane=lane,
-            number=number,
-            amount_minor=amount_minor,
-            balance_minor=balance_minor,
-        )
+        hash_ = hash_of(account.entry_hash, digest, account_id, lane, number, amount_minor, balance_minor)
         self.accounts.put(
             account_id,
             replace(
@@ -349,12 +335,6 @@ class Ledger(State):
                 hash=hash_,
             )
         )
-
-
-class Reversed(Record):
-    """That a transfer has been taken back."""
-
-    transfer_id: str
 
 
 def house_account(account_id: str, kind: AccountKind, currency: str, lane: int = 0) -> Account:

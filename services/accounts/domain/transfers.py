@@ -17,7 +17,7 @@ from libs.common.record import Record
 from schemas.accounts.events import PostedTransfer, PostedTransferKind, TransfersPosted
 from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
 from services.accounts.domain.journal import OF_PAYMENTS, Transfer, TransferKind
-from services.accounts.domain.ledger import Account, Ledger, Reversed
+from services.accounts.domain.ledger import Account, Ledger
 from services.accounts.domain.refusals import Obstacle, RefusalReason, obstacle_between, refusal_of
 
 _FUNDING_REASONS: Mapping[Obstacle, RefusalReason] = {
@@ -26,6 +26,8 @@ _FUNDING_REASONS: Mapping[Obstacle, RefusalReason] = {
     Obstacle.CREDITOR_ACCOUNT_FROZEN: RefusalReason.ACCOUNT_FROZEN,
 }
 """There is but one account in a funding."""
+
+_KINDS_TOLD = {kind: PostedTransferKind(kind.value) for kind in TransferKind if kind not in OF_PAYMENTS}
 
 
 class Fund(Command):
@@ -235,14 +237,14 @@ def conversion(amount_minor: int, currency: str, credited_currency: str, rate: D
 
 def reverse(ledger: Ledger, command: Reverse, at: datetime) -> Sequence[Event] | Refusal:
     """Take transfers back by further ones, the other way round, last one first. Nothing is ever changed."""
-    original = ledger.originals.get(command.transfer_id)
+    original = ledger.transfers.get(command.transfer_id)
     if original is None:
         return refusal(RefusalReason.TRANSFER_UNKNOWN, "transfer_id")
     if original.kind in OF_PAYMENTS:
         return refusal(RefusalReason.OF_A_PAYMENT, "transfer_id")
     if original.kind is TransferKind.REVERSAL:
         return refusal(RefusalReason.IS_A_REVERSAL, "transfer_id")
-    if original.transfer_id in ledger.reversed:
+    if reversal_id(original.transfer_id) in ledger.transfers:
         return refusal(RefusalReason.ALREADY_REVERSED, "transfer_id")
     linked = [original] if original.link_id is None else _linked(ledger, original.link_id)
     parties = {id_ for transfer in linked for id_ in (transfer.debit_account_id, transfer.credit_account_id)}
@@ -276,7 +278,6 @@ def reverse(ledger: Ledger, command: Reverse, at: datetime) -> Sequence[Event] |
                 reference=command.reference,
             )
         )
-        ledger.reversed.put(transfer.transfer_id, Reversed(transfer_id=transfer.transfer_id))
     return [posted(made, at)]
 
 
@@ -296,7 +297,7 @@ def posted(transfers: Sequence[Transfer], at: datetime, *, hold_id: str | None =
         transfers=tuple(
             PostedTransfer(
                 transfer_id=transfer.transfer_id,
-                kind=PostedTransferKind(transfer.kind),
+                kind=_KINDS_TOLD[transfer.kind],
                 debit_account_id=transfer.debit_account_id,
                 credit_account_id=transfer.credit_account_id,
                 amount_minor=transfer.amount_minor,
@@ -321,5 +322,5 @@ def _account(ledger: Ledger, account_id: str, *, with_house: bool) -> Account | 
 
 
 def _linked(ledger: Ledger, link_id: str) -> list[Transfer]:
-    linked = [transfer for transfer in ledger.originals.values() if transfer.link_id == link_id]
+    linked = [transfer for transfer in ledger.transfers.values() if transfer.link_id == link_id]
     return sorted(linked, key=lambda transfer: transfer.link_number)

@@ -178,8 +178,7 @@ class Books:
             accounts=self.accounts,
             holds=self.holds,
             refunds=self.refunds,
-            originals={transfer.transfer_id: transfer for transfer in self.transfers},
-            reversed_ids=frozenset(t.reversed_transfer_id for t in self.transfers if t.reversed_transfer_id),
+            transfers={transfer.transfer_id: transfer for transfer in self.transfers},
             hold_lifetime=LIFETIME,
             recorded_at=self.now,
         )
@@ -189,7 +188,7 @@ class Books:
         self.accounts = {a.account_id: a for a in ledger.accounts.values()}
         self.holds = {h.hold_id: h for h in ledger.holds.values()}
         self.refunds = {r.refund_id: r for r in ledger.refunds.values()}
-        self.transfers += ledger.transfers
+        self.transfers += ledger.transfers.inserted
         self.entries += ledger.entries
         return decided
 
