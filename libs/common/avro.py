@@ -102,8 +102,14 @@ def _boolean(value: bool) -> bytes:
 
 
 def _instant(value: datetime) -> bytes:
+    # Of two times in an hour that a clock has twice, the fold alone tells which is meant.
+    return _instant_of(value, value.fold)
+
+
+@lru_cache(maxsize=1_024)
+def _instant_of(value: datetime, _: int) -> bytes:
     # An event has its time several times, and a batch's events have the same.
-    return _cached_long((value - _EPOCH) // _MICROSECOND)
+    return _zigzag((value - _EPOCH) // _MICROSECOND)
 
 
 def _long(value: int) -> bytes:
@@ -126,7 +132,6 @@ _SMALL = tuple(map(_zigzag, range(_SMALL_COUNT)))
 """Lengths, numbers of symbols, small amounts: most numbers there are."""
 _END = _long(0)
 """Of an array's or a map's blocks."""
-_cached_long = lru_cache(maxsize=1_024)(_zigzag)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

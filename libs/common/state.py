@@ -19,8 +19,8 @@ class Aggregates(Generic[V]):
     def __init__(self, loaded: Mapping[str, V]) -> None:
         self._loaded = loaded
         self._values = dict(loaded)
-        self._kept: dict[str, None] = {}
-        """The ids of what decisions put, in the order of their first appearance."""
+        self._kept: dict[str, V | None] = {}
+        """Their keys are the ids of what decisions put, in the order of their first appearance."""
         self._draft: dict[str, V | None] = {}
         """What stood before the decision that is being made, for all that it has put."""
 
@@ -60,7 +60,7 @@ class Aggregates(Generic[V]):
 
     def keep(self) -> None:
         if self._draft:
-            self._kept.update(dict.fromkeys(self._draft))
+            self._kept.update(self._draft)
             self._draft.clear()
 
     def forget(self) -> None:

@@ -340,6 +340,13 @@ def _find_reversible(tx: Connection, transfer_ids: set[str]) -> dict[str, Transf
     return {transfer.transfer_id: transfer for transfer in (*named, *linked)}
 
 
+# By their words: asking the class costs several times a look-up, and thousands are asked about in a batch.
+_ACCOUNT_KINDS = {kind.value: kind for kind in AccountKind}
+_ACCOUNT_STATUSES = {status.value: status for status in AccountStatus}
+_HOLD_KINDS = {kind.value: kind for kind in HoldKind}
+_HOLD_STATUSES = {status.value: status for status in HoldStatus}
+
+
 def _customer(row: Any) -> Customer:
     customer_id, kind, personal, wanted_currencies, status, tier, sequence = row
     return Customer(
@@ -360,10 +367,10 @@ def _account(row: Any) -> Account:
         account_id=account_id,
         lane=lane,
         customer_id=customer_id,
-        kind=AccountKind(kind),
+        kind=_ACCOUNT_KINDS[kind],
         currency=currency,
         metadata=metadata,
-        status=AccountStatus(status),
+        status=_ACCOUNT_STATUSES[status],
         tier=tier,
         floor_minor=floor,
         ceiling_minor=ceiling,
@@ -385,14 +392,14 @@ def hold_of(row: Any) -> Hold:
     posted, posted_fee, refunded, post_refusal, expires_at, transfer_id, sequence = rest
     return Hold(
         hold_id=hold_id,
-        kind=HoldKind(kind),
+        kind=_HOLD_KINDS[kind],
         debtor_account_id=debtor,
         creditor_account_id=creditor,
         amount_minor=amount,
         fee_minor=fee,
         currency=currency,
         held_on=held_on,
-        status=HoldStatus(status),
+        status=_HOLD_STATUSES[status],
         posted_minor=posted,
         posted_fee_minor=posted_fee,
         refunded_minor=refunded,
