@@ -22,7 +22,8 @@ _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 def new(*, at_seconds: float | None = None) -> str:
     """A new UUIDv7: for what enters the system from outside. `at_seconds` is Unix time, now if not given."""
     milliseconds = int((time.time() if at_seconds is None else at_seconds) * 1000)
-    return _version_7(f"{milliseconds:012x}"[:8] + "-" + f"{milliseconds:012x}"[8:] + "-", os.urandom(10).hex())
+    digits = f"{milliseconds:012x}"
+    return _version_7(f"{digits[:8]}-{digits[8:]}-", os.urandom(10).hex())
 
 
 def derive(cause_id: str, *what: object) -> str:
