@@ -5,9 +5,9 @@ What concerns many rows travels as arrays in binary (`array`), to be unnested wh
 text, a column of long texts costs sixty times as much (measured in docs/decisions/0004-bulk-rows.md).
 """
 
+import array as numbers
 import struct
 import sys
-from array import array as Numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -219,10 +219,10 @@ def _packing(code: str) -> _Pack:
     """A function that packs numbers of the kind that `array.array` knows by this letter."""
 
     def pack(column: Sequence[Any]) -> Iterable[bytes]:
-        numbers = Numbers(code, column)
+        packed = numbers.array(code, column)
         if sys.byteorder == "little":
-            numbers.byteswap()
-        return (_with_lengths(numbers.tobytes(), numbers.itemsize),)
+            packed.byteswap()
+        return (_with_lengths(packed.tobytes(), packed.itemsize),)
 
     return pack
 

@@ -1,7 +1,9 @@
 """The ledger's tables, and the only SQL that touches them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, cast
 
 import msgspec
@@ -46,9 +48,7 @@ LANES = 4
 """Of every account of the house: so many batches at once may move money on one without waiting for each other."""
 
 _ABOUT_CUSTOMERS = (CustomerVerified, CustomerRefused, CustomerRestricted, OpenAccount, CloseCustomer)
-_ABOUT_ACCOUNTS = (Fund, Freeze, Thaw, Close, SetBounds)
 _ABOUT_HOLDS = (PostHold, VoidHold, ExpireHold)
-_WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _ABOUT_REFUNDS = (RefundRequested, RefundAnswerOverdue)
 
 _CUSTOMERS = Table(
@@ -156,17 +156,17 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
     Order of locks: customers, refunds, holds, customers' accounts, each by id; then a lane of each account of the
     house, by id too, whichever is free.
     """
-    bodies = [message.body for message in messages]
-    customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
-    customer_ids |= _owners(tx, {body.account_id for body in bodies if isinstance(body, Thaw)})
+    bodies = _by_kind(message.body for message in messages)
+    customer_ids = {body.customer_id for body in _of(bodies, _ABOUT_CUSTOMERS)}
+    customer_ids |= _owners(tx, {body.account_id for body in _of(bodies, (Thaw,))})
     customers = _lock_customers(tx, customer_ids)
-    refunds = _lock_refunds(tx, {body.refund_id for body in bodies if isinstance(body, _ABOUT_REFUNDS)})
-    hold_ids = {body.payment_id for body in bodies if hasattr(body, "payment_id")}
-    hold_ids |= {body.hold_id for body in bodies if isinstance(body, _ABOUT_HOLDS)}
-    hold_ids |= {each.hold_id for body in bodies if isinstance(body, PostHolds) for each in body.postings}
+    refunds = _lock_refunds(tx, {body.refund_id for body in _of(bodies, _ABOUT_REFUNDS)})
+    hold_ids = {body.payment_id for kind, found in bodies.items() if hasattr(kind, "payment_id") for body in found}
+    hold_ids |= {body.hold_id for body in _of(bodies, _ABOUT_HOLDS)}
+    hold_ids |= {each.hold_id for body in _of(bodies, (PostHolds,)) for each in body.postings}
     holds = _lock_holds(tx, hold_ids)
-    transfers = _find_reversible(tx, {body.transfer_id for body in bodies if isinstance(body, Reverse)})
-    account_ids = {account_id for body in bodies for account_id in named_accounts(body)}
+    transfers = _find_reversible(tx, {body.transfer_id for body in _of(bodies, (Reverse,))})
+    account_ids = {account_id for message in messages for account_id in named_accounts(message.body)}
     for hold in holds.values():
         account_ids |= {hold.debtor_account_id} | ({hold.creditor_account_id} if hold.creditor_account_id else set())
     for transfer in transfers.values():
@@ -182,6 +182,18 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
         hold_lifetime=hold_lifetime,
         recorded_at=read_clock(tx),
     )
+
+
+def _by_kind(bodies: Iterable[Any]) -> Mapping[type, list[Any]]:
+    # A batch has few kinds of message, and what is asked of each is asked of many.
+    found = defaultdict[type, list[Any]](list)
+    for body in bodies:
+        found[type(body)].append(body)
+    return found
+
+
+def _of(bodies: Mapping[type, list[Any]], kinds: Iterable[type]) -> Iterator[Any]:
+    return chain.from_iterable(bodies.get(kind, ()) for kind in kinds)
 
 
 def read_clock(tx: Connection) -> datetime:
@@ -234,30 +246,33 @@ def find_expired_holds(tx: Connection, now: datetime, at_most: int) -> list[Mess
 def named_accounts(body: Any) -> Iterator[str]:
     """The accounts that a message may move money on, besides those of its hold or of the transfer it takes back."""
     match body:
-        case Fund() | PaymentBlockRequested():
-            kind = AccountKind.EXTERNAL if isinstance(body, Fund) else AccountKind.BLOCKED_FUNDS
-            yield house_account_id(kind, body.currency)
-        case PaymentApproved() if body.fee_minor:
-            yield house_account_id(AccountKind.FEES, body.currency)
+        # First what comes by the thousand.
+        case Book():
+            for booking in body.bookings:
+                yield from (booking.debit_account_id, booking.credit_account_id)
+        case PaymentApproved():
+            if body.fee_minor:
+                yield house_account_id(AccountKind.FEES, body.currency)
         case PaymentInitiated():
             yield from (body.order.debtor_account_id, body.order.creditor_account_id)
+        case Fund():
+            yield from (house_account_id(AccountKind.EXTERNAL, body.currency), body.account_id)
+        case PaymentBlockRequested():
+            yield house_account_id(AccountKind.BLOCKED_FUNDS, body.currency)
         case PaymentAnswerOverdue():
             yield from (body.order.debtor_account_id, body.order.creditor_account_id)
             if Answer.BLOCKING in body.awaited:
                 yield house_account_id(AccountKind.BLOCKED_FUNDS, body.order.currency)
             if Answer.POSTING in body.awaited and body.order.fee_minor:
                 yield house_account_id(AccountKind.FEES, body.order.currency)
-        case Book():
-            for booking in body.bookings:
-                yield from (booking.debit_account_id, booking.credit_account_id)
         case Convert():
             yield from (body.debit_account_id, body.credit_account_id)
             for currency in (body.currency, body.credited_currency):
                 yield house_account_id(AccountKind.LIQUIDITY, currency)
         case PlaceHold():
             yield from (body.debit_account_id, body.credit_account_id)
-    if isinstance(body, _ABOUT_ACCOUNTS):
-        yield body.account_id
+        case Freeze() | Thaw() | Close() | SetBounds():
+            yield body.account_id
 
 
 def _owners(tx: Connection, account_ids: set[str]) -> set[str]:

@@ -198,10 +198,10 @@ CREATE TRIGGER refunds_stay_what_they_are
   BEFORE UPDATE OF refund_id, payment_id, amount_minor, status, refusal, transfer_id ON refunds
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- What is said of an entry: it is a leg of its transfer, as that has it, in its account's currency; it goes on where the
--- entry before it in its account's lane ended, and not before that in time; and the lane has counted it. That the lane
--- stands where its entries end is for who writes its row (require_entries), that a transfer has both its legs for who
--- writes the transfer (require_legs); that it has no third follows from its accounts being two, with an entry each.
+-- What is said of an entry: it is a leg of its transfer, as that has it, in its account's currency; it goes on where
+-- the one before it in its account's lane ended, and not before that in time; and the lane has counted it. That the
+-- lane stands where its entries end is asked of whoever writes its row (require_entries), that a transfer has both its
+-- legs of whoever writes the transfer (require_legs); a third it can't have: its accounts are two, with an entry each.
 CREATE FUNCTION require_balance() RETURNS trigger LANGUAGE plpgsql
 -- A plan made while a table was small must not scan it when it has grown.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
