@@ -42,6 +42,7 @@ from services.accounts.domain.ledger import (
     RefundStatus,
     house_account,
 )
+from services.accounts.domain.limits import LimitTable
 from services.accounts.domain.transfers import Book, Convert, Fund, Reverse, reversal_id
 
 LANES = 4
@@ -150,7 +151,7 @@ _ENTRIES = Table(
 HOLD_COLUMNS, TRANSFER_COLUMNS, ENTRY_COLUMNS = _HOLDS.select, _TRANSFERS.select, _ENTRIES.select
 
 
-def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta) -> Ledger:
+def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta, limits: LimitTable) -> Ledger:
     """Lock and read all that a batch can touch.
 
     Order of locks: customers, refunds, holds, customers' accounts, each by id; then a lane of each account of the
@@ -165,7 +166,8 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
     hold_ids |= {body.hold_id for body in _of(bodies, _ABOUT_HOLDS)}
     hold_ids |= {each.hold_id for body in _of(bodies, (PostHolds,)) for each in body.postings}
     holds = _lock_holds(tx, hold_ids)
-    transfers = _find_reversible(tx, {body.transfer_id for body in _of(bodies, (Reverse,))})
+    reversed_ids = {body.transfer_id for body in _of(bodies, (Reverse,))}
+    transfers = _find_linked(tx, reversed_ids)
     account_ids = {account_id for message in messages for account_id in named_accounts(message.body)}
     for hold in holds.values():
         account_ids |= {hold.debtor_account_id} | ({hold.creditor_account_id} if hold.creditor_account_id else set())
@@ -173,6 +175,8 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
         account_ids |= {transfer.debit_account_id, transfer.credit_account_id}
     house_ids = account_ids & house_accounts().keys()
     accounts = _lock_accounts(tx, account_ids - house_ids, customer_ids) | _lock_lanes(tx, house_ids)
+    # Who takes the same back at the same time is waited for by now: its accounts are locked.
+    transfers |= _find_transfers(tx, "transfer_id", set(map(reversal_id, reversed_ids)))
     return Ledger(
         customers=customers,
         accounts=accounts,
@@ -180,6 +184,7 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
         refunds=refunds,
         transfers=transfers,
         hold_lifetime=hold_lifetime,
+        limits=limits,
         recorded_at=read_clock(tx),
     )
 
@@ -342,17 +347,19 @@ def _lock_refunds(tx: Connection, refund_ids: set[str]) -> dict[str, Refund]:
     return {row[0]: _refund(row) for row in rows}
 
 
-def _find_reversible(tx: Connection, transfer_ids: set[str]) -> dict[str, Transfer]:
-    """Transfers, those linked to them, and those that took them back. They never change, so nothing is locked."""
-    if not transfer_ids:
-        return {}
+def _find_linked(tx: Connection, transfer_ids: set[str]) -> dict[str, Transfer]:
+    """Transfers, and those linked to them. They never change, so nothing is locked."""
     # Two questions, each with an index of its own: as one, they would be answered by reading the whole journal.
-    query = f"SELECT {_TRANSFERS.select} FROM transfers WHERE {{}} = ANY(%b::uuid[])"
-    asked = transfer_ids | set(map(reversal_id, transfer_ids))
-    named = [transfer_of(row) for row in fetch(tx, query.format("transfer_id"), (array("uuid", asked),))]
-    link_ids = {transfer.link_id for transfer in named if transfer.link_id is not None}
-    linked = map(transfer_of, fetch(tx, query.format("link_id"), (array("uuid", link_ids),)) if link_ids else ())
-    return {transfer.transfer_id: transfer for transfer in (*named, *linked)}
+    named = _find_transfers(tx, "transfer_id", transfer_ids)
+    link_ids = {transfer.link_id for transfer in named.values() if transfer.link_id is not None}
+    return named | _find_transfers(tx, "link_id", link_ids)
+
+
+def _find_transfers(tx: Connection, column: str, wanted: set[str]) -> dict[str, Transfer]:
+    if not wanted:
+        return {}
+    query = f"SELECT {_TRANSFERS.select} FROM transfers WHERE {column} = ANY(%b::uuid[])"
+    return {row[0]: transfer_of(row) for row in fetch(tx, query, (array("uuid", wanted),))}
 
 
 # By their words: asking the class costs several times a look-up, and thousands are asked about in a batch.

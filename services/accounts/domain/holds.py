@@ -69,13 +69,15 @@ def place(ledger: Ledger, command: PlaceHold, at: datetime) -> Sequence[Event] |
     """Set the money aside, or say why not."""
     if command.expires_at is not None and command.expires_at <= at:
         return refusal(RefusalReason.EXPIRY_NOT_AHEAD, "expires_at")
+    debtor = ledger.customers_account(command.debit_account_id)
     obstacle = obstacle_between(
-        ledger.customers_account(command.debit_account_id),
+        debtor,
         ledger.customers_account(command.credit_account_id),
         paid_minor=command.amount_minor,
         received_minor=command.amount_minor,
         currency=command.currency,
         on=at.date(),
+        limits=ledger.limits_of(debtor),
     )
     if obstacle is not None:
         return refusal_of(obstacle, **_FIELDS)

@@ -19,14 +19,19 @@ PAGE_LENGTH_MAX = 500
 T = TypeVar("T")
 
 
-def answer_one(status: HTTPStatus, view: Callable[[Ledger], dict[str, Any]]) -> Respond:
-    """The answer to a single command: what it led to, or why it was refused."""
+def answer_one(status: HTTPStatus, view: Callable[[Ledger], dict[str, Any]], *, in_path: str | None = None) -> Respond:
+    """The answer to a single command: what it led to, or why it was refused.
+
+    `in_path` is the field that the path names: if there is none with that id, it is not found. What a body names and
+    isn't there is in the way like any other state of the books.
+    """
 
     def answer(ledger: Ledger, refusals: Sequence[Refusal | None]) -> Answer:
         (refusal,) = refusals
         if refusal is None:
             return answer_json(status, view(ledger))
-        refused = NOT_FOUND if refusal.reason in UNKNOWN else HTTPStatus.CONFLICT
+        is_not_found = refusal.reason in UNKNOWN and refusal.field == in_path
+        refused = NOT_FOUND if is_not_found else HTTPStatus.CONFLICT
         return answer_problem(Problem(refused, refusal.reason, refusal.detail, field=refusal.field))
 
     return answer
@@ -45,8 +50,8 @@ def answer_each(name: str, views: Sequence[Callable[[Ledger], dict[str, Any]]]) 
     return answer
 
 
-def answer_account(status: HTTPStatus, account_id: str) -> Respond:
-    return answer_one(status, lambda ledger: queries.account_view(ledger.accounts[account_id]))
+def answer_account(status: HTTPStatus, account_id: str, *, in_path: str | None = None) -> Respond:
+    return answer_one(status, lambda ledger: queries.account_view(ledger.accounts[account_id]), in_path=in_path)
 
 
 def refused_view(refusal: Refusal) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from services.accounts.domain.customers import account_id_of
 from services.accounts.domain.holds import ExpireHold, PlaceHold, PostHold, VoidHold
 from services.accounts.domain.journal import Entry, Transfer
 from services.accounts.domain.ledger import (
+    BALANCE_MINOR_MAX,
     Account,
     AccountStatus,
     Customer,
@@ -94,6 +95,7 @@ OBSTACLES: list[tuple[Obstacle, str, str, str, Changes]] = [
     (Obstacle.INSUFFICIENT_FUNDS, ANNS, BENS, "EUR", {ANNS: {"held_minor": 70_01}, BENS: FULL}),
     (Obstacle.INSUFFICIENT_FUNDS, ANNS, BENS, "EUR", {ANNS: {"floor_minor": 70_01}, BENS: FULL}),
     (Obstacle.CEILING_EXCEEDED, ANNS, BENS, "EUR", {BENS: {"ceiling_minor": 29_99}}),
+    (Obstacle.CEILING_EXCEEDED, ANNS, BENS, "EUR", {BENS: {"posted_minor": BALANCE_MINOR_MAX - 29_99}}),
 ]
 
 BLAMED = {
@@ -243,8 +245,8 @@ def booking(
     )
 
 
-def book(*bookings: Booking, with_house: bool = False) -> Book:
-    return Book(bookings=bookings or (booking(),), is_linked=len(bookings) > 1, with_house=with_house)
+def book(*bookings: Booking, by_staff: bool = False) -> Book:
+    return Book(bookings=bookings or (booking(),), is_linked=len(bookings) > 1, by_staff=by_staff)
 
 
 def convert(
@@ -268,8 +270,8 @@ def convert(
     )
 
 
-def reverse(transfer_id: str = booking().transfer_id, *, with_house: bool = True) -> Reverse:
-    return Reverse(transfer_id=transfer_id, reference="a mistake", with_house=with_house)
+def reverse(transfer_id: str = booking().transfer_id, *, by_staff: bool = True) -> Reverse:
+    return Reverse(transfer_id=transfer_id, reference="a mistake", by_staff=by_staff)
 
 
 class Reserve:
