@@ -16,6 +16,7 @@ from schemas.accounts.events import (
     AccountClosed,
     AccountFrozen,
     AccountThawed,
+    CustomerClosed,
     CustomerRegistered,
     RefundPosted,
     RefundRefused,
@@ -263,7 +264,7 @@ class ComplianceMemory:
     def load(self, messages: Sequence[Message]) -> Work:
         bodies = [message.body for message in messages]
         case_ids = {body.case_id for body in _of(bodies, CaseCommand)}
-        customer_ids = {body.customer_id for body in _of(bodies, CustomerRegistered, RescreenCustomer)}
+        customer_ids = {body.customer_id for body in _of(bodies, CustomerRegistered, CustomerClosed, RescreenCustomer)}
         acted_on = select(self.cases, case_ids)
         case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
         case_ids |= {

@@ -124,6 +124,7 @@ ACCOUNTS_CUSTOMER_STATUS = {
     CustomerStatus.VERIFIED: AccountsCustomerStatus.VERIFIED,
     CustomerStatus.REFUSED: AccountsCustomerStatus.REFUSED,
     CustomerStatus.RESTRICTED: AccountsCustomerStatus.RESTRICTED,
+    CustomerStatus.CLOSED: AccountsCustomerStatus.CLOSED,
 }
 
 
