@@ -1,7 +1,7 @@
 """Records to Avro: a writer for each schema, made once, that takes a record's fields as they are.
 
-A library that knows nothing of our records writes them from dictionaries, made for it and thrown away: that took three
-times as long. Reading, which must put up with any bytes and any version, is left to one (`codec.py`).
+A library that knows nothing of our records writes them from dictionaries, made for it and thrown away: that took twice
+as long. Reading, which must put up with any bytes and any version, is left to one (`codec.py`).
 """
 
 import struct

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from libs.common import ids
 from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
+from libs.common.parking import find_parked
 from libs.common.record import replace
 from libs.common.writes import Row, Table, Writes, lock_rows, writing
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, DeclineReason, PostRefusal, RefundRefusal
@@ -177,6 +178,7 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
     accounts = _lock_accounts(tx, account_ids - house_ids, customer_ids) | _lock_lanes(tx, house_ids)
     # Who takes the same back at the same time is waited for by now: its accounts are locked.
     transfers |= _find_transfers(tx, "transfer_id", set(map(reversal_id, reversed_ids)))
+    expiring = {body.hold_id for body in _of(bodies, (ExpireHold,))}
     return Ledger(
         customers=customers,
         accounts=accounts,
@@ -185,6 +187,7 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
         transfers=transfers,
         hold_lifetime=hold_lifetime,
         limits=limits,
+        parked_account_ids=find_parked(tx, {hold.debtor_account_id for id_, hold in holds.items() if id_ in expiring}),
         recorded_at=read_clock(tx),
     )
 
@@ -231,10 +234,12 @@ def _save_accounts(writes: Writes, ledger: Ledger) -> None:
 
 
 def find_expired_holds(tx: Connection, now: datetime, at_most: int) -> list[Message]:
-    """The holds whose time has run out."""
+    """The holds whose time has run out, but for those about whose money a message waits to be applied."""
     rows = fetch(
         tx,
-        "SELECT hold_id, expires_at FROM holds WHERE expires_at <= %s ORDER BY expires_at LIMIT %s",
+        """SELECT hold_id, expires_at FROM holds h
+            WHERE expires_at <= %s AND NOT EXISTS (SELECT FROM parked_keys WHERE key = h.debtor_account_id::text)
+            ORDER BY expires_at LIMIT %s""",
         (now, at_most),
     )
     return [

@@ -165,6 +165,9 @@ def expire(ledger: Ledger, command: ExpireHold, at: datetime) -> Sequence[Event]
     hold = ledger.holds[command.hold_id]
     if hold.expires_at is None or hold.expires_at > at:
         return []
+    if hold.debtor_account_id in ledger.parked_account_ids:
+        # What waits may say that the money is a listed party's: it must not be given back before that is known.
+        return []
     if hold.kind is HoldKind.PAYMENT:
         return funds.expire(ledger, hold, at)
     return _end(ledger, hold, HoldEnd.EXPIRED, at)

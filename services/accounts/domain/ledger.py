@@ -212,9 +212,11 @@ class Ledger(State):
         refunds: Mapping[str, Refund] | None = None,
         transfers: Mapping[str, Transfer] | None = None,
         limits: LimitTable = STANDARD_LIMITS,
+        parked_account_ids: frozenset[str] = frozenset(),
     ) -> None:
         """`recorded_at` is when all was locked, by the database's clock, which all who move money share. `transfers`
-        are those that may be taken back, with those linked to them, and those that took them back before."""
+        are those that may be taken back, with those linked to them, and those that took them back before.
+        `parked_account_ids` are payers' about whom messages wait to be applied."""
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.accounts: Aggregates[Account] = Aggregates(accounts)
         self.holds: Aggregates[Hold] = Aggregates(holds)
@@ -223,6 +225,7 @@ class Ledger(State):
         self.entries: Journal[Entry] = Journal()
         self.hold_lifetime = hold_lifetime
         self.recorded_at = recorded_at
+        self.parked_account_ids = parked_account_ids
         self._limits = limits
         super().__init__(
             self.customers,

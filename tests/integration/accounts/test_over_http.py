@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from libs.common import ids
+from libs.common.database import execute
+from libs.common.sweep import NoClaim
 from schemas.accounts.events import DeclineReason, FundsDeclined, PostRefusal
 from schemas.compliance.events import CustomerRefused, CustomerRestricted
 from services.accounts.domain.chart import AccountKind, house_account_id
@@ -305,6 +307,24 @@ def test_a_hold_that_payments_forgot_ends_by_itself(api: Api) -> None:
     )
     assert api.runtime.sweep.run_once() == 1
     assert kinds(api)[-1] == "FundsReleased"
+    assert money(api, ann) == ("100.00", "0.00", "100.00")
+    require_balanced(api.runtime)
+
+
+def test_a_hold_does_not_run_out_while_a_message_about_its_payer_waits(api: Api) -> None:
+    """It may say that the money is a listed party's."""
+    ann, ben = opened(api, "100"), opened(api)
+    tell(api.runtime, Payment(ann, ben, "30").initiated)
+    administer = api.runtime.unit.administer
+    administer(lambda tx: execute(tx, "UPDATE holds SET expires_at = now() - interval '1 second'"))
+    due = administer(lambda tx: find_expired_holds(tx, datetime.now(UTC), 10))
+    administer(lambda tx: execute(tx, "INSERT INTO parked_keys (key, because_of) VALUES (%s, %s)", (ann, ids.new())))
+    assert api.runtime.sweep.run_once() == 0
+    # The message may fail when the sweep has just found the hold.
+    api.runtime.unit.run(due, NoClaim())
+    assert money(api, ann) == ("100.00", "30.00", "70.00")
+    administer(lambda tx: execute(tx, "DELETE FROM parked_keys"))
+    assert api.runtime.sweep.run_once() == 1
     assert money(api, ann) == ("100.00", "0.00", "100.00")
     require_balanced(api.runtime)
 

@@ -144,6 +144,8 @@ class Books:
         self.refunds: dict[str, Refund] = {}
         self.transfers: list[Transfer] = []
         self.entries: list[Entry] = []
+        self.parked: frozenset[str] = frozenset()
+        """Accounts about whose payments messages wait."""
         self.now = START
         self.events: list[Event] = []
         """What the last batch led to."""
@@ -182,6 +184,7 @@ class Books:
             refunds=self.refunds,
             transfers={transfer.transfer_id: transfer for transfer in self.transfers},
             hold_lifetime=LIFETIME,
+            parked_account_ids=self.parked,
             recorded_at=self.now,
         )
         self.events = []
