@@ -181,7 +181,17 @@ _Pack = Callable[[Sequence[Any]], Iterable[bytes]]
 def _with_nulls(pack: _Pack, column: Sequence[Any]) -> Iterable[bytes]:
     if column.count(None) == len(column):
         return (_NULL * len(column),)
-    return chain.from_iterable((_NULL,) if value is None else pack((value,)) for value in column)
+    return _between_nulls(b"".join(pack([value for value in column if value is not None])), column)
+
+
+def _between_nulls(packed: bytes, column: Sequence[Any]) -> Iterator[bytes]:
+    place = 0
+    for value in column:
+        if value is None:
+            yield _NULL
+        else:
+            (length,) = _unpack_length(packed, place)
+            yield packed[place : (place := place + _LENGTH_BYTES + length)]
 
 
 def _pack_bytes(column: Sequence[bytes]) -> Iterable[bytes]:
@@ -252,6 +262,7 @@ _UUID_PACKED_BYTES = 4 + 16
 _pack_head = struct.Struct(">iiIii").pack
 _LENGTH_BYTES = 4
 _pack_length = struct.Struct(">i").pack
+_unpack_length = struct.Struct(">i").unpack_from
 _pack_bigints = _packing("q")
 
 _NULL = _pack_length(-1)
