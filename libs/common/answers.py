@@ -15,15 +15,25 @@ PAGE_LENGTH_MAX = 500
 T = TypeVar("T")
 
 
-def answer_one(status: HTTPStatus, view: Callable[[Any], dict[str, Any]], *, unknown: Collection[str]) -> Respond:
-    """The answer to a single command: what it led to, or why it was refused. `unknown` are the reasons that say there
-    is no such thing."""
+def answer_one(
+    status: HTTPStatus,
+    view: Callable[[Any], dict[str, Any]],
+    *,
+    unknown: Collection[str] = (),
+    in_path: str | None = None,
+) -> Respond:
+    """The answer to a single command: what it led to, or why it was refused.
+
+    `unknown` are the reasons that say there is no such thing, `in_path` is the field that the path names: if there is
+    none with that id, it is not found. What a body names and isn't there is in the way like any other state.
+    """
 
     def answer(state: Any, refusals: Sequence[Refusal | None]) -> Answer:
         (refusal,) = refusals
         if refusal is None:
             return answer_json(status, view(state))
-        refused = NOT_FOUND if refusal.reason in unknown else HTTPStatus.CONFLICT
+        is_not_found = refusal.reason in unknown and refusal.field == in_path
+        refused = NOT_FOUND if is_not_found else HTTPStatus.CONFLICT
         return answer_problem(Problem(refused, refusal.reason, refusal.detail, field=refusal.field))
 
     return answer

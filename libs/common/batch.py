@@ -77,8 +77,8 @@ class Handlers(Record):
         return tuple(kind for kind in self.decisions if issubclass(kind, Event))
 
 
-class Decided(Record):
-    """What became of one message."""
+class Decided(Record, gc=True):
+    """What became of one message. An error leads, by its traceback, back to what holds it."""
 
     message: Message
     outcome: Outcome

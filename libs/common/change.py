@@ -23,9 +23,10 @@ class Change:
 
     async def carry_out(self, edge: Edge, route: str, commands: Sequence[Command], answer: Respond) -> Response:
         """Have the commands carried out, together and once, and answer. Raises what `Edge.submit` does."""
+        # One time for all of them: what is written of it is written once.
+        received_at, trace = datetime.now(UTC), self.who.trace
         messages = [
-            Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=self.who.trace)
-            for command in commands
+            Message(message_id=ids.new(), body=command, received_at=received_at, trace=trace) for command in commands
         ]
         body = await self._request.body()
         return respond(await edge.submit(request_key(self.who, route, self.key), body, messages, answer))

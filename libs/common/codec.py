@@ -1,7 +1,7 @@
 """Events to bytes and back: Confluent's wire format (a zero, four bytes of schema id, Avro).
 
-fastavro does the Avro, with parsed schemas kept; what each schema id means is asked of the registry
-once and remembered for the life of the process, for an id never changes its meaning.
+Writing is ours (`avro.py`), reading fastavro's, with parsed schemas kept; what each schema id means is asked of the
+registry once and remembered for the life of the process, for an id never changes its meaning.
 """
 
 import io
@@ -14,6 +14,7 @@ import fastavro
 import msgspec
 from fastavro.schema import SchemaParseException
 
+from libs.common import avro
 from libs.common.errors import Poison
 from libs.common.events import UNION_TAG, Event, union_paths
 from libs.common.record import Record
@@ -74,15 +75,10 @@ class Codec:
 
     def _writer(self, event_type: type[Event]) -> Callable[[Event], bytes]:
         prefix = _PREFIX.pack(MAGIC, self._registry.id_of(event_type.contract))
-        schema = fastavro.parse_schema(event_type.contract.schema)
-        tag_unions = _on_unions(event_type, _to_avro_union)
-        write, to_builtins = fastavro.schemaless_writer, msgspec.to_builtins
+        write = avro.writer_of(event_type.contract.schema)
 
         def encode(event: Event) -> bytes:
-            buffer = io.BytesIO()
-            buffer.write(prefix)
-            write(buffer, schema, tag_unions(to_builtins(event, builtin_types=_NATIVE)))
-            return buffer.getvalue()
+            return prefix + write(event)
 
         return encode
 
@@ -138,11 +134,6 @@ def _on_unions(event_type: type[Record], change: Callable[[Any], Any]) -> Callab
         return fields
 
     return apply if paths else lambda fields: fields
-
-
-def _to_avro_union(branch: Any) -> Any:
-    # Naming the branch saves fastavro trying each in turn, a third of an encoding.
-    return branch[UNION_TAG], branch
 
 
 def _from_avro_union(branch: Any) -> Any:

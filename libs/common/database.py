@@ -5,11 +5,13 @@ What concerns many rows travels as arrays in binary (`array`), to be unnested wh
 text, a column of long texts costs sixty times as much (measured in docs/decisions/0004-bulk-rows.md).
 """
 
+import array as numbers
 import struct
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -121,11 +123,11 @@ def array(type_: str, values: Iterable[Any]) -> Array:
     head = _pack_head(1, 1, _OIDS[type_], len(column), 1)
     try:
         return Array(packed=b"".join((head, *(_with_nulls(pack, column) if None in column else pack(column)))))
-    except _UNFIT as error:
+    except (*_UNFIT, TypeError) as error:
         raise _does_not_fit(error) from error
 
 
-_UNFIT = (ValueError, OverflowError, struct.error)
+_UNFIT = (ValueError, OverflowError)
 
 
 def _does_not_fit(error: Exception) -> psycopg.DataError:
@@ -177,7 +179,19 @@ _Pack = Callable[[Sequence[Any]], Iterable[bytes]]
 
 
 def _with_nulls(pack: _Pack, column: Sequence[Any]) -> Iterable[bytes]:
-    return chain.from_iterable((_NULL,) if value is None else pack((value,)) for value in column)
+    if column.count(None) == len(column):
+        return (_NULL * len(column),)
+    return _between_nulls(b"".join(pack([value for value in column if value is not None])), column)
+
+
+def _between_nulls(packed: bytes, column: Sequence[Any]) -> Iterator[bytes]:
+    place = 0
+    for value in column:
+        if value is None:
+            yield _NULL
+        else:
+            (length,) = _unpack_length(packed, place)
+            yield packed[place : (place := place + _LENGTH_BYTES + length)]
 
 
 def _pack_bytes(column: Sequence[bytes]) -> Iterable[bytes]:
@@ -205,15 +219,34 @@ def _pack_uuids(column: Sequence[str]) -> Iterable[bytes]:
 
 def _pack_instants(column: Sequence[datetime]) -> Iterable[bytes]:
     # Most of a batch's instants are one object: when it was received. Equal ones may differ, by their fold.
-    objects = {id(value): value for value in column}
+    object_ids = list(map(id, column))
+    objects = dict(zip(object_ids, column, strict=True))
     micros = {id_: (value - _EPOCH) // _MICROSECOND for id_, value in objects.items()}
-    return _pack_bigints([micros[id(value)] for value in column])
+    return _pack_bigints(list(map(micros.__getitem__, object_ids)))
 
 
 def _packing(code: str) -> _Pack:
-    """A function that packs numbers of the kind that `struct` knows by this letter."""
-    pack, size = struct.Struct(f">i{code}").pack, struct.calcsize(f">{code}")
-    return lambda column: map(pack, repeat(size), column)
+    """A function that packs numbers of the kind that `array.array` knows by this letter."""
+
+    def pack(column: Sequence[Any]) -> Iterable[bytes]:
+        packed = numbers.array(code, column)
+        if sys.byteorder == "little":
+            packed.byteswap()
+        return (_with_lengths(packed.tobytes(), packed.itemsize),)
+
+    return pack
+
+
+def _with_lengths(values: bytes, size: int) -> bytes:
+    """Values of one size, side by side, each with its length before it: copied byte by byte of all of them at once."""
+    packed = bytearray((_pack_length(size) + bytes(size)) * (len(values) // size))
+    for place in range(size):
+        packed[_LENGTH_BYTES + place :: _LENGTH_BYTES + size] = values[place::size]
+    return bytes(packed)
+
+
+def _pack_booleans(column: Sequence[bool]) -> Iterable[bytes]:
+    return (_with_lengths(bytes(map(bool, column)), 1),)
 
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -227,14 +260,16 @@ _UUID_LENGTH = "00000010"
 _UUID_PACKED_BYTES = 4 + 16
 
 _pack_head = struct.Struct(">iiIii").pack
+_LENGTH_BYTES = 4
 _pack_length = struct.Struct(">i").pack
+_unpack_length = struct.Struct(">i").unpack_from
 _pack_bigints = _packing("q")
 
 _NULL = _pack_length(-1)
 
 _PACK: Mapping[str, _Pack] = {
     "bigint": _pack_bigints,
-    "boolean": _packing("?"),
+    "boolean": _pack_booleans,
     "bytea": _pack_bytes,
     "double precision": _packing("d"),
     "integer": _packing("i"),

@@ -15,11 +15,15 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TIME_LENGTH = 14
 """The characters of a UUID's text that hold its time: `0192d3b4-5c6d-` of `0192d3b4-5c6d-7…`."""
 
+_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+"""The digit that says that a UUID is one, by a random digit: two bits of it are fixed."""
+
 
 def new(*, at_seconds: float | None = None) -> str:
     """A new UUIDv7: for what enters the system from outside. `at_seconds` is Unix time, now if not given."""
     milliseconds = int((time.time() if at_seconds is None else at_seconds) * 1000)
-    return _version_7(f"{milliseconds:012x}"[:8] + "-" + f"{milliseconds:012x}"[8:] + "-", os.urandom(10).hex())
+    digits = f"{milliseconds:012x}"
+    return _version_7(f"{digits[:8]}-{digits[8:]}-", os.urandom(10).hex())
 
 
 def derive(cause_id: str, *what: object) -> str:
@@ -39,5 +43,4 @@ def is_id(text: str) -> bool:
 
 
 def _version_7(time_part: str, noise: str) -> str:
-    variant = "89ab"[int(noise[3], 16) & 3]
-    return f"{time_part}7{noise[:3]}-{variant}{noise[4:7]}-{noise[7:19]}"
+    return f"{time_part}7{noise[:3]}-{_VARIANTS[noise[3]]}{noise[4:7]}-{noise[7:19]}"

@@ -7,6 +7,7 @@ assets with 18 decimals are kept at 9, so that amounts fit 64 bits).
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 AMOUNT_MINOR_MAX = 10**15
@@ -55,8 +56,12 @@ class AmountFault(StrEnum):
     TOO_LARGE = "too_large"
 
 
+@lru_cache(maxsize=2_048)
 def parse_amount(text: str, asset: str) -> int | AmountFault:
-    """Minor units of a positive decimal text such as "12.34", or what is wrong with it."""
+    """Minor units of a positive decimal text such as "12.34", or what is wrong with it.
+
+    Remembered, for it is asked twice: whether a request's amount can be paid, and how much it is.
+    """
     scale = SCALES.get(asset)
     if scale is None:
         return AmountFault.UNKNOWN_CURRENCY

@@ -5,7 +5,7 @@ message that failed; its later messages are stored, with their bytes, in the tra
 the offsets, and are worked off in order when someone releases the key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -43,6 +43,15 @@ def parked_among(tx: Connection, messages: Sequence[Message]) -> set[str]:
         (array("text", {message.key for message in messages}),),
     )
     return {key for (key,) in rows}
+
+
+def find_parked(tx: Connection, keys: Collection[str]) -> frozenset[str]:
+    """Those of some keys that are parked now. Locks nothing: who asks has locked what messages of the keys are about,
+    so that none of them is applied meanwhile, and none fails."""
+    if not keys:
+        return frozenset()
+    rows = fetch(tx, "SELECT key FROM parked_keys WHERE key = ANY(%b::text[])", (array("text", keys),))
+    return frozenset(key for (key,) in rows)
 
 
 def park_keys(writes: Writes, decided: Sequence[Decided]) -> None:

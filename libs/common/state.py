@@ -1,6 +1,6 @@
 """What a batch has loaded and locked, changed by pure decisions and written back in bulk.
 
-A decision works on an overlay: if it raises, `forget` leaves no trace of it, and its neighbours in
+A decision works on a draft: if it raises, `forget` leaves no trace of it, and its neighbours in
 the batch go on undisturbed; if it returns, `keep` makes its changes part of the state.
 """
 
@@ -18,43 +18,45 @@ class Aggregates(Generic[V]):
 
     def __init__(self, loaded: Mapping[str, V]) -> None:
         self._loaded = loaded
-        self._kept: dict[str, V] = {}
-        self._draft: dict[str, V] = {}
+        self._values = dict(loaded)
+        self._kept: dict[str, V | None] = {}
+        """Their keys are the ids of what decisions put, in the order of their first appearance."""
+        self._draft: dict[str, V | None] = {}
+        """What stood before the decision that is being made, for all that it has put."""
 
     def __getitem__(self, id_: str) -> V:
         """The value as it now is. Raises KeyError if it was neither loaded nor put."""
-        value = self.get(id_)
-        if value is None:
-            raise KeyError(id_)
-        return value
+        return self._values[id_]
 
     def get(self, id_: str) -> V | None:
-        return self._draft.get(id_) or self._kept.get(id_) or self._loaded.get(id_)
+        return self._values.get(id_)
 
     def __contains__(self, id_: str) -> bool:
-        return self.get(id_) is not None
+        return id_ in self._values
 
     def values(self) -> list[V]:
         """All of them, as they now are."""
-        return list({**self._loaded, **self._kept, **self._draft}.values())
+        return list(self._values.values())
 
     def put(self, id_: str, value: V) -> None:
-        self._draft[id_] = value
+        if id_ not in self._draft:
+            self._draft[id_] = self._values.get(id_)
+        self._values[id_] = value
 
     @property
     def inserted(self) -> list[V]:
         """What decisions added, in the order of its first appearance."""
-        return [value for id_, value in self._kept.items() if id_ not in self._loaded]
+        return [self._values[id_] for id_ in self._kept if id_ not in self._loaded]
 
     @property
     def updated(self) -> list[V]:
         """What was loaded and has changed since."""
-        return [value for id_, value in self._kept.items() if id_ in self._loaded]
+        return [self._values[id_] for id_ in self._kept if id_ in self._loaded]
 
     @property
     def changes(self) -> Iterator[tuple[V | None, V]]:
         """What was there before, if anything, and what there is now, for all that decisions put."""
-        return ((self._loaded.get(id_), value) for id_, value in self._kept.items())
+        return ((self._loaded.get(id_), self._values[id_]) for id_ in self._kept)
 
     def keep(self) -> None:
         if self._draft:
@@ -62,6 +64,11 @@ class Aggregates(Generic[V]):
             self._draft.clear()
 
     def forget(self) -> None:
+        for id_, before in self._draft.items():
+            if before is None:
+                del self._values[id_]
+            else:
+                self._values[id_] = before
         self._draft.clear()
 
 

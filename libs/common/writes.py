@@ -155,8 +155,9 @@ def _update_statement(table: Table) -> str:
 
 
 def _unnested(columns: Mapping[str, str]) -> str:
-    arrays = ", ".join(f"%b::{_carrier(type_)}[]" for type_ in columns.values())
-    return f"unnest({arrays}) AS v ({', '.join(columns)})"
+    # Not in FROM: there each array would be written to a table of its own first, and read from that.
+    values = ", ".join(f"unnest(%b::{_carrier(type_)}[]) AS {name}" for name, type_ in columns.items())
+    return f"(SELECT {values}) AS v"
 
 
 def _values(columns: Mapping[str, str]) -> str:

@@ -44,7 +44,7 @@ def handlers(settings: AccountsSettings) -> Handlers:
     """The table of contents: each event and command, and what is decided on it."""
     return Handlers(
         service="accounts",
-        load=partial(store.load_ledger, hold_lifetime=settings.hold_lifetime),
+        load=partial(store.load_ledger, hold_lifetime=settings.hold_lifetime, limits=settings.limits),
         save=store.save_ledger,
         # A posting must not be applied when the hold before it could not be.
         parks_keys=True,

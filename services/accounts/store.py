@@ -1,7 +1,9 @@
 """The ledger's tables, and the only SQL that touches them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, cast
 
 import msgspec
@@ -10,8 +12,9 @@ from sqlalchemy import Connection
 from libs.common import ids
 from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
+from libs.common.parking import find_parked
 from libs.common.record import replace
-from libs.common.writes import Table, Writes, lock_rows, writing
+from libs.common.writes import Row, Table, Writes, lock_rows, writing
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, DeclineReason, PostRefusal, RefundRefusal
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.payments.events import (
@@ -40,15 +43,14 @@ from services.accounts.domain.ledger import (
     RefundStatus,
     house_account,
 )
-from services.accounts.domain.transfers import Book, Convert, Fund, Reverse
+from services.accounts.domain.limits import LimitTable
+from services.accounts.domain.transfers import Book, Convert, Fund, Reverse, reversal_id
 
 LANES = 4
 """Of every account of the house: so many batches at once may move money on one without waiting for each other."""
 
 _ABOUT_CUSTOMERS = (CustomerVerified, CustomerRefused, CustomerRestricted, OpenAccount, CloseCustomer)
-_ABOUT_ACCOUNTS = (Fund, Freeze, Thaw, Close, SetBounds)
 _ABOUT_HOLDS = (PostHold, VoidHold, ExpireHold)
-_WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _ABOUT_REFUNDS = (RefundRequested, RefundAnswerOverdue)
 
 _CUSTOMERS = Table(
@@ -150,39 +152,56 @@ _ENTRIES = Table(
 HOLD_COLUMNS, TRANSFER_COLUMNS, ENTRY_COLUMNS = _HOLDS.select, _TRANSFERS.select, _ENTRIES.select
 
 
-def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta) -> Ledger:
+def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta, limits: LimitTable) -> Ledger:
     """Lock and read all that a batch can touch.
 
     Order of locks: customers, refunds, holds, customers' accounts, each by id; then a lane of each account of the
     house, by id too, whichever is free.
     """
-    bodies = [message.body for message in messages]
-    customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
-    customer_ids |= _owners(tx, {body.account_id for body in bodies if isinstance(body, Thaw)})
+    bodies = _by_kind(message.body for message in messages)
+    customer_ids = {body.customer_id for body in _of(bodies, _ABOUT_CUSTOMERS)}
+    customer_ids |= _owners(tx, {body.account_id for body in _of(bodies, (Thaw,))})
     customers = _lock_customers(tx, customer_ids)
-    refunds = _lock_refunds(tx, {body.refund_id for body in bodies if isinstance(body, _ABOUT_REFUNDS)})
-    hold_ids = {body.payment_id for body in bodies if hasattr(body, "payment_id")}
-    hold_ids |= {body.hold_id for body in bodies if isinstance(body, _ABOUT_HOLDS)}
-    hold_ids |= {each.hold_id for body in bodies if isinstance(body, PostHolds) for each in body.postings}
+    refunds = _lock_refunds(tx, {body.refund_id for body in _of(bodies, _ABOUT_REFUNDS)})
+    hold_ids = {body.payment_id for kind, found in bodies.items() if hasattr(kind, "payment_id") for body in found}
+    hold_ids |= {body.hold_id for body in _of(bodies, _ABOUT_HOLDS)}
+    hold_ids |= {each.hold_id for body in _of(bodies, (PostHolds,)) for each in body.postings}
     holds = _lock_holds(tx, hold_ids)
-    originals = _find_linked(tx, {body.transfer_id for body in bodies if isinstance(body, Reverse)})
-    account_ids = {account_id for body in bodies for account_id in named_accounts(body)}
+    reversed_ids = {body.transfer_id for body in _of(bodies, (Reverse,))}
+    transfers = _find_linked(tx, reversed_ids)
+    account_ids = {account_id for message in messages for account_id in named_accounts(message.body)}
     for hold in holds.values():
         account_ids |= {hold.debtor_account_id} | ({hold.creditor_account_id} if hold.creditor_account_id else set())
-    for transfer in originals.values():
+    for transfer in transfers.values():
         account_ids |= {transfer.debit_account_id, transfer.credit_account_id}
     house_ids = account_ids & house_accounts().keys()
     accounts = _lock_accounts(tx, account_ids - house_ids, customer_ids) | _lock_lanes(tx, house_ids)
+    # Who takes the same back at the same time is waited for by now: its accounts are locked.
+    transfers |= _find_transfers(tx, "transfer_id", set(map(reversal_id, reversed_ids)))
+    expiring = {body.hold_id for body in _of(bodies, (ExpireHold,))}
     return Ledger(
         customers=customers,
         accounts=accounts,
         holds=holds,
         refunds=refunds,
-        originals=originals,
-        reversed_ids=_find_reversed(tx, originals.keys()),
+        transfers=transfers,
         hold_lifetime=hold_lifetime,
+        limits=limits,
+        parked_account_ids=find_parked(tx, {hold.debtor_account_id for id_, hold in holds.items() if id_ in expiring}),
         recorded_at=read_clock(tx),
     )
+
+
+def _by_kind(bodies: Iterable[Any]) -> Mapping[type, list[Any]]:
+    # A batch has few kinds of message, and what is asked of each is asked of many.
+    found = defaultdict[type, list[Any]](list)
+    for body in bodies:
+        found[type(body)].append(body)
+    return found
+
+
+def _of(bodies: Mapping[type, list[Any]], kinds: Iterable[type]) -> Iterator[Any]:
+    return chain.from_iterable(bodies.get(kind, ()) for kind in kinds)
 
 
 def read_clock(tx: Connection) -> datetime:
@@ -197,26 +216,30 @@ def save_ledger(writes: Writes, ledger: Ledger) -> None:
     _save_accounts(writes, ledger)
     writes.save(_HOLDS, ledger.holds, _hold_row)
     writes.save(_REFUNDS, ledger.refunds, _refund_row)
-    writes.insert(_TRANSFERS, map(_transfer_row, ledger.transfers))
+    writes.insert(_TRANSFERS, map(_transfer_row, ledger.transfers.inserted))
     writes.insert(_ENTRIES, map(msgspec.structs.astuple, ledger.entries))
 
 
 def _save_accounts(writes: Writes, ledger: Ledger) -> None:
     """Most accounts that change only have money moved: writing no more than that saves a third of the columns."""
+    opened, changed, moved = list[Row](), list[Row](), list[Row]()
     for before, account in ledger.accounts.changes:
-        if before is None:
-            writes.insert(_ACCOUNTS, [_account_row(account)])
-        elif _terms(before) == _terms(account):
-            writes.update(_BALANCES, [(account.account_id, account.lane, *_balance_row(account))])
+        if before is not None and _terms(before) == _terms(account):
+            moved.append((account.account_id, account.lane, *_balance_row(account)))
         else:
-            writes.update(_ACCOUNTS, [_account_row(account)])
+            (opened if before is None else changed).append(_account_row(account))
+    writes.insert(_ACCOUNTS, opened)
+    writes.update(_ACCOUNTS, changed)
+    writes.update(_BALANCES, moved)
 
 
 def find_expired_holds(tx: Connection, now: datetime, at_most: int) -> list[Message]:
-    """The holds whose time has run out."""
+    """The holds whose time has run out, but for those about whose money a message waits to be applied."""
     rows = fetch(
         tx,
-        "SELECT hold_id, expires_at FROM holds WHERE expires_at <= %s ORDER BY expires_at LIMIT %s",
+        """SELECT hold_id, expires_at FROM holds h
+            WHERE expires_at <= %s AND NOT EXISTS (SELECT FROM parked_keys WHERE key = h.debtor_account_id::text)
+            ORDER BY expires_at LIMIT %s""",
         (now, at_most),
     )
     return [
@@ -233,30 +256,33 @@ def find_expired_holds(tx: Connection, now: datetime, at_most: int) -> list[Mess
 def named_accounts(body: Any) -> Iterator[str]:
     """The accounts that a message may move money on, besides those of its hold or of the transfer it takes back."""
     match body:
-        case Fund() | PaymentBlockRequested():
-            kind = AccountKind.EXTERNAL if isinstance(body, Fund) else AccountKind.BLOCKED_FUNDS
-            yield house_account_id(kind, body.currency)
-        case PaymentApproved() if body.fee_minor:
-            yield house_account_id(AccountKind.FEES, body.currency)
+        # First what comes by the thousand.
+        case Book():
+            for booking in body.bookings:
+                yield from (booking.debit_account_id, booking.credit_account_id)
+        case PaymentApproved():
+            if body.fee_minor:
+                yield house_account_id(AccountKind.FEES, body.currency)
         case PaymentInitiated():
             yield from (body.order.debtor_account_id, body.order.creditor_account_id)
+        case Fund():
+            yield from (house_account_id(AccountKind.EXTERNAL, body.currency), body.account_id)
+        case PaymentBlockRequested():
+            yield house_account_id(AccountKind.BLOCKED_FUNDS, body.currency)
         case PaymentAnswerOverdue():
             yield from (body.order.debtor_account_id, body.order.creditor_account_id)
             if Answer.BLOCKING in body.awaited:
                 yield house_account_id(AccountKind.BLOCKED_FUNDS, body.order.currency)
             if Answer.POSTING in body.awaited and body.order.fee_minor:
                 yield house_account_id(AccountKind.FEES, body.order.currency)
-        case Book():
-            for booking in body.bookings:
-                yield from (booking.debit_account_id, booking.credit_account_id)
         case Convert():
             yield from (body.debit_account_id, body.credit_account_id)
             for currency in (body.currency, body.credited_currency):
                 yield house_account_id(AccountKind.LIQUIDITY, currency)
         case PlaceHold():
             yield from (body.debit_account_id, body.credit_account_id)
-    if isinstance(body, _ABOUT_ACCOUNTS):
-        yield body.account_id
+        case Freeze() | Thaw() | Close() | SetBounds():
+            yield body.account_id
 
 
 def _owners(tx: Connection, account_ids: set[str]) -> set[str]:
@@ -328,25 +354,24 @@ def _lock_refunds(tx: Connection, refund_ids: set[str]) -> dict[str, Refund]:
 
 def _find_linked(tx: Connection, transfer_ids: set[str]) -> dict[str, Transfer]:
     """Transfers, and those linked to them. They never change, so nothing is locked."""
-    if not transfer_ids:
-        return {}
     # Two questions, each with an index of its own: as one, they would be answered by reading the whole journal.
-    query = f"SELECT {_TRANSFERS.select} FROM transfers WHERE {{}} = ANY(%b::uuid[])"
-    named = [transfer_of(row) for row in fetch(tx, query.format("transfer_id"), (array("uuid", transfer_ids),))]
-    link_ids = {transfer.link_id for transfer in named if transfer.link_id is not None}
-    linked = map(transfer_of, fetch(tx, query.format("link_id"), (array("uuid", link_ids),)) if link_ids else ())
-    return {transfer.transfer_id: transfer for transfer in (*named, *linked)}
+    named = _find_transfers(tx, "transfer_id", transfer_ids)
+    link_ids = {transfer.link_id for transfer in named.values() if transfer.link_id is not None}
+    return named | _find_transfers(tx, "link_id", link_ids)
 
 
-def _find_reversed(tx: Connection, transfer_ids: Collection[str]) -> frozenset[str]:
-    if not transfer_ids:
-        return frozenset()
-    rows = fetch(
-        tx,
-        "SELECT reversed_transfer_id FROM transfers WHERE reversed_transfer_id = ANY(%b::uuid[])",
-        (array("uuid", transfer_ids),),
-    )
-    return frozenset(id_ for (id_,) in rows)
+def _find_transfers(tx: Connection, column: str, wanted: set[str]) -> dict[str, Transfer]:
+    if not wanted:
+        return {}
+    query = f"SELECT {_TRANSFERS.select} FROM transfers WHERE {column} = ANY(%b::uuid[])"
+    return {row[0]: transfer_of(row) for row in fetch(tx, query, (array("uuid", wanted),))}
+
+
+# By their words: asking the class costs several times a look-up, and thousands are asked about in a batch.
+_ACCOUNT_KINDS = {kind.value: kind for kind in AccountKind}
+_ACCOUNT_STATUSES = {status.value: status for status in AccountStatus}
+_HOLD_KINDS = {kind.value: kind for kind in HoldKind}
+_HOLD_STATUSES = {status.value: status for status in HoldStatus}
 
 
 def _customer(row: Any) -> Customer:
@@ -369,10 +394,10 @@ def _account(row: Any) -> Account:
         account_id=account_id,
         lane=lane,
         customer_id=customer_id,
-        kind=AccountKind(kind),
+        kind=_ACCOUNT_KINDS[kind],
         currency=currency,
         metadata=metadata,
-        status=AccountStatus(status),
+        status=_ACCOUNT_STATUSES[status],
         tier=tier,
         floor_minor=floor,
         ceiling_minor=ceiling,
@@ -394,14 +419,14 @@ def hold_of(row: Any) -> Hold:
     posted, posted_fee, refunded, post_refusal, expires_at, transfer_id, sequence = rest
     return Hold(
         hold_id=hold_id,
-        kind=HoldKind(kind),
+        kind=_HOLD_KINDS[kind],
         debtor_account_id=debtor,
         creditor_account_id=creditor,
         amount_minor=amount,
         fee_minor=fee,
         currency=currency,
         held_on=held_on,
-        status=HoldStatus(status),
+        status=_HOLD_STATUSES[status],
         posted_minor=posted,
         posted_fee_minor=posted_fee,
         refunded_minor=refunded,
@@ -440,18 +465,18 @@ def transfer_of(row: Any) -> Transfer:
 def _customer_row(customer: Customer) -> tuple[Any, ...]:
     return (
         customer.customer_id,
-        customer.kind.value,
+        customer.kind,
         msgspec.json.encode(customer.personal).decode(),
         # As Postgres writes an array: codes of currencies need no quotes.
         f"{{{','.join(customer.wanted_currencies)}}}",
-        customer.status.value,
+        customer.status,
         customer.tier,
         customer.sequence,
     )
 
 
 def _terms(account: Account) -> tuple[Any, ...]:
-    return account.status.value, account.tier, account.floor_minor, account.ceiling_minor, account.sequence
+    return account.status, account.tier, account.floor_minor, account.ceiling_minor, account.sequence
 
 
 def _account_row(account: Account) -> tuple[Any, ...]:
@@ -459,7 +484,7 @@ def _account_row(account: Account) -> tuple[Any, ...]:
         account.account_id,
         account.lane,
         account.customer_id,
-        account.kind.value,
+        account.kind,
         account.currency,
         _json(account.metadata),
         *_terms(account),
@@ -487,19 +512,19 @@ def _json(metadata: Mapping[str, str] | None) -> str | None:
 def _hold_row(hold: Hold) -> tuple[Any, ...]:
     return (
         hold.hold_id,
-        hold.kind.value,
+        hold.kind,
         hold.debtor_account_id,
         hold.creditor_account_id,
         hold.amount_minor,
         hold.fee_minor,
         hold.currency,
         hold.held_on and hold.held_on.isoformat(),
-        hold.decline_reason and hold.decline_reason.value,
-        hold.status.value,
+        hold.decline_reason,
+        hold.status,
         hold.posted_minor,
         hold.posted_fee_minor,
         hold.refunded_minor,
-        hold.post_refusal and hold.post_refusal.value,
+        hold.post_refusal,
         hold.expires_at,
         hold.transfer_id,
         hold.sequence,
@@ -511,8 +536,8 @@ def _refund_row(refund: Refund) -> tuple[Any, ...]:
         refund.refund_id,
         refund.payment_id,
         refund.amount_minor,
-        refund.status.value,
-        refund.refusal and refund.refusal.value,
+        refund.status,
+        refund.refusal,
         refund.transfer_id,
         refund.sequence,
     )
@@ -521,7 +546,7 @@ def _refund_row(refund: Refund) -> tuple[Any, ...]:
 def _transfer_row(transfer: Transfer) -> tuple[Any, ...]:
     return (
         transfer.transfer_id,
-        transfer.kind.value,
+        transfer.kind,
         transfer.link_id,
         transfer.link_number,
         transfer.payment_id,

@@ -3,7 +3,7 @@
 from functools import partial
 
 from libs.common.batch import Handlers
-from schemas.accounts.events import CustomerRegistered
+from schemas.accounts.events import CustomerClosed, CustomerRegistered
 from schemas.compliance.events import (
     CaseOpened,
     CaseResolved,
@@ -41,6 +41,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             screenings.RescreenPayment: screenings.rescreen,
             # May this customer be served?
             CustomerRegistered: customers.register,
+            CustomerClosed: customers.close,
             customers.RescreenCustomer: customers.rescreen,
             # What people are asked
             PaymentSuspended: cases.open_or_update,

@@ -18,6 +18,7 @@ from services.accounts.domain.customers import SetBounds
 from services.accounts.domain.holds import PlaceHold, PostHold, VoidHold
 from services.accounts.domain.journal import NO_HASH, OF_PAYMENTS, Transfer, TransferKind, digest_of, hash_of
 from services.accounts.domain.ledger import AccountStatus, HoldKind, HoldStatus
+from services.accounts.domain.limits import STANDARD_LIMITS
 from services.accounts.domain.transfers import Book, Convert, Fund, Reverse
 from tests.simulation.memories import AccountsMemory
 
@@ -53,6 +54,8 @@ class Books:
         self._recorded_at: dict[str, datetime] = {}
         self._blocked_minor: dict[str, int] = defaultdict(int)
         self._transfers_read = 0
+        self._by_staff: set[str] = set()
+        """The first transfer of each booking that staff asked for."""
 
     # What was asked for, and not refused
 
@@ -66,6 +69,8 @@ class Books:
                     (TransferKind.FUNDING, source, command.account_id, command.amount_minor, command.currency),
                 )
             case Book():
+                if command.by_staff:
+                    self._by_staff.add(command.bookings[0].transfer_id)
                 self._ask(
                     command.bookings[0].transfer_id,
                     *(
@@ -144,12 +149,11 @@ class Books:
     # What the topics tell
 
     def hear_transfers(self, event: TransfersPosted) -> None:
-        """What was moved by request is told once. Bookings and conversions count towards what may be spent."""
+        """What was moved by request is told once. What staff did not ask for counts towards what may be spent."""
         for told in event.transfers:
             assert told.transfer_id not in self._told, "money moved is told twice"
             self._told.add(told.transfer_id)
-            is_spent = told.kind in (PostedTransferKind.BOOKING, PostedTransferKind.CONVERSION)
-            if is_spent and self.accounts.accounts[told.debit_account_id].kind is AccountKind.CUSTOMER:
+            if told.kind is PostedTransferKind.BOOKING and event.link_id not in self._by_staff:
                 self.spend(told.debit_account_id, told.amount_minor, event.posted_at)
 
     def hear_placed(self, event: HoldPlaced) -> None:
@@ -166,7 +170,8 @@ class Books:
 
     def spend(self, account_id: str, amount_minor: int, at: datetime) -> None:
         """Something is paid, or held to be paid: no more than its owner may, at once, a day and a month."""
-        spent, on, limits = self._spent[account_id], at.date(), self.accounts.accounts[account_id].limits
+        account, spent, on = self.accounts.accounts[account_id], self._spent[account_id], at.date()
+        limits = STANDARD_LIMITS.of(account.tier, account.currency)
         spent[on] += amount_minor
         assert limits.once is None or amount_minor <= limits.once, "more than the customer's tier allows at once"
         assert limits.day is None or spent[on] <= limits.day, "more than the customer's tier allows a day"

@@ -16,6 +16,7 @@ from schemas.accounts.events import (
     AccountClosed,
     AccountFrozen,
     AccountThawed,
+    CustomerClosed,
     CustomerRegistered,
     RefundPosted,
     RefundRefused,
@@ -40,7 +41,7 @@ from services.accounts.domain.journal import Entry, Transfer
 from services.accounts.domain.ledger import Account, Hold, Ledger, house_account
 from services.accounts.domain.ledger import Customer as AccountsCustomer
 from services.accounts.domain.ledger import Refund as AccountsRefund
-from services.accounts.domain.transfers import Reverse
+from services.accounts.domain.transfers import Reverse, reversal_id
 from services.accounts.store import named_accounts
 from services.compliance.catalogue import shipped_import
 from services.compliance.domain.acts import CaseCommand
@@ -154,12 +155,12 @@ class AccountsMemory:
         customer_ids |= {account.owner_id for account in thawed.values()}
         about_holds = _of(bodies, ExpireHold, PostHold, VoidHold)
         holds = select(self.holds, _payment_ids(bodies) | {body.hold_id for body in about_holds})
-        originals = self._linked({body.transfer_id for body in _of(bodies, Reverse)})
+        transfers = self._reversible({body.transfer_id for body in _of(bodies, Reverse)})
         account_ids = {account.account_id for account in self.accounts.values() if account.customer_id in customer_ids}
         account_ids |= {account_id for body in bodies for account_id in named_accounts(body)}
         for hold in holds.values():
             account_ids |= {hold.debtor_account_id, hold.creditor_account_id or hold.debtor_account_id}
-        for transfer in originals.values():
+        for transfer in transfers.values():
             account_ids |= {transfer.debit_account_id, transfer.credit_account_id}
         for id_ in sorted(account_ids & house_accounts().keys() - self.accounts.keys()):
             house = house_accounts()[id_]
@@ -171,30 +172,26 @@ class AccountsMemory:
             refunds=select(
                 self.refunds, {body.refund_id for body in _of(bodies, RefundRequested, RefundAnswerOverdue)}
             ),
-            originals=originals,
-            reversed_ids=frozenset(
-                t.reversed_transfer_id for t in self.transfers if originals and t.reversed_transfer_id in originals
-            ),
+            transfers=transfers,
             hold_lifetime=self.hold_lifetime,
             # The database's clock stands still here: what is told must not hang on how messages fall into batches.
             recorded_at=RECORDED_AT,
         )
 
-    def _linked(self, transfer_ids: set[str]) -> dict[str, Transfer]:
-        """Transfers, and those linked to them."""
+    def _reversible(self, transfer_ids: set[str]) -> dict[str, Transfer]:
+        """Transfers, those linked to them, and those that took them back."""
         if not transfer_ids:
             return {}
-        link_ids = {t.link_id for t in self.transfers if t.link_id and t.transfer_id in transfer_ids}
-        return {
-            t.transfer_id: t for t in self.transfers if t.transfer_id in transfer_ids or (t.link_id or "") in link_ids
-        }
+        asked = transfer_ids | set(map(reversal_id, transfer_ids))
+        link_ids = {t.link_id for t in self.transfers if t.link_id and t.transfer_id in asked}
+        return {t.transfer_id: t for t in self.transfers if t.transfer_id in asked or (t.link_id or "") in link_ids}
 
     def absorb(self, state: Ledger) -> None:
         absorb(self.customers, state.customers, lambda customer: customer.customer_id)
         absorb(self.accounts, state.accounts, lambda account: account.account_id)
         absorb(self.holds, state.holds, lambda hold: hold.hold_id)
         absorb(self.refunds, state.refunds, lambda refund: refund.refund_id)
-        self.transfers += state.transfers
+        self.transfers += state.transfers.inserted
         self.entries += state.entries
 
     def due(self, now: datetime) -> list[Message]:
@@ -275,7 +272,7 @@ class ComplianceMemory:
     def load(self, messages: Sequence[Message]) -> Work:
         bodies = [message.body for message in messages]
         case_ids = {body.case_id for body in _of(bodies, CaseCommand)}
-        customer_ids = {body.customer_id for body in _of(bodies, CustomerRegistered, RescreenCustomer)}
+        customer_ids = {body.customer_id for body in _of(bodies, CustomerRegistered, CustomerClosed, RescreenCustomer)}
         acted_on = select(self.cases, case_ids)
         case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
         case_ids |= {

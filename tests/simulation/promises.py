@@ -63,6 +63,7 @@ from services.accounts.domain.ledger import (
     RefundStatus,
 )
 from services.accounts.domain.ledger import CustomerStatus as AccountsCustomerStatus
+from services.accounts.domain.limits import STANDARD_LIMITS
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import CustomerStatus
@@ -125,6 +126,7 @@ ACCOUNTS_CUSTOMER_STATUS = {
     CustomerStatus.VERIFIED: AccountsCustomerStatus.VERIFIED,
     CustomerStatus.REFUSED: AccountsCustomerStatus.REFUSED,
     CustomerStatus.RESTRICTED: AccountsCustomerStatus.RESTRICTED,
+    CustomerStatus.CLOSED: AccountsCustomerStatus.CLOSED,
 }
 
 
@@ -262,10 +264,8 @@ class Promises:
             return {"payment_unknown"}
         if known.end is not None:
             return {"payment_ended"}
-        if known.approval_count:
-            # Until accounts has moved the money, and its client knows nothing of that either.
-            return {"payment_not_cancellable", None}
-        return {"payment_not_cancellable" if known.captured is not None else None}
+        is_beyond_recall = known.captured is not None or known.approval_count
+        return {"payment_not_cancellable" if is_beyond_recall else None}
 
     def note_proposed(self, case: Case) -> None:
         """One person has decided, and this is what that person saw."""
@@ -327,7 +327,9 @@ class Promises:
             debtor = self.accounts.accounts[order.debtor_account_id]
             assert debtor.currency == event.currency == order.currency
             assert (event.amount_minor, event.fee_minor) == (order.amount_minor, order.fee_minor)
-            assert debtor.limits.once is not None, "nobody here may pay what they like"
+            assert STANDARD_LIMITS.of(debtor.tier, debtor.currency).once is not None, (
+                "nobody here may pay what they like"
+            )
             self.books.spend(order.debtor_account_id, event.amount_minor + event.fee_minor, event.held_at)
             known.held_at = event.held_at
         known.funds = FundsHeld

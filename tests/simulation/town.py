@@ -409,9 +409,9 @@ class Town:
         return reason
 
     def _book(self) -> None:
-        with_house = self._happens(0.25)
-        bookings = tuple(self._booking(with_house=with_house) for _ in range(self.chance.choice((1, 1, 1, 2, 3))))
-        reason = self._request(Book(bookings=bookings, with_house=with_house))
+        by_staff = self._happens(0.25)
+        bookings = tuple(self._booking(by_staff=by_staff) for _ in range(self.chance.choice((1, 1, 1, 2, 3))))
+        reason = self._request(Book(bookings=bookings, by_staff=by_staff))
         named = {id_ for booking in bookings for id_ in (booking.debit_account_id, booking.credit_account_id)}
         assert reason is not None or BLOCKED_FUNDS not in named, "what is blocked moves by the law's word only"
 
@@ -436,10 +436,10 @@ class Town:
                 self.world.now += DAY
                 self._sweep()
 
-    def _booking(self, *, with_house: bool) -> Booking:
+    def _booking(self, *, by_staff: bool) -> Booking:
         currency = "USD" if self._happens(0.1) else "EUR"
         debit, credit = self._two_accounts(currency)
-        if with_house and self._happens(0.5):
+        if by_staff and self._happens(0.5):
             kinds = AccountKind.SUSPENSE, AccountKind.LOSSES, AccountKind.SETTLEMENT, AccountKind.BLOCKED_FUNDS
             house = house_account_id(self.chance.choice(kinds), currency)
             debit, credit = (house, credit) if self._happens(0.5) else (debit, house)
@@ -478,7 +478,7 @@ class Town:
         if pool:
             original = self.chance.choice(pool[-12:])
             expected = self.promises.books.why_not_reversed(original)
-            reason = self._request(Reverse(transfer_id=original.transfer_id, with_house=True))
+            reason = self._request(Reverse(transfer_id=original.transfer_id, by_staff=True))
             assert expected is None or reason == expected, f"{reason}, and not {expected}, of {original}"
 
     def _reserve(self) -> None:

@@ -87,13 +87,15 @@ def _hold(ledger: Ledger, payment_id: str, order: PaymentOrder, at: datetime) ->
     if known is not None:
         return [_told(known, at)]
     held_minor = order.amount_minor + order.fee_minor
+    debtor = ledger.customers_account(order.debtor_account_id)
     obstacle = obstacle_between(
-        ledger.customers_account(order.debtor_account_id),
+        debtor,
         ledger.customers_account(order.creditor_account_id),
         paid_minor=held_minor,
         received_minor=order.amount_minor,
         currency=order.currency,
         on=at.date(),
+        limits=ledger.limits_of(debtor),
     )
     held_on = ledger.hold(order.debtor_account_id, held_minor, at) if obstacle is None else None
     held = Hold(

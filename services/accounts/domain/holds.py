@@ -69,13 +69,15 @@ def place(ledger: Ledger, command: PlaceHold, at: datetime) -> Sequence[Event] |
     """Set the money aside, or say why not."""
     if command.expires_at is not None and command.expires_at <= at:
         return refusal(RefusalReason.EXPIRY_NOT_AHEAD, "expires_at")
+    debtor = ledger.customers_account(command.debit_account_id)
     obstacle = obstacle_between(
-        ledger.customers_account(command.debit_account_id),
+        debtor,
         ledger.customers_account(command.credit_account_id),
         paid_minor=command.amount_minor,
         received_minor=command.amount_minor,
         currency=command.currency,
         on=at.date(),
+        limits=ledger.limits_of(debtor),
     )
     if obstacle is not None:
         return refusal_of(obstacle, **_FIELDS)
@@ -162,6 +164,9 @@ def expire(ledger: Ledger, command: ExpireHold, at: datetime) -> Sequence[Event]
     """Time has run out: give back what has not been posted."""
     hold = ledger.holds[command.hold_id]
     if hold.expires_at is None or hold.expires_at > at:
+        return []
+    if hold.debtor_account_id in ledger.parked_account_ids:
+        # What waits may say that the money is a listed party's: it must not be given back before that is known.
         return []
     if hold.kind is HoldKind.PAYMENT:
         return funds.expire(ledger, hold, at)

@@ -93,7 +93,6 @@ def digest_of(transfer: Transfer) -> bytes:
 def hash_of(
     hash_before: bytes,
     digest: bytes,
-    *,
     account_id: str,
     lane: int,
     number: int,
@@ -133,15 +132,8 @@ def first_fault(
             return fault(what="is missing")
         if transfer is None:
             return fault(what="has no transfer")
-        hash_before = hash_of(
-            hash_before,
-            digest_of(transfer),
-            account_id=account_id,
-            lane=lane,
-            number=number,
-            amount_minor=entry.amount_minor,
-            balance_minor=balance_minor,
-        )
+        digest = digest_of(transfer)
+        hash_before = hash_of(hash_before, digest, account_id, lane, number, entry.amount_minor, balance_minor)
         written = replace(
             entry,
             account_id=account_id,

@@ -22,7 +22,10 @@ from schemas.accounts.events import (
 )
 from services.accounts.domain.chart import AccountKind
 from services.accounts.domain.journal import NO_HASH, Entry, Transfer, TransferKind, digest_of, hash_of
-from services.accounts.domain.limits import UNLIMITED, Limits, limits_of
+from services.accounts.domain.limits import STANDARD_LIMITS, UNLIMITED, Limits, LimitTable
+
+BALANCE_MINOR_MAX = 2**63 - 1
+"""Of an account or lane, in minor units, on either side of zero: what 64 bits hold."""
 
 
 class CustomerStatus(StrEnum):
@@ -85,9 +88,9 @@ class Account(Record):
     tier: int | None = None
     """Its customer's, which limits what it may pay; None: no limits."""
     floor_minor: int | None = 0
-    """What the available balance may not pass; None: no floor."""
+    """What the available balance may not pass; None: none but what 64 bits hold."""
     ceiling_minor: int | None = None
-    """What the posted balance may not pass; None: no ceiling."""
+    """What the posted balance may not pass; None: none but what 64 bits hold."""
     posted_minor: int = 0
     held_minor: int = 0
     entry_count: int = 0
@@ -114,15 +117,13 @@ class Account(Record):
             raise ValueError(f"account {self.account_id} belongs to no customer")
         return self.customer_id
 
-    @property
-    def limits(self) -> Limits:
-        return UNLIMITED if self.tier is None else limits_of(self.tier, self.currency)
-
     def can_pay(self, amount_minor: int) -> bool:
-        return self.floor_minor is None or self.available_minor - amount_minor >= self.floor_minor
+        floor_minor = -BALANCE_MINOR_MAX if self.floor_minor is None else self.floor_minor
+        return self.available_minor - amount_minor >= floor_minor
 
     def can_receive(self, amount_minor: int) -> bool:
-        return self.ceiling_minor is None or self.posted_minor + amount_minor <= self.ceiling_minor
+        ceiling_minor = BALANCE_MINOR_MAX if self.ceiling_minor is None else self.ceiling_minor
+        return self.posted_minor + amount_minor <= ceiling_minor
 
     def spent(self, on: date) -> tuple[int, int]:
         """What was spent on a day, and in its month so far."""
@@ -136,8 +137,8 @@ class Account(Record):
         day, month = self.spent(on)
         return {
             "spent_on": on if self.spent_on is None else max(on, self.spent_on),
-            "spent_day_minor": day + amount_minor,
-            "spent_month_minor": month + amount_minor,
+            "spent_day_minor": min(day + amount_minor, BALANCE_MINOR_MAX),
+            "spent_month_minor": min(month + amount_minor, BALANCE_MINOR_MAX),
         }
 
     def unspending(self, amount_minor: int, held_on: date) -> dict[str, Any]:
@@ -209,28 +210,28 @@ class Ledger(State):
         hold_lifetime: timedelta,
         recorded_at: datetime,
         refunds: Mapping[str, Refund] | None = None,
-        originals: Mapping[str, Transfer] | None = None,
-        reversed_ids: frozenset[str] = frozenset(),
+        transfers: Mapping[str, Transfer] | None = None,
+        limits: LimitTable = STANDARD_LIMITS,
+        parked_account_ids: frozenset[str] = frozenset(),
     ) -> None:
-        """`recorded_at` is when all was locked, by the database's clock, which all who move money share. `originals`
-        are transfers that may be taken back, with those linked to them; `reversed_ids` have been."""
+        """`recorded_at` is when all was locked, by the database's clock, which all who move money share. `transfers`
+        are those that may be taken back, with those linked to them, and those that took them back before.
+        `parked_account_ids` are payers' about whom messages wait to be applied."""
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.accounts: Aggregates[Account] = Aggregates(accounts)
         self.holds: Aggregates[Hold] = Aggregates(holds)
         self.refunds: Aggregates[Refund] = Aggregates(refunds or {})
-        self.originals: Aggregates[Transfer] = Aggregates(originals or {})
-        self.transfers: Journal[Transfer] = Journal()
+        self.transfers: Aggregates[Transfer] = Aggregates(transfers or {})
         self.entries: Journal[Entry] = Journal()
-        self.reversed: Aggregates[Reversed] = Aggregates({id_: Reversed(transfer_id=id_) for id_ in reversed_ids})
         self.hold_lifetime = hold_lifetime
         self.recorded_at = recorded_at
+        self.parked_account_ids = parked_account_ids
+        self._limits = limits
         super().__init__(
             self.customers,
             self.accounts,
             self.holds,
             self.refunds,
-            self.originals,
-            self.reversed,
             self.transfers,
             self.entries,
             numbering={
@@ -247,6 +248,10 @@ class Ledger(State):
         """An account of some customer. The house's own are nobody's to pay from, to fund, freeze or close."""
         account = self.accounts.get(account_id)
         return account if account is not None and account.kind is AccountKind.CUSTOMER else None
+
+    def limits_of(self, debtor: Account | None) -> Limits:
+        """What a customer may pay from an account; the house has no limits."""
+        return UNLIMITED if debtor is None else self._limits.of(debtor.tier, debtor.currency)
 
     def accounts_of(self, customer_id: str) -> list[Account]:
         """In the order of their ids, whichever of them this batch has opened: what is told has its place by it."""
@@ -305,9 +310,8 @@ class Ledger(State):
             **about,
         )
         digest = digest_of(transfer)
-        self.transfers.append(transfer)
         # It may be taken back later in this very batch.
-        self.originals.put(transfer_id, transfer)
+        self.transfers.put(transfer_id, transfer)
         spent = debtor.spending(amount_minor, at.date()) if spending else {}
         self._enter(transfer, digest, debtor, -amount_minor, held_minor=debtor.held_minor - held_minor, **spent)
         self._enter(transfer, digest, creditor, amount_minor)
@@ -316,15 +320,7 @@ class Ledger(State):
     def _enter(self, transfer: Transfer, digest: bytes, account: Account, amount_minor: int, **changes: Any) -> None:
         number, balance_minor = account.entry_count + 1, account.posted_minor + amount_minor
         account_id, lane = account.account_id, account.lane
-        hash_ = hash_of(
-            account.entry_hash,
-            digest,
-            account_id=account_id,
-            lane=lane,
-            number=number,
-            amount_minor=amount_minor,
-            balance_minor=balance_minor,
-        )
+        hash_ = hash_of(account.entry_hash, digest, account_id, lane, number, amount_minor, balance_minor)
         self.accounts.put(
             account_id,
             replace(
@@ -349,12 +345,6 @@ class Ledger(State):
                 hash=hash_,
             )
         )
-
-
-class Reversed(Record):
-    """That a transfer has been taken back."""
-
-    transfer_id: str
 
 
 def house_account(account_id: str, kind: AccountKind, currency: str, lane: int = 0) -> Account:

@@ -52,7 +52,6 @@ def _carry_out(ledger: Ledger, event: RefundRequested | RefundAnswerOverdue, at:
         received_minor=event.amount_minor,
         currency=paid.currency,
         on=at.date(),
-        is_limited=False,
     )
     if obstacle is not None:
         return replace(outcome, refusal=_REFUSALS[obstacle])

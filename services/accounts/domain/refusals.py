@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from libs.common.batch import Refusal, refusal
 from services.accounts.domain.ledger import Account, AccountStatus
+from services.accounts.domain.limits import UNLIMITED, Limits
 
 
 class Obstacle(StrEnum):
@@ -108,9 +109,12 @@ def obstacle_between(
     received_minor: int,
     currency: str,
     on: date,
-    is_limited: bool = True,
+    limits: Limits = UNLIMITED,
 ) -> Obstacle | None:
-    """The first reason why the one can't pay and the other receive, if there is any. None stands for no account."""
+    """The first reason why the one can't pay and the other receive, if there is any. None stands for no account.
+
+    `limits` are the debtor's, where they count: in what customers ask for.
+    """
     if debtor is None:
         return Obstacle.DEBTOR_ACCOUNT_UNKNOWN
     if creditor is None:
@@ -119,7 +123,7 @@ def obstacle_between(
         return unusable
     if debtor.currency != currency or creditor.currency != currency:
         return Obstacle.CURRENCY_NOT_HELD
-    if is_limited and (over := _limit_passed(debtor, paid_minor, on)) is not None:
+    if (over := _limit_passed(debtor, limits, paid_minor, on)) is not None:
         return over
     if not debtor.can_pay(paid_minor):
         return Obstacle.INSUFFICIENT_FUNDS
@@ -140,8 +144,7 @@ def obstacle_of_status(debtor: Account, creditor: Account) -> Obstacle | None:
     return None
 
 
-def _limit_passed(debtor: Account, amount_minor: int, on: date) -> Obstacle | None:
-    limits = debtor.limits
+def _limit_passed(debtor: Account, limits: Limits, amount_minor: int, on: date) -> Obstacle | None:
     if limits.once is not None and amount_minor > limits.once:
         return Obstacle.LIMIT_EXCEEDED
     if limits.day is None and limits.month is None:

@@ -17,7 +17,8 @@ from libs.common.record import Record
 from schemas.accounts.events import PostedTransfer, PostedTransferKind, TransfersPosted
 from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
 from services.accounts.domain.journal import OF_PAYMENTS, Transfer, TransferKind
-from services.accounts.domain.ledger import Account, Ledger, Reversed
+from services.accounts.domain.ledger import Account, Ledger
+from services.accounts.domain.limits import UNLIMITED
 from services.accounts.domain.refusals import Obstacle, RefusalReason, obstacle_between, refusal_of
 
 _FUNDING_REASONS: Mapping[Obstacle, RefusalReason] = {
@@ -26,6 +27,8 @@ _FUNDING_REASONS: Mapping[Obstacle, RefusalReason] = {
     Obstacle.CREDITOR_ACCOUNT_FROZEN: RefusalReason.ACCOUNT_FROZEN,
 }
 """There is but one account in a funding."""
+
+_KINDS_TOLD = {kind: PostedTransferKind(kind.value) for kind in TransferKind if kind not in OF_PAYMENTS}
 
 
 class Fund(Command):
@@ -58,12 +61,12 @@ class Book(Command):
     bookings: tuple[Booking, ...]
     is_linked: bool = False
     """Whether they were asked for as a list, be it of one."""
-    with_house: bool = False
-    """Whether accounts of the house may take part."""
+    by_staff: bool = False
+    """Staff asks: accounts of the house may take part, and what customers pay by it is not counted towards limits."""
 
 
 class Convert(Command):
-    """Change money of one currency into another's at a rate that was agreed on."""
+    """Change money of one currency into another's at a rate that was agreed on: for staff, so no limits count it."""
 
     transfer_id: str
     debit_account_id: str
@@ -82,7 +85,7 @@ class Reverse(Command):
 
     transfer_id: str
     reference: str | None = None
-    with_house: bool = False
+    by_staff: bool = False
     """Whether accounts of the house may have a part in it."""
 
 
@@ -128,14 +131,15 @@ def book(ledger: Ledger, command: Book, at: datetime) -> Sequence[Event] | Refus
     made = []
     for number, booking in enumerate(command.bookings):
         place = f"transfers.{number}." if command.is_linked else ""
-        debtor = _account(ledger, booking.debit_account_id, with_house=command.with_house)
+        debtor = _account(ledger, booking.debit_account_id, by_staff=command.by_staff)
         obstacle = obstacle_between(
             debtor,
-            _account(ledger, booking.credit_account_id, with_house=command.with_house),
+            _account(ledger, booking.credit_account_id, by_staff=command.by_staff),
             paid_minor=booking.amount_minor,
             received_minor=booking.amount_minor,
             currency=booking.currency,
             on=at.date(),
+            limits=UNLIMITED if command.by_staff else ledger.limits_of(debtor),
         )
         if obstacle is not None:
             return refusal_of(
@@ -153,7 +157,7 @@ def book(ledger: Ledger, command: Book, at: datetime) -> Sequence[Event] | Refus
                 credit_account_id=booking.credit_account_id,
                 amount_minor=booking.amount_minor,
                 at=at,
-                spending=True,
+                spending=not command.by_staff,
                 link_id=link_id,
                 link_number=number,
                 reference=booking.reference,
@@ -207,7 +211,6 @@ def convert(ledger: Ledger, command: Convert, at: datetime) -> Sequence[Event] |
             credit_account_id=credit_account_id,
             amount_minor=amount_minor,
             at=at,
-            spending=number == 0,
             link_id=command.transfer_id,
             link_number=number,
             reference=command.reference,
@@ -235,18 +238,18 @@ def conversion(amount_minor: int, currency: str, credited_currency: str, rate: D
 
 def reverse(ledger: Ledger, command: Reverse, at: datetime) -> Sequence[Event] | Refusal:
     """Take transfers back by further ones, the other way round, last one first. Nothing is ever changed."""
-    original = ledger.originals.get(command.transfer_id)
+    original = ledger.transfers.get(command.transfer_id)
     if original is None:
         return refusal(RefusalReason.TRANSFER_UNKNOWN, "transfer_id")
     if original.kind in OF_PAYMENTS:
         return refusal(RefusalReason.OF_A_PAYMENT, "transfer_id")
     if original.kind is TransferKind.REVERSAL:
         return refusal(RefusalReason.IS_A_REVERSAL, "transfer_id")
-    if original.transfer_id in ledger.reversed:
+    if reversal_id(original.transfer_id) in ledger.transfers:
         return refusal(RefusalReason.ALREADY_REVERSED, "transfer_id")
     linked = [original] if original.link_id is None else _linked(ledger, original.link_id)
     parties = {id_ for transfer in linked for id_ in (transfer.debit_account_id, transfer.credit_account_id)}
-    if not command.with_house and parties & house_accounts().keys():
+    if not command.by_staff and parties & house_accounts().keys():
         return refusal(RefusalReason.OF_THE_HOUSE, "transfer_id")
     link_id = reversal_id(linked[-1].transfer_id) if len(linked) > 1 else None
     made = []
@@ -258,7 +261,6 @@ def reverse(ledger: Ledger, command: Reverse, at: datetime) -> Sequence[Event] |
             received_minor=transfer.amount_minor,
             currency=transfer.currency,
             on=at.date(),
-            is_limited=False,
         )
         if obstacle is not None:
             return refusal(RefusalReason(obstacle), "transfer_id")
@@ -276,7 +278,6 @@ def reverse(ledger: Ledger, command: Reverse, at: datetime) -> Sequence[Event] |
                 reference=command.reference,
             )
         )
-        ledger.reversed.put(transfer.transfer_id, Reversed(transfer_id=transfer.transfer_id))
     return [posted(made, at)]
 
 
@@ -296,7 +297,7 @@ def posted(transfers: Sequence[Transfer], at: datetime, *, hold_id: str | None =
         transfers=tuple(
             PostedTransfer(
                 transfer_id=transfer.transfer_id,
-                kind=PostedTransferKind(transfer.kind),
+                kind=_KINDS_TOLD[transfer.kind],
                 debit_account_id=transfer.debit_account_id,
                 credit_account_id=transfer.credit_account_id,
                 amount_minor=transfer.amount_minor,
@@ -312,14 +313,14 @@ def posted(transfers: Sequence[Transfer], at: datetime, *, hold_id: str | None =
     )
 
 
-def _account(ledger: Ledger, account_id: str, *, with_house: bool) -> Account | None:
+def _account(ledger: Ledger, account_id: str, *, by_staff: bool) -> Account | None:
     """An account that a booking may name. What is blocked moves by the law's word only."""
     account = ledger.accounts.get(account_id)
     if account is None or account.kind is AccountKind.BLOCKED_FUNDS:
         return None
-    return account if with_house or account.kind is AccountKind.CUSTOMER else None
+    return account if by_staff or account.kind is AccountKind.CUSTOMER else None
 
 
 def _linked(ledger: Ledger, link_id: str) -> list[Transfer]:
-    linked = [transfer for transfer in ledger.originals.values() if transfer.link_id == link_id]
+    linked = [transfer for transfer in ledger.transfers.values() if transfer.link_id == link_id]
     return sorted(linked, key=lambda transfer: transfer.link_number)

@@ -198,56 +198,32 @@ CREATE TRIGGER refunds_stay_what_they_are
   BEFORE UPDATE OF refund_id, payment_id, amount_minor, status, refusal, transfer_id ON refunds
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- What is said of an entry: its transfer balances, in its account's currency; it goes on where the entries of its
--- account's lane ended, and not before them in time; and the lane stands where they end now.
+-- What is said of an entry: it is a leg of its transfer, as that has it, in its account's currency; it goes on where
+-- the one before it in its account's lane ended, and not before that in time; and the lane has counted it. That the
+-- lane stands where its entries end is asked of whoever writes its row (require_entries), that a transfer has both its
+-- legs of whoever writes the transfer (require_legs); a third it can't have: its accounts are two, with an entry each.
 CREATE FUNCTION require_balance() RETURNS trigger LANGUAGE plpgsql
 -- A plan made while a table was small must not scan it when it has grown.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE fault text;
 BEGIN
-  WITH legs AS MATERIALIZED (
-    SELECT e.transfer_id, e.account_id, e.lane, e.number, e.amount_minor, e.balance_minor, e.recorded_at, e.hash,
-           lag(e.number) OVER w AS number_before, lag(e.balance_minor) OVER w AS balance_before,
-           lag(e.recorded_at) OVER w AS recorded_before, lead(e.number) OVER w AS number_after,
-           CASE WHEN (e.recorded_at, e.effective_at) <> (t.recorded_at, t.effective_at) THEN 0
-                WHEN e.account_id = t.debit_account_id AND e.amount_minor = -t.amount_minor THEN 1
-                WHEN e.account_id = t.credit_account_id AND e.amount_minor = t.amount_minor THEN 2
-                ELSE 0 END AS side,
-           t.currency
-      FROM added e LEFT JOIN transfers t ON t.transfer_id = e.transfer_id
-    WINDOW w AS (PARTITION BY e.account_id, e.lane ORDER BY e.number)
-  ), lanes_touched AS (
-    SELECT account_id, lane, min(currency) AS currency, max(currency) AS other_currency,
-           min(number) AS first_number, max(number) AS last_number, sum(amount_minor) AS moved_minor,
-           min(balance_minor - amount_minor) FILTER (WHERE number_before IS NULL) AS began_at_minor,
-           min(recorded_at) AS first_recorded_at, max(recorded_at) AS last_recorded_at,
-           (array_agg(hash) FILTER (WHERE number_after IS NULL))[1] AS last_hash
-      FROM legs GROUP BY account_id, lane
-  )
-  SELECT words INTO fault FROM (
-    SELECT format('the entries of transfer %s do not balance', transfer_id) AS words
-      FROM legs GROUP BY transfer_id
-    HAVING count(*) <> 2 OR sum(side) <> 3
-    UNION ALL
-    SELECT format('entry %s of account %s does not go on where the one before ended', number, account_id)
-      FROM legs
-     WHERE number_before IS NOT NULL
-       AND ((number, balance_minor) <> (number_before + 1, balance_before + amount_minor)
-            OR recorded_at < recorded_before)
-    UNION ALL
-    SELECT format('entry %s of account %s does not go on where the one before ended', t.first_number, t.account_id)
-      FROM lanes_touched t
-      LEFT JOIN entries e ON (e.account_id, e.lane, e.number) = (t.account_id, t.lane, t.first_number - 1)
-     WHERE (t.first_number, t.began_at_minor) <> (coalesce(e.number, 0) + 1, coalesce(e.balance_minor, 0))
-        OR t.first_recorded_at < e.recorded_at
-    UNION ALL
-    SELECT format('account %s does not stand where its entries end', t.account_id)
-      FROM lanes_touched t
-      LEFT JOIN accounts a ON (a.account_id, a.lane) = (t.account_id, t.lane)
-     WHERE (a.currency, a.currency, a.entry_count, a.posted_minor, a.entry_hash, a.recorded_at) IS DISTINCT FROM
-           (t.currency, t.other_currency, t.last_number, t.began_at_minor + t.moved_minor, t.last_hash,
-            t.last_recorded_at)
-  ) AS faults LIMIT 1;
+  SELECT CASE WHEN is_leg AND is_counted
+              THEN format('entry %s of account %s does not go on where the one before ended', number, account_id)
+              WHEN is_leg THEN format('account %s does not stand where its entries end', account_id)
+              ELSE format('the entries of transfer %s do not balance', transfer_id) END
+    INTO fault FROM (
+    SELECT e.account_id, e.number, e.transfer_id,
+           (e.recorded_at, e.effective_at) = (t.recorded_at, t.effective_at) AND CASE e.account_id
+             WHEN t.debit_account_id THEN e.amount_minor = -t.amount_minor
+             WHEN t.credit_account_id THEN e.amount_minor = t.amount_minor END AS is_leg,
+           a.currency = t.currency AND a.entry_count >= e.number AS is_counted,
+           (e.number, e.balance_minor) = (coalesce(b.number, 0) + 1, coalesce(b.balance_minor, 0) + e.amount_minor)
+             AND e.recorded_at >= coalesce(b.recorded_at, e.recorded_at) AS goes_on
+      FROM added e
+      LEFT JOIN transfers t ON t.transfer_id = e.transfer_id
+      LEFT JOIN accounts a ON (a.account_id, a.lane) = (e.account_id, e.lane)
+      LEFT JOIN entries b ON (b.account_id, b.lane, b.number) = (e.account_id, e.lane, e.number - 1)
+  ) AS checked WHERE (is_leg AND is_counted AND goes_on) IS NOT TRUE LIMIT 1;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION '%', fault USING ERRCODE = '23514';
   END IF;
@@ -280,11 +256,11 @@ DECLARE found uuid;
 BEGIN
   SELECT a.account_id INTO found
     FROM written a LEFT JOIN LATERAL (
-      SELECT number, balance_minor, hash FROM entries
+      SELECT number, balance_minor, hash, recorded_at FROM entries
        WHERE account_id = a.account_id AND lane = a.lane ORDER BY number DESC LIMIT 1
     ) newest ON true
-   WHERE (a.entry_count, a.posted_minor, a.entry_hash) <>
-         (coalesce(newest.number, 0), coalesce(newest.balance_minor, 0), coalesce(newest.hash, ''))
+   WHERE (a.entry_count, a.posted_minor, a.entry_hash, a.recorded_at) IS DISTINCT FROM
+         (coalesce(newest.number, 0), coalesce(newest.balance_minor, 0), coalesce(newest.hash, ''), newest.recorded_at)
    LIMIT 1;
   IF found IS NOT NULL THEN
     RAISE EXCEPTION 'account % does not stand where its entries end', found USING ERRCODE = '23514';

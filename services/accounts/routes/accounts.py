@@ -24,7 +24,7 @@ def add(router: APIRouter, runtime: Runtime) -> None:
     made, one = answering(CREATED, AccountView), answering(OK, AccountView)
     read, change = reading(NOT_FOUND), changing(NOT_FOUND)
     tags: list[Any] = ["accounts"]
-    router.post("/accounts", tags=tags, status_code=CREATED, responses=change | made)(ask.open_account)
+    router.post("/accounts", tags=tags, status_code=CREATED, responses=changing() | made)(ask.open_account)
     router.get("/accounts", tags=tags, responses=reading() | answering(OK, AccountPage))(ask.list_accounts)
     path = "/accounts/{account_id}"
     router.get(path, tags=tags, responses=read | one)(ask.get_account)
@@ -107,4 +107,6 @@ class AccountRoutes:
 
     async def _change(self, asked: Change, command: Freeze | Thaw | Close | SetBounds) -> Response:
         route = f"accounts/{command.account_id}/{type(command).__name__.lower()}"
-        return await asked.carry_out(self._edge, route, [command], answer_account(OK, command.account_id))
+        return await asked.carry_out(
+            self._edge, route, [command], answer_account(OK, command.account_id, in_path="account_id")
+        )

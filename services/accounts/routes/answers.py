@@ -16,9 +16,9 @@ from services.accounts.domain.ledger import Ledger
 from services.accounts.domain.refusals import UNKNOWN
 
 
-def answer_one(status: HTTPStatus, view: Callable[[Ledger], dict[str, Any]]) -> Respond:
-    """The answer to a single command: what it led to, or why it was refused."""
-    return answers.answer_one(status, view, unknown=UNKNOWN)
+def answer_one(status: HTTPStatus, view: Callable[[Ledger], dict[str, Any]], *, in_path: str | None = None) -> Respond:
+    """The answer to a single command: what it led to, or why it was refused; `in_path` as `answers.answer_one` says."""
+    return answers.answer_one(status, view, unknown=UNKNOWN, in_path=in_path)
 
 
 def answer_each(name: str, views: Sequence[Callable[[Ledger], dict[str, Any]]]) -> Respond:
@@ -34,8 +34,8 @@ def answer_each(name: str, views: Sequence[Callable[[Ledger], dict[str, Any]]]) 
     return answer
 
 
-def answer_account(status: HTTPStatus, account_id: str) -> Respond:
-    return answer_one(status, lambda ledger: queries.account_view(ledger.accounts[account_id]))
+def answer_account(status: HTTPStatus, account_id: str, *, in_path: str | None = None) -> Respond:
+    return answer_one(status, lambda ledger: queries.account_view(ledger.accounts[account_id]), in_path=in_path)
 
 
 def require_visible(account_id: str, who: Caller) -> None:

@@ -64,7 +64,10 @@ class CustomerRoutes:
         command = CloseCustomer(customer_id=customer_id)
         view = {"customer_id": customer_id, "status": CustomerStatus.CLOSED.value}
         return await asked.carry_out(
-            self._edge, f"customers/{customer_id}/close", [command], answer_one(OK, lambda _: view)
+            self._edge,
+            f"customers/{customer_id}/close",
+            [command],
+            answer_one(OK, lambda _: view, in_path="customer_id"),
         )
 
 

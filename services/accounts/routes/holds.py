@@ -23,12 +23,12 @@ def add(router: APIRouter, runtime: Runtime) -> None:
     ask = HoldRoutes(runtime)
     made, one, change = answering(CREATED, HoldView), answering(OK, HoldView), changing(NOT_FOUND)
     tags: list[Any] = ["holds"]
-    router.post("/holds", tags=tags, status_code=CREATED, responses=change | made)(ask.place)
+    router.post("/holds", tags=tags, status_code=CREATED, responses=changing() | made)(ask.place)
     path = "/holds/{hold_id}"
     router.get(path, tags=tags, responses=reading(NOT_FOUND) | one)(ask.get_hold)
     router.post(f"{path}/post", tags=tags, responses=change | one)(ask.post)
     many = answering(OK, HoldBatchView)
-    router.post("/hold-posting-batches", tags=tags, responses=change | many)(ask.post_many)
+    router.post("/hold-posting-batches", tags=tags, responses=changing() | many)(ask.post_many)
     router.post(f"{path}/void", tags=tags, responses=change | one)(ask.void)
 
 
@@ -69,7 +69,7 @@ class HoldRoutes:
         return await self._change(asked, VoidHold(hold_id=hold_id), "void")
 
     async def _change(self, asked: Asked, command: PostHold | VoidHold, verb: str) -> Response:
-        answer = answer_one(OK, _view_of(command.hold_id))
+        answer = answer_one(OK, _view_of(command.hold_id), in_path="hold_id")
         return await asked.carry_out(self._edge, f"holds/{command.hold_id}/{verb}", [command], answer)
 
 

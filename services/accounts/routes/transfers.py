@@ -41,14 +41,14 @@ def add(router: APIRouter, runtime: Runtime) -> None:
     change = changing(NOT_FOUND)
     tags: list[Any] = ["fundings"]
     made, many = answering(CREATED, FundingView), answering(OK, FundingBatchView)
-    router.post("/fundings", tags=tags, status_code=CREATED, responses=change | made)(ask.fund)
+    router.post("/fundings", tags=tags, status_code=CREATED, responses=changing() | made)(ask.fund)
     router.post("/funding-batches", tags=tags, responses=changing() | many)(ask.fund_many)
     tags = ["transfers"]
     booked, batch = answering(CREATED, BookedView), answering(OK, BookedBatchView)
-    router.post("/transfers", tags=tags, status_code=CREATED, responses=change | booked)(ask.book)
+    router.post("/transfers", tags=tags, status_code=CREATED, responses=changing() | booked)(ask.book)
     router.post("/transfer-batches", tags=tags, responses=changing() | batch)(ask.book_many)
     converted, reversed_ = answering(CREATED, ConversionView), answering(CREATED, ReversalView)
-    router.post("/conversions", tags=tags, status_code=CREATED, responses=change | converted)(ask.convert)
+    router.post("/conversions", tags=tags, status_code=CREATED, responses=changing() | converted)(ask.convert)
     path = "/transfers/{transfer_id}"
     router.get(path, tags=tags, responses=reading(NOT_FOUND) | answering(OK, TransferView))(ask.get_transfer)
     router.post(f"{path}/reverse", tags=tags, status_code=CREATED, responses=change | reversed_)(ask.reverse)
@@ -73,18 +73,18 @@ class TransferRoutes:
     async def book(self, asked: Asked, body: NewTransfer) -> Response:
         """Move money from one account to another. Staff may name accounts of the house."""
         booking = body.booking()
-        command = Book(bookings=(booking,), with_house=asked.who.client.is_staff)
+        command = Book(bookings=(booking,), by_staff=asked.who.client.is_staff)
         return await asked.carry_out(self._edge, "transfers", [command], answer_one(CREATED, _booked(booking)))
 
     async def book_many(self, asked: Asked, body: NewTransfers) -> Response:
         """Up to a thousand transfers at once: linked, so that all are made or none, or each on its own."""
         bookings = [transfer.booking() for transfer in body.transfers]
-        with_house = asked.who.client.is_staff
+        by_staff = asked.who.client.is_staff
         if not body.is_linked:
-            commands = [Book(bookings=(booking,), with_house=with_house) for booking in bookings]
+            commands = [Book(bookings=(booking,), by_staff=by_staff) for booking in bookings]
             answer = answer_each("transfers", [_booked(booking) for booking in bookings])
             return await asked.carry_out(self._edge, "transfer-batches", commands, answer)
-        linked = Book(bookings=tuple(bookings), is_linked=True, with_house=with_house)
+        linked = Book(bookings=tuple(bookings), is_linked=True, by_staff=by_staff)
         views = [_booked(booking) for booking in bookings]
         answer = answer_one(OK, lambda ledger: {"transfers": [view(ledger) for view in views]})
         return await asked.carry_out(self._edge, "transfer-batches", [linked], answer)
@@ -106,11 +106,14 @@ class TransferRoutes:
         command = Reverse(
             transfer_id=transfer_id,
             reference=body.reference if body else None,
-            with_house=asked.who.client.is_staff,
+            by_staff=asked.who.client.is_staff,
         )
         view = {"transfer_id": reversal_id(transfer_id), "reversed_transfer_id": transfer_id}
         return await asked.carry_out(
-            self._edge, f"transfers/{transfer_id}/reverse", [command], answer_one(CREATED, lambda _: view)
+            self._edge,
+            f"transfers/{transfer_id}/reverse",
+            [command],
+            answer_one(CREATED, lambda _: view, in_path="transfer_id"),
         )
 
 

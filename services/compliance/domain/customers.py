@@ -7,7 +7,7 @@ from libs.common import ids
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
-from schemas.accounts.events import CustomerKind, CustomerRegistered, EncryptedPersonalData
+from schemas.accounts.events import CustomerClosed, CustomerKind, CustomerRegistered, EncryptedPersonalData
 from schemas.compliance.events import (
     CaseDecision,
     CaseOpened,
@@ -85,6 +85,13 @@ def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Ev
             return _ask_people(work, customer, verdict, reason, at)
 
 
+def close(work: Work, event: CustomerClosed, _: datetime) -> Sequence[Event]:
+    """The customer is served no more. A case that people have been asked about stays theirs."""
+    customer = work.customers[event.customer_id]
+    work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.CLOSED))
+    return []
+
+
 _STATUS_BY_OUTCOME = {
     ScreeningOutcome.CLEAR: CustomerStatus.VERIFIED,
     ScreeningOutcome.REVIEW: CustomerStatus.IN_REVIEW,
@@ -99,7 +106,9 @@ def rescreen(work: Work, command: RescreenCustomer, at: datetime) -> Sequence[Ev
     approve a customer that was restricted by a mistake in a list.
     """
     customer = work.customers.get(command.customer_id)
-    if customer is None or (customer.matcher_version, customer.catalogue_version) >= work.parties.versions:
+    if customer is None or customer.status is CustomerStatus.CLOSED:
+        return []
+    if (customer.matcher_version, customer.catalogue_version) >= work.parties.versions:
         return []
     reason = work.why_again(customer.catalogue_version)
     verdict = customer.verdict
@@ -126,6 +135,9 @@ def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Seq
     if case.customer_id is None or case.customer is None:
         return []
     customer = work.customers[case.customer_id]
+    if customer.status is CustomerStatus.CLOSED:
+        # There is nobody any more whom it would let be served.
+        return []
     if decision is not CaseDecision.APPROVE:
         work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.REFUSED))
         return [CustomerRefused(customer_id=customer.customer_id, refused_at=at)]

@@ -27,6 +27,8 @@ class CustomerStatus(StrEnum):
     VERIFIED = "verified"
     REFUSED = "refused"
     RESTRICTED = "restricted"
+    CLOSED = "closed"
+    """Served no more, and so neither looked up again nor verified. What is known about it is kept."""
 
 
 class Policy(Record):

@@ -75,7 +75,8 @@ CREATE TABLE customers (
   catalogue_version bigint NOT NULL,
   body text NOT NULL
 );
-CREATE INDEX customers_by_version ON customers (matcher_version, catalogue_version, customer_id);
+CREATE INDEX customers_by_version ON customers (matcher_version, catalogue_version, customer_id)
+  WHERE status <> 'closed';
 """
 
 _CASES = """

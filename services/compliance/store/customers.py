@@ -25,10 +25,11 @@ def lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Customer
 
 
 def find_outdated_customers(tx: Connection, versions: tuple[int, int], at_most: int) -> list[str]:
-    """Those last looked at with an older matcher or older lists, the longest ago first."""
+    """Those still served that were last looked at with an older matcher or older lists, the longest ago first."""
     rows = fetch(
         tx,
-        """SELECT customer_id FROM customers WHERE (matcher_version, catalogue_version) < (%s, %s)
+        """SELECT customer_id FROM customers
+            WHERE (matcher_version, catalogue_version) < (%s, %s) AND status <> 'closed'
             ORDER BY matcher_version, catalogue_version, customer_id LIMIT %s""",
         (*versions, at_most),
     )

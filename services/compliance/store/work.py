@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from libs.common import ids
 from libs.common.message import Message, Trace
 from libs.common.writes import Writes
-from schemas.accounts.events import CustomerRegistered
+from schemas.accounts.events import CustomerClosed, CustomerRegistered
 from schemas.payments.events import (
     Answer,
     PaymentAnswerOverdue,
@@ -32,6 +32,7 @@ from services.compliance.matching.screening import MATCHER_VERSION, Subject, Ver
 from services.compliance.store import cases, customers, lists, parties, screenings
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
+_ABOUT_CUSTOMERS = (CustomerRegistered, CustomerClosed, RescreenCustomer)
 _ABOUT_PAYMENT_CASES = (
     PaymentSuspended,
     PaymentResumed,
@@ -45,7 +46,7 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
     """Lock and read all that a batch can touch. Order of locks: customers, screenings, cases; each by id."""
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand)}
-    customer_ids = {body.customer_id for body in bodies if isinstance(body, (CustomerRegistered, RescreenCustomer))}
+    customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, RescreenPayment) or _asks_for_screening(body)}
     found_screenings = screenings.lock_screenings(tx, screened)

@@ -41,7 +41,7 @@ class AssessmentRoutes:
         client = asked.who.client
         payment_id = body.payment_id or ids.named("fraud", "assessment", client.client_id, asked.key)
         command = AssessPayment(payment_id=payment_id, order=body.order(client.client_id))
-        answer = answer_one(CREATED, _advice(payment_id, with_grounds=client.is_staff), unknown=())
+        answer = answer_one(CREATED, _advice(payment_id, with_grounds=client.is_staff))
         return await asked.carry_out(self._edge, "assessments", [command], answer)
 
     def get_assessment(self, payment_id: Id, who: Staff) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class ModelRoutes:
         """Keep a model as a draft, by the name on its card. The same bytes again are the version that is there."""
         read = partial(_read, await request.body(), by=asked.who.client.client_id)
         command = await anyio.to_thread.run_sync(read)
-        answer = answer_one(CREATED, lambda state: self.versions.view_of(state, command.version), unknown=())
+        answer = answer_one(CREATED, lambda state: self.versions.view_of(state, command.version))
         return await self.versions.bring(asked, command, answer)
 
     def get_model(self, version: Version, who: Staff) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class RulebookRoutes:
         def view(state: Any) -> dict[str, Any]:
             return {**versions.checked_view(rulebook), **self.versions.view_of(state, rulebook.version)}
 
-        return await self.versions.bring(asked, command, answer_one(CREATED, view, unknown=()))
+        return await self.versions.bring(asked, command, answer_one(CREATED, view))
 
     def check_rulebook(self, who: Staff, body: RulebookText) -> dict[str, Any]:
         """Tell what a rulebook says, or what is wrong with it. Nothing is kept."""

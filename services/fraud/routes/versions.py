@@ -48,7 +48,9 @@ class VersionRoutes:
         command = MoveVersion(
             kind=self.kind, version=version, state=body.state, by=asked.who.client.client_id, reason=body.reason
         )
-        answer = answer_one(OK, lambda state: self.view_of(state, version), unknown=(RefusalReason.VERSION_UNKNOWN,))
+        answer = answer_one(
+            OK, lambda state: self.view_of(state, version), unknown=(RefusalReason.VERSION_UNKNOWN,), in_path="version"
+        )
         return await asked.carry_out(self.edge, f"{self.path}/{version}/state", [command], answer)
 
     def compare(self, version: Version, who: Staff, window: Annotated[WindowFilters, Query()]) -> dict[str, Any]:

@@ -126,9 +126,7 @@ def cancel(payments: Payments, command: CancelPayment, at: datetime) -> Sequence
         return payment
     if payment.has_ended:
         return refusal(RefusalReason.PAYMENT_ENDED, "payment_id")
-    # A client who has captured it gets the answer that it would get if nobody looked at it.
-    is_captured = payment.captured is not None and not payment.is_posting_refused
-    if payment.state is PaymentState.APPROVED or is_captured:
+    if payment.is_beyond_recall:
         return refusal(RefusalReason.PAYMENT_NOT_CANCELLABLE, "payment_id")
     was_authorised = payment.capture_by is not None
     if not was_authorised and journey.may_be_given_back(payment):

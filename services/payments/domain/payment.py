@@ -167,6 +167,12 @@ class Payment(Record, omit_defaults=True):
         return self.capture_by is not None and at < self.capture_by and not is_decided
 
     @property
+    def is_beyond_recall(self) -> bool:
+        """Whether it has been captured or approved once: from then on it can't be withdrawn, whatever happens to it
+        meanwhile, or the answer would tell its client that something has."""
+        return self.captured is not None or any(step.what == "approved" for step in self.steps)
+
+    @property
     def is_posting_refused(self) -> bool:
         """Whether it waits, or waited, for people because it was approved and its money could not be moved."""
         return InternalReason.POSTING_REFUSED in self.reasons

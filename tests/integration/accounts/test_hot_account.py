@@ -17,6 +17,7 @@ from libs.common.money import format_amount
 from libs.common.record import Record
 from schemas.accounts.events import FundsDeclined, FundsHeld, FundsPosted, FundsPostRefused, FundsReleased
 from services.accounts import store
+from services.accounts.domain.limits import STANDARD_LIMITS
 from services.accounts.domain.transfers import Fund
 from services.accounts.queries import statements
 from services.accounts.queries.statements import Period
@@ -196,7 +197,7 @@ def test_batches_that_need_several_accounts_of_the_house_never_wait_for_each_oth
                 wanted = chance.sample(currencies, 3)
                 batch = [message_of(funding(ids.new(), currency)) for currency in wanted]
                 with transaction(api.runtime.engine) as tx:
-                    found = store.load_ledger(tx, batch, hold_lifetime=timedelta(days=1))
+                    found = store.load_ledger(tx, batch, hold_lifetime=timedelta(days=1), limits=STANDARD_LIMITS)
                     assert {account.currency for account in found.accounts.values()} == set(wanted)
                     # The first of them opens the accounts for all.
                     tx.commit()

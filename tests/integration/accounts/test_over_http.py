@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from libs.common import ids
+from libs.common.database import execute
+from libs.common.sweep import NoClaim
 from schemas.accounts.events import DeclineReason, FundsDeclined, PostRefusal
 from schemas.compliance.events import CustomerRefused, CustomerRestricted
 from services.accounts.domain.chart import AccountKind, house_account_id
@@ -79,7 +81,7 @@ def test_a_verified_customer_opens_one_account_per_currency(api: Api) -> None:
     assert response.json()["available"] == "0"
     assert problem(api.post("/v1/accounts", ask)) == (409, "account_exists", "currency")
     nobody = {"customer_id": ids.new(), "currency": "JPY"}
-    assert problem(api.post("/v1/accounts", nobody)) == (404, "customer_unknown", "customer_id")
+    assert problem(api.post("/v1/accounts", nobody)) == (409, "customer_unknown", "customer_id")
 
 
 def test_customers_are_registered_by_the_batch(api: Api) -> None:
@@ -212,9 +214,9 @@ def test_a_funding_is_refused_for_what_stands_in_its_way(api: Api) -> None:
     account_id = opened(api)
     ask = {"account_id": account_id, "currency": "EUR", "amount": "1"}
     assert problem(api.post("/v1/fundings", {**ask, "currency": "USD"})) == (409, "currency_not_held", "currency")
-    assert problem(api.post("/v1/fundings", {**ask, "account_id": ids.new()})) == (404, "account_unknown", "account_id")
+    assert problem(api.post("/v1/fundings", {**ask, "account_id": ids.new()})) == (409, "account_unknown", "account_id")
     ours = {**ask, "account_id": house_account_id(AccountKind.EXTERNAL, "EUR")}
-    assert problem(api.post("/v1/fundings", ours)) == (404, "account_unknown", "account_id"), "the house's own"
+    assert problem(api.post("/v1/fundings", ours)) == (409, "account_unknown", "account_id"), "the house's own"
     api.post(f"/v1/accounts/{account_id}/freeze")
     assert problem(api.post("/v1/fundings", ask)) == (409, "account_frozen", "account_id")
     assert counts(api.runtime, "transfers") == {"transfers": 0}
@@ -286,7 +288,7 @@ def test_blocked_funds_are_nobodys_to_touch(api: Api, change: str) -> None:
         response = api.post("/v1/fundings", {"account_id": house, "currency": "EUR", "amount": "1"})
     else:
         response = api.post(f"/v1/accounts/{house}/{change}")
-    assert problem(response) == (404, "account_unknown", "account_id")
+    assert problem(response) == (409 if change == "fund" else 404, "account_unknown", "account_id")
     tell(api.runtime, Payment(house, ben, "1").initiated)
     (declined,) = [event for event in told(api.runtime) if isinstance(event, FundsDeclined)]
     assert declined.reason is DeclineReason.DEBTOR_ACCOUNT_UNKNOWN
@@ -305,6 +307,24 @@ def test_a_hold_that_payments_forgot_ends_by_itself(api: Api) -> None:
     )
     assert api.runtime.sweep.run_once() == 1
     assert kinds(api)[-1] == "FundsReleased"
+    assert money(api, ann) == ("100.00", "0.00", "100.00")
+    require_balanced(api.runtime)
+
+
+def test_a_hold_does_not_run_out_while_a_message_about_its_payer_waits(api: Api) -> None:
+    """It may say that the money is a listed party's."""
+    ann, ben = opened(api, "100"), opened(api)
+    tell(api.runtime, Payment(ann, ben, "30").initiated)
+    administer = api.runtime.unit.administer
+    administer(lambda tx: execute(tx, "UPDATE holds SET expires_at = now() - interval '1 second'"))
+    due = administer(lambda tx: find_expired_holds(tx, datetime.now(UTC), 10))
+    administer(lambda tx: execute(tx, "INSERT INTO parked_keys (key, because_of) VALUES (%s, %s)", (ann, ids.new())))
+    assert api.runtime.sweep.run_once() == 0
+    # The message may fail when the sweep has just found the hold.
+    api.runtime.unit.run(due, NoClaim())
+    assert money(api, ann) == ("100.00", "30.00", "70.00")
+    administer(lambda tx: execute(tx, "DELETE FROM parked_keys"))
+    assert api.runtime.sweep.run_once() == 1
     assert money(api, ann) == ("100.00", "0.00", "100.00")
     require_balanced(api.runtime)
 

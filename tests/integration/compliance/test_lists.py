@@ -1,6 +1,7 @@
 """Importing lists on real parts: all at once or not at all, and every customer looked at again."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from libs.common.database import fetch
 from libs.common.record import replace
 from libs.common.service import Runtime
 from libs.common.writes import writing
+from schemas.accounts.events import CustomerClosed
 from schemas.compliance.events import CaseOpened, ComplianceScreened, CustomerRestricted, CustomerVerified
 from services.compliance import commands, queries
 from services.compliance.__main__ import SERVICE
@@ -146,11 +148,13 @@ def test_a_missing_file_and_a_bad_name_are_told(run: Run, tmp_path: Path) -> Non
 
 def test_when_a_list_changes_every_customer_is_looked_at_again(compliance: Runtime, run: Run, tmp_path: Path) -> None:
     ann, tortov, alike = registered("Ann Miller"), registered("Tortov Grimbel"), registered("Malvana Sprut")
-    decide(compliance, ann, tortov, alike)
-    assert [type(event) for event in told(compliance)] == [CustomerVerified] * 3
+    gone = registered("Tortov Grimbel")
+    decide(compliance, ann, tortov, alike, gone)
+    assert [type(event) for event in told(compliance)] == [CustomerVerified] * 4
+    decide(compliance, CustomerClosed(customer_id=gone.customer_id, closed_at=datetime.now(UTC)))
     run("import-list", "own", write(tmp_path, FIRST))
-    assert compliance.sweep.run_once() == 3
-    news = told(compliance)[3:]
+    assert compliance.sweep.run_once() == 3, "all but the one that is closed"
+    news = told(compliance)[4:]
     assert {event.customer_id for event in news if isinstance(event, CustomerRestricted)} == {
         tortov.customer_id,
         alike.customer_id,

@@ -34,6 +34,7 @@ from services.accounts.domain.customers import account_id_of
 from services.accounts.domain.holds import ExpireHold, PlaceHold, PostHold, VoidHold
 from services.accounts.domain.journal import Entry, Transfer
 from services.accounts.domain.ledger import (
+    BALANCE_MINOR_MAX,
     Account,
     AccountStatus,
     Customer,
@@ -94,6 +95,7 @@ OBSTACLES: list[tuple[Obstacle, str, str, str, Changes]] = [
     (Obstacle.INSUFFICIENT_FUNDS, ANNS, BENS, "EUR", {ANNS: {"held_minor": 70_01}, BENS: FULL}),
     (Obstacle.INSUFFICIENT_FUNDS, ANNS, BENS, "EUR", {ANNS: {"floor_minor": 70_01}, BENS: FULL}),
     (Obstacle.CEILING_EXCEEDED, ANNS, BENS, "EUR", {BENS: {"ceiling_minor": 29_99}}),
+    (Obstacle.CEILING_EXCEEDED, ANNS, BENS, "EUR", {BENS: {"posted_minor": BALANCE_MINOR_MAX - 29_99}}),
 ]
 
 BLAMED = {
@@ -142,6 +144,8 @@ class Books:
         self.refunds: dict[str, Refund] = {}
         self.transfers: list[Transfer] = []
         self.entries: list[Entry] = []
+        self.parked: frozenset[str] = frozenset()
+        """Accounts about whose payments messages wait."""
         self.now = START
         self.events: list[Event] = []
         """What the last batch led to."""
@@ -178,9 +182,9 @@ class Books:
             accounts=self.accounts,
             holds=self.holds,
             refunds=self.refunds,
-            originals={transfer.transfer_id: transfer for transfer in self.transfers},
-            reversed_ids=frozenset(t.reversed_transfer_id for t in self.transfers if t.reversed_transfer_id),
+            transfers={transfer.transfer_id: transfer for transfer in self.transfers},
             hold_lifetime=LIFETIME,
+            parked_account_ids=self.parked,
             recorded_at=self.now,
         )
         self.events = []
@@ -189,7 +193,7 @@ class Books:
         self.accounts = {a.account_id: a for a in ledger.accounts.values()}
         self.holds = {h.hold_id: h for h in ledger.holds.values()}
         self.refunds = {r.refund_id: r for r in ledger.refunds.values()}
-        self.transfers += ledger.transfers
+        self.transfers += ledger.transfers.inserted
         self.entries += ledger.entries
         return decided
 
@@ -244,8 +248,8 @@ def booking(
     )
 
 
-def book(*bookings: Booking, with_house: bool = False) -> Book:
-    return Book(bookings=bookings or (booking(),), is_linked=len(bookings) > 1, with_house=with_house)
+def book(*bookings: Booking, by_staff: bool = False) -> Book:
+    return Book(bookings=bookings or (booking(),), is_linked=len(bookings) > 1, by_staff=by_staff)
 
 
 def convert(
@@ -269,8 +273,8 @@ def convert(
     )
 
 
-def reverse(transfer_id: str = booking().transfer_id, *, with_house: bool = True) -> Reverse:
-    return Reverse(transfer_id=transfer_id, reference="a mistake", with_house=with_house)
+def reverse(transfer_id: str = booking().transfer_id, *, by_staff: bool = True) -> Reverse:
+    return Reverse(transfer_id=transfer_id, reference="a mistake", by_staff=by_staff)
 
 
 class Reserve:

@@ -77,17 +77,17 @@ PAIRS = ((ANNS, BENS), (BENS, ANNS), (ANNS, BENS_DOLLARS))
 BOOKINGS: list[Record] = [
     *(book(booking(1, amount, debit=debit, credit=credit)) for amount in AMOUNTS for debit, credit in PAIRS),
     *(
-        book(booking(1, amount, debit=debit, credit=credit), with_house=with_house)
+        book(booking(1, amount, debit=debit, credit=credit), by_staff=by_staff)
         for amount in (1, 20_00)
         for debit, credit in ((SUSPENSE, BENS), (ANNS, SUSPENSE), (BLOCKED_FUNDS, ANNS))
-        for with_house in (True, True, False)
+        for by_staff in (True, True, False)
     ),
     *(
         book(
             booking(1, first),
             booking(2, second, debit=BENS, credit=ANNS),
             booking(3, first, credit=last),
-            with_house=True,
+            by_staff=True,
         )
         for first in (5_00, 40_00)
         for second in (5_00, 20_00)

@@ -24,8 +24,6 @@ from tests.unit.accounts.books import (
     FULL,
     NOBODYS,
     POOR,
-    SPENT_DAY,
-    SPENT_MONTH,
     Books,
     Changes,
     convert,
@@ -76,9 +74,6 @@ CONVERSIONS: list[tuple[RefusalReason, str, Record, Changes]] = [
     ),
     (R.CURRENCY_NOT_HELD, "currency", convert(currency="USD", credited_currency="EUR"), FULL_OF_DOLLARS),
     (R.CURRENCY_NOT_HELD, "credited_currency", convert(credit=BENS), {ANNS: POOR, BENS: FULL}),
-    (R.LIMIT_EXCEEDED, "amount", convert(), {ANNS: SPENT_DAY | POOR, BENS_DOLLARS: FULL}),
-    (R.DAILY_LIMIT_EXCEEDED, "amount", convert(), {ANNS: SPENT_DAY, BENS_DOLLARS: FULL}),
-    (R.MONTHLY_LIMIT_EXCEEDED, "amount", convert(), {ANNS: SPENT_MONTH, BENS_DOLLARS: FULL}),
     (R.INSUFFICIENT_FUNDS, "amount", convert(100_01), {BENS_DOLLARS: FULL}),
     (R.CEILING_EXCEEDED, "credit_account_id", convert(30_00, "1.0001"), {BENS_DOLLARS: {"ceiling_minor": 29_99}}),
 ]

@@ -24,7 +24,7 @@ from services.accounts.domain.ledger import (
     CustomerStatus,
     house_account,
 )
-from services.accounts.domain.limits import LIMITS_BY_TIER, limits_of
+from services.accounts.domain.limits import STANDARD_LIMITS, Limits
 from services.accounts.domain.refusals import RefusalReason
 from tests.unit.accounts.books import (
     ANN,
@@ -198,15 +198,18 @@ def test_a_verified_customer_gets_the_accounts_it_wanted_once() -> None:
         (2, "EUR", 15_000_00),
         (3, "EUR", None),
         (4, "EUR", 0),
-        (1, "JPY", 1_000),
-        (2, "BHD", 15_000_000),
+        (1, "JPY", 150_000),
+        (2, "BHD", 5_250_000),
+        (1, "BTC", 1_000_000),
+        (2, "KPW", 0),
+        (3, "KPW", None),
     ],
 )
 def test_the_limit_of_an_account_follows_from_the_tier(tier: int, currency: str, once_minor: int | None) -> None:
     books = Books()
     books.hears(REGISTER)
-    books.hears(verified(EVE, tier), OpenAccount(customer_id=EVE, currency="BHD"))
-    assert books.accounts[account_id_of(EVE, currency)].limits.once == once_minor
+    books.hears(verified(EVE, tier), *(OpenAccount(customer_id=EVE, currency=each) for each in ("BHD", "BTC", "KPW")))
+    assert limits(books, account_id_of(EVE, currency)).once == once_minor
 
 
 def test_a_new_tier_changes_the_limits_of_all_accounts() -> None:
@@ -214,16 +217,13 @@ def test_a_new_tier_changes_the_limits_of_all_accounts() -> None:
     books.hears(REGISTER)
     books.hears(verified(EVE, 1))
     books.hears(verified(EVE, 2))
-    assert books.accounts[account_id_of(EVE, "EUR")].limits.once == 15_000_00
-    assert books.accounts[ANNS].limits.once is None, "and of nobody else's"
+    assert limits(books, account_id_of(EVE, "EUR")).once == 15_000_00
+    assert limits(books, ANNS).once is None, "and of nobody else's"
 
 
-def test_every_limit_is_a_whole_number_of_every_currency() -> None:
-    for tier, whole in LIMITS_BY_TIER.items():
-        for currency, scale in SCALES.items():
-            limits = limits_of(tier, currency)
-            for minor, units in ((limits.once, whole.once), (limits.day, whole.day), (limits.month, whole.month)):
-                assert minor == (None if units is None else units * 10**scale)
+def limits(books: Books, account_id: str) -> Limits:
+    account = books.accounts[account_id]
+    return STANDARD_LIMITS.of(account.tier, account.currency)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_an_account_frozen_for_debits_may_receive_and_not_pay() -> None:
     books.hears(fund(ANNS, 5_00, transfer="second"))
     assert books.refuses(book()) == ("debtor_account_frozen", "debit_account_id")
     books.hears(Freeze(account_id=BENS, may_receive=True))
-    books.hears(book(booking(debit=EXTERNAL, credit=BENS, amount_minor=1), with_house=True))
+    books.hears(book(booking(debit=EXTERNAL, credit=BENS, amount_minor=1), by_staff=True))
     assert (books.money(ANNS)[0], books.money(BENS)[0]) == (105_00, 1)
 
 

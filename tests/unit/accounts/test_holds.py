@@ -353,3 +353,14 @@ def test_a_hold_that_has_ended_does_not_run_out(end: tuple[Record, ...]) -> None
     before = books.kept
     assert books.hears(Reserve().expired) == []
     assert books.kept == before
+
+
+def test_no_hold_runs_out_while_a_message_about_its_payer_waits() -> None:
+    books = Books()
+    books.hears(Pay().initiated, Reserve().placed)
+    books.now += LIFETIME
+    books.parked = frozenset({ANNS})
+    assert books.hears(Pay().expired, Reserve().expired) == []
+    books.parked = frozenset({BENS})
+    books.hears(Pay().expired, Reserve().expired)
+    assert books.told == ["FundsReleased", "HoldEnded"]

@@ -36,7 +36,7 @@ def written() -> Books:
     books = Books()
     paid, blocked = Pay(1, 20_00, fee_minor=1_00), Pay(2, 3_00)
     books.hears(book(booking(1, 10_00, reference="rent", metadata={"month": "5"}, effective_at=START - DAY)))
-    books.hears(book(booking(2, 2_00), booking(3, 1_00, credit=SUSPENSE), with_house=True))
+    books.hears(book(booking(2, 2_00), booking(3, 1_00, credit=SUSPENSE), by_staff=True))
     books.hears(convert(5_00), Reserve(1, 6_00).placed, Reserve(1).posted(2_00), Reserve(1).posted(part=2))
     books.hears(paid.initiated, paid.approved, paid.refund(4_00), blocked.initiated, blocked.block_requested)
     books.hears(reverse(booking(2).transfer_id))
@@ -215,7 +215,7 @@ def test_a_transfer_is_recorded_no_earlier_than_what_stands_on_either_account() 
     books.now = START
     books.hears(book(booking(1, 1_00)))
     assert [entry.recorded_at for entry in books.entries[-2:]] == [START + DAY] * 2
-    books.hears(book(booking(2, 1_00, credit=SUSPENSE), with_house=True))
+    books.hears(book(booking(2, 1_00, credit=SUSPENSE), by_staff=True))
     assert books.transfers[-1].recorded_at == START + DAY, "which the one has passed on to the other"
 
 
@@ -231,6 +231,6 @@ def test_whatever_the_clocks_say_each_moment_has_one_balance(steps: list[tuple[i
     books = Books()
     for number, (hours, (debit, credit)) in enumerate(steps):
         books.now += timedelta(hours=hours)
-        books.run([book(booking(number, 1_00, debit=debit, credit=credit), with_house=True)])
+        books.run([book(booking(number, 1_00, debit=debit, credit=credit), by_staff=True)])
     require_balance(books)
     require_journal(books)

@@ -1,10 +1,15 @@
 """What may be spent at once, a day and a month: counted when it is held or booked, and given back with holds."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from schemas.compliance.events import CustomerVerified
+from services.accounts.domain.ledger import BALANCE_MINOR_MAX
+from services.accounts.domain.limits import NOTHING, STANDARD_LIMITS, UNLIMITED, Limits
+from services.accounts.settings import AccountsSettings
 from tests.unit.accounts.books import (
     ANN,
     ANNS,
@@ -83,11 +88,53 @@ def test_what_is_held_counts_as_spent_until_it_is_given_back() -> None:
     assert books.refuses(book(booking(4, 1))) == DAILY
 
 
-def test_a_conversion_counts_and_neither_funding_nor_reversal_does() -> None:
+def test_what_a_customer_did_not_ask_for_neither_counts_nor_has_limits() -> None:
     books = rich()
-    books.hears(book(booking(1, 1_000_00)), convert(1_000_00), reverse(), book(booking(2, 500_00)))
-    assert books.accounts[ANNS].spent_day_minor == 2_500_00
-    assert books.refuses(convert(1_00, number=2)) == DAILY
+    books.hears(book(booking(1, 1_000_00)), convert(1_000_01), reverse(), book(booking(2, 1_000_01), by_staff=True))
+    assert books.accounts[ANNS].spent_day_minor == 1_000_00
+    books.hears(book(booking(3, 1_000_00), booking(4, 500_00)))
+    assert books.refuses(book(booking(5, 1))) == DAILY
+    assert books.refuses(book(booking(5, 1), by_staff=True)) is None, "staff can correct what is spent"
+    assert books.refuses(convert(1_00, number=2)) is None
+
+
+def test_a_month_of_more_than_64_bits_hold_is_counted_as_what_they_hold() -> None:
+    books = Books(changes={ANNS: {"spent_on": START.date(), "spent_month_minor": BALANCE_MINOR_MAX - 1}})
+    books.hears(book(booking(1, 2)))
+    assert (books.accounts[ANNS].spent_day_minor, books.accounts[ANNS].spent_month_minor) == (2, BALANCE_MINOR_MAX)
+
+
+def test_how_much_of_a_currency_counts_as_a_euro_is_a_setting() -> None:
+    limits = settings(limit_units={"JPY": "160.5", "ISK": "140"}).limits
+    assert limits.of(1, "JPY") == Limits(once=160_500, day=401_250, month=1_605_000)
+    assert limits.of(1, "ISK").once == 140_000
+    assert limits.of(1, "EUR") == STANDARD_LIMITS.of(1, "EUR"), "what is not named is as it was"
+
+
+def test_whoever_has_limits_pays_nothing_in_a_currency_that_has_none() -> None:
+    assert settings().limits.of(2, "KPW") == NOTHING
+    assert settings().limits.of(3, "KPW") == UNLIMITED
+
+
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [
+        ({"QQQ": "1"}, "unknown currency or asset"),
+        ({"JPY": "0"}, "greater than 0"),
+        ({"JPY": "-1"}, "greater than 0"),
+        ({"JPY": "1000000.1"}, "less than or equal to 1000000"),
+        ({"JPY": "NaN"}, "finite number"),
+        ({"JPY": "many"}, "valid decimal"),
+        ({"JPY": 160.5}, 'must be a decimal text such as "1.5"'),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_in_clear_words(units: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(limit_units=units)
+
+
+def settings(**given: Any) -> AccountsSettings:
+    return AccountsSettings(database_url="postgresql://nowhere", **given)
 
 
 def test_what_is_given_back_on_a_later_day_frees_the_month_and_not_the_day() -> None:
@@ -129,5 +176,5 @@ def test_what_was_held_by_a_clock_set_back_leaves_no_day_larger_than_its_month()
 
 def test_staff_books_on_the_house_without_limits() -> None:
     books = rich()
-    books.hears(*(book(booking(n, 10**12, debit=EXTERNAL, credit=SUSPENSE), with_house=True) for n in range(3)))
+    books.hears(*(book(booking(n, 10**12, debit=EXTERNAL, credit=SUSPENSE), by_staff=True) for n in range(3)))
     assert books.money(SUSPENSE)[0] == 3 * 10**12

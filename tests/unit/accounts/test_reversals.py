@@ -76,7 +76,7 @@ def test_nothing_is_taken_back_for_the_first_reason_that_applies(
     books.set(changes)
     ids_by_kind = {transfer.kind.value: transfer.transfer_id for transfer in books.transfers}
     known = books.kept
-    asked = reverse(ids_by_kind.get(which, which), with_house=reason is not R.OF_THE_HOUSE)
+    asked = reverse(ids_by_kind.get(which, which), by_staff=reason is not R.OF_THE_HOUSE)
     assert books.refuses(asked) == (reason, "transfer_id")
     assert (books.kept, books.events) == (known, [])
 
@@ -130,7 +130,7 @@ def test_linked_transfers_are_taken_back_whole_and_last_one_first(which: int) ->
 
 def test_linked_transfers_are_not_taken_back_in_part() -> None:
     books = Books()
-    books.hears(book(booking(1, 10_00), booking(2, 10_00, credit=SUSPENSE), booking(3, 10_00), with_house=True))
+    books.hears(book(booking(1, 10_00), booking(2, 10_00, credit=SUSPENSE), booking(3, 10_00), by_staff=True))
     books.hears(book(booking(4, 10_01, debit=BENS, credit=ANNS)))
     before = books.kept
     assert books.refuses(reverse()) == ("insufficient_funds", "transfer_id")
@@ -190,5 +190,5 @@ def test_staff_can_correct_a_fee_by_a_booking_where_nothing_can_be_taken_back() 
     books = Books()
     pay = Pay(fee_minor=1_00)
     books.hears(pay.initiated, pay.approved)
-    books.hears(book(booking(1, 1_00, debit=FEES, credit=ANNS), with_house=True))
+    books.hears(book(booking(1, 1_00, debit=FEES, credit=ANNS), by_staff=True))
     assert (books.money(ANNS)[0], books.money(FEES)[0]) == (70_00, 0)

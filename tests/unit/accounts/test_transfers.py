@@ -10,6 +10,7 @@ from schemas.accounts.events import PostedTransfer, PostedTransferKind, Transfer
 from services.accounts.domain.chart import HOUSE_KINDS, AccountKind, house_account_id
 from services.accounts.domain.customers import Freeze
 from services.accounts.domain.journal import TransferKind
+from services.accounts.domain.ledger import BALANCE_MINOR_MAX
 from services.accounts.domain.refusals import RefusalReason
 from services.accounts.domain.transfers import Booking, Fund
 from tests.unit.accounts.books import (
@@ -43,7 +44,9 @@ FUNDINGS: list[tuple[RefusalReason, str, Record, Changes]] = [
     (R.ACCOUNT_CLOSED, "account_id", fund(ANNS, 1, "USD"), {ANNS: CLOSED | FULL}),
     (R.ACCOUNT_FROZEN, "account_id", fund(ANNS, 1, "USD"), {ANNS: FROZEN | FULL}),
     (R.CURRENCY_NOT_HELD, "currency", fund(ANNS, 1, "USD"), {ANNS: FULL}),
+    (R.INSUFFICIENT_FUNDS, "amount", fund(ANNS, 2), {EXTERNAL: {"posted_minor": 1 - BALANCE_MINOR_MAX}, ANNS: FULL}),
     (R.CEILING_EXCEEDED, "amount", fund(ANNS, 1), {ANNS: {"ceiling_minor": 100_00}}),
+    (R.CEILING_EXCEEDED, "amount", fund(ANNS, BALANCE_MINOR_MAX), {EXTERNAL: {"posted_minor": 0}}),
 ]
 
 BOOKINGS: list[tuple[RefusalReason, str, Record, Changes]] = [
@@ -200,19 +203,19 @@ def test_only_staff_may_book_on_accounts_of_the_house(kind: AccountKind) -> None
     assert books.refuses(book(to)) == ("creditor_account_unknown", "credit_account_id")
     assert books.refuses(book(from_)) == ("debtor_account_unknown", "debit_account_id")
     before = books.money(house)[0]
-    books.hears(book(to, with_house=True))
+    books.hears(book(to, by_staff=True))
     assert books.money(house)[0] == before + 30_00
-    books.hears(book(replace(from_, amount_minor=1_000_00), with_house=True))
+    books.hears(book(replace(from_, amount_minor=1_000_00), by_staff=True))
     assert books.money(house)[0] == before - 970_00, "an account of the house has no floor"
 
 
-@pytest.mark.parametrize("with_house", [False, True])
-def test_what_is_blocked_is_moved_by_no_booking_to_or_from(with_house: bool) -> None:
+@pytest.mark.parametrize("by_staff", [False, True])
+def test_what_is_blocked_is_moved_by_no_booking_to_or_from(by_staff: bool) -> None:
     books = Books()
-    for other in (ANNS, SUSPENSE) if with_house else (ANNS,):
+    for other in (ANNS, SUSPENSE) if by_staff else (ANNS,):
         to, from_ = booking(debit=other, credit=BLOCKED_FUNDS), booking(debit=BLOCKED_FUNDS, credit=other)
-        assert books.refuses(book(to, with_house=with_house)) == ("creditor_account_unknown", "credit_account_id")
-        assert books.refuses(book(from_, with_house=with_house)) == ("debtor_account_unknown", "debit_account_id")
+        assert books.refuses(book(to, by_staff=by_staff)) == ("creditor_account_unknown", "credit_account_id")
+        assert books.refuses(book(from_, by_staff=by_staff)) == ("debtor_account_unknown", "debit_account_id")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The loop over decisions: each message for itself, in order; what fails leaves no trace."""
 
+import gc
+import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +14,7 @@ from libs.common.errors import Outage, Poison
 from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Command, Message, Trace
+from libs.common.record import replace
 from tests.tally.service import UNLUCKY, Counter, Increment, Tally, load, service
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -122,3 +125,20 @@ def test_the_same_message_leads_to_the_same_events_under_the_same_ids() -> None:
 def test_handlers_read_events_and_not_commands() -> None:
     assert [kind.__name__ for kind in HANDLERS.reads] == ["CounterIncremented"]
     assert load is HANDLERS.load
+
+
+def test_a_failed_decision_is_collected_with_all_that_its_error_leads_to() -> None:
+    class Witness:
+        """In reach of the error's traceback, which in turn holds what holds the error."""
+
+    def fail(_: object, __: object, ___: object) -> Sequence[Event]:
+        witness = Witness()
+        seen.append(weakref.ref(witness))
+        raise ValueError
+
+    seen: list[weakref.ref[Witness]] = []
+    (failed,) = decide(message("a", 1), handlers=replace(HANDLERS, decisions={Increment: fail}))
+    assert failed.outcome is Outcome.DEAD and seen[0]() is not None
+    del failed
+    gc.collect()
+    assert seen[0]() is None

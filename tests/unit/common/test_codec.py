@@ -3,7 +3,9 @@
 import io
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import avro.io
 import avro.schema
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 
 from libs.common.codec import _NATIVE, Codec, Undecodable
 from libs.common.events import UNION_TAG, Contract, Event
+from libs.common.record import replace
 from libs.common.registry import Registry, UnregisteredSchema
+from schemas.accounts.events import FundsBlocked, FundsDeclined
 from schemas.payments.events import PaymentAnswerOverdue, PaymentCancelled, PaymentInitiated
 from tests.unit.common.any_event import CONTRACTS, any_event, any_of
 
@@ -70,6 +74,34 @@ def test_the_bytes_are_those_of_the_reference_library(event: Event) -> None:
     datum = plain(msgspec.to_builtins(event, builtin_types=_NATIVE))
     avro.io.DatumWriter(AVRO_SCHEMAS[type(event)]).write(datum, avro.io.BinaryEncoder(buffer))
     assert CODEC.encode(event)[PREFIX_SIZE:] == buffer.getvalue()
+
+
+def test_of_a_time_that_a_clock_has_twice_each_is_written_as_what_it_is() -> None:
+    """They are equal to Python, and so to whatever remembers how a time is written."""
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    events = [
+        PaymentCancelled(payment_id="p", debtor_account_id="d", cancelled_at=first.replace(fold=n)) for n in (0, 1)
+    ]
+    written = [decode(CODEC.encode(event)) for event in events]
+    assert [event.cancelled_at.hour for event in written if isinstance(event, PaymentCancelled)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("amount_minor", 2**63), ("amount_minor", 1.5), ("currency", None), ("funds", "no such word")]
+)
+def test_what_does_not_fit_the_contract_is_not_written(field: str, value: Any) -> None:
+    event = FundsBlocked(
+        payment_id="p",
+        debtor_account_id="d",
+        blocked_account_id="b",
+        amount_minor=1,
+        currency="EUR",
+        transfer_id="t",
+        blocked_at=datetime.now(UTC),
+    )
+    declined = FundsDeclined(payment_id="p", debtor_account_id="d", reason=value, declined_at=datetime.now(UTC))
+    with pytest.raises((OverflowError, TypeError, AttributeError, KeyError)):
+        CODEC.encode(declined if field == "funds" else replace(event, **{field: value}))
 
 
 @settings(max_examples=300, deadline=None)

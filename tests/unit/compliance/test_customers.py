@@ -3,7 +3,7 @@
 import pytest
 
 from libs.common.record import replace
-from schemas.accounts.events import CustomerKind, EncryptedPersonalData
+from schemas.accounts.events import CustomerClosed, CustomerKind, EncryptedPersonalData
 from schemas.compliance.events import (
     CaseDecision,
     CaseOpened,
@@ -17,7 +17,7 @@ from services.compliance.domain.case import CaseStatus
 from services.compliance.domain.customers import RescreenCustomer
 from services.compliance.domain.work import CustomerStatus
 from services.compliance.matching.screening import CLEAR, MATCHER_VERSION
-from tests.unit.compliance.office import ALIKE, CUSTOMER, HEADER, LIST, LISTED, ORDINARY, Office, registered
+from tests.unit.compliance.office import ALIKE, CUSTOMER, HEADER, LIST, LISTED, ORDINARY, START, Office, registered
 
 RESCREEN = RescreenCustomer(customer_id=CUSTOMER)
 NEWLY_LISTED = LIST + '3,person,"MILLER, Anne",,,,,,\n'
@@ -268,3 +268,32 @@ def test_who_could_not_be_screened_and_was_approved_stays_so_when_lists_change()
     office.switch_to(NEWLY_LISTED)
     assert office.decide(RESCREEN) == []
     assert status(office) is CustomerStatus.VERIFIED
+
+
+CLOSED = CustomerClosed(customer_id=CUSTOMER, closed_at=START)
+
+
+def test_a_closed_customer_is_looked_up_no_more_and_what_is_known_about_it_is_kept() -> None:
+    office = Office()
+    office.decide(registered())
+    known = office.customers[CUSTOMER]
+    assert office.decide(CLOSED) == []
+    office.switch_to(NEWLY_LISTED.replace("MILLER, Anne", ORDINARY))
+    assert office.decide(RESCREEN) == []
+    assert office.customers[CUSTOMER] == replace(known, status=CustomerStatus.CLOSED)
+    assert office.cases == {}
+
+
+@pytest.mark.parametrize("decision", [CaseDecision.APPROVE, CaseDecision.REJECT])
+def test_what_people_decide_about_a_closed_customer_is_kept_and_lets_nobody_be_served(decision: CaseDecision) -> None:
+    office = Office()
+    office.decide(registered(ALIKE))
+    office.decide(CLOSED)
+    (resolved,) = decide(office, decision)
+    assert isinstance(resolved, CaseResolved)
+    assert (office.case().status, status(office)) == (CaseStatus.RESOLVED, CustomerStatus.CLOSED)
+
+
+def test_one_that_is_not_known_cannot_be_closed() -> None:
+    with pytest.raises(KeyError):
+        Office().decide(CLOSED)

@@ -229,7 +229,9 @@ def test_a_withdrawal_when_the_time_to_capture_is_over_is_carried_out_as_one() -
 
 
 def test_what_is_captured_cannot_be_withdrawn_whoever_looks_at_it() -> None:
-    for story in (authorised().hears("capture"), later(authorised(), "listed? capture")):
+    refused = authorised().hears("capture debtor-frozen")
+    assert refused.payment.is_posting_refused
+    for story in (authorised().hears("capture"), later(authorised(), "listed? capture"), refused):
         assert story.hears("cancel").refusal == RefusalReason.PAYMENT_NOT_CANCELLABLE
 
 

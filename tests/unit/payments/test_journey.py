@@ -235,7 +235,6 @@ def test_no_refusal_to_post_is_left_out() -> None:
         ("approve", APPROVED, ["PaymentApproved"]),
         ("reject", REJECTED, REJECTION),
         ("block", BLOCKING, BLOCK),
-        ("cancel", CANCELLED, ["PaymentCancelled"]),
     ],
 )
 def test_people_decide_about_a_refused_posting(decision: str, state: PaymentState, told: list[str]) -> None:
@@ -493,15 +492,6 @@ def test_money_listed_after_the_approval_is_not_ordered_to_move_a_second_time() 
     story.hears("listed! wait")
     assert (story.payment.state, story.told) == (BLOCKING, BLOCK)
     assert story.hears("posted").payment.state is SETTLED
-
-
-def test_a_withdrawal_is_carried_out_as_soon_as_screening_clears_a_payment_whose_posting_was_refused() -> None:
-    story = Story().hears("clear held silence allow")
-    story.now += timedelta(seconds=1)
-    story.hears("listed? debtor-frozen cancel")
-    assert story.payment.state is SUSPENDED
-    story.now += timedelta(seconds=1)
-    assert story.hears("clear").payment.state is CANCELLED
 
 
 @pytest.mark.parametrize(
