@@ -21,7 +21,7 @@ from schemas.accounts.events import (
     RefundPosted,
     RefundRefused,
 )
-from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
+from schemas.compliance.events import CaseResolved, CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.fraud.events import CreditorRiskUpdated
 from schemas.payments.events import (
     Answer,
@@ -223,7 +223,8 @@ class FraudMemory:
             for body in _of(bodies, PaymentInitiated, PaymentAnswerOverdue)
             if isinstance(body, PaymentInitiated) or Answer.FRAUD in body.awaited
         }
-        labelled = select(self.assessments, {body.payment_id for body in _of(bodies, LabelPayment)})
+        labels = {body.payment_id for body in _of(bodies, LabelPayment, CaseResolved) if body.payment_id is not None}
+        labelled = select(self.assessments, labels)
         keys = {(EntityKind.CREDITOR, body.creditor_account_id) for body in _of(bodies, CreditorRiskUpdated)}
         for paid in (*asked.values(), *labelled.values()):
             keys |= {(EntityKind.DEBTOR, paid.debtor_account_id), (EntityKind.CREDITOR, paid.creditor_account_id)}
