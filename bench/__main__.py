@@ -39,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Figures]] = {
     "relay_latency": lambda bench: relay.latency(bench.parts),
     "consumer": lambda bench: consumer.throughput(bench.parts),
     "fraud": lambda bench: fraud.decisions(bench.parts),
+    "replay": lambda _: fraud.replay(),
     "screening": lambda bench: screening.names(bench.parts),
     "postings": lambda bench: ledger.throughput(bench.parts),
     "one_payer": lambda bench: ledger.hot_account(bench.parts),
