@@ -59,6 +59,13 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
 
         laboratory.score(input_path, output, train_until, label_delay_days, rules)
 
+    @commands.command("export")
+    def export_stored(output: Annotated[Path, typer.Option(help="a .parquet or .csv file that `train` reads")]) -> None:
+        """Write all that was judged, with the labels that have come, as a file of transactions."""
+        from services.fraud.laboratory import commands as laboratory
+
+        laboratory.export(runtime().engine, output)
+
     @commands.command()
     def train(
         input_path: InputFile,

@@ -151,6 +151,7 @@ def _answer(
         device_entity_id=device_entity_id(order.device_id) if order.device_id else None,
         amount_minor=order.amount_minor,
         currency=order.currency,
+        channel=order.channel,
         instructed_at=order.instructed_at,
         outcome=verdict.outcome,
         score=verdict.score,

@@ -16,6 +16,7 @@ from schemas.fraud.events import (
     VersionKind,
     VersionState,
 )
+from schemas.payments.events import Channel
 from services.fraud.domain.entities import Entity, EntityKind
 from services.fraud.domain.features import Value
 from services.fraud.domain.judging import Judge
@@ -34,6 +35,7 @@ class Assessment(Record):
     device_entity_id: str | None = None
     amount_minor: int
     currency: str
+    channel: Channel
     instructed_at: datetime
     outcome: FraudOutcome
     score: float
@@ -44,8 +46,6 @@ class Assessment(Record):
     model_score: float | None = None
     values: tuple[Value, ...] = ()
     """Of the judge's fields: what the decision went by."""
-    risk_version: int | None = None
-    """Of the payee's snapshot that was known then, if any."""
     assessed_at: datetime
     label: Label | None = None
     scenario: str | None = None

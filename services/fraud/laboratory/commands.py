@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import Engine
 from typer._click.exceptions import ClickException
 
 from services.fraud import rulebooks
@@ -22,6 +23,7 @@ from services.fraud.laboratory import report, scoring, training, transactions
 from services.fraud.laboratory.backtest import Results
 from services.fraud.laboratory.training import TrainingFault
 from services.fraud.laboratory.transactions import FileFault, Transactions
+from services.fraud.queries import stored
 
 
 def score(
@@ -83,6 +85,19 @@ def backtest(
     for metric, value in results.metrics.items():
         typer.echo(f"{metric}: {value:.4f}")
     typer.echo(f"report: {output / 'report.html'}")
+
+
+def export(engine: Engine, output: Path) -> None:
+    """Write what a running fraud has judged, with the labels that have come, as a file that the others read."""
+    with _faults_told():
+        transactions.require_writable(output)
+        pages = [pa.table([list(column) for column in zip(*page, strict=True)], names=stored.COLUMNS)
+                 for page in stored.pages(engine)]  # fmt: skip
+        if not pages:
+            raise FileFault("nothing has been judged yet")
+        table = pa.concat_tables(pages, promote_options="permissive")
+        transactions.write(output, table)
+    typer.echo(f"{len(table):,} transactions exported")
 
 
 def _write_results(output: Path, given: Transactions, judge: Judge, results: Results, source: str) -> None:

@@ -41,6 +41,8 @@ class Replay:
         self._entities: dict[EntityKind, dict[str, Entity]] = {kind: {} for kind in EntityKind}
         self._assessments: dict[str, Assessment] = {}
         """Those whose labels are still to come."""
+        self._done: list[str] = []
+        """Those of the present batch to which nothing will come any more."""
         self._unlabelled: deque[tuple[KnownPayment, Label]] = deque()
         self._risks: dict[str, Counted] = {}
 
@@ -56,7 +58,9 @@ class Replay:
             at = payment.order.instructed_at
             self._label_until(knowledge, at)
             yield payment, _assess(knowledge, payment, at)
-            if payment.label is not None:
+            if payment.label is None:
+                self._done.append(payment.payment_id)
+            else:
                 self._unlabelled.append((payment, payment.label))
         self._save(knowledge)
 
@@ -75,14 +79,16 @@ class Replay:
     def _save(self, knowledge: Knowledge) -> None:
         for kind, entities in self._entities.items():
             entities.update((entity.entity_id, entity) for entity in knowledge.put_entities(kind))
-        waiting = {payment.payment_id for payment, _ in self._unlabelled}
-        known = (*self._assessments.values(), *knowledge.assessments.inserted)
-        self._assessments = {one.payment_id: one for one in known if one.payment_id in waiting}
+        self._assessments.update((one.payment_id, one) for one in knowledge.assessments.inserted)
+        for payment_id in self._done:
+            del self._assessments[payment_id]
+        self._done.clear()
 
     def _label_until(self, knowledge: Knowledge, at: datetime) -> None:
         while self._unlabelled and self._unlabelled[0][0].order.instructed_at + self._label_delay <= at:
             payment, known = self._unlabelled.popleft()
             self._label(knowledge, payment.payment_id, known, at)
+            self._done.append(payment.payment_id)
 
     def _label(self, knowledge: Knowledge, payment_id: str, known: Label, at: datetime) -> None:
         events = label(knowledge, LabelPayment(payment_id=payment_id, label=known), at)

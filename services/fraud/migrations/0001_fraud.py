@@ -38,6 +38,7 @@ CREATE TABLE assessments (
   device_entity_id uuid,
   amount_minor bigint NOT NULL,
   currency text NOT NULL,
+  channel text NOT NULL,
   instructed_at timestamptz NOT NULL,
   outcome text NOT NULL CHECK (outcome IN ('allow', 'review', 'block')),
   score float8 NOT NULL,

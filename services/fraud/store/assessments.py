@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from libs.common.database import array, fetch
 from libs.common.writes import Table
 from schemas.fraud.events import FraudFinding, FraudOutcome, Label
+from schemas.payments.events import Channel
 from services.fraud.domain.entities import EntityKind
 from services.fraud.domain.knowledge import Assessment, EntityKey, ShadowVerdict
 
@@ -21,6 +22,7 @@ ASSESSMENTS = Table(
         "device_entity_id": "uuid",
         "amount_minor": "bigint",
         "currency": "text",
+        "channel": "text",
         "instructed_at": "timestamptz",
         "outcome": "text",
         "score": "double precision",
@@ -87,7 +89,8 @@ def find_parties(tx: Connection, payment_ids: Collection[str]) -> dict[str, list
 
 def assessment_of(row: Sequence[Any]) -> Assessment:
     """A row of ASSESSMENTS as what it means."""
-    payment_id, debtor, creditor, device, amount_minor, currency, instructed_at, outcome, score, findings, *rest = row
+    payment_id, debtor, creditor, device, amount_minor, currency, channel, *answered = row
+    instructed_at, outcome, score, findings, *rest = answered
     rules_version, model_version, model_score, values, assessed_at, label, scenario, labelled_at, sequence = rest
     return Assessment(
         payment_id=payment_id,
@@ -96,6 +99,7 @@ def assessment_of(row: Sequence[Any]) -> Assessment:
         device_entity_id=device,
         amount_minor=amount_minor,
         currency=currency,
+        channel=Channel(channel),
         instructed_at=instructed_at,
         outcome=FraudOutcome(outcome),
         score=score,
@@ -120,6 +124,7 @@ def row_of(assessment: Assessment) -> tuple[Any, ...]:
         assessment.device_entity_id,
         assessment.amount_minor,
         assessment.currency,
+        assessment.channel.value,
         assessment.instructed_at,
         assessment.outcome.value,
         assessment.score,

@@ -7,6 +7,7 @@ import pytest
 from libs.common import ids
 from schemas.compliance.events import CaseConcern, CaseDecision, CaseResolved
 from schemas.fraud.events import FraudOutcome, Label, PaymentLabelled
+from schemas.payments.events import Channel
 from services.fraud import rulebooks
 from services.fraud.domain.entities import Entity, EntityKind
 from services.fraud.domain.judging import Judge
@@ -26,6 +27,7 @@ def knowledge() -> Knowledge:
         creditor_account_id=SHOP,
         amount_minor=1_000,
         currency="EUR",
+        channel=Channel.WEB,
         instructed_at=START,
         outcome=FraudOutcome.REVIEW,
         score=0.5,
