@@ -13,7 +13,8 @@ from services.accounts import store as accounts_store
 from services.compliance import __main__ as compliance
 from services.compliance.store import cases, customers, lists, parties, screenings
 from services.fraud import __main__ as fraud
-from services.fraud import store as fraud_store
+from services.fraud.store import assessments, entities, tallies, versions
+from services.fraud.store import lists as fraud_lists
 from services.payments import __main__ as payments
 from services.payments import store as payments_store
 from tests.parts import Parts
@@ -24,7 +25,7 @@ EVERYWHERE = (dead_letters, idempotency, inbox, outbox, parking)
 STORES = [
     (accounts.SERVICE, (accounts_store,)),
     (compliance.SERVICE, (cases, customers, lists, parties, screenings)),
-    (fraud.SERVICE, (fraud_store,)),
+    (fraud.SERVICE, (assessments, entities, fraud_lists, tallies, versions)),
     (payments.SERVICE, (payments_store, *EVERYWHERE)),
 ]
 
