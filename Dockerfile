@@ -14,6 +14,9 @@ RUN python -m venv /opt/uv \
 FROM python:3.11-slim
 ARG SERVICE
 LABEL org.opencontainers.image.title="weir-${SERVICE}"
+# What LightGBM is linked against, and this image has not.
+RUN if [ "$SERVICE" = fraud ]; then apt-get update -qq \
+      && apt-get install -qq --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*; fi
 RUN useradd --system --uid 10001 --home-dir /nonexistent weir
 COPY --from=dependencies /opt/venv /opt/venv
 WORKDIR /weir

@@ -214,7 +214,7 @@ class Edge:
                     self._halve(waiting)
                     return
             except Exception as error:
-                # A value that can't be stored, or a bug of ours that one request has found: either way nothing was
+                # A value that can't be stored, or a bug of ours that one request has found: nothing was
                 # committed, and the others are not to suffer for it.
                 self._isolate(waiting, error)
                 return

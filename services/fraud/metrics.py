@@ -1,5 +1,6 @@
 """What Prometheus sees of fraud: what is decided, whether a model has a part in it, and how far the world has moved."""
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ def observer(registry: CollectorRegistry) -> Callable[[Knowledge], None]:
             decisions.labels(assessment.outcome.value, _part(judge, assessment)).inc()
         for field, index in watch.see(judge, judged).items():
             stability.labels(field).set(index)
+        if judge.model is None:
+            stability.clear()
 
     return observe
 
@@ -56,9 +59,15 @@ class Watch:
         self._model_version: str | None = None
         self._rows: np.ndarray[Any, Any] = np.empty((0, 0))
         self._seen = 0
+        # Requests and events are judged in threads of their own, and at a release for a moment by different models.
+        self._lock = threading.Lock()
 
     def see(self, judge: Judge, judged: Sequence[Assessment]) -> dict[str, float]:
         """Take payments in; now and then, the stability of each feature and of the score."""
+        with self._lock:
+            return self._see(judge, judged)
+
+    def _see(self, judge: Judge, judged: Sequence[Assessment]) -> dict[str, float]:
         scored = [assessment for assessment in judged if assessment.model_score is not None]
         if judge.model is None or not scored:
             return {}

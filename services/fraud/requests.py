@@ -22,6 +22,8 @@ Staff = Annotated[Caller, caller(Scope.STAFF)]
 Name = Annotated[str, text(100), Field(examples=["cards, winter"])]
 Reason = Annotated[str, text(), Field(examples=["three weeks in the shadow without a miss"])]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$"), Field(examples=["3f9a0c1d2e4b"])]
+# No more than words: files with it are opened in programs that take some characters for formulas.
+Scenario = Annotated[str, StringConstraints(pattern=r"^\w[\w .,:/-]{0,99}$"), Field(examples=["stolen card"])]
 ListName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$"), Field(examples=["blocked"])]
 
 _ACCOUNTS = "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061", "0199a2b4-5c6d-7e8f-8b0c-2d3e4f506172"
@@ -53,7 +55,6 @@ class SideBody(Body):
     """One side of a payment. Fraud asks for no names."""
 
     account_id: Id
-    customer_id: Id | None = None
     country: Country | None = None
 
     @property
@@ -66,7 +67,6 @@ class NewAssessment(MoneyBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [ASSESSMENT]})
 
-    payment_id: Id | None = Field(None, description="the id that it will have; taken from the key if not given")
     debtor: SideBody
     creditor: SideBody
     channel: Literal[Channel.API, Channel.BRANCH, Channel.CARD, Channel.FILE, Channel.MOBILE, Channel.WEB] = Channel.API
@@ -87,8 +87,8 @@ class NewAssessment(MoneyBody):
             client_id=client_id,
             debtor_account_id=self.debtor.account_id,
             creditor_account_id=self.creditor.account_id,
-            debtor_customer_id=self.debtor.customer_id or "",
-            creditor_customer_id=self.creditor.customer_id or "",
+            debtor_customer_id="",
+            creditor_customer_id="",
             amount_minor=self.amount_minor,
             currency=self.currency,
             channel=self.channel,
@@ -105,7 +105,7 @@ class NewLabel(Body):
 
     payment_id: Id
     label: Literal[Label.FRAUD, Label.GENUINE]
-    scenario: Annotated[str, text(100)] | None = None
+    scenario: Scenario | None = None
 
 
 class NewLabels(Body):

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
-from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
-from schemas.fraud.events import FraudAssessed, FraudFinding, FraudOutcome
+from schemas.fraud.events import FraudAssessed, FraudOutcome
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentOrder
 from services.fraud.domain import history
 from services.fraud.domain.entities import EntityKind, device_entity_id
@@ -16,21 +14,12 @@ from services.fraud.domain.judging import Judge, Judgement
 from services.fraud.domain.knowledge import Assessment, Knowledge, ShadowVerdict, Tally
 from services.fraud.domain.moment import Lists, Moment
 
-ASSESSED_OTHERWISE = "assessed_otherwise"
-"""The finding, which counts for nothing, that says a payment was ordered otherwise than it had been asked about."""
-
-
-class RefusalReason(StrEnum):
-    """Why a payment is not assessed."""
-
-    ANOTHER_PAYMENT = "another_payment"
-    """Another one has this id."""
-
 
 class AssessPayment(Command):
-    """Someone asks about a payment that is not made yet. Made later under this id, it has its answer already."""
+    """Someone asks about a payment that is not made. Made later, it has an id of its own and is judged for itself."""
 
     payment_id: str
+    """What the answer is known by."""
     order: PaymentOrder
 
 
@@ -39,15 +28,16 @@ def assess(knowledge: Knowledge, event: PaymentInitiated, at: datetime) -> Seque
     return [_told(_assessment(knowledge, event.payment_id, event.order, at))]
 
 
-def assess_ahead(knowledge: Knowledge, command: AssessPayment, at: datetime) -> Sequence[Event] | Refusal:
-    """Judge a payment that someone only thinks of making: an attempt like any other.
+def assess_ahead(knowledge: Knowledge, command: AssessPayment, at: datetime) -> Sequence[Event]:
+    """Judge a payment that someone only thinks of making.
 
-    Nothing is published: as long as nobody makes the payment, nobody waits for the answer.
+    Nobody's past takes it in and no rule is credited with it, or asking would change the answer, at no cost. Nothing is
+    published: as long as nobody makes the payment, nobody waits for the answer.
     """
-    known = knowledge.assessments.get(command.payment_id)
-    if known is not None and not _is_of(known, command.order):
-        return refusal(RefusalReason.ANOTHER_PAYMENT, "payment_id")
-    _assessment(knowledge, command.payment_id, command.order, at)
+    if command.payment_id not in knowledge.assessments:
+        moment = _moment(knowledge, command.order, at)
+        judgement = knowledge.panel.live.judge(moment)
+        _keep(knowledge, command.payment_id, command.order, judgement, at, is_remembered=False)
     return []
 
 
@@ -62,31 +52,16 @@ def _assessment(knowledge: Knowledge, payment_id: str, order: PaymentOrder, at: 
     """The answer about a payment. Given before, it stands: nobody's history counts the payment twice."""
     known = knowledge.assessments.get(payment_id)
     if known is not None:
-        return known if _is_of(known, order) else _doubtful(known)
+        return known
     moment = _moment(knowledge, order, at)
     judgement = knowledge.panel.live.judge(moment)
     if not moment.is_from_future:
         _remember(knowledge, moment, judgement.verdict.outcome)
     for shadow in knowledge.panel.shadows:
         _record_shadow(knowledge, payment_id, shadow, moment, at)
-    return _answer(knowledge, payment_id, order, judgement, at)
-
-
-def _is_of(known: Assessment, order: PaymentOrder) -> bool:
-    """Whether an assessment is of this very order. Only its time may differ from when it was asked about."""
-    return (known.debtor_account_id, known.creditor_account_id, known.amount_minor, known.currency) == (
-        order.debtor_account_id,
-        order.creditor_account_id,
-        order.amount_minor,
-        order.currency,
-    )
-
-
-def _doubtful(known: Assessment) -> Assessment:
-    """What is told of a payment that is made otherwise than it was asked about: people have a look at least."""
-    finding = FraudFinding(rule=ASSESSED_OTHERWISE, score=0.0, reason="asked about before as another order")
-    outcome = known.outcome if known.outcome is FraudOutcome.BLOCK else FraudOutcome.REVIEW
-    return replace(known, outcome=outcome, findings=(finding, *known.findings))
+    assessment = _keep(knowledge, payment_id, order, judgement, at, is_remembered=not moment.is_from_future)
+    _tally(knowledge, assessment)
+    return assessment
 
 
 def _moment(knowledge: Knowledge, order: PaymentOrder, at: datetime) -> Moment:
@@ -140,8 +115,14 @@ def _record_shadow(knowledge: Knowledge, payment_id: str, shadow: Judge, moment:
     )
 
 
-def _answer(
-    knowledge: Knowledge, payment_id: str, order: PaymentOrder, judgement: Judgement, at: datetime
+def _keep(
+    knowledge: Knowledge,
+    payment_id: str,
+    order: PaymentOrder,
+    judgement: Judgement,
+    at: datetime,
+    *,
+    is_remembered: bool,
 ) -> Assessment:
     judge, verdict = knowledge.panel.live, judgement.verdict
     assessment = Assessment(
@@ -160,12 +141,16 @@ def _answer(
         model_version=judge.model.version if judge.model else None,
         model_score=judgement.model_score,
         values=judgement.values,
+        is_remembered=is_remembered,
         assessed_at=at,
     )
     knowledge.assessments.put(payment_id, assessment)
-    for counted in (verdict.outcome.value, *(finding.rule for finding in verdict.findings)):
-        knowledge.tallies.append(Tally(rules_version=assessment.rules_version, counted=counted, payments=1))
     return assessment
+
+
+def _tally(knowledge: Knowledge, assessment: Assessment) -> None:
+    for counted in (assessment.outcome.value, *(finding.rule for finding in assessment.findings)):
+        knowledge.tallies.append(Tally(rules_version=assessment.rules_version, counted=counted, payments=1))
 
 
 def _told(assessment: Assessment) -> FraudAssessed:

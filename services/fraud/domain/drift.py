@@ -25,6 +25,16 @@ class Reference(Record):
     shares: tuple[float, ...]
     """Of each bin, and last of what was missing."""
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether these are bins in their order, each with its share."""
+        numbers = (*self.edges, *self.shares)
+        return (
+            all(map(math.isfinite, numbers))
+            and list(self.edges) == sorted(self.edges)
+            and len(self.shares) == len(self.edges) + 2
+        )
+
 
 def reference_of(values: "np.ndarray[Any, Any]") -> Reference:
     """Up to ten bins of about as many values each; those that one value fills are one bin."""

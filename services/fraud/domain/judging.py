@@ -30,6 +30,8 @@ CATALOGUE: Mapping[str, Field] = {
 
 MODEL_MISSING = "model_missing"
 """The finding, which counts for nothing, that says a model should have judged but could not be loaded."""
+RULEBOOK_MISSING = "rulebook_missing"
+"""The finding that has people look at every payment, because the rulebook that should have judged can't be read."""
 _REASONS_MAX = 3
 
 
@@ -46,9 +48,17 @@ class Judge:
     """One rulebook with one model, or with none."""
 
     def __init__(
-        self, rulebook: Rulebook, model: Model | None = None, *, missing: str | None = None, also: Collection[str] = ()
+        self,
+        rulebook: Rulebook,
+        model: Model | None = None,
+        *,
+        missing: str | None = None,
+        instead_of: str | None = None,
+        also: Collection[str] = (),
     ) -> None:
-        """`missing` says why a model that should judge does not. `also` names features to be told though unused."""
+        """`missing` says why a model that should judge does not, `instead_of` what rulebook this one stands in for.
+        `also` names features to be told though unused.
+        """
         self.rulebook = rulebook
         self.model = model
         self.fields = fields_asked(rulebook.fields, model.fields if model else (), also)
@@ -57,7 +67,8 @@ class Judge:
         self._of_rules = [places[name] for name in rulebook.fields]
         self._of_model = [places[name] for name in model.fields] if model else []
         self._by_model = {rule.name for rule in rulebook.rules if MODEL_SCORE in rule.fields}
-        self._extra = () if missing is None else (FraudFinding(rule=MODEL_MISSING, score=0.0, reason=missing),)
+        self.is_model_missing = missing is not None
+        self._extra = _findings(rulebook, missing, instead_of)
 
     def judge(self, moment: Moment) -> Judgement:
         """Apply model and rules to a payment and its past."""
@@ -69,11 +80,6 @@ class Judge:
         if self._by_model and any(finding.rule in self._by_model for finding in verdict.findings):
             verdict = self._explained(verdict, values)
         return Judgement(verdict=verdict, values=tuple(values), model_score=model_score)
-
-    @property
-    def is_model_missing(self) -> bool:
-        """Whether a model should judge and can't."""
-        return bool(self._extra)
 
     def model_values(self, values: Sequence[Value]) -> list[Value]:
         """What the model goes by, out of the values of `fields`."""
@@ -92,6 +98,17 @@ class Judge:
             for finding in verdict.findings
         )
         return replace(verdict, findings=findings)
+
+
+def _findings(rulebook: Rulebook, missing: str | None, instead_of: str | None) -> list[FraudFinding]:
+    """What is said of every payment. Rules that nobody chose for this may allow what the others would have stopped."""
+    found = []
+    if missing is not None:
+        found.append(FraudFinding(rule=MODEL_MISSING, score=0.0, reason=missing))
+    if instead_of is not None:
+        reason = f"rulebook {instead_of} can't be read any more"
+        found.append(FraudFinding(rule=RULEBOOK_MISSING, score=rulebook.thresholds.review, reason=reason))
+    return found
 
 
 def fields_asked(*groups: Iterable[str]) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ class Assessment(Record):
     model_score: float | None = None
     values: tuple[Value, ...] = ()
     """Of the judge's fields: what the decision went by."""
+    is_remembered: bool = True
+    """Whether it became part of anyone's past: not if it was only asked about, nor if dated far ahead."""
     assessed_at: datetime
     label: Label | None = None
     scenario: str | None = None

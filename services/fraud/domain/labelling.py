@@ -57,7 +57,8 @@ def learn_from_case(knowledge: Knowledge, event: CaseResolved, at: datetime) -> 
         return []
     if known.labelled_at is not None and known.labelled_at > event.resolved_at:
         return []
-    return _labelled(knowledge, known, found, known.scenario, at)
+    # As of when people decided: of two decisions the later one counts, whichever comes first.
+    return _labelled(knowledge, known, found, known.scenario, event.resolved_at)
 
 
 def label_of(event: CaseResolved) -> Label | None:
@@ -79,7 +80,8 @@ def _labelled(
     if known.label is after and known.scenario == scenario:
         return []
     for entity, counterpart in _sides(knowledge, known):
-        knowledge.put(_relabelled(entity, known, fingerprint(counterpart), after))
+        # Put though nothing changes where the payment is in nobody's past: labels are numbered by who was paid.
+        knowledge.put(_relabelled(entity, known, fingerprint(counterpart), after) if known.is_remembered else entity)
     knowledge.assessments.put(known.payment_id, replace(known, label=after, scenario=scenario, labelled_at=at))
     _tally(knowledge, known, after)
     return [

@@ -70,10 +70,12 @@ class Model:
     """A model ready to score. Raises ModelFault for an artifact that can't be read, or asks for what isn't known."""
 
     def __init__(self, packed: bytes) -> None:
-        # It brings half of science along, which takes seconds: only where there is a model.
-        import lightgbm
-
         self.version = version_of(packed)
+        try:
+            # It brings half of science along, which takes seconds: only where there is a model.
+            import lightgbm
+        except (ImportError, OSError) as error:
+            raise ModelFault(f"LightGBM can't be loaded here: {error}") from error
         try:
             self.artifact = msgspec.json.decode(packed, type=Artifact)
             if self.artifact.format != _FORMAT:
@@ -82,11 +84,17 @@ class Model:
         except (msgspec.MsgspecError, lightgbm.basic.LightGBMError) as error:
             raise ModelFault(f"the stored model can't be read: {error}") from error
         self.fields = self.artifact.fields
+        self._require_sound()
+
+    def _require_sound(self) -> None:
         unknown = [name for name in self.fields if name not in CATALOGUE or CATALOGUE[name].kind not in _NUMERIC]
         if unknown or self._trees.num_feature() != len(self.fields):
             raise ModelFault(
                 f"the stored model goes by features that don't exist: {', '.join(unknown) or 'their number'}"
             )
+        odd = [name for name, reference in self.artifact.card.references.items() if not reference.is_sound]
+        if odd:
+            raise ModelFault(f"the card's references are none: {', '.join(odd)}")
 
     @property
     def name(self) -> str:

@@ -15,8 +15,10 @@ from typer._click.exceptions import ClickException
 
 from services.fraud import rulebooks
 from services.fraud.domain import model
+from services.fraud.domain.history import MICROS_PER_DAY
 from services.fraud.domain.judging import CATALOGUE, Judge
 from services.fraud.domain.model import Model, ModelFault
+from services.fraud.domain.rulebook.fields import LISTS_SUFFIX
 from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.laboratory import backtest as backtesting
 from services.fraud.laboratory import report, scoring, training, transactions
@@ -53,9 +55,12 @@ def train(
 ) -> None:
     """Write a model that was trained on a file."""
     with _faults_told():
+        _require_folder(output)
         given = _read(input_path)
         known = _replay(given, _rulebook(rules), label_delay_days).known
-        until = _end_of(train_until) if train_until else int(known.micros[-1]) + 1
+        # Of what is younger than their delay most labels have not come, and what has none counts as genuine.
+        labelled_until = int(known.micros[-1]) + 1 - label_delay_days * MICROS_PER_DAY
+        until = _end_of(train_until) if train_until else labelled_until
         artifact = training.train(known.between(int(known.micros[0]), until), name=name)
     packed = model.pack(artifact)
     output.write_bytes(packed)
@@ -74,7 +79,7 @@ def backtest(
 ) -> None:
     """Write what rules and a model would have made of a file: scores, metrics, and a page to read."""
     with _faults_told():
-        judge = Judge(_rulebook(rules), None if model_path is None else Model(model_path.read_bytes()))
+        judge = Judge(_rulebook(rules), None if model_path is None else Model(_bytes_of(model_path)))
         given = _read(input_path)
         output.mkdir(parents=True, exist_ok=True)
         with _progress("replaying", len(given)) as told:
@@ -127,14 +132,30 @@ def _replay(given: Transactions, rulebook: Rulebook, label_delay_days: int) -> s
 def _rulebook(path: Path | None) -> Rulebook:
     if path is None:
         return rulebooks.shipped()
-    if not path.is_file():
-        raise FileFault(f"there is no file {path}")
-    found = compile_rulebook(path.read_text(), CATALOGUE)
+    try:
+        # Byte for byte, for its version is of these.
+        text = _bytes_of(path).decode()
+    except UnicodeDecodeError as error:
+        raise FileFault(f"{path} is no text in UTF-8: {error}") from error
+    found = compile_rulebook(text, CATALOGUE)
+    if isinstance(found, Rulebook) and any(name.endswith(LISTS_SUFFIX) for name in found.fields):
+        typer.echo("nobody is on any list here: rules that ask for lists don't fire", err=True)
     if isinstance(found, Rulebook):
         return found
     for fault in found:
         typer.echo(f"{path}:{fault.line}:{fault.column}: {fault.message}", err=True)
     raise FileFault(f"{path} is no rulebook without faults")
+
+
+def _bytes_of(path: Path) -> bytes:
+    if not path.is_file():
+        raise FileFault(f"there is no file {path}")
+    return path.read_bytes()
+
+
+def _require_folder(output: Path) -> None:
+    if not output.parent.is_dir() or output.is_dir():
+        raise FileFault(f"{output} can't be written: {output.parent} must be a folder, and {output.name} none")
 
 
 def _end_of(day: datetime) -> int:

@@ -55,7 +55,7 @@ PARAMETERS: Parameters = {
     "lambda_l2": 5.0,
     "num_iterations": ROUNDS,
 }
-"""Chosen by prequential validation on May to July 2018 of the Handbook's data; docs/fraud-model.md tells how."""
+"""Chosen by prequential validation on May to July 2018 of the Handbook's data: docs/fraud-files.md."""
 CANDIDATES: Sequence[Parameters] = (
     PARAMETERS,
     {**PARAMETERS, "max_depth": 3, "num_leaves": 8, "learning_rate": 0.1},

@@ -48,6 +48,7 @@ CREATE TABLE assessments (
   model_score float8,
   -- What it was judged by, as MessagePack, in the order of the fields of its rulebook and its model.
   values bytea NOT NULL,
+  is_remembered boolean NOT NULL,
   assessed_at timestamptz NOT NULL,
   label text CHECK (label IN ('fraud', 'genuine')),
   scenario text,

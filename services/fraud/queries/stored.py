@@ -37,7 +37,7 @@ def pages(engine: Engine) -> Iterator[list[tuple[Any, ...]]]:
                 tx,
                 """SELECT payment_id, instructed_at, debtor_account_id, creditor_account_id, amount_minor, label,
                           scenario, currency, channel, device_entity_id
-                     FROM assessments WHERE payment_id > %s ORDER BY payment_id LIMIT %s""",
+                     FROM assessments WHERE payment_id > %s AND is_remembered ORDER BY payment_id LIMIT %s""",
                 (after, PAGE_LENGTH),
             )
         if not rows:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from libs.common import ids
 from libs.common.answers import CREATED, NOT_FOUND, OK, answer_one, found
-from libs.common.change import Asked
+from libs.common.change import StaffAsked
 from libs.common.fields import Id
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
@@ -32,16 +32,15 @@ class AssessmentRoutes:
         self._edge = runtime.edge
         self._engine = runtime.engine
 
-    async def assess(self, asked: Asked, body: NewAssessment) -> Response:
-        """Have a payment judged before it is made, by its parties' past, of which it becomes part.
+    async def assess(self, asked: StaffAsked, body: NewAssessment) -> Response:
+        """Have a payment judged before it is made, by its parties' past, of which it does not become part.
 
-        Every client may know whether to go on; what that rests on tells whoever tries how far they may go, and what
-        others know of an account, so `grounds` are for staff alone.
+        For staff: whoever else could ask would learn how far they may go. Made later, the payment is judged for itself.
         """
-        client = asked.who.client
-        payment_id = body.payment_id or ids.named("fraud", "assessment", client.client_id, asked.key)
-        command = AssessPayment(payment_id=payment_id, order=body.order(client.client_id))
-        answer = answer_one(CREATED, _advice(payment_id, with_grounds=client.is_staff))
+        client_id = asked.who.client.client_id
+        payment_id = ids.named("fraud", "assessment", client_id, asked.key)
+        command = AssessPayment(payment_id=payment_id, order=body.order(client_id))
+        answer = answer_one(CREATED, _advice(payment_id))
         return await asked.carry_out(self._edge, "assessments", [command], answer)
 
     def get_assessment(self, payment_id: Id, who: Staff) -> dict[str, Any]:
@@ -50,14 +49,14 @@ class AssessmentRoutes:
         return found(assessments.find_assessment(self._engine, payment_id), "payment_id")
 
 
-def _advice(payment_id: str, *, with_grounds: bool) -> Callable[[Knowledge], dict[str, Any]]:
+def _advice(payment_id: str) -> Callable[[Knowledge], dict[str, Any]]:
     def view(knowledge: Knowledge) -> dict[str, Any]:
         assessment = knowledge.assessments[payment_id]
         return {
             "payment_id": payment_id,
             "outcome": assessment.outcome.value,
             "assessed_at": assessment.assessed_at,
-            "grounds": assessments.grounds_view(assessment) if with_grounds else None,
+            "grounds": assessments.grounds_view(assessment),
         }
 
     return view

@@ -31,6 +31,7 @@ ASSESSMENTS = Table(
         "model_version": "text",
         "model_score": "double precision",
         "values": "bytea",
+        "is_remembered": "boolean",
         "assessed_at": "timestamptz",
     },
     changing={"label": "text", "scenario": "text", "labelled_at": "timestamptz", "sequence": "bigint"},
@@ -90,8 +91,8 @@ def find_parties(tx: Connection, payment_ids: Collection[str]) -> dict[str, list
 def assessment_of(row: Sequence[Any]) -> Assessment:
     """A row of ASSESSMENTS as what it means."""
     payment_id, debtor, creditor, device, amount_minor, currency, channel, *answered = row
-    instructed_at, outcome, score, findings, *rest = answered
-    rules_version, model_version, model_score, values, assessed_at, label, scenario, labelled_at, sequence = rest
+    instructed_at, outcome, score, findings, rules_version, model_version, model_score, values, *rest = answered
+    is_remembered, assessed_at, label, scenario, labelled_at, sequence = rest
     return Assessment(
         payment_id=payment_id,
         debtor_account_id=debtor,
@@ -108,6 +109,7 @@ def assessment_of(row: Sequence[Any]) -> Assessment:
         model_version=model_version,
         model_score=model_score,
         values=_decode_values(values),
+        is_remembered=is_remembered,
         assessed_at=assessed_at,
         label=Label(label) if label else None,
         scenario=scenario,
@@ -133,6 +135,7 @@ def row_of(assessment: Assessment) -> tuple[Any, ...]:
         assessment.model_version,
         assessment.model_score,
         _encode_values(assessment.values),
+        assessment.is_remembered,
         assessment.assessed_at,
         assessment.label and assessment.label.value,
         assessment.scenario,

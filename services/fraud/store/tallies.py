@@ -1,6 +1,6 @@
 """How often each rule fired, and how that turned out: counts that many processes add to."""
 
-import os
+import random
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +10,7 @@ from services.fraud.domain.knowledge import Tally
 
 _TALLY_SLOTS = 64
 """Processes that count the same rules add to rows of their own, most likely, and so don't wait for one another."""
+_SLOT = random.randrange(_TALLY_SLOTS)
 TALLIES = Table(
     "tallies",
     fixed={
@@ -32,7 +33,7 @@ def rows_of(tallies: Iterable[Tally]) -> list[tuple[Any, ...]]:
     for tally in tallies:
         key = (tally.rules_version, tally.counted)
         sums[key] = _sum(sums[key], tally) if key in sums else tally
-    slot = os.getpid() % _TALLY_SLOTS
+    slot = _SLOT
     return sorted((slot, *key, tally.payments, tally.frauds, tally.genuine) for key, tally in sums.items())
 
 

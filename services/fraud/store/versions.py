@@ -152,10 +152,15 @@ def _keep_shipped(tx: Connection) -> None:
     )
     execute(
         tx,
-        """INSERT INTO versions (version_id, kind, version, name, content, fields, added_by, added_at, state, sequence)
-           SELECT %s, 'rulebook', %s, 'shipped', %s, %s, %s, %s, 'live', 0
-            WHERE NOT EXISTS (SELECT 1 FROM versions WHERE kind = 'rulebook' AND state = 'live')
-           ON CONFLICT (version_id) DO UPDATE SET state = 'live'""",
+        """WITH shipped AS (
+             INSERT INTO versions
+               (version_id, kind, version, name, content, fields, added_by, added_at, state, sequence)
+             SELECT %s, 'rulebook', %s, 'shipped', %s, %s, %s, %s, 'live', 0
+              WHERE NOT EXISTS (SELECT 1 FROM versions WHERE kind = 'rulebook' AND state = 'live')
+             ON CONFLICT (version_id) DO UPDATE SET state = 'live'
+             RETURNING version_id, added_by, added_at)
+           INSERT INTO version_changes (version_id, state, changed_by, reason, changed_at)
+           SELECT version_id, 'live', added_by, 'there was none', added_at FROM shipped""",
         parameters,
     )
 
@@ -164,14 +169,25 @@ def _panel(tx: Connection, in_use: InUse) -> Panel:
     content = {(kind, version): _content(tx, kind, version) for kind, version, _ in in_use}
     books = [(state, _rulebook(version, content[kind, version])) for kind, version, state in _of(in_use, "rulebook")]
     models = [(state, _model(version, content[kind, version])) for kind, version, state in _of(in_use, "model")]
-    (live_book,) = [book for state, book in books if state == VersionState.LIVE]
     live_model = next((model for state, model in models if state == VersionState.LIVE), None)
-    shadows = [Judge(book, _usable(live_model)) for state, book in books if state == VersionState.SHADOW]
-    shadows += [
-        Judge(live_book, model) for state, model in models if state == VersionState.SHADOW and isinstance(model, Model)
+    ((live_version, live_book),) = [
+        (version, book)
+        for (_, version, _), (state, book) in zip(_of(in_use, "rulebook"), books, strict=True)
+        if state == VersionState.LIVE
     ]
-    missing = str(live_model) if isinstance(live_model, ModelFault) else None
-    return Panel(live=Judge(live_book, _usable(live_model), missing=missing), shadows=tuple(shadows))
+    live = Judge(
+        live_book or rulebooks.shipped(),
+        _usable(live_model),
+        missing=str(live_model) if isinstance(live_model, ModelFault) else None,
+        instead_of=None if live_book else live_version,
+    )
+    shadows = [Judge(book, live.model) for state, book in books if state == VersionState.SHADOW and book]
+    shadows += [
+        Judge(live.rulebook, model)
+        for state, model in models
+        if state == VersionState.SHADOW and isinstance(model, Model)
+    ]
+    return Panel(live=live, shadows=tuple(shadows))
 
 
 def _of(in_use: InUse, kind: str) -> list[tuple[str, str, str]]:
@@ -187,13 +203,13 @@ def _content(tx: Connection, kind: str, version: str) -> bytes:
     return bytes(content)
 
 
-def _rulebook(version: str, content: bytes) -> Rulebook:
-    """The rulebook as it was released; the shipped one where this code can't read it any more, which it says."""
+def _rulebook(version: str, content: bytes) -> Rulebook | None:
+    """The rulebook as it was released; None where this code can't read it any more."""
     found = compile_rulebook(content.decode(errors="replace"), CATALOGUE)
     if isinstance(found, Rulebook):
         return found
     log.error("rulebook_unreadable", extra={"version": version, "fault": found[0].message})
-    return rulebooks.shipped()
+    return None
 
 
 def _model(version: str, content: bytes) -> Model | ModelFault:

@@ -25,12 +25,12 @@ class GroundsView(View):
 
 
 class AdviceView(View):
-    """Fraud's answer about a payment that is not made yet. Its `grounds` are for staff, and null for others."""
+    """Fraud's answer about a payment that is not made yet, and what it rests on. Its id is the answer's own."""
 
     payment_id: str
     outcome: FraudOutcome
     assessed_at: datetime
-    grounds: GroundsView | None
+    grounds: GroundsView
 
 
 class ContributionView(View):

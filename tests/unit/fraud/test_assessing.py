@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.common.record import replace
-from schemas.fraud.events import FraudAssessed, FraudOutcome
+from schemas.fraud.events import FraudAssessed, FraudOutcome, Label
 from schemas.payments.events import Answer, Channel, EncryptedPersonalData
 from services.fraud import rulebooks
 from services.fraud.domain.assessing import AssessPayment
@@ -14,6 +14,7 @@ from services.fraud.domain.entities import EntityKind, device_entity_id, fingerp
 from services.fraud.domain.history import KEPT_DAYS, LATE_DAYS_MAX, LOOK_BACK_DAYS
 from services.fraud.domain.judging import Judge
 from services.fraud.domain.knowledge import Assessment, Panel
+from services.fraud.domain.labelling import LabelPayment
 from tests.unit.fraud.past import (
     ANN,
     CLEO,
@@ -269,9 +270,19 @@ def test_an_assessment_names_the_rulebook_and_no_model_where_rules_judge_alone()
     assert (known.rules_version, known.model_version, known.model_score) == (rulebooks.shipped().version, None, None)
 
 
-def test_a_payment_asked_about_ahead_is_an_attempt_and_made_later_it_has_its_answer() -> None:
+def test_to_ask_about_a_payment_changes_nothing_for_those_that_are_made() -> None:
     desk = Desk()
-    assert desk.hears(AssessPayment(payment_id=payment_id(1), order=order(230_00, channel=Channel.CARD))) == []
-    assert desk.value("debtor_attempts_1h", order()) == 2
+    for number in range(20, 30):
+        assert desk.hears(AssessPayment(payment_id=payment_id(number), order=order(230_00, channel=Channel.CARD))) == []
+    assert desk.assessments[payment_id(20)].outcome is FraudOutcome.REVIEW
+    assert desk.value("debtor_attempts_1h", order()) == 1
     assert desk.assess(1, order(230_00, channel=Channel.CARD)).outcome is FraudOutcome.REVIEW
     assert desk.value("debtor_attempts_1h", order()) == 2
+
+
+def test_a_label_of_what_was_never_part_of_a_past_changes_no_past() -> None:
+    desk = Desk()
+    desk.hears(AssessPayment(payment_id=payment_id(1), order=order()))
+    before = desk.entity(EntityKind.DEBTOR, ANN)
+    desk.hears(LabelPayment(payment_id=payment_id(1), label=Label.FRAUD))
+    assert desk.entity(EntityKind.DEBTOR, ANN) == before

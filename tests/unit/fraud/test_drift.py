@@ -44,3 +44,17 @@ def test_a_feature_that_is_always_missing_can_be_compared() -> None:
     nothing = np.full(10, np.nan)
     assert stability(reference_of(nothing), nothing) == pytest.approx(0)
     assert stability(reference_of(nothing), EVEN) > 1
+
+
+@pytest.mark.parametrize(
+    ("edges", "shares"),
+    [
+        ((1.0, 2.0), (0.5, 0.5)),
+        ((2.0, 1.0), (0.4, 0.3, 0.3, 0.0)),
+        ((1.0,), (0.5, math.nan, 0.5)),
+        ((math.inf,), (0.5, 0.5, 0.0)),
+    ],
+)
+def test_bins_that_are_none_are_not_sound(edges: tuple[float, ...], shares: tuple[float, ...]) -> None:
+    assert not Reference(edges=edges, shares=shares).is_sound
+    assert reference_of(EVEN).is_sound and reference_of(np.full(3, np.nan)).is_sound

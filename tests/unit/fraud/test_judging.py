@@ -7,7 +7,7 @@ from libs.common.record import replace
 from schemas.fraud.events import FraudOutcome, Label
 from services.fraud.domain import features
 from services.fraud.domain.entities import EntityKind
-from services.fraud.domain.judging import CATALOGUE, MODEL_MISSING, Judge
+from services.fraud.domain.judging import CATALOGUE, MODEL_MISSING, RULEBOOK_MISSING, Judge
 from services.fraud.domain.knowledge import Panel
 from services.fraud.domain.model import Model
 from tests.unit.fraud.models import FIELDS, small_model
@@ -94,6 +94,14 @@ def test_a_model_that_should_judge_and_cannot_is_told_with_every_answer_and_coun
         *findings, last = verdict.findings
         assert (last.rule, last.score, last.reason) == (MODEL_MISSING, 0.0, "it can't be read")
         assert (tuple(findings), verdict.score, verdict.outcome) == (without.findings, without.score, without.outcome)
+
+
+def test_rules_that_stand_in_for_a_rulebook_that_cannot_be_read_let_nothing_pass_unseen() -> None:
+    """Nobody chose them for this: they know none of the lists that the others went by."""
+    event = Desk(Judge(NO_RULES, instead_of="0123456789ab")).assess(1, order())
+    assert event.outcome is FraudOutcome.REVIEW
+    assert [finding.rule for finding in event.findings] == [RULEBOOK_MISSING]
+    assert "0123456789ab" in event.findings[0].reason
 
 
 def test_that_the_model_is_missing_is_told_and_counted_in_decisions() -> None:

@@ -2,12 +2,14 @@
 
 import json
 import math
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
 from libs.common.record import replace
+from services.fraud.domain.drift import Reference
 from services.fraud.domain.model import Artifact, Model, ModelFault, as_rows, pack
 from tests.unit.fraud.models import FIELDS, artifact, known, small_model
 
@@ -102,6 +104,20 @@ def test_what_is_no_model_is_told_so_and_nothing_else_happens(packed: bytes, tol
     with pytest.raises(ModelFault, match="the stored model") as found:
         Model(packed)
     assert told in str(found.value)
+
+
+def test_a_card_whose_references_are_none_is_refused_before_it_is_compared_with() -> None:
+    card = replace(artifact().card, references={"amount": Reference(edges=(1.0, 2.0), shares=(0.5, 0.5))})
+    with pytest.raises(ModelFault, match="references are none: amount"):
+        Model(pack(replace(artifact(), card=card)))
+
+
+def test_where_lightgbm_cannot_be_loaded_the_model_is_at_fault_and_nothing_else_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(ModelFault, match="LightGBM can't be loaded here"):
+        Model(pack(artifact()))
 
 
 def test_the_card_says_what_the_model_was_made_of() -> None:

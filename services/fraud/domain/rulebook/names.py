@@ -67,6 +67,9 @@ class Names:
         return ()
 
     def _unknown(self, node: syntax.Name, words: Words) -> Term | None:
+        if self.faults.is_full:
+            # To look for what was meant takes a while, and nobody would be told.
+            return None
         if words:
             near = suggestion(node.name, words)
             return self._fault(node, f"{quoted(node.name)} is none of {listed(words)}.{near}")
