@@ -18,6 +18,8 @@ from schemas.payments.events import (
     PaymentOrder,
     PaymentPersonalData,
 )
+from services.fraud.requests import NewAssessment
+from tests.deciding import decide
 from tests.serving import Api
 
 T0 = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -77,6 +79,14 @@ def assess(api: Api, by: str = "staff", **changes: Any) -> Any:
     answer = api.post("/v1/assessments", wish(**changes), by=by)
     assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+def pay(api: Api, **changes: Any) -> Any:
+    """Fraud's answer about a payment that is made, in the shape of one about a payment that is not."""
+    event = initiated(NewAssessment.model_validate(wish(**changes)).order("shop"))
+    decide(api.runtime, event)
+    shown = api.get(f"/v1/assessments/{event.payment_id}", by="staff").json()
+    return {"payment_id": event.payment_id, "outcome": shown["outcome"], "grounds": shown}
 
 
 def wish(**changes: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from services.fraud.laboratory.training import Known
 from services.fraud.views.assessments import AssessmentView
 from services.fraud.views.models import ModelView
 from services.fraud.views.versions import ComparisonView, VersionPage, VersionView
-from tests.integration.fraud.scene import add_rulebook, assess, move, rows, rulebook
+from tests.integration.fraud.scene import add_rulebook, move, pay, rows, rulebook
 from tests.serving import Api, problem, require
 
 FIELDS = ("amount", "is_night", "debtor_attempts_1d")
@@ -89,14 +89,14 @@ def test_a_model_goes_from_the_shadow_into_effect_and_explains_itself(api: Api, 
     assert version == model.version
 
     move(api, "models", version, "shadow")
-    tried = assess(api, amount=LARGE)
+    tried = pay(api, amount=LARGE)
     assert (tried["outcome"], tried["grounds"]["model_version"]) == ("allow", None)
     (shadow,) = api.get(f"/v1/assessments/{tried['payment_id']}", by="staff").json()["shadows"]
     assert (shadow["model_version"], shadow["outcome"], shadow["rules"]) == (version, "review", ["rule_1"])
     assert shadow["model_score"] > 0.5
 
     assert move(api, "models", version, "live").status_code == 200
-    released = assess(api, amount=LARGE)
+    released = pay(api, amount=LARGE)
     grounds = released["grounds"]
     assert (released["outcome"], grounds["model_version"]) == ("review", version)
     (finding,) = grounds["findings"]
@@ -111,10 +111,10 @@ def test_a_model_goes_from_the_shadow_into_effect_and_explains_itself(api: Api, 
     wanted = [(one.field, one.value, one.contribution) for one in model.contributions(values)]
     assert [(one["field"], one["value"], one["contribution"]) for one in shown["contributions"]] == wanted
     assert shown["contributions"][0]["field"] == "amount"
-    assert assess(api, amount=SMALL)["outcome"] == "allow"
+    assert pay(api, amount=SMALL)["outcome"] == "allow"
 
     assert move(api, "models", version, "retired").status_code == 200
-    assert assess(api, amount=LARGE)["outcome"] == "allow"
+    assert pay(api, amount=LARGE)["outcome"] == "allow"
 
 
 def test_contributions_add_up_to_the_score_but_for_what_is_the_same_for_all(api: Api, artifact: Artifact) -> None:
@@ -122,7 +122,7 @@ def test_contributions_add_up_to_the_score_but_for_what_is_the_same_for_all(api:
     move(api, "models", add_model(api, artifact), "live")
     bases = []
     for amount in (SMALL, "480.00", "510.00", LARGE):
-        shown = api.get(f"/v1/assessments/{assess(api, amount=amount)['payment_id']}", by="staff").json()
+        shown = api.get(f"/v1/assessments/{pay(api, amount=amount)['payment_id']}", by="staff").json()
         log_odds = math.log(shown["model_score"] / (1 - shown["model_score"]))
         bases.append(log_odds - sum(one["contribution"] for one in shown["contributions"]))
     assert bases == pytest.approx([bases[0]] * 4, abs=1e-9)
@@ -154,7 +154,7 @@ def test_a_model_in_the_shadow_is_compared(api: Api, artifact: Artifact) -> None
     version = add_model(api, artifact)
     move(api, "models", version, "shadow")
     for amount in (SMALL, LARGE, LARGE):
-        assess(api, amount=amount)
+        pay(api, amount=amount)
     answer = api.get(f"/v1/models/{version}/comparison", by="staff")
     require(ComparisonView, answer)
     found = answer.json()
@@ -215,7 +215,7 @@ def test_without_a_key_or_with_too_much_nothing_is_taken(api: Api, artifact: Art
 @pytest.mark.parametrize("content", [b"junk", b"", b'{"format": 1}'])
 def test_where_the_live_model_is_broken_rules_judge_alone_and_say_so(api: Api, content: bytes) -> None:
     put_live(api.runtime, "0123456789ab", content, ["amount"])
-    advice = assess(api, amount=LARGE)
+    advice = pay(api, amount=LARGE)
     assert (advice["grounds"]["model_version"], advice["grounds"]["model_score"]) == (None, None)
     assert [(one["rule"], one["score"]) for one in advice["grounds"]["findings"]] == [("model_missing", 0)]
     answer = api.get(f"/v1/assessments/{advice['payment_id']}", by="staff")
@@ -229,7 +229,7 @@ def test_where_the_live_model_is_broken_rules_judge_alone_and_say_so(api: Api, c
 
 def test_an_assessment_by_a_model_that_is_gone_says_that_it_can_not_be_explained(api: Api, artifact: Artifact) -> None:
     move(api, "models", add_model(api, artifact), "live")
-    payment_id = assess(api, amount=LARGE)["payment_id"]
+    payment_id = pay(api, amount=LARGE)["payment_id"]
     forget = "UPDATE assessments SET model_version = 'lost'"
     api.runtime.unit.administer(lambda tx: execute(tx, forget))
     shown = api.get(f"/v1/assessments/{payment_id}", by="staff").json()

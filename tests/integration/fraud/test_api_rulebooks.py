@@ -16,7 +16,7 @@ from services.fraud.views.rulebooks import CheckedRulebookView, DraftView, Ruleb
 from services.fraud.views.rules import RulesView
 from services.fraud.views.versions import ComparisonView, VersionPage, VersionView
 from tests.deciding import decide
-from tests.integration.fraud.scene import add_rulebook, assess, fault, move, rows, rulebook
+from tests.integration.fraud.scene import add_rulebook, fault, move, pay, rows, rulebook
 from tests.serving import Api, problem, require, told
 
 STRICT = rulebook("when amount > 10\n    block")
@@ -69,21 +69,21 @@ def test_a_rulebook_is_kept_as_it_is_written_and_once(api: Api) -> None:
 
 def test_a_rulebook_goes_from_the_shadow_into_effect_and_is_rolled_back(api: Api) -> None:
     shipped, strict = rulebooks.shipped().version, add_rulebook(api, STRICT)
-    assert assess(api)["outcome"] == "allow"
+    assert pay(api)["outcome"] == "allow"
 
     require(VersionView, move(api, "rulebooks", strict, "shadow"))
-    tried = assess(api)
+    tried = pay(api)
     assert (tried["outcome"], tried["grounds"]["rules_version"]) == ("allow", shipped)
     (shadow,) = api.get(f"/v1/assessments/{tried['payment_id']}", by="staff").json()["shadows"]
     assert (shadow["rules_version"], shadow["outcome"], shadow["rules"]) == (strict, "block", ["rule_1"])
 
     assert move(api, "rulebooks", strict, "live").json()["state"] == "live"
-    released = assess(api)
+    released = pay(api)
     assert (released["outcome"], released["grounds"]["rules_version"]) == ("block", strict)
     assert api.get(f"/v1/assessments/{released['payment_id']}", by="staff").json()["shadows"] == []
 
     assert move(api, "rulebooks", shipped, "live").status_code == 200
-    assert assess(api)["outcome"] == "allow"
+    assert pay(api)["outcome"] == "allow"
     changes = api.get(f"/v1/rulebooks/{strict}", by="staff").json()["changes"]
     assert [change["state"] for change in changes] == ["retired", "live", "shadow"]
     assert {(change["changed_by"], change["reason"]) for change in changes} == {("staff", "as agreed on Monday")}
@@ -100,7 +100,7 @@ def test_a_rulebook_goes_from_the_shadow_into_effect_and_is_rolled_back(api: Api
 def test_a_shadow_is_compared_with_what_was_answered(api: Api) -> None:
     mild = add_rulebook(api, MILD)
     move(api, "rulebooks", mild, "shadow")
-    payments = [assess(api, amount=amount)["payment_id"] for amount in ("5.00", "20.00", "90000.00", "90000.00")]
+    payments = [pay(api, amount=amount)["payment_id"] for amount in ("5.00", "20.00", "90000.00", "90000.00")]
     labels = [{"payment_id": payments[2], "label": "fraud"}, {"payment_id": payments[1], "label": "genuine"}]
     assert api.post("/v1/labels", {"labels": labels}, by="staff").status_code == 200
     answer = api.get(f"/v1/rulebooks/{mild}/comparison", by="staff")
@@ -198,7 +198,7 @@ def test_rules_tell_how_the_live_version_did_or_any_other(api: Api) -> None:
     shipped, mild = rulebooks.shipped().version, add_rulebook(api, MILD)
     assert api.get("/v1/rules", by="staff").json()["rules_version"] == shipped
     move(api, "rulebooks", mild, "live")
-    payments = [assess(api, amount=amount)["payment_id"] for amount in ("5.00", "20.00")]
+    payments = [pay(api, amount=amount)["payment_id"] for amount in ("5.00", "20.00")]
     labels = [{"payment_id": payment_id, "label": "fraud"} for payment_id in payments]
     api.post("/v1/labels", {"labels": labels}, by="staff")
     answer = api.get("/v1/rules", by="staff")
