@@ -23,7 +23,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from sqlalchemy import Engine
 
-from libs.common import database, http, kafka, logs, migrations, outbox
+from libs.common import database, http, idempotency, kafka, logs, migrations, outbox
 from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
@@ -38,7 +38,7 @@ from libs.common.registry import Registry
 from libs.common.relay import Relay
 from libs.common.replay import Replay
 from libs.common.settings import Settings
-from libs.common.sweep import FindDue, Sweep
+from libs.common.sweep import FindDue, Prune, Sweep
 
 SHUTDOWN_SECONDS_MAX = 20
 START_RETRY_SECONDS = 1.0
@@ -70,6 +70,8 @@ class Service(Record):
     handlers: Callable[[Any], Handlers]
     routes: Callable[["Runtime"], Sequence[APIRouter]]
     find_due: FindDue | None = None
+    prunes: Callable[[Any], Sequence[Prune]] = lambda _: ()
+    """What this service keeps for a time only, given its settings, besides answers to requests."""
     looks: Callable[[Any], Sequence[Look]] = lambda _: ()
     """What Prometheus is to see of this service's tables, given its settings."""
     observer: Callable[[CollectorRegistry], Observe] = lambda _: lambda _: None
@@ -161,7 +163,9 @@ class Runtime:
 
     @cached_property
     def sweep(self) -> Sweep:
-        return Sweep(self.unit, self.service.find_due, idempotency_days=self.settings.idempotency_days)
+        days = self.settings.idempotency_days
+        prunes = [lambda tx, most: idempotency.prune(tx, days=days, rows_max=most), *self.service.prunes(self.settings)]
+        return Sweep(self.unit, self.service.find_due, prunes)
 
     @cached_property
     def figures(self) -> Figures:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event as Flag
 from typing import Any
 
@@ -11,7 +12,6 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from libs.common import idempotency
 from libs.common.batch import Decided, UnitOfWork
 from libs.common.errors import Outage
 from libs.common.message import Message
@@ -26,6 +26,8 @@ REST_SECONDS = 60.0
 """How long what could not be carried out is left alone, so that it doesn't stand in the way of what can."""
 RESTING_MAX = 10_000
 
+Prune = Callable[[Connection, int], int]
+"""(tx, at most) -> how many rows were deleted: what has been kept long enough, and nobody asks for any more."""
 FindDue = Callable[[Connection, datetime, int], Sequence[Message]]
 """(tx, now, at most) -> what is due. A decision on what is no longer due decides nothing."""
 
@@ -54,10 +56,10 @@ class NoClaim:
 class Sweep:
     """Carries out what has come due, and forgets what has been kept long enough."""
 
-    def __init__(self, unit: UnitOfWork, find_due: FindDue | None, *, idempotency_days: int) -> None:
+    def __init__(self, unit: UnitOfWork, find_due: FindDue | None, prunes: Sequence[Prune]) -> None:
         self._unit = unit
         self._find_due = find_due
-        self._idempotency_days = idempotency_days
+        self._prunes = prunes
         self._prune_at = 0.0
         self._resting: dict[str, float] = {}
 
@@ -108,8 +110,10 @@ class Sweep:
     def _prune(self) -> None:
         if time.monotonic() < self._prune_at:
             return
-        pruned = self._unit.administer(
-            lambda tx: idempotency.prune(tx, days=self._idempotency_days, rows_max=PRUNED_MAX)
-        )
+        most = max((self._unit.administer(partial(_pruned, prune)) for prune in self._prunes), default=0)
         # Where more are added in a minute than one pass removes, the next pass must not wait for the next minute.
-        self._prune_at = time.monotonic() + (PRUNE_SECONDS if pruned < PRUNED_MAX else 0)
+        self._prune_at = time.monotonic() + (PRUNE_SECONDS if most < PRUNED_MAX else 0)
+
+
+def _pruned(prune: Prune, tx: Connection) -> int:
+    return prune(tx, PRUNED_MAX)

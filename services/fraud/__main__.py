@@ -8,7 +8,7 @@ import typer
 from libs.common import cli
 from libs.common.service import Runtime, Service
 from services.fraud import administration, api, commands, metrics
-from services.fraud.handlers import handlers
+from services.fraud.handlers import handlers, pruning
 from services.fraud.settings import FraudSettings
 
 SERVICE = Service(
@@ -19,6 +19,7 @@ SERVICE = Service(
     settings=FraudSettings,
     handlers=handlers,
     routes=api.routes,
+    prunes=pruning,
     observer=metrics.observer,
     large_bodies=lambda _: api.LARGE_BODIES,
 )

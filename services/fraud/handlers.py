@@ -1,8 +1,10 @@
 """What fraud does: it says of every payment whether it is suspicious, and learns what payments turned out to be."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from libs.common.batch import Handlers
+from libs.common.sweep import Prune
 from schemas.compliance.events import CaseResolved
 from schemas.fraud.events import (
     CreditorRiskUpdated,
@@ -17,7 +19,13 @@ from schemas.payments.events import PaymentAnswerOverdue, PaymentInitiated
 from services.fraud import store
 from services.fraud.domain import assessing, labelling, lists, versions
 from services.fraud.settings import FraudSettings
+from services.fraud.store import assessments
 from services.fraud.store.versions import Panels
+
+
+def pruning(settings: FraudSettings) -> Sequence[Prune]:
+    """What is not kept for good: an assessment is, what shadows thought of it is for comparisons."""
+    return [lambda tx, most: assessments.prune_shadows(tx, days=settings.shadow_days, rows_max=most)]
 
 
 def handlers(_: FraudSettings) -> Handlers:

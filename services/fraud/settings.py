@@ -6,6 +6,10 @@ from libs.common.settings import Settings
 
 
 class FraudSettings(Settings):
+    shadow_days: int = Field(
+        90, ge=31, description="what judges in the shadow answered is kept for so many days, to be compared"
+    )
+
     features_instance_id: str | None = Field(
         None, description="static membership of the features worker: a restart within the session time keeps its work"
     )

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Connection
 
-from libs.common import ids, sweep, tracing
+from libs.common import idempotency, ids, sweep, tracing
 from libs.common.database import execute, fetch, transaction
 from libs.common.message import Message
 from libs.common.service import Runtime
-from libs.common.sweep import Sweep
+from libs.common.sweep import Prune, Sweep
 from tests.parts import Parts
 from tests.tally.service import UNLUCKY, Increment, Superstition, service
 
@@ -19,6 +19,9 @@ from tests.tally.service import UNLUCKY, Increment, Superstition, service
 def tally(parts: Parts) -> Iterator[Runtime]:
     with parts.runtime(service()) as runtime:
         yield runtime
+
+
+PRUNES: list[Prune] = [lambda tx, most: idempotency.prune(tx, days=30, rows_max=most)]
 
 
 def due(counter_id: str, by: int) -> Message:
@@ -37,7 +40,7 @@ def test_what_cant_be_decided_or_stored_does_not_stop_what_can(tally: Runtime) -
     def find_due(_: Connection, __: datetime, ___: int) -> Sequence[Message]:
         return found
 
-    assert Sweep(tally.unit, find_due, idempotency_days=30).run_once() == len(found)
+    assert Sweep(tally.unit, find_due, PRUNES).run_once() == len(found)
     with transaction(tally.engine) as tx:
         assert fetch(tx, "SELECT count(*) FROM counters WHERE total = 1") == [(10,)]
         assert fetch(tx, "SELECT total FROM counters WHERE counter_id IN ('bad', 'unlucky') AND total <> 0") == []
@@ -53,7 +56,7 @@ def test_what_always_fails_does_not_keep_the_rest_from_its_turn(
     def find_due(_: Connection, __: datetime, at_most: int) -> Sequence[Message]:
         return waiting[:at_most]
 
-    housekeeping = Sweep(tally.unit, find_due, idempotency_days=30)
+    housekeeping = Sweep(tally.unit, find_due, PRUNES)
     assert [housekeeping.run_once(), housekeeping.run_once()] == [2, 1]
     with transaction(tally.engine) as tx:
         assert fetch(tx, "SELECT total FROM counters WHERE counter_id = 'patient'") == [(1,)]
@@ -72,7 +75,7 @@ def test_answers_are_forgotten_as_fast_as_they_grow_old(tally: Runtime, monkeypa
                  FROM generate_series(1, 25) AS n""",
         )
         tx.commit()
-    housekeeping = Sweep(tally.unit, None, idempotency_days=30)
+    housekeeping = Sweep(tally.unit, None, PRUNES)
     for _ in range(3):
         housekeeping.run_once()
     with transaction(tally.engine) as tx:

@@ -107,6 +107,8 @@ CREATE TABLE shadow_verdicts (
   rules text[] NOT NULL,
   judged_at timestamptz NOT NULL
 );
+-- They come in the order of their age, and go in it.
+CREATE INDEX shadow_verdicts_by_age ON shadow_verdicts USING brin (judged_at);
 CREATE INDEX shadow_verdicts_of_payment ON shadow_verdicts (payment_id);
 CREATE INDEX shadow_verdicts_of_rulebook ON shadow_verdicts (rules_version, judged_at);
 CREATE INDEX shadow_verdicts_of_model ON shadow_verdicts (model_version, judged_at) WHERE model_version IS NOT NULL;

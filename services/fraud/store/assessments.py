@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import array, fetch
+from libs.common.database import array, execute, fetch
 from libs.common.writes import Table
 from schemas.fraud.events import FraudFinding, FraudOutcome, Label
 from schemas.payments.events import Channel
@@ -86,6 +86,16 @@ def find_parties(tx: Connection, payment_ids: Collection[str]) -> dict[str, list
         payment_id: [(kind, entity_id) for kind, entity_id in zip(kinds, parties, strict=True) if entity_id is not None]
         for payment_id, *parties in rows
     }
+
+
+def prune_shadows(tx: Connection, *, days: int, rows_max: int) -> int:
+    """Forget what shadows answered so long ago; return how many answers."""
+    return execute(
+        tx,
+        """DELETE FROM shadow_verdicts WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM shadow_verdicts WHERE judged_at < now() - make_interval(days => %s) LIMIT %s))""",
+        (days, rows_max),
+    )
 
 
 def assessment_of(row: Sequence[Any]) -> Assessment:

@@ -2,7 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,8 @@ from libs.common.service import Runtime
 from schemas.fraud.events import VersionAdded, VersionMoved
 from services.fraud import bringing, rulebooks
 from services.fraud.__main__ import SERVICE
+from services.fraud.handlers import pruning
+from services.fraud.settings import FraudSettings
 from services.fraud.views.features import FeaturesView
 from services.fraud.views.rulebooks import CheckedRulebookView, DraftView, RulebookProblemView, RulebookView
 from services.fraud.views.rules import RulesView
@@ -116,6 +118,16 @@ def test_a_shadow_is_compared_with_what_was_answered(api: Api) -> None:
     until = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     earlier = api.get(f"/v1/rulebooks/{mild}/comparison", by="staff", until=until).json()
     assert (earlier["payments"], earlier["outcomes"], earlier["rules"]) == (0, [], [])
+
+
+def test_what_a_shadow_answered_is_forgotten_after_its_time(api: Api) -> None:
+    move(api, "rulebooks", add_rulebook(api, MILD), "shadow")
+    payments = [pay(api)["payment_id"] for _ in range(2)]
+    age = "UPDATE shadow_verdicts SET judged_at = now() - interval '90 days 1 minute' WHERE payment_id = %s"
+    api.runtime.unit.administer(lambda tx: execute(tx, age, (payments[0],)))
+    (prune,) = pruning(cast(FraudSettings, api.runtime.settings))
+    assert api.runtime.unit.administer(lambda tx: prune(tx, 10)) == 1
+    assert rows(api.runtime, "SELECT payment_id::text FROM shadow_verdicts") == [(payments[1],)]
 
 
 def test_a_comparison_is_of_a_month_at_most_and_of_a_version_there_is(api: Api) -> None:
