@@ -10,8 +10,9 @@ from schemas.fraud.events import FraudAssessed, FraudOutcome
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentOrder
 from services.fraud.domain import history
 from services.fraud.domain.entities import EntityKind, device_entity_id
+from services.fraud.domain.history import KEPT_DAYS, MICROS_PER_DAY, MICROS_PER_SECOND
 from services.fraud.domain.judging import Judge, Judgement
-from services.fraud.domain.knowledge import Assessment, Knowledge, ShadowVerdict, Tally
+from services.fraud.domain.knowledge import Arrival, Assessment, Knowledge, ShadowVerdict, Tally
 from services.fraud.domain.moment import Lists, Moment
 
 
@@ -55,6 +56,7 @@ def _assessment(knowledge: Knowledge, payment_id: str, order: PaymentOrder, at: 
         return known
     moment = _moment(knowledge, order, at)
     judgement = knowledge.panel.live.judge(moment)
+    knowledge.arrivals.append(_arrival(moment))
     if not moment.is_from_future:
         _remember(knowledge, moment, judgement.verdict.outcome)
     for shadow in knowledge.panel.shadows:
@@ -81,6 +83,17 @@ def _moment(knowledge: Knowledge, order: PaymentOrder, at: datetime) -> Moment:
     )
 
 
+def _arrival(moment: Moment) -> Arrival:
+    behind_micros = moment.behind_micros
+    return Arrival(
+        behind_seconds=behind_micros / MICROS_PER_SECOND,
+        is_forgotten=behind_micros >= KEPT_DAYS * MICROS_PER_DAY,
+        is_late=moment.is_late,
+        is_crowded=moment.is_crowded,
+        is_from_future=moment.is_from_future,
+    )
+
+
 def _remember(knowledge: Knowledge, moment: Moment, outcome: FraudOutcome) -> None:
     """Make the payment part of each side's past: of what is usual for it, or no more than an attempt."""
     for side in moment.sides:
@@ -88,7 +101,7 @@ def _remember(knowledge: Knowledge, moment: Moment, outcome: FraudOutcome) -> No
         longer = history.add(
             getattr(side.entity, field),
             at_micros=moment.at_micros,
-            amount_minor=moment.order.amount_minor,
+            amount_cents=moment.amount_cents,
             counterpart=side.counterpart,
         )
         knowledge.put(replace(side.entity, **{field: longer}))

@@ -1,10 +1,12 @@
-"""Amounts in rough euros, so that one limit serves every currency. For detection only, never for money.
+"""Amounts in rough euros, so that one limit serves all currencies, and one history. To detect by, never for money.
 
 Within a factor of two for years, which is all a limit needs: rates of the European Central Bank at
 the end of 2025, rounded. A currency that isn't listed counts as if its unit were a euro.
 """
 
 from libs.common.money import SCALES, format_amount
+
+EUROS_PER_CENT = 0.01
 
 _UNITS_PER_100_EUROS = {
     "AUD": 176, "BRL": 645, "CAD": 161, "CHF": 93, "CLP": 106_500, "CNY": 822, "COP": 440_000, "CZK": 2_420,
@@ -13,19 +15,19 @@ _UNITS_PER_100_EUROS = {
     "NZD": 204, "PHP": 6_910, "PLN": 422, "RON": 510, "SEK": 1_082, "SGD": 151, "THB": 3_690, "TRY": 5_050,
     "UAH": 4_980, "USD": 118, "VND": 3_090_000, "ZAR": 1_948,
 }  # fmt: skip
-_EUROS_PER_CENT = 0.01
-
 _MINOR_PER_100_EUROS = {
     **{currency: _UNITS_PER_100_EUROS.get(currency, 100) * int(10**scale) for currency, scale in SCALES.items()},
     "BTC": 130_000,
     "ETH": 40_000_000,
 }
-_EUROS_PER_MINOR = {currency: 100 / minor for currency, minor in _MINOR_PER_100_EUROS.items()}
+_CENTS_PER_MINOR = {currency: 10_000 / minor for currency, minor in _MINOR_PER_100_EUROS.items()}
+_CENTS_MAX = 2**62
 
 
-def euros(amount_minor: int, currency: str) -> float:
-    """About how many euros an amount is."""
-    return amount_minor * _EUROS_PER_MINOR.get(currency, _EUROS_PER_CENT)
+def euro_cents(amount_minor: int, currency: str) -> int:
+    """About how many cents of a euro an amount is, 2^62 at most; exactly, if it is in euros."""
+    rate = _CENTS_PER_MINOR.get(currency, 1.0)
+    return min(amount_minor if rate == 1.0 else round(amount_minor * rate), _CENTS_MAX)
 
 
 def shown(amount_minor: int, currency: str) -> str:

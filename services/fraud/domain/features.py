@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from libs.common.record import Record
 from schemas.payments.events import Channel
 from services.fraud.domain.entities import CreditorRisk, EntityKind
-from services.fraud.domain.euros import shown
+from services.fraud.domain.euros import EUROS_PER_CENT, shown
 from services.fraud.domain.history import MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_SECOND
 from services.fraud.domain.measures import DEFINITIONS, WIDTHS, Aggregate, Measure, Span
 from services.fraud.domain.moment import Moment
@@ -33,6 +33,7 @@ CASH_THRESHOLD = 10_000.0
 """Where cash must be reported (in the United States from 10,000 dollars, 31 CFR 1010.311), in rough euros."""
 CASH_BAND = 2_000.0
 """So far below the threshold cash looks as if it were meant to stay below."""
+_CASH_CENTS_MIN, _CASH_CENTS_END = (CASH_THRESHOLD - CASH_BAND) / EUROS_PER_CENT, CASH_THRESHOLD / EUROS_PER_CENT
 CASH_DAYS = 5
 SNAPSHOT_DAYS_MAX = 30
 """A snapshot of the features worker whose newest label is older says nothing any more."""
@@ -111,7 +112,7 @@ _OF_DEVICES = frozenset(
         Aggregate.FRAUD_SHARE,
     }
 )
-"""No sums: a device may serve accounts of several currencies."""
+"""No sums: what is usual for a device is usual for those who use it."""
 
 _SIDES = {
     EntityKind.DEBTOR: ("the payer", "payees"),
@@ -156,7 +157,7 @@ def _feature(name: str, kind: Kind, meaning: str, value: Callable[[Moment], Valu
 
 
 def _amount(moment: Moment) -> float:
-    return moment.rate * moment.order.amount_minor
+    return EUROS_PER_CENT * moment.amount_cents
 
 
 def _hour(moment: Moment) -> int:
@@ -168,15 +169,14 @@ def _is_weekend(moment: Moment) -> bool:
 
 
 def _same_amount(moment: Moment) -> int:
-    wanted = moment.order.amount_minor, moment.debtor.counterpart
+    wanted = moment.amount_cents, moment.debtor.counterpart
     width = SAME_AMOUNT_MINUTES * 60 * MICROS_PER_SECOND
     return 1 + sum(attempt == wanted for attempt in moment.debtor.attempted(width))
 
 
 def _near_cash_threshold(moment: Moment) -> int:
-    lowest, end = (CASH_THRESHOLD - CASH_BAND) / moment.rate, CASH_THRESHOLD / moment.rate
-    amounts = moment.debtor.attempted_minor(CASH_DAYS * MICROS_PER_DAY)
-    return sum([lowest <= amount < end for amount in (*amounts, moment.order.amount_minor)])
+    amounts = moment.debtor.attempted_cents(CASH_DAYS * MICROS_PER_DAY)
+    return sum([_CASH_CENTS_MIN <= amount < _CASH_CENTS_END for amount in (*amounts, moment.amount_cents)])
 
 
 def _idle_days(moment: Moment) -> float | None:

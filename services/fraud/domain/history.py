@@ -11,6 +11,7 @@ payment that comes too late to be remembered is counted.
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from math import isqrt
 from operator import mul
 from typing import NamedTuple
@@ -58,8 +59,8 @@ class Day(Record):
     count: int
     labelled: int = 0
     frauds: int = 0
-    total_minor: int
-    highest_minor: int
+    total_cents: int
+    highest_cents: int
 
 
 class History(Record):
@@ -68,7 +69,7 @@ class History(Record):
     times: "array[int]" = array("q")
     """Event times, in microseconds since 1970."""
     amounts: "array[int]" = array("I")
-    """Amounts, in minor units."""
+    """Amounts, in cents of rough euros: a history may hold several currencies."""
     counterparts: "array[int]" = array("I")
     """Who the other party was: a 32-bit hash, for recognising it again."""
     labels: bytes = b""
@@ -87,19 +88,24 @@ class History(Record):
 
 
 class Window(NamedTuple):
-    """What lies in (t - width, t], or as much earlier as labels take to come. An estimate where it is not exact."""
+    """The payments in (t - width, t]. An estimate where the history is crowded."""
 
     payments: int
-    total_minor: int
+    total_cents: int
+
+
+class LabelWindow(NamedTuple):
+    """The payments in (t - delay - width, t - delay], by what they turned out to be; an estimate like that."""
+
+    payments: int
     labelled: int
     frauds: int
-    is_exact: bool
 
 
 EMPTY = History()
 
 
-def add(history: History, *, at_micros: int, amount_minor: int, counterpart: int) -> History:
+def add(history: History, *, at_micros: int, amount_cents: int, counterpart: int) -> History:
     """The history with one more payment, wherever in it that belongs."""
     newest = max(at_micros, history.times[-1]) if history.times else at_micros
     cut = newest - KEPT_DAYS * MICROS_PER_DAY
@@ -110,15 +116,15 @@ def add(history: History, *, at_micros: int, amount_minor: int, counterpart: int
             forgotten_until_micros=max(at_micros, history.forgotten_until_micros),
         )
     if at_micros <= history.crowded_until_micros:
-        return replace(history, days=_with_day(history.days, at_micros, amount_minor, _UNLABELLED))
-    return _crowd(_forget(_insert(history, at_micros, amount_minor, counterpart), cut))
+        return replace(history, days=_with_day(history.days, at_micros, amount_cents, _UNLABELLED))
+    return _crowd(_forget(_insert(history, at_micros, amount_cents, counterpart), cut))
 
 
 def relabel(
     history: History,
     *,
     at_micros: int,
-    amount_minor: int,
+    amount_cents: int,
     counterpart: int,
     before: Label | None,
     after: Label,
@@ -127,7 +133,7 @@ def relabel(
 
     What is not in it any more is past all windows: nothing changes.
     """
-    place = _find(history, at_micros, amount_minor, counterpart, _LABELS[before])
+    place = _find(history, at_micros, amount_cents, counterpart, _LABELS[before])
     if place is not None:
         labels = history.labels
         return replace(history, labels=labels[:place] + _LABELS[after] + labels[place + 1 :])
@@ -146,22 +152,32 @@ class Past:
         self.at_micros = at_micros
         self._end = bisect_right(history.times, at_micros)
 
-    def window(self, width_micros: int, delay_micros: int = 0) -> Window:
-        """Counts and sum of (t - delay - width, t - delay]."""
+    def window(self, width_micros: int) -> Window:
+        """Count and sum of (t - width, t]."""
+        history, since = self.history, self.at_micros - width_micros
+        start = bisect_right(history.times, since, 0, self._end)
+        payments, total_cents = self._end - start, sum(history.amounts[start : self._end])
+        if since < history.crowded_until_micros:
+            for day, share, whole in _days_between(history, since, self.at_micros):
+                payments += day.count * share // whole
+                total_cents += day.total_cents * share // whole
+        return Window(payments, total_cents)
+
+    def labels(self, width_micros: int, delay_micros: int) -> LabelWindow:
+        """Counts of (t - delay - width, t - delay], by label."""
         history, until = self.history, self.at_micros - delay_micros
         since = until - width_micros
-        end = bisect_right(history.times, until, 0, self._end) if delay_micros else self._end
+        end = bisect_right(history.times, until, 0, self._end)
         start = bisect_right(history.times, since, 0, end)
-        labels = history.labels[start:end]
-        unlabelled = labels.count(_UNLABELLED)
-        exact = Window(
-            end - start,
-            sum(history.amounts[start:end]),
-            end - start - unlabelled,
-            labels.count(_FRAUD),
-            since >= history.forgotten_until_micros,
-        )
-        return exact if since >= history.crowded_until_micros else _with_estimate(exact, history, since, until)
+        payments, labels = end - start, history.labels
+        labelled = payments - labels.count(_UNLABELLED, start, end)
+        frauds = labels.count(_FRAUD, start, end)
+        if since < history.crowded_until_micros:
+            for day, share, whole in _days_between(history, since, until):
+                payments += day.count * share // whole
+                labelled += day.labelled * share // whole
+                frauds += day.frauds * share // whole
+        return LabelWindow(payments, labelled, frauds)
 
     def amounts(self, width_micros: int) -> "array[int]":
         """The amounts in (t - width, t] that are kept one by one, oldest first."""
@@ -171,13 +187,13 @@ class Past:
         """The counterparts in (t - width, t], as far as payments are kept one by one, oldest first."""
         return self.history.counterparts[self._start(width_micros) : self._end]
 
-    def highest_minor(self, width_micros: int) -> int:
+    def highest_cents(self, width_micros: int) -> int:
         """The largest amount in (t - width, t], whole days counted where that is all there is; 0 if none."""
         since, highest = self.at_micros - width_micros, max(self.amounts(width_micros), default=0)
         if since >= self.history.crowded_until_micros:
             return highest
         since_day, until_day = since // MICROS_PER_DAY, self.at_micros // MICROS_PER_DAY
-        crowded = (day.highest_minor for day in self.history.days if since_day <= day.day <= until_day)
+        crowded = (day.highest_cents for day in self.history.days if since_day <= day.day <= until_day)
         return max(highest, max(crowded, default=0))
 
     @property
@@ -189,19 +205,8 @@ class Past:
         return bisect_right(self.history.times, self.at_micros - width_micros, 0, self._end)
 
 
-def together(one: Window, other: Window) -> Window:
-    """Two windows of one width as one."""
-    return Window(
-        one.payments + other.payments,
-        one.total_minor + other.total_minor,
-        one.labelled + other.labelled,
-        one.frauds + other.frauds,
-        one.is_exact and other.is_exact,
-    )
-
-
-def deviation_minor(amounts: "array[int]") -> int:
-    """The standard deviation of amounts (of them all, not of a sample), to the minor unit; 0 for fewer than two."""
+def deviation_cents(amounts: "array[int]") -> int:
+    """The standard deviation of amounts (of them all, not of a sample), to the cent; 0 for fewer than two."""
     count = len(amounts)
     if count < 2:
         return 0
@@ -223,7 +228,7 @@ def pack(history: History) -> bytes:
         history.forgotten_until_micros,
     )
     days = (
-        _DAY.pack(day.day, day.count, day.labelled, day.frauds, day.total_minor, day.highest_minor)
+        _DAY.pack(day.day, day.count, day.labelled, day.frauds, day.total_cents, day.highest_cents)
         for day in history.days
     )
     columns = history.times.tobytes(), history.amounts.tobytes(), history.counterparts.tobytes(), history.labels
@@ -256,29 +261,29 @@ def unpack(packed: bytes) -> History:
 
 
 def _day(packed: bytes, start: int) -> Day:
-    day, count, labelled, frauds, total_minor, highest_minor = _DAY.unpack_from(packed, start)
+    day, count, labelled, frauds, total_cents, highest_cents = _DAY.unpack_from(packed, start)
     return Day(
-        day=day, count=count, labelled=labelled, frauds=frauds, total_minor=total_minor, highest_minor=highest_minor
+        day=day, count=count, labelled=labelled, frauds=frauds, total_cents=total_cents, highest_cents=highest_cents
     )
 
 
-def _insert(history: History, at_micros: int, amount_minor: int, counterpart: int) -> History:
+def _insert(history: History, at_micros: int, amount_cents: int, counterpart: int) -> History:
     place = bisect_right(history.times, at_micros)
     times, counterparts = history.times[:], history.counterparts[:]
-    is_wider = amount_minor > _NARROW_AMOUNT_MAX and history.amounts.typecode == "I"
+    is_wider = amount_cents > _NARROW_AMOUNT_MAX and history.amounts.typecode == "I"
     amounts = array("q", history.amounts) if is_wider else history.amounts[:]
     times.insert(place, at_micros)
-    amounts.insert(place, amount_minor)
+    amounts.insert(place, amount_cents)
     counterparts.insert(place, counterpart)
     labels = history.labels[:place] + _UNLABELLED + history.labels[place:]
     return replace(history, times=times, amounts=amounts, counterparts=counterparts, labels=labels)
 
 
-def _find(history: History, at_micros: int, amount_minor: int, counterpart: int, label: bytes) -> int | None:
+def _find(history: History, at_micros: int, amount_cents: int, counterpart: int, label: bytes) -> int | None:
     """Where a payment is kept. Two that are the same in all this are the same to every feature."""
     start, end = bisect_left(history.times, at_micros), bisect_right(history.times, at_micros)
     for place in range(start, end):
-        is_it = history.amounts[place] == amount_minor and history.counterparts[place] == counterpart
+        is_it = history.amounts[place] == amount_cents and history.counterparts[place] == counterpart
         if is_it and history.labels[place] == label[0]:
             return place
     return None
@@ -320,18 +325,18 @@ def _from(history: History, start: int) -> History:
     )
 
 
-def _with_day(days: tuple[Day, ...], at_micros: int, amount_minor: int, label: bytes) -> tuple[Day, ...]:
+def _with_day(days: tuple[Day, ...], at_micros: int, amount_cents: int, label: bytes) -> tuple[Day, ...]:
     number = at_micros // MICROS_PER_DAY
     place = bisect_left(days, number, key=lambda day: day.day)
     is_known = place < len(days) and days[place].day == number
-    day = days[place] if is_known else Day(day=number, count=0, total_minor=0, highest_minor=0)
+    day = days[place] if is_known else Day(day=number, count=0, total_cents=0, highest_cents=0)
     grown = Day(
         day=number,
         count=day.count + 1,
         labelled=day.labelled + (label != _UNLABELLED),
         frauds=day.frauds + (label == _FRAUD),
-        total_minor=min(day.total_minor + amount_minor, _TOTAL_MAX),
-        highest_minor=max(day.highest_minor, amount_minor),
+        total_cents=min(day.total_cents + amount_cents, _TOTAL_MAX),
+        highest_cents=max(day.highest_cents, amount_cents),
     )
     return (*days[:place], grown, *days[place + is_known :])
 
@@ -349,17 +354,11 @@ def _relabelled_day(days: tuple[Day, ...], at_micros: int, before: Label | None,
     return (*days[:place], replace(day, labelled=labelled, frauds=frauds), *days[place + 1 :])
 
 
-def _with_estimate(exact: Window, history: History, since_micros: int, until_micros: int) -> Window:
-    """The window with what is kept by the day in (since, until], parts of days pro rata."""
-    count, total, labelled, frauds, _ = exact
+def _days_between(history: History, since_micros: int, until_micros: int) -> Iterator[tuple[Day, int, int]]:
+    """What is kept by the day in (since, until], with how much of each day lies in it: so much of so much."""
     for day in history.days:
         start = day.day * MICROS_PER_DAY
         end = min(start + MICROS_PER_DAY, history.crowded_until_micros + 1)
         overlap = min(end, until_micros + 1) - max(start, since_micros + 1)
         if overlap > 0:
-            width = end - start
-            count += day.count * overlap // width
-            total += day.total_minor * overlap // width
-            labelled += day.labelled * overlap // width
-            frauds += day.frauds * overlap // width
-    return Window(count, total, labelled, frauds, False)
+            yield day, overlap, end - start

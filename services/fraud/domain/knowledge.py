@@ -132,6 +132,18 @@ class Tally(Record):
     genuine: int = 0
 
 
+class Arrival(Record):
+    """How a payment came, beside those that its parties' pasts hold already. Watched, not stored."""
+
+    behind_seconds: float
+    """How much newer the newest of them is: 0 where payments come in order of their time."""
+    is_forgotten: bool
+    """Too old to be taken into everyone's past."""
+    is_late: bool
+    is_crowded: bool
+    is_from_future: bool
+
+
 class Knowledge(State):
     """What a batch may touch: entities, locked; assessments; and what is appended, counts and verdicts of shadows."""
 
@@ -159,6 +171,7 @@ class Knowledge(State):
         self.version_changes: Journal[VersionChange] = Journal()
         self.shadow_verdicts: Journal[ShadowVerdict] = Journal()
         self.tallies: Journal[Tally] = Journal()
+        self.arrivals: Journal[Arrival] = Journal()
         self._entities = {
             EntityKind.DEBTOR: self.debtors,
             EntityKind.CREDITOR: self.creditors,
@@ -174,6 +187,7 @@ class Knowledge(State):
             self.version_changes,
             self.shadow_verdicts,
             self.tallies,
+            self.arrivals,
             numbering={
                 ASSESSMENT: Numbered(aggregates=self.assessments),
                 LABEL: Numbered(aggregates=self.creditors, counter="label_sequence"),

@@ -13,6 +13,7 @@ from schemas.fraud.events import CreditorRiskUpdated, Label, PaymentLabelled
 from services.fraud.domain import history
 from services.fraud.domain.assessing import past_field
 from services.fraud.domain.entities import CreditorRisk, Entity, EntityKind, fingerprint
+from services.fraud.domain.euros import euro_cents
 from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
 from services.fraud.domain.moment import is_from_future, micros_of
 
@@ -128,7 +129,7 @@ def _relabelled(entity: Entity, known: Assessment, counterpart: int, after: Labe
     past = history.relabel(
         getattr(entity, field),
         at_micros=micros_of(known.instructed_at),
-        amount_minor=known.amount_minor,
+        amount_cents=euro_cents(known.amount_minor, known.currency),
         counterpart=counterpart,
         before=known.label,
         after=after,

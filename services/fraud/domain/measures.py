@@ -5,7 +5,8 @@ from enum import StrEnum
 
 from libs.common.record import Record
 from services.fraud.domain import history
-from services.fraud.domain.history import LABEL_DELAY_DAYS, MICROS_PER_DAY, MICROS_PER_HOUR, Window
+from services.fraud.domain.euros import EUROS_PER_CENT
+from services.fraud.domain.history import LABEL_DELAY_DAYS, MICROS_PER_DAY, MICROS_PER_HOUR, LabelWindow, Window
 from services.fraud.domain.moment import Moment, Side
 
 LABEL_DELAY_MICROS = LABEL_DELAY_DAYS * MICROS_PER_DAY
@@ -44,17 +45,17 @@ class Aggregate(StrEnum):
 class Span:
     """One side of a payment over one width before it. Each window is looked at once, whatever is made of it."""
 
-    __slots__ = ("_delayed", "_habits", "amount_minor", "attempts", "rate", "side", "width")
+    __slots__ = ("_delayed", "_habits", "_highest_cents", "amount_cents", "attempts", "side", "width")
 
     def __init__(self, moment: Moment, side: Side, width: int) -> None:
-        self.amount_minor = moment.order.amount_minor
-        self.rate = moment.rate
+        self.amount_cents = moment.amount_cents
         self.side = side
         self.width = width
         self.attempts: Window = side.attempts(width)
         """Of earlier payments, like every window here."""
         self._habits: Window | None = self.attempts if side.blocked is None else None
-        self._delayed: Window | None = None
+        self._delayed: LabelWindow | None = None
+        self._highest_cents: int | None = None
 
     @property
     def habits(self) -> Window:
@@ -63,18 +64,25 @@ class Span:
         return self._habits
 
     @property
-    def delayed(self) -> Window:
+    def delayed(self) -> LabelWindow:
         """The attempts of the same width that ended a week ago, which is when labels count."""
         if self._delayed is None:
-            self._delayed = self.side.attempts(self.width, LABEL_DELAY_MICROS)
+            self._delayed = self.side.labels(self.width, LABEL_DELAY_MICROS)
         return self._delayed
+
+    @property
+    def highest_cents(self) -> int:
+        """The largest of the habits, 0 if there are none."""
+        if self._highest_cents is None:
+            self._highest_cents = self.side.habits.highest_cents(self.width)
+        return self._highest_cents
 
 
 Measure = Callable[[Span], float | int | None]
 
 
 def _attempted(span: Span) -> float:
-    return span.rate * (span.attempts.total_minor + span.amount_minor)
+    return EUROS_PER_CENT * (span.attempts.total_cents + span.amount_cents)
 
 
 def _attempted_average(span: Span) -> float:
@@ -82,37 +90,36 @@ def _attempted_average(span: Span) -> float:
 
 
 def _amount_to_attempted(span: Span) -> float | None:
-    total_minor = span.attempts.total_minor + span.amount_minor
-    return span.amount_minor * (span.attempts.payments + 1) / total_minor if total_minor else None
+    total_cents = span.attempts.total_cents + span.amount_cents
+    return span.amount_cents * (span.attempts.payments + 1) / total_cents if total_cents else None
 
 
 def _average(span: Span) -> float | None:
-    return span.rate * span.habits.total_minor / span.habits.payments if span.habits.payments else None
+    return EUROS_PER_CENT * span.habits.total_cents / span.habits.payments if span.habits.payments else None
 
 
 def _amount_to_average(span: Span) -> float | None:
     found = span.habits
-    return span.amount_minor * found.payments / found.total_minor if found.total_minor else None
+    return span.amount_cents * found.payments / found.total_cents if found.total_cents else None
 
 
 def _max(span: Span) -> float | None:
-    return span.rate * span.side.habits.highest_minor(span.width) if span.habits.payments else None
+    return EUROS_PER_CENT * span.highest_cents if span.habits.payments else None
 
 
 def _amount_to_max(span: Span) -> float | None:
-    highest_minor = span.side.habits.highest_minor(span.width)
-    return span.amount_minor / highest_minor if highest_minor else None
+    return span.amount_cents / span.highest_cents if span.highest_cents else None
 
 
 def _deviation(span: Span) -> float | None:
     amounts = span.side.habits.amounts(span.width)
-    return span.rate * history.deviation_minor(amounts) if len(amounts) > 1 else None
+    return EUROS_PER_CENT * history.deviation_cents(amounts) if len(amounts) > 1 else None
 
 
 def _amount_deviations(span: Span) -> float | None:
     amounts = span.side.habits.amounts(span.width)
-    deviation = history.deviation_minor(amounts)
-    return (span.amount_minor - sum(amounts) / len(amounts)) / deviation if deviation else None
+    deviation = history.deviation_cents(amounts)
+    return (span.amount_cents - sum(amounts) / len(amounts)) / deviation if deviation else None
 
 
 def _fraud_share(span: Span) -> float | None:
@@ -151,7 +158,7 @@ DEFINITIONS: Mapping[Aggregate, Definition] = {
         says="Earlier payments of {who} within {width} that fraud did not block: habits.",
     ),
     Aggregate.SUM: Definition(
-        measure=lambda span: span.rate * span.habits.total_minor, says="The sum of {who}'s habits within {width}."
+        measure=lambda span: EUROS_PER_CENT * span.habits.total_cents, says="The sum of {who}'s habits within {width}."
     ),
     Aggregate.AVERAGE: Definition(
         measure=_average, can_be_missing=True, says="The average of {who}'s habits within {width}."

@@ -12,9 +12,10 @@ from itertools import chain
 
 from libs.common.record import Record
 from schemas.payments.events import PaymentOrder, PaymentPersonalData
+from services.fraud.domain import history
 from services.fraud.domain.entities import Entity, EntityKind, fingerprint
-from services.fraud.domain.euros import euros
-from services.fraud.domain.history import EMPTY, LOOK_BACK_DAYS, MICROS_PER_DAY, Past, Window, together
+from services.fraud.domain.euros import euro_cents
+from services.fraud.domain.history import EMPTY, LOOK_BACK_DAYS, MICROS_PER_DAY, LabelWindow, Past, Window
 
 FUTURE_SECONDS_MAX = 24 * 3_600
 """An order dated further ahead than this is not taken into anyone's history: it would make all others too old."""
@@ -47,12 +48,23 @@ class Side:
         self.habits = Past(entity.history, at_micros)
         self.blocked = None if entity.blocked is EMPTY else Past(entity.blocked, at_micros)
 
-    def attempts(self, width_micros: int, delay_micros: int = 0) -> Window:
+    def attempts(self, width_micros: int) -> Window:
         """What was ordered within a width, whatever came of it; without this payment."""
-        habits = self.habits.window(width_micros, delay_micros)
+        habits = self.habits.window(width_micros)
         if self.blocked is None:
             return habits
-        return together(habits, self.blocked.window(width_micros, delay_micros))
+        blocked = self.blocked.window(width_micros)
+        return Window(habits.payments + blocked.payments, habits.total_cents + blocked.total_cents)
+
+    def labels(self, width_micros: int, delay_micros: int) -> LabelWindow:
+        """What the attempts of a width turned out to be that ended `delay_micros` ago."""
+        habits = self.habits.labels(width_micros, delay_micros)
+        if self.blocked is None:
+            return habits
+        blocked = self.blocked.labels(width_micros, delay_micros)
+        return LabelWindow(
+            habits.payments + blocked.payments, habits.labelled + blocked.labelled, habits.frauds + blocked.frauds
+        )
 
     def attempted(self, width_micros: int) -> Iterator[tuple[int, int]]:
         """Amount and counterpart of each attempt within a width, as far as they are kept one by one."""
@@ -61,7 +73,7 @@ class Side:
             zip(past.amounts(width_micros), past.counterparts(width_micros), strict=True) for past in pasts
         )
 
-    def attempted_minor(self, width_micros: int) -> Iterator[int]:
+    def attempted_cents(self, width_micros: int) -> Iterator[int]:
         """The amounts of those."""
         pasts = (self.habits,) if self.blocked is None else (self.habits, self.blocked)
         return chain.from_iterable(past.amounts(width_micros) for past in pasts)
@@ -76,6 +88,12 @@ class Side:
         if self.entity.history.is_crowded:
             return None
         return self.counterpart in self.habits.counterparts(width_micros)
+
+    @property
+    def newest_micros(self) -> int:
+        """When the newest attempt was, whether before this payment or after it."""
+        pasts = (self.entity.history, self.entity.blocked)
+        return max([past.times[-1] for past in pasts if past.times], default=history.BEGINNING_MICROS)
 
     @property
     def forgotten_until_micros(self) -> int:
@@ -97,7 +115,7 @@ class Lists(Record):
 class Moment:
     """All that features are taken from."""
 
-    __slots__ = ("at_micros", "creditor", "debtor", "device", "is_from_future", "order", "personal", "rate")
+    __slots__ = ("amount_cents", "at_micros", "creditor", "debtor", "device", "is_from_future", "order", "personal")
 
     def __init__(
         self,
@@ -111,8 +129,8 @@ class Moment:
     ) -> None:
         at_micros = self.at_micros = micros_of(order.instructed_at)
         self.order = order
-        self.rate = euros(1, order.currency)
-        """Rough euros in a minor unit."""
+        self.amount_cents = euro_cents(order.amount_minor, order.currency)
+        """The amount, in cents of rough euros."""
         self.personal = order.personal if isinstance(order.personal, PaymentPersonalData) else None
         payer = order.debtor_account_id
         self.debtor = Side(debtor, at_micros, counterpart=order.creditor_account_id, lists=lists.debtor)
@@ -128,6 +146,11 @@ class Moment:
     @property
     def sides(self) -> tuple[Side, ...]:
         return (self.debtor, self.creditor) if self.device is None else (self.debtor, self.creditor, self.device)
+
+    @property
+    def behind_micros(self) -> int:
+        """How much newer than this payment the newest is that anyone's past in it holds; 0 if none is."""
+        return max(0, *(side.newest_micros - self.at_micros for side in self.sides))
 
     @property
     def is_late(self) -> bool:

@@ -5,18 +5,19 @@ Knows no histories: what they crowd together or forget is not in here.
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from fractions import Fraction
 from math import isqrt
 
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, PaymentOrder
-from services.fraud.domain.euros import euros
+from services.fraud.domain.euros import euro_cents
 from services.fraud.domain.features import Value
 from tests.unit.fraud.past import DAY, HOUR, Paid
 
 WIDTHS = {"1h": HOUR, "1d": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
 LABELS_COME_IN = timedelta(days=7)
+EURO = 0.01
+"""Per cent."""
 
 
 class Naive:
@@ -25,7 +26,6 @@ class Naive:
     def __init__(self, ordered: PaymentOrder, past: Sequence[Paid]) -> None:
         self.order = ordered
         self.past = past
-        self.rate = euros(1, ordered.currency)
 
     def value(self, name: str) -> Value:
         """A feature of a window by its name, as in debtor_count_7d; or one of those that are none."""
@@ -49,6 +49,10 @@ class Naive:
             if getattr(paid, side) == own and paid.at <= self.order.instructed_at:
                 yield paid
 
+    @property
+    def _own_cents(self) -> int:
+        return euro_cents(self.order.amount_minor, self.order.currency)
+
     def _own(self, side: str) -> str | None:
         if side == "device":
             return self.order.device_id
@@ -70,26 +74,26 @@ class Naive:
         attempts = self._within(side, width)
         habits = [paid for paid in attempts if not paid.is_blocked]
         delayed = self._within(side, width, LABELS_COME_IN)
-        own = self.order.amount_minor
-        tried, usual = [own, *(paid.amount_minor for paid in attempts)], [paid.amount_minor for paid in habits]
+        own = self._own_cents
+        tried, usual = [own, *(_cents(paid) for paid in attempts)], [_cents(paid) for paid in habits]
         labelled = [paid for paid in delayed if paid.label is not None]
         frauds = [paid for paid in delayed if paid.label is Label.FRAUD]
         others = {self._own_counterpart(side), *(self._counterpart(side, paid) for paid in attempts)}
         deviation = _deviation(usual)
         values: dict[str, Value] = {
             "attempts": len(tried),
-            "attempted": self.rate * sum(tried),
-            "attempted_average": self.rate * float(Fraction(sum(tried), len(tried))),
+            "attempted": EURO * sum(tried),
+            "attempted_average": EURO * float(Fraction(sum(tried), len(tried))),
             "amount_to_attempted": _ratio(own * len(tried), sum(tried)),
             "payees": len(others),
             "payers": len(others),
             "count": len(usual),
-            "sum": self.rate * sum(usual),
-            "average": self.rate * sum(usual) / len(usual) if usual else None,
+            "sum": EURO * sum(usual),
+            "average": EURO * sum(usual) / len(usual) if usual else None,
             "amount_to_average": _ratio(own * len(usual), sum(usual)),
-            "max": self.rate * max(usual) if usual else None,
+            "max": EURO * max(usual) if usual else None,
             "amount_to_max": _ratio(own, max(usual, default=0)),
-            "deviation": self.rate * deviation if len(usual) > 1 else None,
+            "deviation": EURO * deviation if len(usual) > 1 else None,
             "amount_deviations": float((own - Fraction(sum(usual), len(usual))) / deviation) if deviation else None,
             "delayed": len(delayed),
             "labelled": len(labelled),
@@ -101,7 +105,7 @@ class Naive:
     # What is no aggregate of a window
 
     def _amount(self) -> Value:
-        return self.rate * self.order.amount_minor
+        return EURO * self._own_cents
 
     def _hour(self) -> Value:
         return self.order.instructed_at.hour
@@ -126,12 +130,12 @@ class Naive:
 
     def _debtor_same_amount_10m(self) -> Value:
         attempts = self._within("debtor", timedelta(minutes=10))
-        wanted = self.order.creditor_account_id, self.order.amount_minor
-        return 1 + sum((paid.creditor, paid.amount_minor) == wanted for paid in attempts)
+        wanted = self.order.creditor_account_id, self._own_cents
+        return 1 + sum((paid.creditor, _cents(paid)) == wanted for paid in attempts)
 
     def _debtor_near_cash_threshold_5d(self) -> Value:
-        amounts = [self.order.amount_minor, *(paid.amount_minor for paid in self._within("debtor", 5 * DAY))]
-        return sum(Decimal(8_000) <= Decimal(str(self.rate)) * amount < Decimal(10_000) for amount in amounts)
+        amounts = [self._own_cents, *(_cents(paid) for paid in self._within("debtor", 5 * DAY))]
+        return sum(8_000 * 100 <= amount < 10_000 * 100 for amount in amounts)
 
     def _debtor_idle_days(self) -> Value:
         habits = [paid.at for paid in self._with("debtor") if not paid.is_blocked]
@@ -166,3 +170,7 @@ def _deviation(amounts: Sequence[int]) -> int:
     average = Fraction(sum(amounts), len(amounts))
     variance = sum((amount - average) ** 2 for amount in amounts) / len(amounts)
     return isqrt(int(variance))
+
+
+def _cents(paid: Paid) -> int:
+    return euro_cents(paid.amount_minor, paid.currency)

@@ -23,6 +23,7 @@ from schemas.payments.events import (
 from services.fraud import rulebooks
 from services.fraud.domain import history
 from services.fraud.domain.entities import Entity, EntityKind, device_entity_id, fingerprint
+from services.fraud.domain.euros import euro_cents
 from services.fraud.domain.features import FEATURES, Value
 from services.fraud.domain.judging import CATALOGUE, Judge
 from services.fraud.domain.knowledge import (
@@ -110,6 +111,7 @@ class Paid(Record):
     """A payment of the past, and what became of it."""
 
     amount_minor: int = 10_00
+    currency: str = "EUR"
     at: datetime
     debtor: str = ANN
     creditor: str = SHOP
@@ -163,13 +165,13 @@ def _sides(paid: Paid) -> Sequence[tuple[EntityKind, str, str]]:
 
 def _grown(entity: Entity, paid: Paid, counterpart: int) -> Entity:
     field = "blocked" if paid.is_blocked else "history"
-    at_micros, amount_minor = micros_of(paid.at), paid.amount_minor
-    past = history.add(getattr(entity, field), at_micros=at_micros, amount_minor=amount_minor, counterpart=counterpart)
+    at_micros, amount_cents = micros_of(paid.at), euro_cents(paid.amount_minor, paid.currency)
+    past = history.add(getattr(entity, field), at_micros=at_micros, amount_cents=amount_cents, counterpart=counterpart)
     if paid.label is not None:
         past = history.relabel(
             past,
             at_micros=at_micros,
-            amount_minor=amount_minor,
+            amount_cents=amount_cents,
             counterpart=counterpart,
             before=None,
             after=paid.label,
@@ -190,6 +192,8 @@ class Desk:
         self.list_entries: dict[str, ListEntry] = {}
         self.versions: dict[str, Version] = {}
         self.version_changes: list[VersionChange] = []
+        self.last: Knowledge
+        """What the last batch did."""
         self.numbers: list[int] = []
         """The places among its aggregate's events of what was told last."""
 
@@ -248,7 +252,7 @@ class Desk:
             events.append(event)
             return b""
 
-        knowledge = self._knowledge(bodies)
+        knowledge = self.last = self._knowledge(bodies)
         results = decide_all(HANDLERS, knowledge, [self._message(body) for body in bodies], keep)
         self.numbers = [int(row.headers["ce_sequence"]) for result in results for row in result.rows]
         for entity in knowledge.changed_entities:
@@ -273,7 +277,7 @@ class Desk:
             debtors=_of(loaded, EntityKind.DEBTOR),
             creditors=_of(loaded, EntityKind.CREDITOR),
             devices=_of(loaded, EntityKind.DEVICE),
-            assessments=self.assessments,
+            assessments=dict(self.assessments),
             listed={key: [e for e in self.list_entries.values() if (e.kind, e.entity_id) == key] for key in keys},
             list_entries=self.list_entries,
             versions=self.versions,

@@ -32,8 +32,8 @@ widths = st.sampled_from([MICROS_PER_DAY // 24, MICROS_PER_DAY, 7 * MICROS_PER_D
 
 
 def remembered(inputs: Sequence[Remembered], known: History = EMPTY) -> History:
-    for at_micros, amount_minor, counterpart in inputs:
-        known = history.add(known, at_micros=at_micros, amount_minor=amount_minor, counterpart=counterpart)
+    for at_micros, amount_cents, counterpart in inputs:
+        known = history.add(known, at_micros=at_micros, amount_cents=amount_cents, counterpart=counterpart)
     return known
 
 
@@ -43,9 +43,8 @@ def test_a_window_holds_exactly_what_lies_in_it(inputs: list[Remembered], at: in
     past = Past(remembered(inputs), at)
     within = [payment for payment in inputs if at - width < payment[0] <= at]
     window = past.window(width)
-    assert (window.payments, window.total_minor) == (len(within), sum(amount for _, amount, _ in within))
-    assert window.is_exact
-    assert past.highest_minor(width) == max((amount for _, amount, _ in within), default=0)
+    assert (window.payments, window.total_cents) == (len(within), sum(amount for _, amount, _ in within))
+    assert past.highest_cents(width) == max((amount for _, amount, _ in within), default=0)
     assert sorted(past.counterparts(width)) == sorted(counterpart for _, _, counterpart in within)
     before = [payment[0] for payment in inputs if payment[0] <= at]
     assert past.newest_micros == max(before, default=None)
@@ -72,16 +71,17 @@ def test_what_is_remembered_does_not_depend_on_the_order_of_arrival(
 def test_a_crowd_is_never_miscounted_as_a_whole_and_survives_its_storage(gaps: list[int], at: int) -> None:
     known = EMPTY
     for number, time in enumerate(gaps):
-        known = history.add(known, at_micros=NOW + time, amount_minor=10, counterpart=number)
+        known = history.add(known, at_micros=NOW + time, amount_cents=10, counterpart=number)
         assert len(known.times) <= PAYMENTS_MAX
         assert list(known.times) == sorted(known.times)
         assert known.times[0] > known.crowded_until_micros
     assert history.unpack(history.pack(known)) == known
     kept = len(known.times) + sum(day.count for day in known.days)
     assert kept + known.forgotten_count <= len(gaps)
-    window = Past(known, NOW + at).window(WINDOW_DAYS_MAX * MICROS_PER_DAY)
-    exact = sum(1 for time in gaps if at - WINDOW_DAYS_MAX * MICROS_PER_DAY < time <= at)
-    assert window.payments == exact or not window.is_exact
+    since = at - WINDOW_DAYS_MAX * MICROS_PER_DAY
+    exact = sum(1 for time in gaps if since < time <= at)
+    is_whole = NOW + since >= max(known.crowded_until_micros, known.forgotten_until_micros)
+    assert Past(known, NOW + at).window(at - since).payments == exact or not is_whole
 
 
 @settings(max_examples=60, deadline=None)
@@ -119,14 +119,14 @@ def test_a_window_counts_the_last_label_of_each_of_its_payments(
     chance.shuffle(steps)
     last: dict[int, Label] = {}
     for number in steps:
-        at_micros, amount_minor, counterpart, given_labels = inputs[number]
+        at_micros, amount_cents, counterpart, given_labels = inputs[number]
         before, after = last.get(number), given_labels.pop(0)
         known = history.relabel(
-            known, at_micros=at_micros, amount_minor=amount_minor, counterpart=counterpart, before=before, after=after
+            known, at_micros=at_micros, amount_cents=amount_cents, counterpart=counterpart, before=before, after=after
         )
         last[number] = after
     within = [n for n, (time, *_) in enumerate(inputs) if at - delay - width < time <= at - delay]
-    window = Past(history.unpack(history.pack(known)), at).window(width, delay)
+    window = Past(history.unpack(history.pack(known)), at).labels(width, delay)
     assert window.payments == len(within)
     assert window.labelled == sum(number in last for number in within)
     assert window.frauds == sum(last.get(number) is Label.FRAUD for number in within)

@@ -225,10 +225,20 @@ def test_nights_and_weekends_are_those_of_utc(at: str, hour: int, is_night: bool
     [(10_00, "EUR", 10.0), (118_00, "USD", 100.0), (18_400, "JPY", 100.0), (130_000, "BTC", 100.0), (5_00, "QQQ", 5.0)],
 )
 def test_amounts_are_in_euros_by_a_rough_rate(amount_minor: int, currency: str, euros: float) -> None:
-    past = [Paid(amount_minor=amount_minor, at=START)]
+    past = [Paid(amount_minor=amount_minor, currency=currency, at=START)]
     for name in ("amount", "debtor_sum_1h", "debtor_average_1h", "debtor_max_1h", "debtor_attempted_average_1h"):
         found = value_of(name, order(amount_minor, currency=currency), past)
         assert isinstance(found, float) and abs(found - euros) < 1e-9, name
+
+
+def test_a_payer_of_two_currencies_has_one_past() -> None:
+    """What 1,000 yen are beside 5 euros is told by the rate, not by how many yen there are."""
+    past = [Paid(amount_minor=1_000, currency="JPY", at=START - HOUR // 2), Paid(amount_minor=5_00, at=START)]
+    yen = 10_000 / 18_400 * 1_000 / 100
+    for currency, amount_minor in (("EUR", 5_43), ("JPY", 1_000)):
+        ordered = order(amount_minor, currency=currency)
+        assert close(value_of("debtor_sum_1h", ordered, past), round(yen, 2) + 5)
+        assert close(value_of("debtor_amount_to_max_1h", ordered, past), 1.0)
 
 
 @pytest.mark.parametrize("channel", Channel)
@@ -368,6 +378,7 @@ pasts = st.lists(
     st.builds(
         Paid,
         amount_minor=st.one_of(st.integers(0, 2**34), st.sampled_from([0, 5, 5_00, 8_000_00, 9_999_99])),
+        currency=st.sampled_from(["EUR", "JPY", "GBP"]),
         at=times,
         debtor=st.sampled_from([ANN, CLEO]),
         creditor=st.sampled_from([SHOP, CLEO, account(1)]),

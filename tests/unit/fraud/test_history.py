@@ -16,8 +16,7 @@ from services.fraud.domain.history import (
     History,
     Past,
     Window,
-    deviation_minor,
-    together,
+    deviation_cents,
 )
 
 NOON = 20_000 * MICROS_PER_DAY + 12 * MICROS_PER_HOUR
@@ -27,13 +26,9 @@ MONTH = WINDOW_DAYS_MAX * DAY
 
 def remembered(*payments: tuple[int, int], known: History = EMPTY) -> History:
     """A history of payments, each with its time and its amount."""
-    for at_micros, amount_minor in payments:
-        known = history.add(known, at_micros=at_micros, amount_minor=amount_minor, counterpart=amount_minor % 7)
+    for at_micros, amount_cents in payments:
+        known = history.add(known, at_micros=at_micros, amount_cents=amount_cents, counterpart=amount_cents % 7)
     return known
-
-
-def window(count: int, total_minor: int, labelled: int = 0, frauds: int = 0, *, is_exact: bool = True) -> Window:
-    return Window(count, total_minor, labelled, frauds, is_exact)
 
 
 def every_minute(count: int, *, until: int = NOON) -> Iterable[tuple[int, int]]:
@@ -53,35 +48,23 @@ def every_minute(count: int, *, until: int = NOON) -> Iterable[tuple[int, int]]:
 def test_a_window_begins_just_after_its_width_and_ends_with_the_moment_itself(at_micros: int, is_within: bool) -> None:
     """(t - w, t]"""
     past = Past(remembered((at_micros, 500)), NOON)
-    expected = window(int(is_within), 500 * is_within)
+    expected = Window(int(is_within), 500 * is_within)
     assert past.window(HOUR) == expected
     assert list(past.amounts(HOUR)) == ([500] if is_within else [])
-    assert past.highest_minor(HOUR) == (500 if is_within else 0)
+    assert past.highest_cents(HOUR) == (500 if is_within else 0)
 
 
 def test_nothing_is_known_of_who_was_never_seen() -> None:
     past = Past(EMPTY, NOON)
-    assert past.window(MONTH) == window(0, 0)
-    assert (past.newest_micros, past.highest_minor(MONTH), list(past.counterparts(MONTH))) == (None, 0, [])
+    assert past.window(MONTH) == Window(0, 0)
+    assert (past.newest_micros, past.highest_cents(MONTH), list(past.counterparts(MONTH))) == (None, 0, [])
 
 
 def test_a_payment_of_the_past_does_not_see_what_came_after_it() -> None:
     known = remembered((NOON - DAY, 1), (NOON, 2), (NOON + DAY, 4))
-    assert Past(known, NOON).window(MONTH).total_minor == 3
+    assert Past(known, NOON).window(MONTH).total_cents == 3
     assert Past(known, NOON).newest_micros == NOON
     assert Past(known, NOON - 2 * DAY).newest_micros is None
-
-
-def test_windows_of_two_pasts_are_taken_together() -> None:
-    one, other = window(2, 30, 1, 1), window(1, 2**40, 1, 0)
-    assert together(one, other) == window(3, 2**40 + 30, 2, 1)
-    assert together(one, window(0, 0)) == one
-
-
-@pytest.mark.parametrize(("one", "other"), [(False, True), (True, False), (False, False)])
-def test_two_windows_are_exact_together_if_each_of_them_is(one: bool, other: bool) -> None:
-    assert not together(window(1, 1, is_exact=one), window(1, 1, is_exact=other)).is_exact
-    assert together(window(1, 1), window(1, 1)).is_exact
 
 
 def test_payments_are_kept_in_order_of_their_time_however_they_come() -> None:
@@ -102,12 +85,11 @@ def test_adding_leaves_the_history_it_was_added_to_as_it_was() -> None:
 
 
 def test_what_is_older_than_all_windows_is_forgotten_and_so_the_longest_stays_whole_for_latecomers() -> None:
-    late = (KEPT_DAYS - WINDOW_DAYS_MAX) * DAY
     known = remembered((NOON - KEPT_DAYS * DAY, 1), (NOON - KEPT_DAYS * DAY + 1, 2), (NOON, 4))
     assert list(known.amounts) == [2, 4]
     assert known.forgotten_until_micros == NOON - KEPT_DAYS * DAY
-    assert Past(known, NOON - late).window(MONTH).is_exact
-    assert not Past(known, NOON - late - 1).window(MONTH).is_exact
+    late = NOON - (KEPT_DAYS - WINDOW_DAYS_MAX) * DAY
+    assert late - MONTH == known.forgotten_until_micros, "a window that begins here has lost nothing"
 
 
 def test_a_payment_too_old_to_be_remembered_is_counted() -> None:
@@ -119,16 +101,16 @@ def test_a_payment_too_old_to_be_remembered_is_counted() -> None:
 def test_a_full_history_is_exact_and_one_more_payment_makes_its_oldest_an_estimate() -> None:
     full = remembered(*every_minute(PAYMENTS_MAX))
     assert not full.is_crowded
-    assert Past(full, NOON).window(DAY) == window(PAYMENTS_MAX, 10 * PAYMENTS_MAX)
+    assert Past(full, NOON).window(DAY) == Window(PAYMENTS_MAX, 10 * PAYMENTS_MAX)
     crowded = remembered((NOON + 1, 10), known=full)
     assert (crowded.is_crowded, len(crowded.times)) == (True, PAYMENTS_MAX)
-    assert [(day.count, day.total_minor) for day in crowded.days] == [(1, 10)]
-    assert Past(crowded, NOON + 1).window(DAY) == window(PAYMENTS_MAX + 1, 10 * (PAYMENTS_MAX + 1), is_exact=False)
+    assert [(day.count, day.total_cents) for day in crowded.days] == [(1, 10)]
+    assert Past(crowded, NOON + 1).window(DAY) == Window(PAYMENTS_MAX + 1, 10 * (PAYMENTS_MAX + 1))
 
 
 def test_a_window_among_what_is_still_kept_one_by_one_stays_exact_in_a_crowd() -> None:
     crowded = remembered(*every_minute(PAYMENTS_MAX + 60))
-    assert Past(crowded, NOON).window(HOUR) == window(60, 600)
+    assert Past(crowded, NOON).window(HOUR) == Window(60, 600)
 
 
 def test_whole_days_of_a_crowd_count_in_full_and_parts_pro_rata() -> None:
@@ -148,7 +130,7 @@ def test_a_latecomer_among_the_crowd_goes_to_its_day() -> None:
     crowded = remembered(*every_minute(PAYMENTS_MAX + 60))
     late = remembered((NOON - 2 * DAY, 99_00), known=crowded)
     assert len(late.times) == PAYMENTS_MAX
-    assert Past(late, NOON).highest_minor(3 * DAY) == 99_00
+    assert Past(late, NOON).highest_cents(3 * DAY) == 99_00
     assert Past(late, NOON).window(3 * DAY).payments == PAYMENTS_MAX + 61
 
 
@@ -159,12 +141,12 @@ def test_days_of_a_crowd_are_forgotten_like_payments() -> None:
     assert later.forgotten_until_micros >= NOON
 
 
-@pytest.mark.parametrize("amount_minor", [0, 1, 2**32 - 1, 2**32, 2**63 - 1])
-def test_stored_bytes_give_the_same_history_back_whatever_the_amounts(amount_minor: int) -> None:
-    known = remembered((NOON, amount_minor), (NOON + HOUR, 3))
+@pytest.mark.parametrize("amount_cents", [0, 1, 2**32 - 1, 2**32, 2**63 - 1])
+def test_stored_bytes_give_the_same_history_back_whatever_the_amounts(amount_cents: int) -> None:
+    known = remembered((NOON, amount_cents), (NOON + HOUR, 3))
     again = history.unpack(history.pack(known))
     assert again == known
-    assert Past(again, NOON).window(HOUR).total_minor == amount_minor
+    assert Past(again, NOON).window(HOUR).total_cents == amount_cents
 
 
 def test_a_crowd_and_what_it_has_forgotten_survive_their_storage() -> None:
@@ -181,47 +163,47 @@ def test_who_was_never_seen_takes_no_bytes() -> None:
 def test_the_largest_of_a_crowd_is_none_that_came_later() -> None:
     start = NOON // DAY * DAY
     crowded = remembered((start + DAY, 99_00), *every_minute(PAYMENTS_MAX, until=start + 4 * DAY), (start, 7))
-    assert Past(crowded, start + HOUR).highest_minor(DAY) == 7
+    assert Past(crowded, start + HOUR).highest_cents(DAY) == 7
 
 
 def test_the_largest_of_a_crowd_is_none_from_before_the_window() -> None:
     start = NOON // DAY * DAY
     crowded = remembered((start, 99_00), (start + DAY + HOUR, 7), *every_minute(PAYMENTS_MAX, until=start + 4 * DAY))
-    assert Past(crowded, start + 2 * DAY).highest_minor(DAY - HOUR // 2) == 7
-    assert Past(crowded, start + 2 * DAY).highest_minor(DAY - HOUR) == 0, "and exact where nothing of a crowd is in it"
-    assert Past(crowded, start + 2 * DAY).highest_minor(2 * DAY) == 99_00, "of a day that is partly in it, all counts"
+    assert Past(crowded, start + 2 * DAY).highest_cents(DAY - HOUR // 2) == 7
+    assert Past(crowded, start + 2 * DAY).highest_cents(DAY - HOUR) == 0, "and exact where nothing of a crowd is in it"
+    assert Past(crowded, start + 2 * DAY).highest_cents(2 * DAY) == 99_00, "of a day that is partly in it, all counts"
 
 
 @pytest.mark.parametrize(
     ("amounts", "deviation"),
     [([], 0), ([5], 0), ([5, 5], 0), ([10, 30], 10), ([2, 4, 4, 4, 5, 5, 7, 9], 2), ([0, 3], 1)],
 )
-def test_the_deviation_is_of_them_all_and_in_whole_minor_units(amounts: list[int], deviation: int) -> None:
-    assert deviation_minor(remembered(*((NOON, amount) for amount in amounts)).amounts) == deviation
+def test_the_deviation_is_of_them_all_and_in_whole_cents(amounts: list[int], deviation: int) -> None:
+    assert deviation_cents(remembered(*((NOON, amount) for amount in amounts)).amounts) == deviation
 
 
 def test_the_deviation_of_huge_amounts_is_exact() -> None:
-    assert deviation_minor(remembered((NOON, 2**62), (NOON, 2**62 + 20)).amounts) == 10
+    assert deviation_cents(remembered((NOON, 2**62), (NOON, 2**62 + 20)).amounts) == 10
 
 
 # Labels
 
 
 def relabelled(
-    known: History, at_micros: int, amount_minor: int, after: Label, *, before: Label | None = None
+    known: History, at_micros: int, amount_cents: int, after: Label, *, before: Label | None = None
 ) -> History:
     return history.relabel(
         known,
         at_micros=at_micros,
-        amount_minor=amount_minor,
-        counterpart=amount_minor % 7,
+        amount_cents=amount_cents,
+        counterpart=amount_cents % 7,
         before=before,
         after=after,
     )
 
 
 def labels_of(known: History, width: int = MONTH, at: int = NOON) -> tuple[int, int]:
-    found = Past(known, at).window(width)
+    found = Past(known, at).labels(width, 0)
     return found.labelled, found.frauds
 
 
@@ -247,10 +229,10 @@ def test_of_two_payments_that_are_alike_each_is_labelled_once() -> None:
     assert labels_of(relabelled(known, NOON, 10, Label.GENUINE, before=Label.FRAUD)) == (2, 0)
 
 
-@pytest.mark.parametrize(("at_micros", "amount_minor"), [(NOON + 1, 10), (NOON, 11), (NOON - 60 * DAY, 10)])
-def test_a_label_of_what_is_not_in_a_history_changes_nothing(at_micros: int, amount_minor: int) -> None:
+@pytest.mark.parametrize(("at_micros", "amount_cents"), [(NOON + 1, 10), (NOON, 11), (NOON - 60 * DAY, 10)])
+def test_a_label_of_what_is_not_in_a_history_changes_nothing(at_micros: int, amount_cents: int) -> None:
     known = remembered((NOON, 10))
-    assert relabelled(known, at_micros, amount_minor, Label.FRAUD) is known
+    assert relabelled(known, at_micros, amount_cents, Label.FRAUD) is known
 
 
 def test_labels_come_along_when_payments_are_inserted_before_them_and_forgotten() -> None:
