@@ -66,7 +66,7 @@ def order(
     debtor: str = ANN,
     creditor: str = SHOP,
     at: datetime = START,
-    channel: Channel = Channel.WEB,
+    channel: Channel = Channel.BRANCH,
     country: str | None = "DE",
     **fields: Any,
 ) -> PaymentOrder:

@@ -123,7 +123,8 @@ def with_past(*orders: Any) -> Desk:
 def test_what_only_encrypted_data_tells_is_not_guessed_at() -> None:
     desk = Desk()
     hidden = replace(order(ip_country="BR"), personal=EncryptedPersonalData(key_id="k", ciphertext=b"?"))
-    assert desk.assess(1, hidden).findings == ()
+    (finding,) = desk.assess(1, hidden).findings
+    assert (finding.rule, finding.score) == ("payer_unknown", 0)
 
 
 # What fraud blocks is an attempt, and no habit

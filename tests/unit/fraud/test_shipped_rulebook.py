@@ -88,6 +88,7 @@ def risk(frauds: int, labelled: int, age: Any = DAY) -> dict[str, Any]:
     }
 
 
+ORIGIN: dict[str, Any] = {"device_id": "phone", "ip_country": "DE"}
 OTHER: dict[str, Any] = {"debtor": account(7)}
 """Paid by somebody else: the payee's past, not the payer's."""
 
@@ -225,6 +226,11 @@ FIRES_AND_DOES_NOT: list[tuple[str, Case, Case]] = [
         case(past=[Paid(at=START - 37 * DAY + MICROSECOND), Paid(at=START + 7 * DAY + MICROSECOND)]),
         case(past=[Paid(at=START - 37 * DAY), Paid(at=START + 7 * DAY)]),
     ),
+    # Whoever orders at a counter or by a program has no device to tell of.
+    ("origin_unknown", case(channel=Channel.WEB), case()),
+    ("origin_unknown", case(channel=Channel.MOBILE, ip_country="DE"), case(channel=Channel.MOBILE, **ORIGIN)),
+    ("origin_unknown", case(channel=Channel.WEB, device_id="phone"), case(channel=Channel.API)),
+    ("payer_unknown", case(country=None, ip_country="BR"), case(country=None)),
 ]  # fmt: skip
 
 
@@ -264,7 +270,7 @@ def test_a_quiet_payment_is_found_nothing_against() -> None:
 
 def test_what_only_encrypted_data_tells_is_not_guessed_at() -> None:
     hidden = replace(order(ip_country="BR"), personal=EncryptedPersonalData(key_id="k", ciphertext=b"?"))
-    assert fired(Case(hidden, [], {})) == {}
+    assert fired(Case(hidden, [], {})) == {"payer_unknown": "ordered from BR, the payer's country unknown"}
 
 
 @pytest.mark.parametrize("rule", SHIPPED.rules, ids=lambda rule: rule.name)
@@ -298,6 +304,9 @@ def test_every_rule_says_what_it_looks_for_in_a_sentence(rule: Any) -> None:
         ("debtor_labelled_fraud", case(22_00, labelled_week(1, 8)), "1 of 9 labelled payments were fraud"),
         ("ip_country_differs", case(ip_country="BR"), "ordered from BR, payer in DE"),
         ("amount_over_limit", case(100_000, currency="JPY", **CARD), "100000 JPY by card, where 220 EUR is much"),
+        ("origin_unknown", case(channel=Channel.WEB), "ordered by web, neither device nor country given"),
+        ("origin_unknown", case(channel=Channel.WEB, ip_country="DE"), "ordered by web, no device given"),
+        ("origin_unknown", case(channel=Channel.MOBILE, device_id="a"), "ordered by mobile, no country given"),
     ],
 )  # fmt: skip
 def test_a_finding_names_the_values_it_rests_on(rule: str, given: Case, reason: str) -> None:
