@@ -9,16 +9,22 @@ from typing import Annotated
 import typer
 
 from libs.common.service import Runtime
+from schemas.fraud.events import VersionKind
 from services.fraud import reconciliation
 from services.fraud.domain.history import LABEL_DELAY_DAYS
+from services.fraud.queries import versions
 
 # The libraries of Faust and of the laboratory take seconds to import: only the commands that need them do.
 
 InputFile = Annotated[Path, typer.Option("--input", help=".parquet or .csv; docs/fraud-files.md names the columns")]
 OutputFile = Annotated[Path, typer.Option(help="a .parquet or .csv file: TRANSACTION_ID, SCORE")]
 OutputFolder = Annotated[Path, typer.Option(help="the folder for scores, metrics and the report")]
-RulesFile = Annotated[Path | None, typer.Option(help="a rulebook; the shipped one if not given")]
-ModelFile = Annotated[Path | None, typer.Option("--model", help="as `train` wrote it; rules alone if not given")]
+Rules = Annotated[
+    str | None, typer.Option(help="a rulebook: a file, or the name or version of a kept one; else the shipped one")
+]
+Model = Annotated[
+    str | None, typer.Option(help="a file that `train` wrote, or the name or version of a kept one; else rules alone")
+]
 LabelDelay = Annotated[int, typer.Option(min=0, max=30, help="days between a payment and its label")]
 WarmUp = Annotated[int, typer.Option(min=0, help="days whose payments only become the past of later ones")]
 TrainUntil = Annotated[
@@ -28,6 +34,9 @@ TrainUntil = Annotated[
 
 def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
     """Add them to the command line."""
+
+    def kept(kind: VersionKind, name: str) -> bytes | None:
+        return versions.find_content(runtime().engine, kind, name)
 
     @commands.command()
     def features() -> None:
@@ -52,12 +61,12 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         output: OutputFile,
         train_until: TrainUntil = None,
         label_delay_days: LabelDelay = LABEL_DELAY_DAYS,
-        rules: RulesFile = None,
+        rules: Rules = None,
     ) -> None:
         """Score every transaction of a file, from 0 to 1, by models that learned only from labels that had come."""
         from services.fraud.laboratory import commands as laboratory
 
-        laboratory.score(input_path, output, train_until, label_delay_days, rules)
+        laboratory.score(input_path, output, train_until, label_delay_days, rules, kept)
 
     @commands.command("export")
     def export_stored(output: Annotated[Path, typer.Option(help="a .parquet or .csv file that `train` reads")]) -> None:
@@ -73,23 +82,23 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         name: Annotated[str, typer.Option(help="what it is called")],
         train_until: TrainUntil = None,
         label_delay_days: LabelDelay = LABEL_DELAY_DAYS,
-        rules: RulesFile = None,
+        rules: Rules = None,
     ) -> None:
         """Train a model on a file, with the parameters that do best on weeks it has not seen."""
         from services.fraud.laboratory import commands as laboratory
 
-        laboratory.train(input_path, output, name, train_until, label_delay_days, rules)
+        laboratory.train(input_path, output, name, train_until, label_delay_days, rules, kept)
 
     @commands.command()
     def backtest(
         input_path: InputFile,
         output: OutputFolder,
-        rules: RulesFile = None,
-        model: ModelFile = None,
+        rules: Rules = None,
+        model: Model = None,
         warm_up_days: WarmUp = 30,
         label_delay_days: LabelDelay = LABEL_DELAY_DAYS,
     ) -> None:
         """Replay a file through the live decisions, and report how well each rule and the model did."""
         from services.fraud.laboratory import commands as laboratory
 
-        laboratory.backtest(input_path, output, rules, model, warm_up_days, label_delay_days)
+        laboratory.backtest(input_path, output, rules, model, warm_up_days, label_delay_days, kept)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Engine
 from typer._click.exceptions import ClickException
 
+from schemas.fraud.events import VersionKind
 from services.fraud import rulebooks
 from services.fraud.domain import model
 from services.fraud.domain.history import MICROS_PER_DAY
@@ -27,15 +28,23 @@ from services.fraud.laboratory.training import TrainingFault
 from services.fraud.laboratory.transactions import FileFault, Transactions
 from services.fraud.queries import stored
 
+Kept = Callable[[VersionKind, str], bytes | None]
+"""Finds a rulebook or a model that fraud keeps, by its name or version; asked where no file is called so."""
+
 
 def score(
-    input_path: Path, output: Path, train_until: datetime | None, label_delay_days: int, rules: Path | None
+    input_path: Path,
+    output: Path,
+    train_until: datetime | None,
+    label_delay_days: int,
+    rules: str | None,
+    kept: Kept,
 ) -> None:
     """Write a score for every transaction of a file."""
     with _faults_told():
         transactions.require_writable(output)
         given = _read(input_path)
-        replayed = _replay(given, _rulebook(rules), label_delay_days)
+        replayed = _replay(given, _rulebook(rules, kept), label_delay_days)
         until = _end_of(train_until) if train_until else int(given.micros.max()) + 1
         with _progress("training", 100) as told:
             found = scoring.score(replayed, until_micros=until, told=lambda share: told(int(100 * share)))
@@ -51,13 +60,14 @@ def train(
     name: str,
     train_until: datetime | None,
     label_delay_days: int,
-    rules: Path | None,
+    rules: str | None,
+    kept: Kept,
 ) -> None:
     """Write a model that was trained on a file."""
     with _faults_told():
         _require_folder(output)
         given = _read(input_path)
-        known = _replay(given, _rulebook(rules), label_delay_days).known
+        known = _replay(given, _rulebook(rules, kept), label_delay_days).known
         # Of what is younger than their delay most labels have not come, and what has none counts as genuine.
         labelled_until = int(known.micros[-1]) + 1 - label_delay_days * MICROS_PER_DAY
         until = _end_of(train_until) if train_until else labelled_until
@@ -72,14 +82,16 @@ def train(
 def backtest(
     input_path: Path,
     output: Path,
-    rules: Path | None,
-    model_path: Path | None,
+    rules: str | None,
+    model_name: str | None,
     warm_up_days: int,
     label_delay_days: int,
+    kept: Kept,
 ) -> None:
     """Write what rules and a model would have made of a file: scores, metrics, and a page to read."""
     with _faults_told():
-        judge = Judge(_rulebook(rules), None if model_path is None else Model(_bytes_of(model_path)))
+        trees = None if model_name is None else Model(_found(VersionKind.MODEL, model_name, kept))
+        judge = Judge(_rulebook(rules, kept), trees)
         given = _read(input_path)
         output.mkdir(parents=True, exist_ok=True)
         with _progress("replaying", len(given)) as told:
@@ -129,28 +141,33 @@ def _replay(given: Transactions, rulebook: Rulebook, label_delay_days: int) -> s
         return scoring.replay(given, rulebook, label_delay_days=label_delay_days, told=told)
 
 
-def _rulebook(path: Path | None) -> Rulebook:
-    if path is None:
+def _rulebook(name: str | None, kept: Kept) -> Rulebook:
+    if name is None:
         return rulebooks.shipped()
     try:
         # Byte for byte, for its version is of these.
-        text = _bytes_of(path).decode()
+        text = _found(VersionKind.RULEBOOK, name, kept).decode()
     except UnicodeDecodeError as error:
-        raise FileFault(f"{path} is no text in UTF-8: {error}") from error
+        raise FileFault(f"{name} is no text in UTF-8: {error}") from error
     found = compile_rulebook(text, CATALOGUE)
     if isinstance(found, Rulebook) and any(name.endswith(LISTS_SUFFIX) for name in found.fields):
         typer.echo("nobody is on any list here: rules that ask for lists don't fire", err=True)
     if isinstance(found, Rulebook):
         return found
     for fault in found:
-        typer.echo(f"{path}:{fault.line}:{fault.column}: {fault.message}", err=True)
-    raise FileFault(f"{path} is no rulebook without faults")
+        typer.echo(f"{name}:{fault.line}:{fault.column}: {fault.message}", err=True)
+    raise FileFault(f"{name} is no rulebook without faults")
 
 
-def _bytes_of(path: Path) -> bytes:
-    if not path.is_file():
-        raise FileFault(f"there is no file {path}")
-    return path.read_bytes()
+def _found(kind: VersionKind, name: str, kept: Kept) -> bytes:
+    """What a file holds or, where there is none of that name, what fraud keeps."""
+    if Path(name).is_file():
+        return Path(name).read_bytes()
+    typer.echo(f"there is no file {name}: looking among what fraud keeps", err=True)
+    content = kept(kind, name)
+    if content is None:
+        raise FileFault(f"there is neither a file {name} nor a {kind.value} of that name or version")
+    return content
 
 
 def _require_folder(output: Path) -> None:

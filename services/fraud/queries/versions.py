@@ -130,6 +130,19 @@ def content_of_model(tx: Connection, version: str) -> bytes | None:
     return bytes(row[-1]) if row else None
 
 
+def find_content(engine: Engine, kind: VersionKind, name: str) -> bytes | None:
+    """What is kept under a version or, of those that bear this name, the newest; as it was brought."""
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT content FROM versions WHERE kind = %s AND %s IN (version, name)
+                ORDER BY version = %s DESC, added_at DESC, version_id DESC LIMIT 1""",
+            (kind.value, name, name),
+            binary=True,
+        )
+    return bytes(rows[0][0]) if rows else None
+
+
 def _find_whole(
     engine: Engine, kind: VersionKind, version: str, view: Callable[[str, bytes], dict[str, Any]]
 ) -> dict[str, Any] | None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import typer
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from libs.common import ids
 from libs.common.service import Runtime
 from services.fraud import administration, rulebooks
+from services.fraud import commands as commands_of_files
 from tests.integration.fraud.scene import rows, rulebook
 
 Run = Callable[..., Any]
@@ -23,6 +25,7 @@ def run(fraud: Runtime) -> Run:
     """`run("rulebooks", "list")` -> exit code, what it printed, what it complained of."""
     commands = typer.Typer()
     administration.extend(commands, lambda: fraud)
+    commands_of_files.extend(commands, lambda: fraud)
     return lambda *words: CliRunner().invoke(commands, [str(word) for word in words])
 
 
@@ -51,6 +54,34 @@ def test_a_rulebook_is_checked_added_released_and_rolled_back(run: Run, path: Pa
     listed = [json.loads(line) for line in run("rulebooks", "list").stdout.splitlines()]
     assert {(one["version"], one["state"]) for one in listed} == {(version, "retired"), (shipped, "live")}
     assert len(rows(fraud, "SELECT 1 FROM outbox WHERE topic = 'fraud.version.v1'")) == 6
+
+
+def test_what_is_kept_can_be_tried_on_a_file_by_its_name_or_version(run: Run, path: Path, tmp_path: Path) -> None:
+    """Of two with one name the newer one."""
+    strict = tmp_path / "strict.rules"
+    strict.write_text(rulebook("when amount > 10\n    block"))
+    versions = [
+        run("rulebooks", "add", one, "--name", "mine", "--actor", "ann").stdout.strip() for one in (path, strict)
+    ]
+    payments = tmp_path / "payments.csv"
+    lines = [f"{n},2026-01-0{n}T00:00:00,a,b,{5 * n},{n % 2}" for n in range(1, 6)]
+    payments.write_text(
+        "\n".join(["TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD", *lines, ""])
+    )
+    scores = {}
+    for name in (versions[0], "mine"):
+        ended = run("score", "--input", payments, "--output", tmp_path / "scores.csv", "--rules", name)
+        assert ended.exit_code == 0, ended.output
+        scores[name] = [float(line.split(",")[1]) for line in (tmp_path / "scores.csv").read_text().splitlines()[1:]]
+    assert scores == {versions[0]: [0, 0, 0.1, 0.1, 0.1], "mine": [0, 0, 0, 0, 0]}
+    ended = run(
+        "backtest", "--input", payments, "--output", tmp_path / "report", "--warm-up-days", 0, "--rules", "mine"
+    )
+    assert ended.exit_code == 0, ended.output
+    outcomes = parquet.read_table(tmp_path / "report" / "scores.parquet")["OUTCOME"].to_pylist()
+    assert outcomes == ["allow", "allow", "block", "block", "block"]
+    unknown = run("backtest", "--input", payments, "--output", tmp_path / "report", "--model", "no such")
+    assert (unknown.exit_code, "neither a file no such nor a model" in unknown.output) == (1, True)
 
 
 def test_faults_are_told_with_their_places(run: Run, tmp_path: Path) -> None:
