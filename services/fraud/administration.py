@@ -19,11 +19,12 @@ from libs.common.service import Runtime
 from libs.common.sweep import NoClaim
 from schemas.fraud.events import VersionKind, VersionState
 from services.fraud import bringing
-from services.fraud.bringing import RulebookFaulty
 from services.fraud.domain.entities import EntityKind, device_entity_id
+from services.fraud.domain.judging import CATALOGUE
 from services.fraud.domain.lists import AddListEntry, RemoveListEntry
 from services.fraud.domain.model import ModelFault
-from services.fraud.domain.rulebook.rulebook import Rulebook
+from services.fraud.domain.rulebook.faults import RulebookFaulty
+from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.domain.versions import MoveVersion
 from services.fraud.queries import lists, versions
 
@@ -156,7 +157,7 @@ def _add_lists(commands: typer.Typer, runtime: MakeRuntime) -> None:
 
 def _read_rulebook(path: Path) -> Rulebook:
     try:
-        return bringing.read_rulebook(path.read_text())
+        return compile_rulebook(path.read_text(), CATALOGUE)
     except UnicodeDecodeError:
         _fail(f"{path}: not a text in UTF-8")
     except RulebookFaulty as faulty:

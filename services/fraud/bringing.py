@@ -4,10 +4,8 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.fraud.events import VersionKind
-from services.fraud.domain.judging import CATALOGUE
 from services.fraud.domain.model import Artifact, ModelFault, version_of
-from services.fraud.domain.rulebook.faults import RulebookFault
-from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
+from services.fraud.domain.rulebook.rulebook import Rulebook
 from services.fraud.domain.versions import AddVersion
 from services.fraud.requests import Name
 from services.fraud.trial import try_model
@@ -17,22 +15,6 @@ RULEBOOK_BYTES_MAX = 512 * 1024
 """Of a request: in JSON a text takes more room than in its file."""
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
-
-
-class RulebookFaulty(Exception):
-    """A rulebook with faults, all of them, at least one."""
-
-    def __init__(self, faults: tuple[RulebookFault, ...]) -> None:
-        super().__init__(f"{faults[0].line}:{faults[0].column}: {faults[0].message}")
-        self.faults = faults
-
-
-def read_rulebook(text: str) -> Rulebook:
-    """A rulebook, ready to judge. Raises RulebookFaulty."""
-    read = compile_rulebook(text, CATALOGUE)
-    if isinstance(read, Rulebook):
-        return read
-    raise RulebookFaulty(read)
 
 
 def add_rulebook(rulebook: Rulebook, *, name: str, by: str) -> AddVersion:

@@ -61,7 +61,7 @@ from services.fraud.domain.entities import Entity, EntityKind, device_entity_id
 from services.fraud.domain.judging import CATALOGUE, Judge
 from services.fraud.domain.knowledge import Assessment, Knowledge, Panel, ShadowVerdict, Tally
 from services.fraud.domain.labelling import LabelPayment
-from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
+from services.fraud.domain.rulebook.rulebook import compile_rulebook
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
 from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
@@ -361,13 +361,9 @@ def stricter_panel() -> Panel:
         threshold block 0.9
         rule everything "Whatever it is." when amount >= 0 block because "{amount} EUR"
         """
-    return Panel(live=Judge(_compiled(stricter)), shadows=(Judge(_compiled(all_blocked)),))
-
-
-def _compiled(text: str) -> Rulebook:
-    found = compile_rulebook(text, CATALOGUE)
-    assert isinstance(found, Rulebook), found
-    return found
+    return Panel(
+        live=Judge(compile_rulebook(stricter, CATALOGUE)), shadows=(Judge(compile_rulebook(all_blocked, CATALOGUE)),)
+    )
 
 
 def _stored(entity: Entity) -> Entity:

@@ -19,6 +19,7 @@ from services.fraud.domain import model
 from services.fraud.domain.history import MICROS_PER_DAY
 from services.fraud.domain.judging import CATALOGUE, Judge
 from services.fraud.domain.model import Model, ModelFault
+from services.fraud.domain.rulebook.faults import RulebookFaulty
 from services.fraud.domain.rulebook.fields import LISTS_SUFFIX
 from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.laboratory import backtest as backtesting
@@ -149,14 +150,15 @@ def _rulebook(name: str | None, kept: Kept) -> Rulebook:
         text = _found(VersionKind.RULEBOOK, name, kept).decode()
     except UnicodeDecodeError as error:
         raise FileFault(f"{name} is no text in UTF-8: {error}") from error
-    found = compile_rulebook(text, CATALOGUE)
-    if isinstance(found, Rulebook) and any(name.endswith(LISTS_SUFFIX) for name in found.fields):
+    try:
+        found = compile_rulebook(text, CATALOGUE)
+    except RulebookFaulty as faulty:
+        for fault in faulty.faults:
+            typer.echo(f"{name}:{fault.line}:{fault.column}: {fault.message}", err=True)
+        raise FileFault(f"{name} is no rulebook without faults") from faulty
+    if any(field.endswith(LISTS_SUFFIX) for field in found.fields):
         typer.echo("nobody is on any list here: rules that ask for lists don't fire", err=True)
-    if isinstance(found, Rulebook):
-        return found
-    for fault in found:
-        typer.echo(f"{name}:{fault.line}:{fault.column}: {fault.message}", err=True)
-    raise FileFault(f"{name} is no rulebook without faults")
+    return found
 
 
 def _found(kind: VersionKind, name: str, kept: Kept) -> bytes:

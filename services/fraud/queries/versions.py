@@ -13,6 +13,7 @@ from services.fraud import rulebooks
 from services.fraud.domain.judging import CATALOGUE
 from services.fraud.domain.knowledge import Version
 from services.fraud.domain.model import Card, ModelFault
+from services.fraud.domain.rulebook.faults import RulebookFaulty
 from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.domain.versions import version_key
 from services.fraud.store.versions import load_model
@@ -107,8 +108,12 @@ def read_rulebook(tx: Connection, version: str) -> Rulebook | None:
     if version == rulebooks.shipped().version:
         return rulebooks.shipped()
     row = _find(tx, VersionKind.RULEBOOK, version)
-    read = compile_rulebook(bytes(row[-1]).decode(errors="replace"), CATALOGUE) if row else None
-    return read if isinstance(read, Rulebook) else None
+    if row is None:
+        return None
+    try:
+        return compile_rulebook(bytes(row[-1]).decode(errors="replace"), CATALOGUE)
+    except RulebookFaulty:
+        return None
 
 
 def fields_of_rulebook(tx: Connection, version: str) -> tuple[str, ...] | None:
@@ -156,11 +161,10 @@ def _find_whole(
 
 def _rulebook_view(_: str, content: bytes) -> dict[str, Any]:
     text = content.decode(errors="replace")
-    read = compile_rulebook(text, CATALOGUE)
-    if isinstance(read, Rulebook):
-        return {**checked_view(read), "text": text, "fault": None}
-    fault = f"{read[0].line}:{read[0].column}: {read[0].message}"
-    return {"thresholds": None, "rules": [], "text": text, "fault": fault}
+    try:
+        return {**checked_view(compile_rulebook(text, CATALOGUE)), "text": text, "fault": None}
+    except RulebookFaulty as faulty:
+        return {"thresholds": None, "rules": [], "text": text, "fault": str(faulty)}
 
 
 def _model_view(version: str, content: bytes) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from libs.common.http import Problem
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from schemas.fraud.events import VersionKind
-from services.fraud.bringing import RulebookFaulty, add_rulebook, read_rulebook
-from services.fraud.domain.rulebook.rulebook import Rulebook
+from services.fraud.bringing import add_rulebook
+from services.fraud.domain.judging import CATALOGUE
+from services.fraud.domain.rulebook.faults import RulebookFaulty
+from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.queries import rules, versions
 from services.fraud.requests import NewRulebook, RulebookText, Staff, Version
 from services.fraud.routes.versions import VersionRoutes
@@ -72,7 +74,7 @@ class RulebookRoutes:
 
 def _read(text: str) -> Rulebook:
     try:
-        return read_rulebook(text)
+        return compile_rulebook(text, CATALOGUE)
     except RulebookFaulty as faulty:
         raise _problem(faulty) from None
 

@@ -15,6 +15,7 @@ from services.fraud import rulebooks
 from services.fraud.domain.judging import CATALOGUE, Judge
 from services.fraud.domain.knowledge import Panel, Version, VersionChange
 from services.fraud.domain.model import Model, ModelFault, version_of
+from services.fraud.domain.rulebook.faults import RulebookFaulty
 from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.domain.versions import version_key
 
@@ -205,11 +206,11 @@ def _content(tx: Connection, kind: str, version: str) -> bytes:
 
 def _rulebook(version: str, content: bytes) -> Rulebook | None:
     """The rulebook as it was released; None where this code can't read it any more."""
-    found = compile_rulebook(content.decode(errors="replace"), CATALOGUE)
-    if isinstance(found, Rulebook):
-        return found
-    log.error("rulebook_unreadable", extra={"version": version, "fault": found[0].message})
-    return None
+    try:
+        return compile_rulebook(content.decode(errors="replace"), CATALOGUE)
+    except RulebookFaulty as faulty:
+        log.error("rulebook_unreadable", extra={"version": version, "fault": str(faulty)})
+        return None
 
 
 def _model(version: str, content: bytes) -> Model | ModelFault:

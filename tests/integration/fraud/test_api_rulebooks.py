@@ -11,6 +11,8 @@ from libs.common.service import Runtime
 from schemas.fraud.events import VersionAdded, VersionMoved
 from services.fraud import bringing, rulebooks
 from services.fraud.__main__ import SERVICE
+from services.fraud.domain.judging import CATALOGUE
+from services.fraud.domain.rulebook.rulebook import compile_rulebook
 from services.fraud.handlers import pruning
 from services.fraud.settings import FraudSettings
 from services.fraud.views.features import FeaturesView
@@ -59,7 +61,7 @@ def test_a_rulebook_is_kept_as_it_is_written_and_once(api: Api) -> None:
     assert (draft["state"], draft["added_by"], draft["version"]) == (
         "draft",
         "staff",
-        bringing.read_rulebook(text).version,
+        compile_rulebook(text, CATALOGUE).version,
     )
     again = api.post("/v1/rulebooks", {"name": "another name", "text": text}, by="staff").json()
     assert (again["version"], again["name"]) == (draft["version"], "mild")
@@ -183,7 +185,7 @@ def test_rulebooks_come_in_pages_newest_first(api: Api) -> None:
 def test_two_processes_that_bring_and_release_the_same_rulebook_at_once_do_so_once(api: Api) -> None:
     other = Runtime(SERVICE, api.runtime.settings)
     other.codec.prepare(other.handlers.writes)
-    read = [bringing.read_rulebook(rulebook(f"when amount > {number}\n    review")) for number in range(8)]
+    read = [compile_rulebook(rulebook(f"when amount > {number}\n    review"), CATALOGUE) for number in range(8)]
     failures: list[BaseException] = []
     together = threading.Barrier(2)
 

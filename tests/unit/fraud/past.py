@@ -98,10 +98,8 @@ def labelled(number: int, label: Label = Label.FRAUD, scenario: str | None = Non
 
 
 def rulebook(text: str) -> Rulebook:
-    """A rulebook in the service's own words. Raises AssertionError if it has faults."""
-    found = compile_rulebook(f"threshold review 0.5\nthreshold block 0.9\n{text}", CATALOGUE)
-    assert isinstance(found, Rulebook), found
-    return found
+    """A rulebook in the service's own words. Raises RulebookFaulty."""
+    return compile_rulebook(f"threshold review 0.5\nthreshold block 0.9\n{text}", CATALOGUE)
 
 
 NO_RULES = rulebook("")

@@ -10,16 +10,17 @@ from services.fraud.domain.rulebook.bounds import (
     RULES_MAX,
     TEXT_LENGTH_MAX,
 )
-from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
+from services.fraud.domain.rulebook.faults import RulebookFaulty
+from services.fraud.domain.rulebook.rulebook import compile_rulebook
 from tests.unit.fraud.catalogue import CATALOGUE, HEAD, compiled, rule
 
 LONG = "x" * (TEXT_LENGTH_MAX + 1)
 
 
 def faults(text: str) -> list[str]:
-    found = compile_rulebook(text, CATALOGUE)
-    assert not isinstance(found, Rulebook), "there is nothing wrong with it"
-    return [f"{fault.line}:{fault.column} {fault.message}" for fault in found]
+    with pytest.raises(RulebookFaulty) as raised:
+        compile_rulebook(text, CATALOGUE)
+    return [f"{fault.line}:{fault.column} {fault.message}" for fault in raised.value.faults]
 
 
 GRAMMAR = [

@@ -13,7 +13,7 @@ What is compared is joined to its guards by `and`: then it is false where someth
 
 from collections.abc import Callable
 
-from libs.common.record import Record, replace
+from libs.common.record import Record
 from services.fraud.domain.rulebook.terms import Applied, Constant, FieldValue, LetValue, Term
 
 
@@ -63,7 +63,7 @@ class CodeWriter:
         return Code(guards=_guards(left, right), bare=f"({left.bare} {sign} {right.bare})")
 
     def _compared(self, term: Applied) -> Code:
-        return _flag(self._infix(replace(term, operands=_as_whole(term.operands))))
+        return _flag(self._infix(term))
 
     def _minus(self, term: Applied) -> Code:
         if len(term.operands) == 2:
@@ -83,7 +83,7 @@ class CodeWriter:
         return Code(guards=(*_guards(above, below), f"{first} != 0"), bare=f"({above.bare} / {name})")
 
     def _between(self, term: Applied) -> Code:
-        value, low, high = (self.write(operand) for operand in _as_whole(term.operands))
+        value, low, high = (self.write(operand) for operand in term.operands)
         bare = f"({low.bare} <= {value.bare} <= {high.bare})"
         return _flag(Code(guards=_guards(value, low, high), bare=bare))
 
@@ -143,18 +143,6 @@ def _flag(code: Code) -> Code:
 def _guards(*codes: Code) -> tuple[str, ...]:
     """The guards of some terms, each once."""
     return tuple(dict.fromkeys(guard for code in codes for guard in code.guards))
-
-
-def _as_whole(operands: tuple[Term, ...]) -> tuple[Term, ...]:
-    """What is compared, with ints for whole fixed numbers if they're compared with ints."""
-    if not any(isinstance(operand, FieldValue) and operand.is_whole for operand in operands):
-        return operands
-    return tuple(_whole(operand) for operand in operands)
-
-
-def _whole(term: Term) -> Term:
-    is_whole = isinstance(term, Constant) and isinstance(term.value, float) and term.value.is_integer()
-    return replace(term, value=int(term.value)) if isinstance(term, Constant) and is_whole else term
 
 
 def _literal(value: float | str | bool) -> str:

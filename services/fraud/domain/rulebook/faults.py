@@ -17,6 +17,14 @@ class RulebookFault(Record):
     message: str
 
 
+class RulebookFaulty(Exception):
+    """A rulebook that can't judge, and all its faults in the order of the file, at least one."""
+
+    def __init__(self, faults: tuple[RulebookFault, ...]) -> None:
+        super().__init__(f"{faults[0].line}:{faults[0].column}: {faults[0].message}")
+        self.faults = faults
+
+
 class Faults:
     """The faults found so far; at most FAULTS_MAX of them."""
 

@@ -30,9 +30,6 @@ class Field(Record):
     meaning: str
     can_be_missing: bool = False
     """Whether its value may be None."""
-    is_whole: bool = False
-    """Whether a number comes as an int. Python compares ints with ints, and floats with floats, three times faster
-    than one with the other; so this is for speed alone, and any number may come either way."""
     symbols: tuple[str, ...] = ()
     """For symbols, every word there is. For lists, every list there is; none given: any name may be asked for."""
 

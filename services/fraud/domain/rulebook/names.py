@@ -86,5 +86,4 @@ def of_field(field: Field) -> FieldValue:
     """The value of a field."""
     return FieldValue(
         name=field.name, kind=field.kind, can_be_missing=field.can_be_missing, symbols=field.symbols,
-        is_whole=field.is_whole,
     )  # fmt: skip

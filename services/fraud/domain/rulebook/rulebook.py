@@ -14,7 +14,7 @@ from libs.common.record import Record
 from services.fraud.domain.rulebook import reasons
 from services.fraud.domain.rulebook.bounds import FILE_BYTES_MAX
 from services.fraud.domain.rulebook.checking import CheckedBook, CheckedRule, check
-from services.fraud.domain.rulebook.faults import Faults, RulebookFault
+from services.fraud.domain.rulebook.faults import Faults, RulebookFaulty
 from services.fraud.domain.rulebook.fields import Catalogue
 from services.fraud.domain.rulebook.generating import Functions, Values, fields_of, generate
 from services.fraud.domain.rulebook.names import Names
@@ -53,14 +53,6 @@ class Rule(Record):
     reason: reasons.Template
 
 
-class Let(Record):
-    """One let, as it can be shown."""
-
-    name: str
-    source: str
-    line: int
-
-
 class Thresholds(Record):
     """From which scores on something is done."""
 
@@ -76,7 +68,6 @@ class Rulebook(Record):
     text: str
     thresholds: Thresholds
     rules: tuple[Rule, ...]
-    lets: tuple[Let, ...]
     fields: tuple[str, ...]
     """The fields it needs, in the catalogue's order: what the values it judges by stand in."""
     functions: Functions
@@ -84,23 +75,22 @@ class Rulebook(Record):
     """What the reasons show, in the order in which `functions.shown` gives the values."""
 
 
-def compile_rulebook(text: str, catalogue: Catalogue) -> Rulebook | tuple[RulebookFault, ...]:
-    """A rulebook; or all its faults in the order of the file, at least one."""
+def compile_rulebook(text: str, catalogue: Catalogue) -> Rulebook:
+    """A rulebook, ready to judge. Raises RulebookFaulty."""
     faults = Faults()
     encoded = text.encode(errors="surrogatepass")
     if len(encoded) > FILE_BYTES_MAX:
         faults.add(1, 1, f"A rulebook has at most {FILE_BYTES_MAX:,} bytes, and this one {len(encoded):,}.")
-        return faults.sorted()
+        raise RulebookFaulty(faults.sorted())
     book = parse(text, faults)
     # What could not be read would be missed everywhere: told are those faults alone.
     checked = None if faults.sorted() else check(book, catalogue, faults)
     if checked is None:
-        return faults.sorted()
-    lets = tuple(Let(name=let.name, source=let.source, line=let.line) for let in book.lets)
-    return _rulebook(text, hashlib.sha256(encoded).hexdigest()[:_VERSION_LENGTH], checked, lets, catalogue)
+        raise RulebookFaulty(faults.sorted())
+    return _rulebook(text, hashlib.sha256(encoded).hexdigest()[:_VERSION_LENGTH], checked, catalogue)
 
 
-def _rulebook(text: str, version: str, book: CheckedBook, lets: tuple[Let, ...], catalogue: Catalogue) -> Rulebook:
+def _rulebook(text: str, version: str, book: CheckedBook, catalogue: Catalogue) -> Rulebook:
     shown = _shown_terms(book, catalogue)
     conditions = [rule.condition for rule in book.rules]
     fields = _in_order(fields_of([*conditions, *shown.values()], book.lets), catalogue)
@@ -109,7 +99,6 @@ def _rulebook(text: str, version: str, book: CheckedBook, lets: tuple[Let, ...],
         text=text,
         thresholds=Thresholds(review=book.review, block=book.block),
         rules=tuple(_rule(rule, shown, book, catalogue) for rule in book.rules),
-        lets=lets,
         fields=fields,
         functions=generate(book.lets, conditions, [*shown.values()], fields),
         shown=tuple(shown),

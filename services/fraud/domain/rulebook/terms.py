@@ -17,7 +17,6 @@ class Constant(Term):
 
 class FieldValue(Term):
     name: str
-    is_whole: bool = False
 
 
 class LetValue(Term):
