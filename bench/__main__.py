@@ -42,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Figures]] = {
     "replay": lambda _: fraud.replay(),
     "screening": lambda bench: screening.names(bench.parts),
     "postings": lambda bench: ledger.throughput(bench.parts),
+    "two_workers": lambda bench: ledger.throughput_of_two(bench.parts),
     "one_payer": lambda bench: ledger.hot_account(bench.parts),
     "transfers": lambda bench: transfers.by_the_thousand(bench.parts),
     "hot_account": lambda bench: transfers.hot_account(bench.parts),

@@ -1,9 +1,17 @@
 """The ledger: transfers a second, each an event in the inbox, two entries, two balances, and an event of its own."""
 
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
+from zlib import crc32
+
 from bench import batches, orders
 from bench.figures import Figures
 from libs.common import ids
 from libs.common.service import Runtime
+from libs.common.settings import Settings
 from schemas.accounts.events import CustomerKind, CustomerPersonalData
 from schemas.compliance.events import CustomerVerified
 from schemas.payments.events import PaymentApproved, PaymentInitiated
@@ -15,6 +23,8 @@ from tests.parts import Parts
 ACCOUNTS = 1_000
 TRANSFERS = 20_000
 BATCH = 1_000
+WORKERS = 2
+WAIT_SECONDS = 120
 
 
 def throughput(parts: Parts) -> Figures:
@@ -23,6 +33,17 @@ def throughput(parts: Parts) -> Figures:
         payments = _held(runtime)
         seconds = batches.apply(runtime, [approved(event) for event in payments], batch_size=BATCH)
     return {"postings_per_second": TRANSFERS / sum(seconds)}
+
+
+def throughput_of_two(parts: Parts) -> Figures:
+    """The same by two processes at once, each with half of the payers, as each worker has half of the partitions."""
+    with parts.runtime(SERVICE) as runtime:
+        events = [approved(event) for event in _held(runtime)]
+        # What they begin with is theirs: connections are no one's to share.
+        runtime.engine.dispose()
+        halves = [[event for event in events if _half_of(event) == half] for half in range(WORKERS)]
+        seconds = _together([partial(_post, runtime.settings, half) for half in halves])
+    return {"postings_per_second_by_two_workers": TRANSFERS / seconds}
 
 
 def hot_account(parts: Parts) -> Figures:
@@ -42,6 +63,37 @@ def funded_accounts(runtime: Runtime, payers: int) -> tuple[list[str], list[str]
     ]
     batches.ask(runtime, funds, batch_size=BATCH)
     return rich, accounts[payers:]
+
+
+def _half_of(event: PaymentApproved) -> int:
+    return crc32(event.debtor_account_id.encode()) % WORKERS
+
+
+def _post(settings: Settings, events: Sequence[PaymentApproved], together: Barrier) -> None:
+    runtime = Runtime(SERVICE, settings)
+    runtime.codec.prepare(runtime.handlers.writes)
+    with runtime.engine.connect():
+        together.wait()
+    batches.apply(runtime, events, batch_size=BATCH)
+    together.wait()
+
+
+def _together(parts: Sequence[Callable[[Barrier], None]]) -> float:
+    """Run each in a process of its own; the seconds from when all are ready until all are done."""
+    processes = get_context("fork")
+    together = processes.Barrier(len(parts) + 1)
+    running = [processes.Process(target=part, args=(together,)) for part in parts]
+    for process in running:
+        process.start()
+    try:
+        together.wait(WAIT_SECONDS)
+        began = time.perf_counter()
+        together.wait(WAIT_SECONDS)
+        return time.perf_counter() - began
+    finally:
+        for process in running:
+            process.join(WAIT_SECONDS)
+            assert process.exitcode == 0, process.exitcode
 
 
 def _held(runtime: Runtime, *, payers: int = ACCOUNTS) -> list[PaymentInitiated]:
