@@ -1,4 +1,4 @@
-"""What fraud publishes: its answers, the labels it learns from, and advisory risk snapshots."""
+"""What fraud publishes: its answers, the labels it learns from, and advisory snapshots of risk."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,10 +18,16 @@ LABEL = Topic(
     meaning="What payments turned out to be, as reported later: fraud or genuine.",
     is_restricted=True,
 )
+DEBTOR_LABEL = Topic(
+    name="fraud.debtor-label.v1",
+    key="the account that paid",
+    meaning="The same labels once more, for those who look at who paid.",
+    is_restricted=True,
+)
 RISK = Topic(
     name="fraud.risk.v1",
-    key="the account that was paid",
-    meaning="How often what an account received turned out to be fraud: absolute, advisory snapshots.",
+    key="the account",
+    meaning="How an account's payments turned out lately, paid or received: absolute, advisory snapshots.",
     is_restricted=True,
 )
 
@@ -50,6 +56,14 @@ class Label(StrEnum):
     UNKNOWN = "unknown"
     FRAUD = "fraud"
     GENUINE = "genuine"
+
+
+class PartyRole(StrEnum):
+    """Which side of payments an account is looked at on."""
+
+    UNKNOWN = "unknown"
+    DEBTOR = "debtor"
+    CREDITOR = "creditor"
 
 
 class VersionKind(StrEnum):
@@ -86,6 +100,8 @@ class FraudAssessed(Event):
     rules_version: str
     model_version: str | None = None
     model_score: float | None = None
+    debtor_snapshot_version: int | None = None
+    creditor_snapshot_version: int | None = None
     assessed_at: datetime
 
 
@@ -101,11 +117,26 @@ class PaymentLabelled(Event):
     labelled_at: datetime
 
 
-@event(topic=RISK, key="creditor_account_id", subject="creditor_account_id")
-class CreditorRiskUpdated(Event):
+@event(topic=DEBTOR_LABEL, key="debtor_account_id", subject="debtor_account_id")
+class DebtorPaymentLabelled(Event):
+    payment_id: str
+    debtor_account_id: str
     creditor_account_id: str
+    label: Label
+    previous_label: Label | None = None
+    transacted_at: datetime
+    labelled_at: datetime
+
+
+@event(topic=RISK, key="account_id", subject="party_id")
+class PartyRiskUpdated(Event):
+    party_id: str
+    role: PartyRole
+    account_id: str
     labelled_count: int
     fraud_count: int
+    counterpart_count: int
+    is_counterpart_count_exact: bool
     window_days: int
     version: int
     as_of: datetime

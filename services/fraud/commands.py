@@ -40,7 +40,7 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
 
     @commands.command()
     def features() -> None:
-        """Run the features worker: count labels and publish snapshots of risk until stopped."""
+        """Run the features worker: count labels and publish snapshots of payers' and payees' risk until stopped."""
         from services.fraud.features import process
 
         process.run(runtime())

@@ -7,10 +7,11 @@ from libs.common.batch import Handlers
 from libs.common.sweep import Prune
 from schemas.compliance.events import CaseResolved
 from schemas.fraud.events import (
-    CreditorRiskUpdated,
+    DebtorPaymentLabelled,
     FraudAssessed,
     ListEntryAdded,
     ListEntryRemoved,
+    PartyRiskUpdated,
     PaymentLabelled,
     VersionAdded,
     VersionMoved,
@@ -42,7 +43,7 @@ def handlers(_: FraudSettings) -> Handlers:
             # What it turned out to be
             labelling.LabelPayment: labelling.label,
             CaseResolved: labelling.learn_from_case,
-            CreditorRiskUpdated: labelling.take_snapshot,
+            PartyRiskUpdated: labelling.take_snapshot,
             # What judges
             versions.AddVersion: versions.add,
             versions.MoveVersion: versions.move,
@@ -53,7 +54,8 @@ def handlers(_: FraudSettings) -> Handlers:
         writes=(
             FraudAssessed,
             PaymentLabelled,
-            CreditorRiskUpdated,
+            DebtorPaymentLabelled,
+            PartyRiskUpdated,
             VersionAdded,
             VersionMoved,
             ListEntryAdded,

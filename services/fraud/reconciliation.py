@@ -1,6 +1,6 @@
 """Are the snapshots what the labels say? The features worker's counts against SQL over the stored labels.
 
-A snapshot is compared only where it has seen every label of its account; one that lags behind is
+A snapshot is compared only where it has seen every label of its party; one that lags behind is
 listed as such, and one that is ahead of the labels, which can't be, as wrong.
 """
 
@@ -9,9 +9,10 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from libs.common.database import fetch
-from libs.common.record import Record
-from services.fraud.domain.creditor_risk import WINDOW_DAYS, sequence_of
-from services.fraud.domain.label_days import LabelCount
+from libs.common.record import Record, replace
+from services.fraud.domain.entities import Risk
+from services.fraud.domain.party_risk import WINDOW_DAYS, sequence_of
+from services.fraud.store.entities import unpack_risk
 
 DIFFERENCES_MAX = 1_000
 
@@ -25,19 +26,29 @@ class Verdict(StrEnum):
     WRONG = "wrong"
 
 
-class Comparison(Record):
-    """One account: what its snapshot says, and what its labels say."""
+class Counts(Record):
+    """Of the labels of a window."""
 
-    creditor_account_id: str
+    labelled: int
+    frauds: int
+    counterparts: int
+    """Different ones in the frauds."""
+
+
+class Comparison(Record):
+    """One party: what its snapshot says, and what its labels say."""
+
+    role: str
+    account_id: str
     verdict: Verdict
     version: int | None
     labels_unseen: int
-    snapshot: LabelCount | None
-    labels: LabelCount
+    snapshot: Counts | None
+    labels: Counts
 
 
 class Reconciliation(Record):
-    """All accounts with labels or a snapshot."""
+    """All payers and payees with labels or a snapshot."""
 
     equal: int
     behind: list[Comparison]
@@ -45,21 +56,27 @@ class Reconciliation(Record):
 
 
 _COMPARE = """
-WITH newest AS (
-  SELECT creditor_account_id, max(date(instructed_at AT TIME ZONE 'UTC')) AS newest_on
-    FROM assessments WHERE label IS NOT NULL GROUP BY creditor_account_id
+WITH told AS (
+  SELECT p.kind::entity_kind AS kind, p.entity_id, p.counterpart_id, a.label = 'fraud' AS is_fraud,
+         date(a.instructed_at AT TIME ZONE 'UTC') AS paid_on
+    FROM assessments a CROSS JOIN LATERAL (
+           VALUES ('debtor', a.debtor_account_id, a.creditor_account_id),
+                  ('creditor', a.creditor_account_id, a.debtor_account_id)) AS p (kind, entity_id, counterpart_id)
+   WHERE a.label IS NOT NULL
+), newest AS (
+  SELECT kind, entity_id, max(paid_on) AS newest_on FROM told GROUP BY kind, entity_id
 ), counted AS (
-  SELECT n.creditor_account_id, count(*) AS labelled, count(*) FILTER (WHERE a.label = 'fraud') AS fraud
-    FROM newest n JOIN assessments a
-      ON a.creditor_account_id = n.creditor_account_id AND a.label IS NOT NULL
-     AND date(a.instructed_at AT TIME ZONE 'UTC') > n.newest_on - %s
-   GROUP BY n.creditor_account_id
+  SELECT kind, entity_id, count(*) AS labelled, count(*) FILTER (WHERE is_fraud) AS frauds,
+         count(DISTINCT counterpart_id) FILTER (WHERE is_fraud) AS counterparts
+    FROM newest JOIN told USING (kind, entity_id)
+   WHERE paid_on > newest_on - %s
+   GROUP BY kind, entity_id
 )
-SELECT e.entity_id, e.label_sequence, e.risk_version, e.risk_labelled_count, e.risk_fraud_count,
-       coalesce(c.labelled, 0), coalesce(c.fraud, 0)
-  FROM entities e LEFT JOIN counted c ON c.creditor_account_id = e.entity_id
- WHERE e.kind = 'creditor' AND (e.label_sequence > 0 OR e.risk_version IS NOT NULL)
- ORDER BY e.entity_id
+SELECT e.kind::text, e.entity_id, e.label_sequence, e.risk,
+       coalesce(c.labelled, 0), coalesce(c.frauds, 0), coalesce(c.counterparts, 0)
+  FROM entities e LEFT JOIN counted c USING (kind, entity_id)
+ WHERE e.label_sequence > 0 OR e.risk IS NOT NULL
+ ORDER BY e.kind, e.entity_id
 """
 
 
@@ -74,30 +91,35 @@ def reconcile(tx: Connection) -> Reconciliation:
 
 
 def _compare(
-    account_id: str,
-    label_sequence: int,
-    version: int | None,
-    snapshot_labelled: int | None,
-    snapshot_fraud: int | None,
-    labelled: int,
-    fraud: int,
+    role: str, account_id: str, label_sequence: int, packed: bytes | None, labelled: int, frauds: int, counterparts: int
 ) -> Comparison:
-    seen = 0 if version is None else sequence_of(version)
-    labels = LabelCount(labelled=labelled, fraud=fraud)
-    snapshot = None
-    if snapshot_labelled is not None and snapshot_fraud is not None:
-        snapshot = LabelCount(labelled=snapshot_labelled, fraud=snapshot_fraud)
+    risk = unpack_risk(packed)
+    seen = 0 if risk is None else sequence_of(risk.version)
+    labels = Counts(labelled=labelled, frauds=frauds, counterparts=counterparts)
     return Comparison(
-        creditor_account_id=account_id,
-        verdict=_verdict(label_sequence - seen, snapshot, labels),
-        version=version,
+        role=role,
+        account_id=account_id,
+        verdict=_verdict(label_sequence - seen, risk, labels),
+        version=None if risk is None else risk.version,
         labels_unseen=label_sequence - seen,
-        snapshot=snapshot,
+        snapshot=None if risk is None else _counts_of(risk),
         labels=labels,
     )
 
 
-def _verdict(labels_unseen: int, snapshot: LabelCount | None, labels: LabelCount) -> Verdict:
+def _verdict(labels_unseen: int, risk: Risk | None, labels: Counts) -> Verdict:
     if labels_unseen > 0:
         return Verdict.BEHIND
-    return Verdict.EQUAL if labels_unseen == 0 and snapshot == labels else Verdict.WRONG
+    return Verdict.EQUAL if labels_unseen == 0 and risk is not None and _agrees(risk, labels) else Verdict.WRONG
+
+
+def _agrees(risk: Risk, labels: Counts) -> bool:
+    """Whether a snapshot says what the labels say; where it says no more than how many there are at least, no less."""
+    said = _counts_of(risk)
+    if not risk.is_counterpart_count_exact and said.counterparts < labels.counterparts:
+        return replace(said, counterparts=labels.counterparts) == labels
+    return said == labels
+
+
+def _counts_of(risk: Risk) -> Counts:
+    return Counts(labelled=risk.labelled_count, frauds=risk.fraud_count, counterparts=risk.counterpart_count)

@@ -22,7 +22,7 @@ from schemas.accounts.events import (
     RefundRefused,
 )
 from schemas.compliance.events import CaseResolved, CustomerRefused, CustomerRestricted, CustomerVerified
-from schemas.fraud.events import CreditorRiskUpdated
+from schemas.fraud.events import PartyRiskUpdated
 from schemas.payments.events import (
     Answer,
     PaymentAnswerOverdue,
@@ -60,7 +60,7 @@ from services.fraud.domain import history
 from services.fraud.domain.entities import Entity, EntityKind, device_entity_id
 from services.fraud.domain.judging import CATALOGUE, Judge
 from services.fraud.domain.knowledge import Assessment, Knowledge, Panel, ShadowVerdict, Tally
-from services.fraud.domain.labelling import LabelPayment
+from services.fraud.domain.labelling import LabelPayment, party_of
 from services.fraud.domain.rulebook.rulebook import compile_rulebook
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
 from services.payments.domain.fees import FeeSchedule
@@ -225,7 +225,7 @@ class FraudMemory:
         }
         labels = {body.payment_id for body in _of(bodies, LabelPayment, CaseResolved) if body.payment_id is not None}
         labelled = select(self.assessments, labels)
-        keys = {(EntityKind.CREDITOR, body.creditor_account_id) for body in _of(bodies, CreditorRiskUpdated)}
+        keys = {key for body in _of(bodies, PartyRiskUpdated) if (key := party_of(body))}
         for paid in (*asked.values(), *labelled.values()):
             keys |= {(EntityKind.DEBTOR, paid.debtor_account_id), (EntityKind.CREDITOR, paid.creditor_account_id)}
         keys |= {(EntityKind.DEVICE, device_entity_id(o.device_id)) for o in asked.values() if o.device_id}

@@ -38,7 +38,7 @@ def assess_ahead(knowledge: Knowledge, command: AssessPayment, at: datetime) -> 
     if command.payment_id not in knowledge.assessments:
         moment = _moment(knowledge, command.order, at)
         judgement = knowledge.panel.live.judge(moment)
-        _keep(knowledge, command.payment_id, command.order, judgement, at, is_remembered=False)
+        _keep(knowledge, command.payment_id, moment, judgement, at, is_remembered=False)
     return []
 
 
@@ -61,7 +61,7 @@ def _assessment(knowledge: Knowledge, payment_id: str, order: PaymentOrder, at: 
         _remember(knowledge, moment, judgement.verdict.outcome)
     for shadow in knowledge.panel.shadows:
         _record_shadow(knowledge, payment_id, shadow, moment, at)
-    assessment = _keep(knowledge, payment_id, order, judgement, at, is_remembered=not moment.is_from_future)
+    assessment = _keep(knowledge, payment_id, moment, judgement, at, is_remembered=not moment.is_from_future)
     _tally(knowledge, assessment)
     return assessment
 
@@ -131,13 +131,13 @@ def _record_shadow(knowledge: Knowledge, payment_id: str, shadow: Judge, moment:
 def _keep(
     knowledge: Knowledge,
     payment_id: str,
-    order: PaymentOrder,
+    moment: Moment,
     judgement: Judgement,
     at: datetime,
     *,
     is_remembered: bool,
 ) -> Assessment:
-    judge, verdict = knowledge.panel.live, judgement.verdict
+    order, judge, verdict = moment.order, knowledge.panel.live, judgement.verdict
     assessment = Assessment(
         payment_id=payment_id,
         debtor_account_id=order.debtor_account_id,
@@ -154,6 +154,8 @@ def _keep(
         model_version=judge.model.version if judge.model else None,
         model_score=judgement.model_score,
         values=judgement.values,
+        debtor_snapshot_version=moment.debtor.snapshot_version,
+        creditor_snapshot_version=moment.creditor.snapshot_version,
         is_remembered=is_remembered,
         assessed_at=at,
     )
@@ -176,5 +178,7 @@ def _told(assessment: Assessment) -> FraudAssessed:
         rules_version=assessment.rules_version,
         model_version=assessment.model_version,
         model_score=assessment.model_score,
+        debtor_snapshot_version=assessment.debtor_snapshot_version,
+        creditor_snapshot_version=assessment.creditor_snapshot_version,
         assessed_at=assessment.assessed_at,
     )

@@ -16,12 +16,16 @@ class EntityKind(StrEnum):
     DEVICE = "device"
 
 
-class CreditorRisk(Record):
-    """The newest snapshot of the features worker about an account that is paid. Advisory."""
+class Risk(Record):
+    """The newest snapshot of the features worker about a payer or a payee. Advisory."""
 
     version: int
     labelled_count: int
     fraud_count: int
+    counterpart_count: int
+    """Different ones in the frauds: a payee's payers, a payer's payees."""
+    is_counterpart_count_exact: bool
+    """Or else there were at least so many."""
     window_days: int
     as_of_micros: int
 
@@ -37,7 +41,7 @@ class Entity(Record):
     """Those that fraud blocked: it tried, and that is all."""
     label_sequence: int = 0
     """How many times its payments were labelled, corrections included."""
-    risk: CreditorRisk | None = None
+    risk: Risk | None = None
 
 
 def device_entity_id(device_id: str) -> str:

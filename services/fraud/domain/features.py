@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from libs.common.record import Record
 from schemas.payments.events import Channel
-from services.fraud.domain.entities import CreditorRisk, EntityKind
+from services.fraud.domain.entities import EntityKind, Risk
 from services.fraud.domain.euros import EUROS_PER_CENT, shown
 from services.fraud.domain.history import MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_SECOND
 from services.fraud.domain.measures import DEFINITIONS, WIDTHS, Aggregate, Measure, Span
@@ -35,8 +35,6 @@ CASH_BAND = 2_000.0
 """So far below the threshold cash looks as if it were meant to stay below."""
 _CASH_CENTS_MIN, _CASH_CENTS_END = (CASH_THRESHOLD - CASH_BAND) / EUROS_PER_CENT, CASH_THRESHOLD / EUROS_PER_CENT
 CASH_DAYS = 5
-SNAPSHOT_DAYS_MAX = 30
-"""A snapshot of the features worker whose newest label is older says nothing any more."""
 
 _PROGRAMS = frozenset({Channel.API, Channel.FILE, Channel.UNKNOWN})
 _SATURDAY = 5
@@ -137,6 +135,38 @@ def _windowed(kind: EntityKind, aggregate: Aggregate, width: str) -> Feature:
     )
 
 
+# What the features worker's newest snapshots say.
+
+
+def _of_snapshot(kind: EntityKind, what: str, meaning: str, value: Callable[[Risk], int]) -> Feature:
+    def find(moment: Moment) -> Value:
+        side = moment.side(kind)
+        return None if side is None or side.risk is None else value(side.risk)
+
+    return _number(f"{kind.value}_snapshot_{what}", meaning, find, can_be_missing=True)
+
+
+def _of_snapshots(kind: EntityKind) -> tuple[Feature, ...]:
+    who, others = _SIDES[kind]
+    return (
+        _of_snapshot(
+            kind,
+            "labelled",
+            f"Labelled payments of {who} in the features worker's newest snapshot; missing if that is too old.",
+            lambda risk: risk.labelled_count,
+        ),
+        _of_snapshot(
+            kind, "frauds", f"What turned out to be fraud of {who}'s payments there.", lambda risk: risk.fraud_count
+        ),
+        _of_snapshot(
+            kind,
+            others,
+            f"Different {others} in {who}'s frauds there; where they are very many, at least so many.",
+            lambda risk: risk.counterpart_count,
+        ),
+    )
+
+
 # What is no aggregate of a window.
 
 
@@ -192,23 +222,6 @@ def _creditor_is_new(moment: Moment) -> bool | None:
 def _device_is_new(moment: Moment) -> bool | None:
     knows = None if moment.device is None else moment.device.knows_counterpart(WIDTHS["30d"])
     return None if knows is None else not knows
-
-
-def _snapshot(moment: Moment) -> CreditorRisk | None:
-    risk = moment.creditor.entity.risk
-    if risk is None or risk.as_of_micros < moment.at_micros - SNAPSHOT_DAYS_MAX * MICROS_PER_DAY:
-        return None
-    return risk
-
-
-def _snapshot_frauds(moment: Moment) -> int | None:
-    risk = _snapshot(moment)
-    return None if risk is None else risk.fraud_count
-
-
-def _snapshot_labelled(moment: Moment) -> int | None:
-    risk = _snapshot(moment)
-    return None if risk is None else risk.labelled_count
 
 
 def _country(moment: Moment, *, of_debtor: bool) -> str | None:
@@ -286,18 +299,6 @@ _PLAIN = (
         _device_is_new,
         can_be_missing=True,
     ),
-    _number(
-        "creditor_snapshot_frauds",
-        "Frauds among what the payee received, by the features worker's newest snapshot; missing if that is too old.",
-        _snapshot_frauds,
-        can_be_missing=True,
-    ),
-    _number(
-        "creditor_snapshot_labelled",
-        "Labelled payments in that snapshot.",
-        _snapshot_labelled,
-        can_be_missing=True,
-    ),
     _flag(
         "is_late", "Ordered so late that part of the past it is judged by is forgotten.", lambda moment: moment.is_late
     ),
@@ -326,6 +327,8 @@ FEATURES: Mapping[str, Feature] = {
     feature.field.name: feature
     for feature in (
         *_PLAIN,
+        *_of_snapshots(EntityKind.DEBTOR),
+        *_of_snapshots(EntityKind.CREDITOR),
         *(
             _windowed(kind, aggregate, width)
             for kind in EntityKind

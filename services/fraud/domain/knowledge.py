@@ -7,6 +7,7 @@ from libs.common.record import Record
 from libs.common.state import Aggregates, Journal, Numbered, State
 from schemas.fraud.events import (
     ASSESSMENT,
+    DEBTOR_LABEL,
     LABEL,
     LIST,
     VERSION,
@@ -46,6 +47,9 @@ class Assessment(Record):
     model_score: float | None = None
     values: tuple[Value, ...] = ()
     """Of the judge's fields: what the decision went by."""
+    debtor_snapshot_version: int | None = None
+    """Of the features worker's snapshot that was known of the payer; None if there was none, or it was too old."""
+    creditor_snapshot_version: int | None = None
     is_remembered: bool = True
     """Whether it became part of anyone's past: not if it was only asked about, nor if dated far ahead."""
     assessed_at: datetime
@@ -191,6 +195,7 @@ class Knowledge(State):
             numbering={
                 ASSESSMENT: Numbered(aggregates=self.assessments),
                 LABEL: Numbered(aggregates=self.creditors, counter="label_sequence"),
+                DEBTOR_LABEL: Numbered(aggregates=self.debtors, counter="label_sequence"),
                 LIST: Numbered(aggregates=self.list_entries),
                 VERSION: Numbered(aggregates=self.versions),
             },

@@ -9,12 +9,12 @@ from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
 from schemas.compliance.events import CaseConcern, CaseDecision, CaseResolved
-from schemas.fraud.events import CreditorRiskUpdated, Label, PaymentLabelled
+from schemas.fraud.events import DebtorPaymentLabelled, Label, PartyRiskUpdated, PartyRole, PaymentLabelled
 from services.fraud.domain import history
 from services.fraud.domain.assessing import past_field
-from services.fraud.domain.entities import CreditorRisk, Entity, EntityKind, fingerprint
+from services.fraud.domain.entities import Entity, EntityKind, Risk, fingerprint
 from services.fraud.domain.euros import euro_cents
-from services.fraud.domain.knowledge import Assessment, Knowledge, Tally
+from services.fraud.domain.knowledge import Assessment, EntityKey, Knowledge, Tally
 from services.fraud.domain.moment import is_from_future, micros_of
 
 
@@ -81,7 +81,7 @@ def _labelled(
     if known.label is after and known.scenario == scenario:
         return []
     for entity, counterpart in _sides(knowledge, known):
-        # Put though nothing changes where the payment is in nobody's past: labels are numbered by who was paid.
+        # Put though nothing changes where the payment is in nobody's past: labels are numbered by who (was) paid.
         knowledge.put(_relabelled(entity, known, fingerprint(counterpart), after) if known.is_remembered else entity)
     knowledge.assessments.put(known.payment_id, replace(known, label=after, scenario=scenario, labelled_at=at))
     _tally(knowledge, known, after)
@@ -95,24 +95,48 @@ def _labelled(
             scenario=scenario,
             transacted_at=known.instructed_at,
             labelled_at=at,
-        )
+        ),
+        DebtorPaymentLabelled(
+            payment_id=known.payment_id,
+            debtor_account_id=known.debtor_account_id,
+            creditor_account_id=known.creditor_account_id,
+            label=after,
+            previous_label=known.label,
+            transacted_at=known.instructed_at,
+            labelled_at=at,
+        ),
     ]
 
 
-def take_snapshot(knowledge: Knowledge, event: CreditorRiskUpdated, _: datetime) -> Sequence[Event]:
-    """Keep the newest snapshot of a payee's risk. Snapshots are absolute: an older one says nothing."""
-    creditor = knowledge.entity(EntityKind.CREDITOR, event.creditor_account_id)
-    if creditor.risk is not None and creditor.risk.version >= event.version:
+def take_snapshot(knowledge: Knowledge, event: PartyRiskUpdated, _: datetime) -> Sequence[Event]:
+    """Keep the newest snapshot of a payer's or a payee's risk. Snapshots are absolute: an older one says nothing."""
+    key = party_of(event)
+    if key is None:
         return []
-    risk = CreditorRisk(
+    party = knowledge.entity(*key)
+    if party.risk is not None and party.risk.version >= event.version:
+        return []
+    risk = Risk(
         version=event.version,
         labelled_count=event.labelled_count,
         fraud_count=event.fraud_count,
+        counterpart_count=event.counterpart_count,
+        is_counterpart_count_exact=event.is_counterpart_count_exact,
         window_days=event.window_days,
         as_of_micros=micros_of(event.as_of),
     )
-    knowledge.put(replace(creditor, risk=risk))
+    knowledge.put(replace(party, risk=risk))
     return []
+
+
+def party_of(event: PartyRiskUpdated) -> EntityKey | None:
+    """Whom a snapshot is about. None for a role that a later version may know."""
+    match event.role:
+        case PartyRole.DEBTOR:
+            return EntityKind.DEBTOR, event.account_id
+        case PartyRole.CREDITOR:
+            return EntityKind.CREDITOR, event.account_id
+    return None
 
 
 def _sides(knowledge: Knowledge, known: Assessment) -> Iterator[tuple[Entity, str]]:

@@ -13,10 +13,12 @@ from itertools import chain
 from libs.common.record import Record
 from schemas.payments.events import PaymentOrder, PaymentPersonalData
 from services.fraud.domain import history
-from services.fraud.domain.entities import Entity, EntityKind, fingerprint
+from services.fraud.domain.entities import Entity, EntityKind, Risk, fingerprint
 from services.fraud.domain.euros import euro_cents
 from services.fraud.domain.history import EMPTY, LOOK_BACK_DAYS, MICROS_PER_DAY, LabelWindow, Past, Window
 
+SNAPSHOT_DAYS_MAX = 30
+"""A snapshot of the features worker whose newest label is older says nothing any more."""
 FUTURE_SECONDS_MAX = 24 * 3_600
 """An order dated further ahead than this is not taken into anyone's history: it would make all others too old."""
 
@@ -35,10 +37,14 @@ def is_from_future(instructed_at: datetime, now: datetime) -> bool:
     return instructed_at - now > timedelta(seconds=FUTURE_SECONDS_MAX)
 
 
+def _is_too_old(risk: Risk, at_micros: int) -> bool:
+    return risk.as_of_micros < at_micros - SNAPSHOT_DAYS_MAX * MICROS_PER_DAY
+
+
 class Side:
     """One side of a payment, with its past as of the payment's own time."""
 
-    __slots__ = ("blocked", "counterpart", "entity", "habits", "lists")
+    __slots__ = ("blocked", "counterpart", "entity", "habits", "lists", "risk")
 
     def __init__(self, entity: Entity, at_micros: int, *, counterpart: str, lists: frozenset[str]) -> None:
         self.entity = entity
@@ -47,6 +53,13 @@ class Side:
         self.lists = lists
         self.habits = Past(entity.history, at_micros)
         self.blocked = None if entity.blocked is EMPTY else Past(entity.blocked, at_micros)
+        self.risk = None if entity.risk is None or _is_too_old(entity.risk, at_micros) else entity.risk
+        """What the features worker's newest snapshot says; None if it is too old."""
+
+    @property
+    def snapshot_version(self) -> int | None:
+        """Of the snapshot that says something."""
+        return None if self.risk is None else self.risk.version
 
     def attempts(self, width_micros: int) -> Window:
         """What was ordered within a width, whatever came of it; without this payment."""

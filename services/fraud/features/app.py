@@ -1,4 +1,4 @@
-"""The Faust application: one topic in, one table, one topic out. What it may be trusted with is in the README.
+"""The Faust application: two topics in, one table, one topic out. What it may be trusted with is in the README.
 
 At least once, one label at a time, no autodiscovery, no web server, no leader topic. Its table's
 values say which labels they have counted, so that a label that comes again is not counted again.
@@ -6,6 +6,7 @@ values say which labels they have counted, so that a label that comes again is n
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import faust
@@ -14,15 +15,16 @@ from faust.sensors import Sensor
 from libs.common.message import Source
 from libs.common.outbox import OutboxRow
 from libs.common.service import Runtime
-from schemas.fraud.events import LABEL, RISK
+from schemas.fraud.events import RISK
+from services.fraud.features import TOPICS
 from services.fraud.features.counter import LabelCounter
-from services.fraud.features.log import Continuity
+from services.fraud.features.log import Continuity, Place
 from services.fraud.features.metrics import FeaturesMetrics
 from services.fraud.features.watchdog import Pulse, end_process
 from services.fraud.settings import FraudSettings
 
 APP_ID = "fraud-features"
-TABLE = "creditor-risk"
+TABLE = "risk"
 TICK_SECONDS = 0.2
 REQUEST_SECONDS_MAX = 30.0
 
@@ -35,7 +37,8 @@ def create(runtime: Runtime, continuity: Continuity, pulse: Pulse, metrics: Feat
     assert isinstance(settings, FraudSettings)
     app = _configured(settings)
     app.sensors.add(_Lossless())
-    labels = app.topic(LABEL.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    # All have as many partitions as the table: Faust then gives a partition of each, and the table's, to one worker.
+    labels = app.topic(*TOPICS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     risks = app.topic(RISK.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
 
@@ -59,20 +62,24 @@ def create(runtime: Runtime, continuity: Continuity, pulse: Pulse, metrics: Feat
 
     async def show_that_the_loop_runs() -> None:
         while not app.should_stop:
-            partitions = {place.partition for place in app.consumer.assignment() if place.topic == LABEL.name}
-            is_running = bool(partitions) and not app.rebalancing and not app.in_recovery
-            pulse.tick(is_running=is_running, partitions=partitions)
+            places = _places_of_labels(app.consumer.assignment())
+            is_running = bool(places) and not app.rebalancing and not app.in_recovery
+            pulse.tick(is_running=is_running, places=places)
             await asyncio.sleep(TICK_SECONDS)
 
     async def let_go(*arguments: Any, **_: Any) -> None:
         (_, revoked) = arguments
-        continuity.forget(place.partition for place in revoked if place.topic == LABEL.name)
+        continuity.forget(_places_of_labels(revoked))
 
     app.on_partitions_revoked.connect(let_go)
     app.agent(labels, concurrency=1, name="count-labels")(count_labels)
     # Starts when the table has been read back.
     app.task(show_that_the_loop_runs)
     return app
+
+
+def _places_of_labels(places: Iterable[Any]) -> set[Place]:
+    return {(place.topic, place.partition) for place in places if place.topic in TOPICS}
 
 
 def group_of(generation: int) -> str:

@@ -1,4 +1,4 @@
-"""What the features worker does with one label: count it, once, and tell the account's risk anew.
+"""What the features worker does with one label: count it for one party, once, and tell that party's risk anew.
 
     label ─► what was left out before it ─► decode ─► count ─► table (and its changelog) ─► snapshot
        └───► can't be counted ─► dead letter, in fraud's database ─► go on
@@ -27,9 +27,10 @@ from libs.common.outbox import OutboxRow
 from libs.common.service import Runtime
 from libs.common.text import printable
 from libs.common.writes import writing
-from schemas.fraud.events import CreditorRiskUpdated, PaymentLabelled
+from schemas.fraud.events import DebtorPaymentLabelled, PartyRiskUpdated, PaymentLabelled
 from services.fraud import store
-from services.fraud.domain import creditor_risk
+from services.fraud.domain import party_risk
+from services.fraud.features import READS
 from services.fraud.features.log import Continuity
 from services.fraud.features.metrics import FeaturesMetrics
 from services.fraud.features.watchdog import Pulse
@@ -68,7 +69,7 @@ class LabelCounter:
         self._metrics = metrics
 
     async def handle(self, source: Source) -> None:
-        """Count one record of the labels' topic, however long that takes. Raises nothing."""
+        """Count one record of the labels' topics, however long that takes. Raises nothing."""
         delay = BACKOFF_SECONDS_MIN
         while True:
             try:
@@ -106,28 +107,29 @@ class LabelCounter:
 
     async def _count(self, source: Source) -> None:
         reader = self._codec.reader_of(source.value)
-        if reader is None or reader.event_type is not PaymentLabelled:
+        if reader is None or reader.event_type not in READS:
             return
         event = reader.decode(source.value or b"")
-        assert isinstance(event, PaymentLabelled)
+        assert isinstance(event, PaymentLabelled | DebtorPaymentLabelled)
+        label = party_risk.party_label(event)
         headers = {name: (value or b"").decode(errors="replace") for name, value in source.headers}
-        key = event.creditor_account_id.encode()
-        known = creditor_risk.unpack(self._table.get(key))
-        counted = creditor_risk.count(known, event, offset=source.offset, sequence=_sequence(headers))
+        key = label.party.party_id.encode()
+        known = party_risk.unpack(self._table.get(key))
+        counted = party_risk.count(known, label, offset=source.offset, sequence=_sequence(headers))
         if counted is known:
             self._metrics.repeated.inc()
         else:
             self._metrics.counted.inc()
             self._metrics.missed.inc(counted.missed_count - known.missed_count)
             reach("features.before_table")
-            self._table[key] = creditor_risk.pack(counted)
+            self._table[key] = party_risk.pack(counted)
             reach("features.after_table")
         # Told even if it was counted before: perhaps the process died between the two.
-        snapshot = creditor_risk.snapshot(counted, event.creditor_account_id, generation=self._generation)
+        snapshot = party_risk.snapshot(counted, label.party, generation=self._generation)
         await self._publish(self._seal(snapshot, source, headers))
         reach("features.after_snapshot")
 
-    def _seal(self, snapshot: CreditorRiskUpdated, source: Source, headers: dict[str, str]) -> OutboxRow:
+    def _seal(self, snapshot: PartyRiskUpdated, source: Source, headers: dict[str, str]) -> OutboxRow:
         cause_id = headers.get(envelope.ID, "")
         if not ids.is_id(cause_id):
             raise Poison(f"header {envelope.ID} must be a UUID, but is {cause_id!r}")

@@ -1,8 +1,8 @@
-"""The labels' log, read past Faust: what it left out, and how far there is to go.
+"""The labels' logs, read past Faust: what it left out, and how far there is to go.
 
 Faust leaves out a record now and then when it starts: what it had fetched while it read its table back
 it drops, and where nothing is committed yet it doesn't go back (one of 100 starts under load lost 1 to
-10 of 1,100 labels; the README has more). Offsets have no gaps on this topic, so a gap in what Faust
+10 of 1,100 labels; the README has more). Offsets have no gaps on these topics, so a gap in what Faust
 hands over tells of it, and the missing records are read here.
 """
 
@@ -13,11 +13,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from libs.common.errors import Outage
 from libs.common.message import Source
-from schemas.fraud.events import LABEL
 
 ASK_SECONDS_MAX = 5.0
 READ_SECONDS_MAX = 10.0
 READ_MAX = 500
+
+Place = tuple[str, int]
+"""A topic and one of its partitions."""
 
 
 class LabelLog:
@@ -33,31 +35,29 @@ class LabelLog:
             }
         )
 
-    def first_offset(self, partition: int) -> int:
+    def first_offset(self, place: Place) -> int:
         """Where the group begins to read a partition: where it has committed, or at the start. Raises Outage."""
-        place = TopicPartition(LABEL.name, partition)
+        asked = TopicPartition(*place)
         try:
-            (committed,) = self._kafka.committed([place], timeout=ASK_SECONDS_MAX)
-            start, _ = self._kafka.get_watermark_offsets(place, timeout=ASK_SECONDS_MAX)
+            (committed,) = self._kafka.committed([asked], timeout=ASK_SECONDS_MAX)
+            start, _ = self._kafka.get_watermark_offsets(asked, timeout=ASK_SECONDS_MAX)
         except KafkaException as error:
             raise Outage(f"the broker: {error}") from error
         return max(committed.offset, start)
 
-    def end_offsets(self, partitions: Iterable[int]) -> dict[int, int]:
+    def end_offsets(self, places: Iterable[Place]) -> dict[Place, int]:
         """The offsets that the next records of partitions will have. Raises Outage."""
         try:
             return {
-                number: self._kafka.get_watermark_offsets(TopicPartition(LABEL.name, number), timeout=ASK_SECONDS_MAX)[
-                    1
-                ]
-                for number in partitions
+                place: self._kafka.get_watermark_offsets(TopicPartition(*place), timeout=ASK_SECONDS_MAX)[1]
+                for place in places
             }
         except KafkaException as error:
             raise Outage(f"the broker: {error}") from error
 
-    def read(self, partition: int, start: int, end: int) -> list[Source]:
+    def read(self, place: Place, start: int, end: int) -> list[Source]:
         """The records of [start, end), at most READ_MAX of them. `end` must exist. Raises Outage."""
-        self._kafka.assign([TopicPartition(LABEL.name, partition, start)])
+        self._kafka.assign([TopicPartition(*place, start)])
         found: list[Source] = []
         try:
             while len(found) < READ_MAX:
@@ -76,32 +76,38 @@ class Continuity:
 
     def __init__(self, log: LabelLog) -> None:
         self._log = log
-        self._next: dict[int, int] = {}
+        self._next: dict[Place, int] = {}
 
     def is_next(self, source: Source) -> bool:
         """Whether nothing was left out before a record, as far as is known without asking."""
-        return source.offset <= self._next.get(source.partition, -1)
+        return source.offset <= self._next.get(_place(source), -1)
 
     def missing_before(self, source: Source) -> Sequence[Source]:
         """The records between the last one dealt with and this one; the first of them if there are many."""
-        expected = self._next.get(source.partition)
+        place = _place(source)
+        expected = self._next.get(place)
         if expected is None:
-            expected = self._next[source.partition] = self._log.first_offset(source.partition)
-        return self._log.read(source.partition, expected, source.offset) if expected < source.offset else ()
+            expected = self._next[place] = self._log.first_offset(place)
+        return self._log.read(place, expected, source.offset) if expected < source.offset else ()
 
     def dealt_with(self, source: Source) -> None:
         """Take note that nothing up to this record is left to do."""
-        self._next[source.partition] = max(self._next.get(source.partition, 0), source.offset + 1)
+        place = _place(source)
+        self._next[place] = max(self._next.get(place, 0), source.offset + 1)
 
-    def forget(self, partitions: Iterable[int]) -> None:
+    def forget(self, places: Iterable[Place]) -> None:
         """Partitions were taken away: another worker goes on with them."""
-        for partition in partitions:
-            self._next.pop(partition, None)
+        for place in places:
+            self._next.pop(place, None)
 
     @property
-    def next_offsets(self) -> Mapping[int, int]:
+    def next_offsets(self) -> Mapping[Place, int]:
         """The offset after the last record dealt with, of each partition that had one."""
         return dict(self._next)
+
+
+def _place(source: Source) -> Place:
+    return source.topic, source.partition
 
 
 def _source(record: Any) -> Source:

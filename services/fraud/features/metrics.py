@@ -7,7 +7,11 @@ class FeaturesMetrics:
     """Labels counted, repeated, missed and dead, and how far behind the worker is."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.counted = Counter("fraud_features_labels_total", "Labels counted", registry=registry)
+        self.counted = Counter(
+            "fraud_features_labels_total",
+            "Labels counted, once for who paid and once for who was paid",
+            registry=registry,
+        )
         self.repeated = Counter(
             "fraud_features_repeated_labels_total",
             "Labels that came again and were not counted twice",

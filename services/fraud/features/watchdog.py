@@ -15,7 +15,7 @@ from threading import Event as Flag
 
 from libs.common.errors import Outage
 from libs.common.record import Record
-from services.fraud.features.log import Continuity, LabelLog
+from services.fraud.features.log import Continuity, LabelLog, Place
 from services.fraud.features.metrics import FeaturesMetrics
 
 LOOK_SECONDS = 2.0
@@ -33,8 +33,8 @@ class Pulse:
     def __init__(self) -> None:
         self.is_running = False
         """It has partitions, and its table is read back."""
-        self.partitions: frozenset[int] = frozenset()
-        """Of the labels' topic, those that are its own."""
+        self.places: frozenset[Place] = frozenset()
+        """Of the labels' topics, the partitions that are its own."""
         self.is_waiting = False
         """Something it needs is away."""
         self.has_started = False
@@ -45,10 +45,10 @@ class Pulse:
     def is_ready(self) -> bool:
         return self.is_running and not self.is_waiting
 
-    def tick(self, *, is_running: bool, partitions: Iterable[int]) -> None:
+    def tick(self, *, is_running: bool, places: Iterable[Place]) -> None:
         """Show that the loop runs."""
         self.ticked_at = time.monotonic()
-        self.partitions = frozenset(partitions)
+        self.places = frozenset(places)
         self.is_running = is_running
         self.has_started = self.has_started or is_running
 
@@ -118,10 +118,10 @@ def measure(pulse: Pulse, continuity: Continuity, log: LabelLog) -> Callable[[],
 
     def progress() -> Progress:
         done = continuity.next_offsets
-        ends = log.end_offsets(pulse.partitions)
-        starts = {number: done[number] if number in done else log.first_offset(number) for number in ends}
+        ends = log.end_offsets(pulse.places)
+        starts = {place: done[place] if place in done else log.first_offset(place) for place in ends}
         return Progress(
-            dealt_with=sum(starts.values()), lag=sum(max(0, end - starts[number]) for number, end in ends.items())
+            dealt_with=sum(starts.values()), lag=sum(max(0, end - starts[place]) for place, end in ends.items())
         )
 
     return progress

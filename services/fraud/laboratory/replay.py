@@ -12,14 +12,14 @@ from itertools import islice
 
 from libs.common.batch import Refusal
 from libs.common.record import Record
-from schemas.fraud.events import CreditorRiskUpdated, Label, PaymentLabelled
+from schemas.fraud.events import DebtorPaymentLabelled, Label, PartyRiskUpdated, PaymentLabelled
 from schemas.payments.events import PaymentInitiated, PaymentOrder
-from services.fraud.domain import creditor_risk
+from services.fraud.domain import party_risk
 from services.fraud.domain.assessing import assess
-from services.fraud.domain.creditor_risk import Counted
 from services.fraud.domain.entities import Entity, EntityKind
 from services.fraud.domain.knowledge import Assessment, Knowledge, Panel
 from services.fraud.domain.labelling import LabelPayment, label, take_snapshot
+from services.fraud.domain.party_risk import Counted, Party
 
 BATCH_SIZE = 1_000
 
@@ -44,7 +44,7 @@ class Replay:
         self._done: list[str] = []
         """Those of the present batch to which nothing will come any more."""
         self._unlabelled: deque[tuple[KnownPayment, Label]] = deque()
-        self._risks: dict[str, Counted] = {}
+        self._risks: dict[Party, Counted] = {}
 
     def run(self, payments: Iterable[KnownPayment]) -> Iterator[tuple[KnownPayment, Assessment]]:
         """Each payment with its assessment."""
@@ -94,15 +94,15 @@ class Replay:
         events = label(knowledge, LabelPayment(payment_id=payment_id, label=known), at)
         assert not isinstance(events, Refusal), events
         for event, sequence in zip(events, knowledge.number(events), strict=True):
-            assert isinstance(event, PaymentLabelled)
+            assert isinstance(event, PaymentLabelled | DebtorPaymentLabelled)
             take_snapshot(knowledge, self._snapshot(event, sequence), at)
         knowledge.keep()
 
-    def _snapshot(self, event: PaymentLabelled, sequence: int) -> CreditorRiskUpdated:
-        account_id = event.creditor_account_id
-        known = creditor_risk.count(self._risks.get(account_id, Counted()), event, offset=sequence, sequence=sequence)
-        self._risks[account_id] = known
-        return creditor_risk.snapshot(known, account_id, generation=1)
+    def _snapshot(self, event: PaymentLabelled | DebtorPaymentLabelled, sequence: int) -> PartyRiskUpdated:
+        told = party_risk.party_label(event)
+        known = party_risk.count(self._risks.get(told.party, Counted()), told, offset=sequence, sequence=sequence)
+        self._risks[told.party] = known
+        return party_risk.snapshot(known, told.party, generation=1)
 
 
 def _assess(knowledge: Knowledge, payment: KnownPayment, at: datetime) -> Assessment:

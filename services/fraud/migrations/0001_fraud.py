@@ -21,11 +21,8 @@ CREATE TABLE entities (
   history bytea NOT NULL,
   blocked bytea NOT NULL,
   label_sequence bigint NOT NULL,
-  risk_version bigint,
-  risk_labelled_count bigint,
-  risk_fraud_count bigint,
-  risk_window_days integer,
-  risk_as_of_micros bigint,
+  -- The features worker's newest snapshot.
+  risk bytea,
   PRIMARY KEY (kind, entity_id)
 ) WITH (fillfactor = 50, toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.05);
 -- At most 4 kB, rewritten at every payment: kept in the page, uncompressed, with room for the next version beside it.
@@ -48,6 +45,8 @@ CREATE TABLE assessments (
   model_score float8,
   -- What it was judged by, as MessagePack, in the order of the fields of its rulebook and its model.
   values bytea NOT NULL,
+  debtor_snapshot_version bigint,
+  creditor_snapshot_version bigint,
   is_remembered boolean NOT NULL,
   assessed_at timestamptz NOT NULL,
   label text CHECK (label IN ('fraud', 'genuine')),

@@ -51,6 +51,8 @@ def grounds_view(assessment: Assessment) -> dict[str, Any]:
         "rules_version": assessment.rules_version,
         "model_version": assessment.model_version,
         "model_score": assessment.model_score,
+        "debtor_snapshot_version": assessment.debtor_snapshot_version,
+        "creditor_snapshot_version": assessment.creditor_snapshot_version,
     }
 
 

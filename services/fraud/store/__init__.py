@@ -9,12 +9,12 @@ from libs.common.database import fetch
 from libs.common.message import Message
 from libs.common.writes import Writes
 from schemas.compliance.events import CaseResolved
-from schemas.fraud.events import CreditorRiskUpdated
+from schemas.fraud.events import PartyRiskUpdated
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentOrder
 from services.fraud.domain.assessing import AssessPayment
 from services.fraud.domain.entities import EntityKind, device_entity_id
 from services.fraud.domain.knowledge import EntityKey, Knowledge, Panel
-from services.fraud.domain.labelling import LabelPayment
+from services.fraud.domain.labelling import LabelPayment, party_of
 from services.fraud.domain.lists import AddListEntry, RemoveListEntry, entry_id
 from services.fraud.domain.versions import AddVersion, MoveVersion
 from services.fraud.store import assessments, entities, lists, tallies, versions
@@ -36,7 +36,7 @@ def load_knowledge(tx: Connection, messages: Sequence[Message], *, panels: Panel
     keys = {key for order in orders.values() for key in _parties(order)}
     asked = sorted(keys)
     keys |= {key for parties in labelled.values() for key in parties}
-    keys |= {(EntityKind.CREDITOR, b.creditor_account_id) for b in bodies if isinstance(b, CreditorRiskUpdated)}
+    keys |= {key for body in bodies if isinstance(body, PartyRiskUpdated) and (key := party_of(body))}
     known = entities.lock(tx, sorted(keys))
     return Knowledge(
         panel=panel,

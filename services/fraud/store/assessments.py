@@ -31,6 +31,8 @@ ASSESSMENTS = Table(
         "model_version": "text",
         "model_score": "double precision",
         "values": "bytea",
+        "debtor_snapshot_version": "bigint",
+        "creditor_snapshot_version": "bigint",
         "is_remembered": "boolean",
         "assessed_at": "timestamptz",
     },
@@ -102,7 +104,7 @@ def assessment_of(row: Sequence[Any]) -> Assessment:
     """A row of ASSESSMENTS as what it means."""
     payment_id, debtor, creditor, device, amount_minor, currency, channel, *answered = row
     instructed_at, outcome, score, findings, rules_version, model_version, model_score, values, *rest = answered
-    is_remembered, assessed_at, label, scenario, labelled_at, sequence = rest
+    debtor_snapshot, creditor_snapshot, is_remembered, assessed_at, label, scenario, labelled_at, sequence = rest
     return Assessment(
         payment_id=payment_id,
         debtor_account_id=debtor,
@@ -119,6 +121,8 @@ def assessment_of(row: Sequence[Any]) -> Assessment:
         model_version=model_version,
         model_score=model_score,
         values=_decode_values(values),
+        debtor_snapshot_version=debtor_snapshot,
+        creditor_snapshot_version=creditor_snapshot,
         is_remembered=is_remembered,
         assessed_at=assessed_at,
         label=Label(label) if label else None,
@@ -145,6 +149,8 @@ def row_of(assessment: Assessment) -> tuple[Any, ...]:
         assessment.model_version,
         assessment.model_score,
         _encode_values(assessment.values),
+        assessment.debtor_snapshot_version,
+        assessment.creditor_snapshot_version,
         assessment.is_remembered,
         assessment.assessed_at,
         assessment.label and assessment.label.value,

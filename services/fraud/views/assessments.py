@@ -15,13 +15,18 @@ class FraudFindingView(View):
 
 
 class GroundsView(View):
-    """What an answer rests on. Without a `model_version`, rules judged alone."""
+    """What an answer rests on. Without a `model_version`, rules judged alone.
+
+    The snapshots' versions tell which PartyRiskUpdated of payer and payee were known, if any was young enough to count.
+    """
 
     score: float
     findings: list[FraudFindingView]
     rules_version: str
     model_version: str | None
     model_score: float | None
+    debtor_snapshot_version: int | None
+    creditor_snapshot_version: int | None
 
 
 class AdviceView(View):

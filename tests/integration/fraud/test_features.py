@@ -16,9 +16,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from libs.common import ids
 from libs.common.service import Runtime
-from schemas.fraud.events import LABEL, Label
+from schemas.fraud.events import DEBTOR_LABEL, LABEL, DebtorPaymentLabelled, Label
 from services.fraud.__main__ import SERVICE
 from services.fraud.domain.labelling import LabelPayment
+from services.fraud.features import TOPICS
 from services.fraud.reconciliation import Reconciliation, reconcile
 from services.fraud.settings import FraudSettings
 from tests.deciding import decide
@@ -32,9 +33,9 @@ START_SECONDS_MAX = 30
 LOOK_SECONDS = 0.1
 """Between two questions to the worker or about it: each takes from the processor that it is to work with."""
 PARTITIONS = 4
-"""Of the labels' topic. A start asks the broker for the place in each, one after the other."""
+"""Of each of the labels' topics. A start asks the broker for the place in each, one after the other."""
 
-ANN = ids.new()
+PAYERS = [ids.new() for _ in range(4)]
 
 
 class Worker:
@@ -99,7 +100,7 @@ class Bench:
         self.runtime = runtime
         self._folder = folder
         self._dice = random.Random(1)
-        self._payees: set[str] = set()
+        self._parties: set[tuple[str, str]] = set()
         self._worker: Worker | None = None
 
     def worker(self) -> Worker:
@@ -115,12 +116,17 @@ class Bench:
             self._worker.process.wait()
 
     def pay(self, payees: list[str], count: int) -> list[str]:
-        """Payments of fifty days, in any order."""
+        """Payments of fifty days, in any order. One account pays and is paid."""
         dice = self._dice
         hours = (dice.randrange(24 * 50) for _ in range(count))
-        events = [initiated(order(ANN, dice.choice(payees), at=T0 - timedelta(hours=hour))) for hour in hours]
+        sides = (dice.sample([*PAYERS, dice.choice(payees)], 2) for _ in range(count))
+        events = [
+            initiated(order(debtor, creditor, at=T0 - timedelta(hours=hour)))
+            for hour, (debtor, creditor) in zip(hours, sides, strict=True)
+        ]
         decide(self.runtime, *events)
-        self._payees.update(event.order.creditor_account_id for event in events)
+        self._parties.update(("debtor", event.order.debtor_account_id) for event in events)
+        self._parties.update(("creditor", event.order.creditor_account_id) for event in events)
         return [event.payment_id for event in events]
 
     def label(self, payment_ids: list[str]) -> None:
@@ -137,24 +143,34 @@ class Bench:
         """Until every snapshot has seen every label; then each must say what the labels say."""
         wait_until(lambda: not self.compare().behind, seconds_max=30, every_seconds=LOOK_SECONDS)
         found = self.compare()
-        assert found == Reconciliation(equal=len(self._payees), behind=[], wrong=[])
+        assert found == Reconciliation(equal=len(self._parties), behind=[], wrong=[])
 
 
-def repeat_labels(runtime: Runtime, payee: str) -> int:
-    """Publish a payee's labels again, as a relay does that died before it could forget what it had sent."""
+def of_nobody() -> DebtorPaymentLabelled:
+    """A label that can be read and not be counted: there is no such account."""
+    return DebtorPaymentLabelled(
+        payment_id=ids.new(),
+        debtor_account_id="nobody",
+        creditor_account_id="nobody",
+        label=Label.FRAUD,
+        transacted_at=T0,
+        labelled_at=T0,
+    )
+
+
+def repeat_labels(runtime: Runtime, topic: str, account_id: str) -> int:
+    """Publish an account's labels again, as a relay does that died before it could forget what it had sent."""
     bootstrap = {"bootstrap.servers": runtime.settings.kafka_bootstrap}
     reader = Consumer({**bootstrap, "group.id": "repeat", "enable.partition.eof": True})
-    reader.assign([TopicPartition(LABEL.name, number, 0) for number in range(PARTITIONS)])
+    reader.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
     writer, ended, repeated = Producer(bootstrap), 0, 0
     while ended < PARTITIONS:
         for record in reader.consume(100, 1):
             if record.error():
                 ended += 1
-            elif record.key() == payee.encode():
+            elif record.key() == account_id.encode():
                 headers: Any = record.headers()
-                writer.produce(
-                    LABEL.name, record.value(), record.key(), headers=headers, partition=record.partition() or 0
-                )
+                writer.produce(topic, record.value(), record.key(), headers=headers, partition=record.partition() or 0)
                 repeated += 1
     reader.close()
     writer.flush(10)
@@ -172,22 +188,25 @@ def bench(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Be
         batch_size_max=200,
         partitions=PARTITIONS,
     ) as runtime:
-        parts.create_topics([LABEL.name], partitions=PARTITIONS)
+        parts.create_topics(TOPICS, partitions=PARTITIONS)
         with running(runtime.relay.run, runtime.consumer.run):
             found = Bench(runtime, tmp_path_factory.mktemp("features"))
             try:
                 yield found
             finally:
                 found.close()
-        parts.delete_topics([LABEL.name, f"fraud-features-v{generation}-creditor-risk-changelog"])
+        parts.delete_topics([*TOPICS, f"fraud-features-v{generation}-risk-changelog"])
 
 
-def test_a_label_that_is_published_twice_is_counted_once(bench: Bench) -> None:
-    payee, worker = ids.new(), bench.worker()
-    bench.label(bench.pay([payee], 10))
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_label_that_is_published_twice_is_counted_once(bench: Bench, topic: str) -> None:
+    worker = bench.worker()
+    bench.label(bench.pay([ids.new()], 20))
     bench.wait_until_equal()
     counted = worker.metric("fraud_features_labels_total")
-    repeated = worker.metric("fraud_features_repeated_labels_total") + repeat_labels(bench.runtime, payee)
+    again = repeat_labels(bench.runtime, topic, PAYERS[0])
+    assert again > 0
+    repeated = worker.metric("fraud_features_repeated_labels_total") + again
     worker.wait_for("fraud_features_repeated_labels_total", repeated)
     assert worker.metric("fraud_features_labels_total") == counted
     bench.wait_until_equal()
@@ -200,7 +219,7 @@ def test_every_label_is_counted_exactly_once_however_often_the_worker_is_killed(
         counted = worker.metric("fraud_features_labels_total")
         bench.label(payment_ids[180 * number : 180 * number + 120])
         # It has committed little of it yet: the rest comes again after its death.
-        worker.wait_for("fraud_features_labels_total", counted + 60)
+        worker.wait_for("fraud_features_labels_total", counted + 120)
         worker.die_at(point)
         bench.label(payment_ids[180 * number + 120 : 180 * number + 180])
         assert worker.process.wait(20) == SIGKILLED
@@ -215,15 +234,18 @@ def test_every_label_is_counted_exactly_once_however_often_the_worker_is_killed(
 def test_what_can_not_be_counted_is_kept_and_the_rest_is_counted(bench: Bench) -> None:
     payees, worker = [ids.new() for _ in range(5)], bench.worker()
     producer = Producer({"bootstrap.servers": bench.runtime.settings.kafka_bootstrap})
-    for partition in range(PARTITIONS):
-        producer.produce(LABEL.name, b"junk", payees[0], partition=partition)
+    for topic in TOPICS:
+        for partition in range(PARTITIONS):
+            producer.produce(topic, b"junk", payees[0], partition=partition)
+    unfit = bench.runtime.codec.encode(of_nobody())
+    producer.produce(DEBTOR_LABEL.name, unfit, "nobody")
     producer.flush(10)
     bench.label(bench.pay(payees, 60))
     bench.wait_until_equal()
-    worker.wait_for("fraud_features_dead_letters_total", PARTITIONS)
-    kept = rows(bench.runtime, "SELECT DISTINCT topic, value FROM dead_letters", binary=True)
-    assert kept == [(LABEL.name, b"junk")]
-    assert rows(bench.runtime, "SELECT count(*) FROM dead_letters") == [(PARTITIONS,)]
+    worker.wait_for("fraud_features_dead_letters_total", 2 * PARTITIONS + 1)
+    kept = rows(bench.runtime, "SELECT topic, value, count(*) FROM dead_letters GROUP BY topic, value", binary=True)
+    junk = [(LABEL.name, b"junk", PARTITIONS), (DEBTOR_LABEL.name, b"junk", PARTITIONS)]
+    assert sorted(kept) == sorted([*junk, (DEBTOR_LABEL.name, unfit, 1)])
     assert worker.metric("fraud_features_missed_labels_total") == 0
 
 

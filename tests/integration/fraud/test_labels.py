@@ -6,7 +6,7 @@ from typing import Any
 from libs.common import ids
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseConcern, CaseDecision, CaseResolved
-from schemas.fraud.events import CreditorRiskUpdated
+from schemas.fraud.events import PartyRiskUpdated, PartyRole
 from services.fraud.domain import history
 from services.fraud.views.assessments import AssessmentView
 from services.fraud.views.labels import LabelsView
@@ -36,10 +36,9 @@ def counted(runtime: Runtime, kind: str) -> tuple[int, int]:
     return len(labels) - labels.count(0), labels.count(2)
 
 
-def published(runtime: Runtime) -> list[tuple[str, int]]:
-    query = """SELECT key, (headers::json ->> 'ce_sequence')::int FROM outbox
-                WHERE topic = 'fraud.label.v1' ORDER BY id"""
-    return rows(runtime, query)
+def published(runtime: Runtime, topic: str = "fraud.label.v1") -> list[tuple[str, int]]:
+    query = "SELECT key, (headers::json ->> 'ce_sequence')::int FROM outbox WHERE topic = %s ORDER BY id"
+    return rows(runtime, query, (topic,))
 
 
 def test_a_label_is_stored_counted_for_both_parties_and_published(api: Api) -> None:
@@ -59,6 +58,7 @@ def test_a_correction_moves_the_count_and_does_not_add_to_it(api: Api) -> None:
     assert counted(api.runtime, "creditor") == (1, 1)
     # The repetition said nothing new.
     assert published(api.runtime) == [(BOB, 1), (BOB, 2), (BOB, 3)]
+    assert published(api.runtime, "fraud.debtor-label.v1") == [(ANN, 1), (ANN, 2), (ANN, 3)]
 
 
 def test_the_same_request_is_carried_out_once(api: Api) -> None:
@@ -156,15 +156,31 @@ def test_what_two_people_decide_about_a_suspicion_is_a_label(api: Api) -> None:
     assert published(api.runtime) == [(BOB, 1)]
 
 
-def snapshot(version: int, frauds: int) -> CreditorRiskUpdated:
-    return CreditorRiskUpdated(
-        creditor_account_id=BOB, labelled_count=10, fraud_count=frauds, window_days=30, version=version, as_of=T0
+def snapshot(
+    version: int, frauds: int, *, role: PartyRole = PartyRole.CREDITOR, account: str = BOB
+) -> PartyRiskUpdated:
+    return PartyRiskUpdated(
+        party_id=f"{role.value}:{account}",
+        role=role,
+        account_id=account,
+        labelled_count=10,
+        fraud_count=frauds,
+        counterpart_count=2,
+        is_counterpart_count_exact=True,
+        window_days=30,
+        version=version,
+        as_of=T0,
     )
 
 
-def test_only_newer_snapshots_replace_what_is_known(api: Api) -> None:
-    decide(api.runtime, snapshot(7, 5))
+def test_only_newer_snapshots_replace_what_is_known_and_answers_name_them(api: Api) -> None:
+    decide(api.runtime, snapshot(7, 5), snapshot(2**41, 1, role=PartyRole.DEBTOR, account=ANN))
     decide(api.runtime, snapshot(6, 0), snapshot(7, 0))
-    found = api.get(f"/v1/assessments/{pay(api.runtime)}", by="staff").json()
+    answer = api.get(f"/v1/assessments/{pay(api.runtime)}", by="staff")
+    require(AssessmentView, answer)
+    found = answer.json()
     assert found["values"]["creditor_snapshot_frauds"] == 5
     assert [finding["reason"] for finding in found["findings"]] == ["5 of 10 in the newest snapshot were fraud"]
+    assert (found["debtor_snapshot_version"], found["creditor_snapshot_version"]) == (2**41, 7)
+    later = api.get(f"/v1/assessments/{pay(api.runtime, days=31)}", by="staff").json()
+    assert (later["debtor_snapshot_version"], later["creditor_snapshot_version"]) == (None, None)

@@ -10,7 +10,7 @@ from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Trace
 from libs.common.record import Record, replace
-from schemas.fraud.events import CreditorRiskUpdated, FraudAssessed, Label
+from schemas.fraud.events import FraudAssessed, Label, PartyRiskUpdated
 from schemas.payments.events import (
     Answer,
     Channel,
@@ -22,7 +22,7 @@ from schemas.payments.events import (
 )
 from services.fraud import rulebooks
 from services.fraud.domain import history
-from services.fraud.domain.entities import Entity, EntityKind, device_entity_id, fingerprint
+from services.fraud.domain.entities import Entity, EntityKind, Risk, device_entity_id, fingerprint
 from services.fraud.domain.euros import euro_cents
 from services.fraud.domain.features import FEATURES, Value
 from services.fraud.domain.judging import CATALOGUE, Judge
@@ -37,7 +37,7 @@ from services.fraud.domain.knowledge import (
     Version,
     VersionChange,
 )
-from services.fraud.domain.labelling import LabelPayment
+from services.fraud.domain.labelling import LabelPayment, party_of
 from services.fraud.domain.moment import Lists, Moment, micros_of
 from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.handlers import handlers
@@ -105,6 +105,19 @@ def rulebook(text: str) -> Rulebook:
 NO_RULES = rulebook("")
 
 
+def risk_of(labelled: int, frauds: int, counterparts: int = 0, *, as_of: datetime = START, version: int = 1) -> Risk:
+    """What the features worker said of someone."""
+    return Risk(
+        version=version,
+        labelled_count=labelled,
+        fraud_count=frauds,
+        counterpart_count=counterparts,
+        is_counterpart_count_exact=True,
+        window_days=30,
+        as_of_micros=micros_of(as_of),
+    )
+
+
 class Paid(Record):
     """A payment of the past, and what became of it."""
 
@@ -124,7 +137,8 @@ def moment_of(
     *,
     now: datetime | None = None,
     lists: Lists = Lists(),
-    **of_creditor: Any,
+    debtor_risk: Risk | None = None,
+    creditor_risk: Risk | None = None,
 ) -> Moment:
     """A payment at the moment it is judged, after others."""
     device_id = device_entity_id(ordered.device_id) if ordered.device_id else None
@@ -143,8 +157,8 @@ def moment_of(
     debtor, creditor, device = found.values()
     return Moment(
         ordered,
-        debtor=debtor,
-        creditor=replace(creditor, **of_creditor),
+        debtor=replace(debtor, risk=debtor_risk),
+        creditor=replace(creditor, risk=creditor_risk),
         device=device if device_id else None,
         now=now or ordered.instructed_at,
         lists=lists,
@@ -284,8 +298,9 @@ class Desk:
     def _touched(self, body: Record) -> Sequence[EntityKey]:
         if isinstance(ordered := getattr(body, "order", None), PaymentOrder):
             return _keys(ordered)
-        if isinstance(body, CreditorRiskUpdated):
-            return [(EntityKind.CREDITOR, body.creditor_account_id)]
+        if isinstance(body, PartyRiskUpdated):
+            key = party_of(body)
+            return [key] if key else []
         known = self.assessments.get(body.payment_id) if isinstance(body, LabelPayment) else None
         if known is None:
             return []

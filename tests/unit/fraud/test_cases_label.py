@@ -93,14 +93,14 @@ def test_only_a_decision_about_fraud_is_a_label(
 def test_a_decision_told_again_changes_nothing() -> None:
     known = knowledge()
     event = resolved(CaseDecision.REJECT, FRAUD)
-    assert len(learn_from_case(known, event, START + timedelta(days=1))) == 1
+    assert len(learn_from_case(known, event, START + timedelta(days=1))) == 2
     assert learn_from_case(known, event, START + timedelta(days=1)) == []
 
 
 def test_a_decision_corrects_an_earlier_label_and_keeps_its_scenario() -> None:
     known = knowledge()
     label(known, LabelPayment(payment_id=PAYMENT, label=Label.FRAUD, scenario="stolen card"), START)
-    (event,) = learn_from_case(known, resolved(CaseDecision.APPROVE, FRAUD), START + timedelta(days=2))
+    event, _ = learn_from_case(known, resolved(CaseDecision.APPROVE, FRAUD), START + timedelta(days=2))
     assert isinstance(event, PaymentLabelled)
     assert (event.label, event.previous_label, event.scenario) == (Label.GENUINE, Label.FRAUD, "stolen card")
 

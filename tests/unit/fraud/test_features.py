@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from libs.common.record import replace
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, EncryptedPersonalData, Party, PaymentOrder, PaymentPersonalData
-from services.fraud.domain.entities import CreditorRisk, EntityKind
+from services.fraud.domain.entities import EntityKind
 from services.fraud.domain.features import CATALOGUE, FEATURES, Value, gathering
 from services.fraud.domain.history import PAYMENTS_MAX
 from services.fraud.domain.measures import Aggregate
@@ -31,6 +31,7 @@ from tests.unit.fraud.past import (
     account,
     moment_of,
     order,
+    risk_of,
     value_of,
 )
 
@@ -159,8 +160,8 @@ BY_HAND: list[tuple[str, list[Paid], Any]] = [
     ("device_payers_7d", DEVICE, None),
     ("device_fraud_share_7d", DEVICE, None),
     # The snapshot, of which there is none.
-    ("creditor_snapshot_frauds", [], None),
-    ("creditor_snapshot_labelled", [], None),
+    *[(f"debtor_snapshot_{what}", [], None) for what in ("labelled", "frauds", "payees")],
+    *[(f"creditor_snapshot_{what}", [], None) for what in ("labelled", "frauds", "payers")],
 ]
 
 
@@ -263,10 +264,17 @@ def test_countries_are_those_of_the_parties_and_of_the_order() -> None:
     ("age", "frauds"), [(timedelta(0), 3), (-DAY, 3), (30 * DAY, 3), (30 * DAY + MICROSECOND, None)]
 )
 def test_a_snapshot_counts_for_thirty_days_after_its_newest_label(age: timedelta, frauds: int | None) -> None:
-    as_of = int((START - age).timestamp()) * 1_000_000 + (START - age).microsecond
-    risk = CreditorRisk(version=1, labelled_count=9, fraud_count=3, window_days=30, as_of_micros=as_of)
-    assert value_of("creditor_snapshot_frauds", order(), risk=risk) == frauds
-    assert value_of("creditor_snapshot_labelled", order(), risk=risk) == (9 if frauds else None)
+    risk = risk_of(9, 3, as_of=START - age)
+    assert value_of("creditor_snapshot_frauds", order(), creditor_risk=risk) == frauds
+    assert value_of("creditor_snapshot_labelled", order(), creditor_risk=risk) == (9 if frauds else None)
+    assert moment_of(order(), creditor_risk=risk).creditor.snapshot_version == (1 if frauds else None)
+
+
+def test_snapshots_are_those_of_each_side() -> None:
+    moment = moment_of(order(), debtor_risk=risk_of(9, 3, 2), creditor_risk=risk_of(8, 5, 4))
+    of_debtor = [f"debtor_snapshot_{what}" for what in ("labelled", "frauds", "payees")]
+    of_creditor = [f"creditor_snapshot_{what}" for what in ("labelled", "frauds", "payers")]
+    assert gathering([*of_debtor, *of_creditor])(moment) == [9, 3, 2, 8, 5, 4]
 
 
 def test_lists_are_those_that_each_side_is_on() -> None:
@@ -404,7 +412,9 @@ def test_every_feature_is_what_the_plain_list_of_payments_says(ordered: PaymentO
 def test_the_plain_list_tells_all_but_what_it_holds_nothing_of() -> None:
     assert FEATURES.keys() - set(KNOWN_TO_NAIVE) == {
         *("ordered_amount", "ip_country", "debtor_country", "creditor_country"),
-        *("creditor_snapshot_frauds", "creditor_snapshot_labelled", "is_late", "is_from_future", "is_crowded"),
+        *("debtor_snapshot_labelled", "debtor_snapshot_frauds", "debtor_snapshot_payees"),
+        *("creditor_snapshot_labelled", "creditor_snapshot_frauds", "creditor_snapshot_payers"),
+        *("is_late", "is_from_future", "is_crowded"),
         *("debtor_lists", "creditor_lists", "device_lists"),
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.fraud.events import CreditorRiskUpdated, Label, PaymentLabelled
+from schemas.fraud.events import DebtorPaymentLabelled, Label, PartyRiskUpdated, PartyRole, PaymentLabelled
 from schemas.payments.events import Channel
 from services.fraud.domain import label_days
 from services.fraud.domain.entities import EntityKind, device_entity_id
@@ -50,7 +50,7 @@ def test_a_label_is_noted_with_the_payment_and_everyone_in_it_and_told() -> None
     desk = Desk()
     desk.assess(1, order(device_id="phone"))
     desk.now += DAY
-    (event,) = desk.hears(labelled(1, Label.FRAUD, "stolen card"))
+    event, of_debtor = desk.hears(labelled(1, Label.FRAUD, "stolen card"))
     assert event == PaymentLabelled(
         payment_id=payment_id(1),
         debtor_account_id=ANN,
@@ -60,30 +60,38 @@ def test_a_label_is_noted_with_the_payment_and_everyone_in_it_and_told() -> None
         transacted_at=START,
         labelled_at=desk.now,
     )
+    assert of_debtor == DebtorPaymentLabelled(
+        payment_id=payment_id(1),
+        debtor_account_id=ANN,
+        creditor_account_id=SHOP,
+        label=Label.FRAUD,
+        transacted_at=START,
+        labelled_at=desk.now,
+    )
     for kind, id_ in ((EntityKind.DEBTOR, ANN), (EntityKind.CREDITOR, SHOP), (EntityKind.DEVICE, PHONE)):
         assert labels(desk, kind, id_) == LabelCount(labelled=1, fraud=1)
     known = desk.assessments[payment_id(1)]
     assert (known.label, known.scenario, known.labelled_at) == (Label.FRAUD, "stolen card", desk.now)
 
 
-def test_labels_are_numbered_by_the_account_that_was_paid() -> None:
+def test_labels_are_numbered_by_the_account_that_was_paid_and_by_the_one_that_paid() -> None:
     desk = Desk()
-    for number, creditor in enumerate((SHOP, CLEO, SHOP)):
-        desk.assess(number, order(creditor=creditor))
+    for number, (debtor, creditor) in enumerate(((ANN, SHOP), (ANN, CLEO), (CLEO, SHOP))):
+        desk.assess(number, order(debtor=debtor, creditor=creditor))
     numbers = []
     for number in range(3):
         desk.hears(labelled(number))
-        numbers += desk.numbers
-    assert numbers == [1, 1, 2]
+        numbers.append(desk.numbers)
+    assert numbers == [[1, 1], [1, 2], [2, 1]]
 
 
 def test_a_second_label_corrects_the_first_and_names_it() -> None:
     desk = Desk()
     desk.assess(1, order())
     desk.hears(labelled(1, Label.FRAUD))
-    (event,) = desk.hears(labelled(1, Label.GENUINE))
-    assert isinstance(event, PaymentLabelled)
-    assert (event.label, event.previous_label) == (Label.GENUINE, Label.FRAUD)
+    for event in desk.hears(labelled(1, Label.GENUINE)):
+        assert isinstance(event, PaymentLabelled | DebtorPaymentLabelled)
+        assert (event.label, event.previous_label) == (Label.GENUINE, Label.FRAUD)
     assert labels(desk, EntityKind.CREDITOR, SHOP) == LabelCount(labelled=1, fraud=0)
     assert desk.tally("allow") == (1, 0, 1)
 
@@ -100,7 +108,7 @@ def test_another_scenario_alone_is_told_and_counted_no_second_time() -> None:
     desk = Desk()
     desk.assess(1, order())
     desk.hears(labelled(1, Label.FRAUD, "a"))
-    (event,) = desk.hears(labelled(1, Label.FRAUD, "b"))
+    event, _ = desk.hears(labelled(1, Label.FRAUD, "b"))
     assert isinstance(event, PaymentLabelled) and event.scenario == "b"
     assert desk.tally("allow") == (1, 1, 0)
     assert labels(desk, EntityKind.CREDITOR, SHOP) == LabelCount(labelled=1, fraud=1)
@@ -209,7 +217,7 @@ def test_the_label_of_a_payment_that_histories_forgot_is_told_and_changes_none_o
     desk.now = START + KEPT_DAYS * DAY
     desk.assess(2, order(at=desk.now))
     known = dict(desk.entities)
-    (event,) = desk.hears(labelled(1))
+    event, _ = desk.hears(labelled(1))
     assert isinstance(event, PaymentLabelled)
     for kind, id_ in ((EntityKind.DEBTOR, ANN), (EntityKind.CREDITOR, SHOP)):
         assert desk.entity(kind, id_).history == known[kind, id_].history
@@ -229,7 +237,8 @@ def test_within_a_batch_labels_come_after_the_payments_before_them() -> None:
     desk = Desk()
     desk.assess(1, order())
     events = desk.hears(labelled(1), labelled(1, Label.GENUINE), labelled(1, Label.GENUINE))
-    assert [getattr(event, "previous_label", "none told") for event in events] == [None, Label.FRAUD]
+    told = [event.previous_label for event in events if isinstance(event, PaymentLabelled)]
+    assert told == [None, Label.FRAUD]
     assert labels(desk, EntityKind.DEBTOR, ANN) == LabelCount(labelled=1, fraud=0)
 
 
@@ -275,7 +284,7 @@ def test_corrections_of_a_payment_too_old_to_be_counted_are_told_and_tallied_all
     desk.assess(2, order())
     desk.hears(labelled(2, Label.GENUINE))
     for label in (Label.FRAUD, Label.GENUINE, Label.FRAUD):
-        (event,) = desk.hears(labelled(1, label))
+        event, _ = desk.hears(labelled(1, label))
         assert isinstance(event, PaymentLabelled) and event.label is label
         assert labels(desk, EntityKind.CREDITOR, SHOP) == LabelCount(labelled=1, fraud=0)
     assert desk.tally("allow") == (2, 1, 1)
@@ -296,30 +305,59 @@ def test_a_day_begins_at_midnight_utc() -> None:
 # Snapshots of the features worker
 
 
-def snapshot(version: int, fraud: int = 3, as_of: datetime = START) -> CreditorRiskUpdated:
-    return CreditorRiskUpdated(
-        creditor_account_id=SHOP, labelled_count=5, fraud_count=fraud, window_days=30, version=version, as_of=as_of
+def snapshot(
+    version: int, fraud: int = 3, as_of: datetime = START, *, role: PartyRole = PartyRole.CREDITOR, account: str = SHOP
+) -> PartyRiskUpdated:
+    return PartyRiskUpdated(
+        party_id=f"{role.value}:{account}",
+        role=role,
+        account_id=account,
+        labelled_count=5,
+        fraud_count=fraud,
+        counterpart_count=2,
+        is_counterpart_count_exact=True,
+        window_days=30,
+        version=version,
+        as_of=as_of,
     )
 
 
 @pytest.mark.parametrize(("versions", "kept"), [([1, 2], 2), ([2, 1], 2), ([2, 2], 2), ([2, 2**40 + 1], 2**40 + 1)])
-def test_only_a_newer_snapshot_replaces_one(versions: list[int], kept: int) -> None:
+@pytest.mark.parametrize("role", [PartyRole.DEBTOR, PartyRole.CREDITOR])
+def test_only_a_newer_snapshot_replaces_one(role: PartyRole, versions: list[int], kept: int) -> None:
     desk = Desk()
     for place, version in enumerate(versions):
-        assert desk.hears(snapshot(version, fraud=place)) == []
-    risk = desk.entity(EntityKind.CREDITOR, SHOP).risk
+        assert desk.hears(snapshot(version, fraud=place, role=role)) == []
+    risk = desk.entity(EntityKind(role.value), SHOP).risk
     assert risk is not None
-    assert (risk.version, risk.fraud_count) == (kept, versions.index(kept))
+    assert (risk.version, risk.fraud_count, risk.counterpart_count) == (kept, versions.index(kept), 2)
 
 
-def test_an_assessment_keeps_what_the_snapshot_said_that_it_was_made_with() -> None:
+def test_an_account_has_a_snapshot_as_payer_and_another_as_payee() -> None:
+    desk = Desk()
+    desk.hears(snapshot(7), snapshot(4, role=PartyRole.DEBTOR))
+    risks = [desk.entity(kind, SHOP).risk for kind in (EntityKind.DEBTOR, EntityKind.CREDITOR)]
+    assert [risk and risk.version for risk in risks] == [4, 7]
+
+
+def test_a_snapshot_of_a_role_that_a_later_version_may_know_changes_nothing() -> None:
+    desk = Desk()
+    assert desk.hears(snapshot(7, role=PartyRole.UNKNOWN)) == []
+    assert desk.entities == {}
+
+
+def test_an_assessment_keeps_what_the_snapshots_said_that_it_was_made_with_and_their_versions() -> None:
     desk = Desk()
     desk.assess(1, order())
-    desk.hears(snapshot(7))
-    assert "creditor_risk_snapshot" in {finding.rule for finding in desk.assess(2, order()).findings}
+    desk.hears(snapshot(7), snapshot(9, role=PartyRole.DEBTOR, account=ANN))
+    told = desk.assess(2, order())
+    assert "creditor_risk_snapshot" in {finding.rule for finding in told.findings}
+    assert (told.debtor_snapshot_version, told.creditor_snapshot_version) == (9, 7)
     desk.hears(snapshot(8, fraud=4))
     fields = ("creditor_snapshot_frauds", "creditor_snapshot_labelled")
     assert [[desk.values(number)[field] for field in fields] for number in (1, 2)] == [[None, None], [3, 5]]
+    kept = [desk.assessments[payment_id(number)] for number in (1, 2)]
+    assert [(one.debtor_snapshot_version, one.creditor_snapshot_version) for one in kept] == [(None, None), (9, 7)]
 
 
 @pytest.mark.parametrize(("age", "frauds"), [(30 * DAY, 3), (30 * DAY + MICROSECOND, None)])
@@ -328,6 +366,7 @@ def test_a_snapshot_too_old_says_nothing_any_more(age: timedelta, frauds: int | 
     desk.hears(snapshot(7, as_of=START - age))
     assert desk.value("creditor_snapshot_frauds", order()) == frauds
     assert (desk.value("creditor_snapshot_labelled", order()) is None) is (frauds is None)
+    assert desk.assess(1, order()).creditor_snapshot_version == (frauds and 7)
 
 
 def test_moments_are_kept_to_the_microsecond() -> None:

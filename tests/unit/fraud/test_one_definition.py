@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.fraud.events import FraudOutcome, Label, PaymentLabelled
+from schemas.fraud.events import DebtorPaymentLabelled, FraudOutcome, Label, PaymentLabelled
 from schemas.payments.events import Channel, PaymentInitiated
 from services.fraud import rulebooks
-from services.fraud.domain import creditor_risk
-from services.fraud.domain.creditor_risk import Counted
+from services.fraud.domain import party_risk
 from services.fraud.domain.features import CATALOGUE, FEATURES, Value
 from services.fraud.domain.judging import Judge
 from services.fraud.domain.knowledge import Assessment, Panel
 from services.fraud.domain.labelling import LabelPayment
+from services.fraud.domain.party_risk import Counted, Party
 from services.fraud.domain.rulebook.fields import Kind
 from services.fraud.laboratory import scoring
 from services.fraud.laboratory.replay import KnownPayment, Replay
@@ -35,7 +35,7 @@ def live(known: Sequence[KnownPayment], sizes: Sequence[int], *, judge: Judge = 
     """By the service's own handlers, in batches of these sizes, its labels and snapshots coming on the way."""
     desk, batch = Desk(judge), list[KnownPayment]()
     waiting: list[KnownPayment] = []
-    risks: dict[str, Counted] = {}
+    risks: dict[Party, Counted] = {}
     rest = iter(_forever(sizes))
     size = next(rest)
     for payment in known:
@@ -72,13 +72,15 @@ def _assess(desk: Desk, batch: list[KnownPayment]) -> None:
         batch.clear()
 
 
-def _label(desk: Desk, payment: KnownPayment, risks: dict[str, Counted]) -> None:
+def _label(desk: Desk, payment: KnownPayment, risks: dict[Party, Counted]) -> None:
     assert payment.label is not None
-    for event in desk.hears(LabelPayment(payment_id=payment.payment_id, label=payment.label)):
-        assert isinstance(event, PaymentLabelled)
-        account_id, place = event.creditor_account_id, desk.numbers[0]
-        risks[account_id] = creditor_risk.count(risks.get(account_id, Counted()), event, offset=place, sequence=place)
-        desk.hears(creditor_risk.snapshot(risks[account_id], account_id, generation=1))
+    events = desk.hears(LabelPayment(payment_id=payment.payment_id, label=payment.label))
+    for event, place in zip(events, desk.numbers, strict=True):
+        assert isinstance(event, PaymentLabelled | DebtorPaymentLabelled)
+        told = party_risk.party_label(event)
+        party = told.party
+        risks[party] = party_risk.count(risks.get(party, Counted()), told, offset=place, sequence=place)
+        desk.hears(party_risk.snapshot(risks[party], party, generation=1))
 
 
 def replayed(known: Sequence[KnownPayment]) -> dict[str, Assessment]:
@@ -155,7 +157,7 @@ def test_a_training_set_holds_the_values_that_live_decisions_were_made_by(tmp_pa
     assert len({*zip(payers, known.cards.tolist(), strict=True)}) == len({*payers})
 
 
-SNAPSHOTS = {"creditor_snapshot_frauds", "creditor_snapshot_labelled"}
+SNAPSHOTS = {name for name in FEATURES if "_snapshot_" in name}
 
 
 @pytest.mark.parametrize("seed", range(3))

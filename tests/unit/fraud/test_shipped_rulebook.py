@@ -8,9 +8,7 @@ from libs.common.record import replace
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, EncryptedPersonalData, PaymentOrder
 from services.fraud import rulebooks
-from services.fraud.domain.entities import CreditorRisk
 from services.fraud.domain.judging import CATALOGUE, Judge
-from services.fraud.domain.moment import micros_of
 from services.fraud.domain.rulebook import judging
 from services.fraud.domain.rulebook.rulebook import compile_rulebook
 from tests.unit.fraud.past import (
@@ -26,6 +24,7 @@ from tests.unit.fraud.past import (
     account,
     moment_of,
     order,
+    risk_of,
 )
 
 SHIPPED = rulebooks.shipped()
@@ -82,10 +81,7 @@ def labelled_week(frauds: int, genuine: int, amount_minor: int = 10_00, **fields
 
 
 def risk(frauds: int, labelled: int, age: Any = DAY) -> dict[str, Any]:
-    as_of = micros_of(START - age)
-    return {
-        "risk": CreditorRisk(version=1, labelled_count=labelled, fraud_count=frauds, window_days=30, as_of_micros=as_of)
-    }
+    return {"creditor_risk": risk_of(labelled, frauds, as_of=START - age)}
 
 
 ORIGIN: dict[str, Any] = {"device_id": "phone", "ip_country": "DE"}

@@ -118,6 +118,11 @@ def test_models_go_by_features_that_exist_and_are_numbers() -> None:
     assert len(set(FIELDS)) == len(FIELDS)
 
 
+def test_models_go_by_nothing_that_comes_from_beside_the_decisions() -> None:
+    """When a snapshot comes is chance: what is learnt from a file would not be what is known live."""
+    assert not any("_snapshot_" in field for field in FIELDS)
+
+
 def test_of_many_weeks_the_newest_are_learnt_from() -> None:
     one = known(4_000, days=120)
     card = train(one, name="new", candidates=[FEW]).card
