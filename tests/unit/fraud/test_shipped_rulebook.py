@@ -80,8 +80,8 @@ def labelled_week(frauds: int, genuine: int, amount_minor: int = 10_00, **fields
     ]
 
 
-def risk(frauds: int, labelled: int, age: Any = DAY) -> dict[str, Any]:
-    return {"creditor_risk": risk_of(labelled, frauds, as_of=START - age)}
+def risk(frauds: int, labelled: int, age: Any = DAY, payers: int = 1) -> dict[str, Any]:
+    return {"creditor_risk": risk_of(labelled, frauds, payers, as_of=START - age)}
 
 
 ORIGIN: dict[str, Any] = {"device_id": "phone", "ip_country": "DE"}
@@ -172,6 +172,9 @@ FIRES_AND_DOES_NOT: list[tuple[str, Case, Case]] = [
     ("creditor_risk_snapshot", case(more=risk(3, 3)), case(more=risk(2, 2))),
     ("creditor_risk_snapshot", case(more=risk(3, 3)), case()),
     ("creditor_risk_snapshot", case(more=risk(3, 3, 30 * DAY)), case(more=risk(3, 3, 30 * DAY + MICROSECOND))),
+    ("mule_fan_in", case(more=risk(3, 90, payers=3)), case(more=risk(3, 3, payers=2))),
+    ("mule_fan_in", case(more=risk(3, 3, payers=3)), case(more=risk(3, 3, payers=3), **CARD)),
+    ("mule_fan_in", case(more=risk(3, 3, payers=3)), case(more={"debtor_risk": risk_of(3, 3, 3)})),
     (
         "new_device",
         case(100_00, habits(device="phone"), device_id="laptop", **CARD),
