@@ -37,7 +37,7 @@ def order(
         creditor_customer_id=ids.new(),
         amount_minor=minor,
         currency="EUR",
-        channel=Channel.MOBILE,
+        channel=Channel.BRANCH,
         device_id=device,
         instructed_at=at,
         personal=PaymentPersonalData(debtor=Party(name="Ann", country="DE"), creditor=Party(name="Bob", country="DE")),
@@ -96,7 +96,7 @@ def wish(**changes: Any) -> dict[str, Any]:
         "amount": "20.00",
         "debtor": {"account_id": ANN, "country": "DE"},
         "creditor": {"account_id": BOB, "country": "DE"},
-        "channel": "mobile",
+        "channel": "branch",
         "instructed_at": T0.isoformat(),
     }
     return {name: value for name, value in {**body, **changes}.items() if value is not None}

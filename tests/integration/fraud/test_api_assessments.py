@@ -100,7 +100,7 @@ def test_an_assessment_shows_the_value_of_every_feature_it_went_by(api: Api) -> 
     values = shown["values"]
     assert (values["amount"], values["channel"], values["ip_country"], values["debtor_country"]) == (
         123.45,
-        "mobile",
+        "branch",
         "FR",
         "DE",
     )
