@@ -5,11 +5,11 @@ paid. Different ones can't be added up from day to day; so each is kept with the
 and with how many frauds there were, from which a correction takes one away.
 """
 
+import hashlib
 import struct
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
-from uuid import UUID
 
 from libs.common.record import Record
 from schemas.fraud.events import Label
@@ -28,7 +28,7 @@ class Pair(NamedTuple):
     day: int
     """Days since 1970-01-01."""
     counterpart: bytes
-    """Its id, whole: nobody is taken for somebody else."""
+    """Who it is, in 128 bits: nobody is taken for somebody else."""
     frauds: int
 
 
@@ -53,8 +53,8 @@ NONE = Fan()
 
 
 def counterpart_of(account_id: str) -> bytes:
-    """An account as it is kept here. Raises ValueError if its id is no UUID."""
-    return UUID(account_id).bytes
+    """An account as it is kept here. Its id may be of any form: files name accounts as they like."""
+    return hashlib.blake2b(account_id.encode(), digest_size=16).digest()
 
 
 def relabel(known: Fan, *, day: int, counterpart: bytes, before: Label | None, after: Label, after_day: int) -> Fan:

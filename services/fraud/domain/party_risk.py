@@ -70,7 +70,7 @@ class Counted(Record):
 
 
 def party_label(event: PaymentLabelled | DebtorPaymentLabelled) -> PartyLabel:
-    """Whom a label is told for: who was paid, or who paid. Raises ValueError for an account that is no UUID."""
+    """Whom a label is told for: who was paid, or who paid."""
     role, account_id, counterpart_id = PartyRole.CREDITOR, event.creditor_account_id, event.debtor_account_id
     if isinstance(event, DebtorPaymentLabelled):
         role, account_id, counterpart_id = PartyRole.DEBTOR, counterpart_id, account_id

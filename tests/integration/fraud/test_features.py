@@ -146,12 +146,11 @@ class Bench:
         assert found == Reconciliation(equal=len(self._parties), behind=[], wrong=[])
 
 
-def of_nobody() -> DebtorPaymentLabelled:
-    """A label that can be read and not be counted: there is no such account."""
+def a_label() -> DebtorPaymentLabelled:
     return DebtorPaymentLabelled(
         payment_id=ids.new(),
-        debtor_account_id="nobody",
-        creditor_account_id="nobody",
+        debtor_account_id=PAYERS[0],
+        creditor_account_id=PAYERS[1],
         label=Label.FRAUD,
         transacted_at=T0,
         labelled_at=T0,
@@ -237,15 +236,15 @@ def test_what_can_not_be_counted_is_kept_and_the_rest_is_counted(bench: Bench) -
     for topic in TOPICS:
         for partition in range(PARTITIONS):
             producer.produce(topic, b"junk", payees[0], partition=partition)
-    unfit = bench.runtime.codec.encode(of_nobody())
-    producer.produce(DEBTOR_LABEL.name, unfit, "nobody")
+    unnumbered = bench.runtime.codec.encode(a_label())
+    producer.produce(DEBTOR_LABEL.name, unnumbered, PAYERS[0])
     producer.flush(10)
     bench.label(bench.pay(payees, 60))
     bench.wait_until_equal()
     worker.wait_for("fraud_features_dead_letters_total", 2 * PARTITIONS + 1)
     kept = rows(bench.runtime, "SELECT topic, value, count(*) FROM dead_letters GROUP BY topic, value", binary=True)
     junk = [(LABEL.name, b"junk", PARTITIONS), (DEBTOR_LABEL.name, b"junk", PARTITIONS)]
-    assert sorted(kept) == sorted([*junk, (DEBTOR_LABEL.name, unfit, 1)])
+    assert sorted(kept) == sorted([*junk, (DEBTOR_LABEL.name, unnumbered, 1)])
     assert worker.metric("fraud_features_missed_labels_total") == 0
 
 

@@ -130,11 +130,6 @@ def test_the_stored_bytes_give_the_same_counts_back() -> None:
     assert party_risk.unpack(None) == party_risk.unpack(b"") == Counted()
 
 
-def test_an_account_that_is_no_uuid_is_refused() -> None:
-    with pytest.raises(ValueError, match="hexadecimal"):
-        label_of(by="ann")
-
-
 # More counterparts than are kept
 
 
