@@ -31,7 +31,7 @@ from schemas.accounts.events import (
     TransfersPosted,
 )
 from schemas.compliance.events import CaseDecision, CaseResolved, ComplianceScreened, ScreeningOutcome
-from schemas.fraud.events import FraudAssessed, FraudOutcome, Label, PaymentLabelled
+from schemas.fraud.events import DebtorPaymentLabelled, FraudAssessed, FraudOutcome, Label, PaymentLabelled
 from schemas.payments.events import (
     Answer,
     InternalReason,
@@ -808,6 +808,8 @@ class Promises:
         outcomes = set(FraudOutcome)
         assert sum(t.payments for t in self.fraud.tallies if t.counted in outcomes) == len(orders)
         labels = {p.event.payment_id: p.event.label for p in self.world.log if isinstance(p.event, PaymentLabelled)}
+        of_debtors = (p.event for p in self.world.log if isinstance(p.event, DebtorPaymentLabelled))
+        assert labels == {event.payment_id: event.label for event in of_debtors}, "a label is not told to both sides"
         for label, counted in ((Label.FRAUD, "frauds"), (Label.GENUINE, "genuine")):
             told = sum(getattr(tally, counted) for tally in self.fraud.tallies if tally.counted in outcomes)
             assert told == Counter(labels.values())[label], "labels are not counted once"
