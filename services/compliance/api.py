@@ -15,7 +15,8 @@ from libs.common.service import Runtime
 from services.compliance import queries
 from services.compliance.catalogue import live_catalogue
 from services.compliance.lists.listed import ListedParty
-from services.compliance.matching.screening import Hit, Subject, screen
+from services.compliance.matching.screening import Hit, screen
+from services.compliance.matching.subject import Subject
 from services.compliance.settings import ComplianceSettings
 from services.compliance.views import ListsView, ScreeningView
 

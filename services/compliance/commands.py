@@ -1,9 +1,11 @@
 """What operators ask of compliance: import lists and see them, let people in at the desk."""
 
 import getpass
+import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -14,8 +16,19 @@ from services.compliance import queries
 from services.compliance.desk import passwords
 from services.compliance.importing import ListFormat, import_list, read_list
 from services.compliance.lists.listed import ListFault
+from services.compliance.matching.scoring import BLOCK_NAME_SCORE, PAIR_SCORE, REVIEW_SCORE, Thresholds
 from services.compliance.settings import ROLE_ANALYST, SEEDED_USERS, ComplianceSettings
 from services.compliance.store import lists, people
+
+ReviewScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach for a review")]
+BlockScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach before it may block")]
+OutputFile = Annotated[Path, typer.Option(help="where the answers go, as CSV")]
+NamesFile = Annotated[Path, typer.Option("--names", help="CSV: name, and if known date_of_birth, country, type, id")]
+PairsFile = Annotated[Path, typer.Option("--pairs", help="CSV: query_name, candidate_name, and if known their extras")]
+Lists = Annotated[
+    list[Path] | None, typer.Option("--list", help="a list, whatever its format; again for more; else those imported")
+]
+Ownership = Annotated[Path | None, typer.Option(help="CSV: owner, owned, percent; OFAC's 50 % rule over it")]
 
 
 def app(service: Service) -> typer.Typer:
@@ -36,9 +49,11 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
         name: str,
         path: Path,
         list_format: ListFormat | None = typer.Option(None, "--format", help="guessed from the path if not given"),
+        review: ReviewScore = REVIEW_SCORE,
+        block: BlockScore = BLOCK_NAME_SCORE,
         force: bool = typer.Option(False, help="import it even if it has lost many entries or has not changed"),
     ) -> None:
-        """Import a list: a UN XML file, a folder with OFAC's CSV files, or a CSV of one's own.
+        """Import a list: a UN XML file, a folder with OFAC's CSV files, or a CSV of one's own or of who owns what.
 
         The new version is live for everybody at once, or, if anything is wrong with the file, the old one stays.
         All customers, and the parties of payments that wait for people, are screened again against it by the workers.
@@ -53,6 +68,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
                     file,
                     imported_by=getpass.getuser(),
                     shrink_max=settings.shrink_max,
+                    thresholds=Thresholds(review=review, block=block),
                     is_forced=force,
                 )
             )
@@ -65,6 +81,38 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
             typer.echo(
                 f"{name} is live as version {imported.import_id}: {imported.parties} entries, {imported.names} names"
             )
+
+    @commands.command("screen")
+    def screen_names(
+        names: NamesFile,
+        output: OutputFile,
+        lists_given: Lists = None,
+        ownership: Ownership = None,
+        review: ReviewScore = REVIEW_SCORE,
+        block: BlockScore = BLOCK_NAME_SCORE,
+        hits: Annotated[int, typer.Option(min=1, help="how many hits of a party are written, the best first")] = 5,
+        processes: Annotated[int, typer.Option(min=1, help="how many screen at once")] = os.cpu_count() or 1,
+    ) -> None:
+        """Screen a file of names against lists: those given, or those imported."""
+        from services.compliance.files import commands as by_file
+
+        thresholds = Thresholds(review=review, block=block)
+        given = [
+            *((path, None) for path in lists_given or ()),
+            *([(ownership, ListFormat.OWNERSHIP)] if ownership else ()),
+        ]
+        if lists_given:
+            sources = by_file.read_lists(given, thresholds)
+        else:
+            sources = [*by_file.imported(*runtime()), *by_file.read_lists(given, thresholds)]
+        by_file.screen(names, output, sources, hits_max=hits, processes=processes)
+
+    @commands.command("compare")
+    def compare_names(pairs: PairsFile, output: OutputFile) -> None:
+        """Compare the two names of every row of a file; no list is needed."""
+        from services.compliance.files import commands as by_file
+
+        by_file.compare(pairs, output)
 
     @commands.command("retire-list")
     def retire_list(name: str) -> None:

@@ -25,8 +25,10 @@ from services.compliance.lists.listed import NameStrength
 from services.compliance.lists.ofac import parse_ofac
 from services.compliance.lists.shipped import shipped_parties
 from services.compliance.lists.un import parse_un
-from services.compliance.matching.index import NameIndex, SourcedParty
-from services.compliance.matching.screening import Subject, screen
+from services.compliance.matching.index import NameIndex
+from services.compliance.matching.screening import screen
+from services.compliance.matching.sourced import SourcedParty
+from services.compliance.matching.subject import Subject
 from services.compliance.treatments import REQUIRED, Treatment, treat
 
 RECALL_MIN = 0.98

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.compliance.lists.listed import ListedName, ListedParty, PartyKind
 from services.compliance.matching.rarity import common_name_spellings
-from services.compliance.matching.screening import Subject
+from services.compliance.matching.subject import Subject
 
 PARTIES = 18_000
 CUSTOMERS = 8_000

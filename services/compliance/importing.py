@@ -11,8 +11,12 @@ from sqlalchemy import Connection
 from libs.common.record import Record
 from services.compliance.lists.listed import ListedParty, ListFault
 from services.compliance.lists.ofac import ADD_FILE, ALT_FILE, SDN_FILE, parse_ofac
+from services.compliance.lists.own import COLUMNS as OWN_COLUMNS
 from services.compliance.lists.own import parse_own
+from services.compliance.lists.ownership import COLUMNS as OWNERSHIP_COLUMNS
+from services.compliance.lists.ownership import parse_ownership
 from services.compliance.lists.un import parse_un
+from services.compliance.matching.scoring import USUAL, Thresholds
 from services.compliance.store import lists
 from services.compliance.store.lists import ListImport
 
@@ -28,6 +32,8 @@ class ListFormat(StrEnum):
     UN = "un"
     OFAC = "ofac"
     CSV = "csv"
+    OWNERSHIP = "ownership"
+    """Who owns what: companies that count as listed while listed parties hold half of them."""
 
 
 class ListFile(Record):
@@ -51,7 +57,7 @@ class Imported(Record):
 
 def read_list(path: Path, list_format: ListFormat | None, *, bytes_max: int) -> ListFile:
     """Read and parse a list. Raises ListFault, naming the place, and OSError."""
-    list_format = list_format or _guess_format(path)
+    list_format = list_format or recognise(path)
     files = _read(path, list_format, bytes_max=bytes_max)
     content = b"".join(files.values())
     dated = _UN_DATE.search(content[:_HEAD_BYTES]) if list_format is ListFormat.UN else None
@@ -65,7 +71,14 @@ def read_list(path: Path, list_format: ListFormat | None, *, bytes_max: int) -> 
 
 
 def import_list(
-    tx: Connection, list_name: str, file: ListFile, *, imported_by: str, shrink_max: float, is_forced: bool = False
+    tx: Connection,
+    list_name: str,
+    file: ListFile,
+    *,
+    imported_by: str,
+    shrink_max: float,
+    thresholds: Thresholds = USUAL,
+    is_forced: bool = False,
 ) -> Imported:
     """Make a file the live version of a list, with the transaction that this is part of.
 
@@ -83,8 +96,9 @@ def import_list(
         dated_on=file.dated_on,
         imported_by=imported_by,
         parties=file.parties,
+        thresholds=thresholds,
     )
-    if live is not None and live.content_hash == file.content_hash and not is_forced:
+    if live is not None and not is_forced and (live.content_hash, live.thresholds) == (file.content_hash, thresholds):
         return Imported(import_id=None, parties=len(file.parties), names=imported.name_count)
     if live is not None and not is_forced:
         _require_size(len(file.parties), live.party_count, "entries", shrink_max)
@@ -101,10 +115,24 @@ def _require_size(found: int, live: int, of_what: str, shrink_max: float) -> Non
         )
 
 
-def _guess_format(path: Path) -> ListFormat:
+def recognise(path: Path) -> ListFormat:
+    """The format of a list, by its name and its first lines. Raises ListFault and OSError."""
     if path.is_dir() or path.name == SDN_FILE:
         return ListFormat.OFAC
-    return ListFormat.UN if path.suffix.lower() == ".xml" else ListFormat.CSV
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).decode("utf-8-sig", errors="replace").lstrip()
+    if head.startswith("<"):
+        return ListFormat.UN
+    columns = {column.strip().strip('"') for column in head.partition("\n")[0].split(",")}
+    if columns.issuperset(OWNERSHIP_COLUMNS):
+        return ListFormat.OWNERSHIP
+    if not columns.isdisjoint(OWN_COLUMNS):
+        return ListFormat.CSV
+    raise ListFault(
+        f"{path.name} line 1",
+        f"no list that is known here: neither XML, nor a folder with {SDN_FILE}, {ALT_FILE} and {ADD_FILE}, nor CSV "
+        f"with a header of {', '.join(OWN_COLUMNS)} or of {', '.join(OWNERSHIP_COLUMNS)}",
+    )
 
 
 def _read(path: Path, list_format: ListFormat, *, bytes_max: int) -> Mapping[str, bytes]:
@@ -123,4 +151,10 @@ def _parse(list_format: ListFormat, files: Mapping[str, bytes]) -> tuple[ListedP
     if list_format is ListFormat.OFAC:
         return parse_ofac(files)
     (content,) = files.values()
-    return parse_un(content) if list_format is ListFormat.UN else parse_own(content)
+    match list_format:
+        case ListFormat.UN:
+            return parse_un(content)
+        case ListFormat.OWNERSHIP:
+            return parse_ownership(content)
+        case _:
+            return parse_own(content)

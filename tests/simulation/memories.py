@@ -54,7 +54,8 @@ from services.compliance.domain.screenings import RescreenPayment
 from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
 from services.compliance.domain.work import Policy as CompliancePolicy
 from services.compliance.lists.own import parse_own
-from services.compliance.matching.index import NameIndex, SourcedParty
+from services.compliance.matching.index import NameIndex
+from services.compliance.matching.sourced import SourcedParty
 from services.fraud import rulebooks
 from services.fraud.domain import history
 from services.fraud.domain.entities import Entity, EntityKind, device_entity_id

@@ -8,7 +8,8 @@ from services.compliance.domain.case import Case
 from services.compliance.domain.work import Screening
 from services.compliance.lists.countries import country_name
 from services.compliance.lists.listed import NameStrength
-from services.compliance.matching.screening import Hit, Subject, Verdict
+from services.compliance.matching.screening import Hit, Verdict
+from services.compliance.matching.subject import Subject
 
 ALIASES_SHOWN_MAX = 8
 

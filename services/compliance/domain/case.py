@@ -8,7 +8,8 @@ from libs.common.record import Record, replace
 from schemas.accounts.events import CustomerKind
 from schemas.compliance.events import CaseConcern, CaseDecision, ScreeningOutcome
 from schemas.payments.events import InternalReason, PaymentEvidence, PaymentOrder
-from services.compliance.matching.screening import Subject, Verdict
+from services.compliance.matching.screening import Verdict
+from services.compliance.matching.subject import Subject
 
 NOTE_LENGTH_MAX = 4_000
 SYSTEM = "weir"

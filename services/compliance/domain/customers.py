@@ -24,7 +24,8 @@ from services.compliance.domain.case import (
     CustomerFacts,
 )
 from services.compliance.domain.work import Customer, CustomerStatus, Work
-from services.compliance.matching.screening import ENCRYPTED, Subject, Verdict, says_the_same
+from services.compliance.matching.screening import ENCRYPTED, Verdict, says_the_same
+from services.compliance.matching.subject import Subject
 
 TIER_NAME_ONLY = 1
 """Screened by name: what little can be told about this person."""

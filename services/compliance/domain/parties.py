@@ -6,7 +6,8 @@ from hashlib import blake2b
 
 from libs.common.record import Record
 from services.compliance.matching.index import NameIndex
-from services.compliance.matching.screening import MATCHER_VERSION, Subject, Verdict, screen
+from services.compliance.matching.screening import MATCHER_VERSION, Verdict, screen
+from services.compliance.matching.subject import Subject
 
 WHITELIST_VERSION = 0
 """Pairs of party and entry that people have ruled out for good; none can be yet."""
@@ -69,6 +70,8 @@ def party_key(subject: Subject, catalogue_version: int) -> str:
         " ".join(subject.name.casefold().split()),
         subject.birth_date or "",
         subject.country or "",
+        subject.kind or "",
+        subject.identifier or "",
         f"{catalogue_version}.{MATCHER_VERSION}.{WHITELIST_VERSION}",
     )
     text = blake2b("\x1f".join(words).encode(errors="replace"), digest_size=16).hexdigest()

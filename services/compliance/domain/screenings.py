@@ -24,7 +24,8 @@ from schemas.payments.events import (
 from services.compliance.domain.case import Rescreened
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole, Screening, Work
-from services.compliance.matching.screening import ENCRYPTED, Subject, says_the_same, worst
+from services.compliance.matching.screening import ENCRYPTED, says_the_same, worst
+from services.compliance.matching.subject import Subject
 
 
 def screen_payment(work: Work, event: PaymentInitiated, at: datetime) -> Sequence[Event]:

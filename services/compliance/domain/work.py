@@ -17,7 +17,8 @@ from schemas.compliance.events import (
 )
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
 from services.compliance.domain.parties import Parties
-from services.compliance.matching.screening import Subject, Verdict
+from services.compliance.matching.screening import Verdict
+from services.compliance.matching.subject import Subject
 
 
 class CustomerStatus(StrEnum):

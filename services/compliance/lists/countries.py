@@ -12,7 +12,7 @@ def country_codes(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def country_code(name: str) -> str | None:
-    """The code of a country by any of its names, or None."""
+    """The code of a country by any of its names, or by itself; or None."""
     return _codes().get(name.strip().casefold())
 
 
@@ -29,7 +29,7 @@ def _rows() -> tuple[tuple[str, ...], ...]:
 
 @cache
 def _codes() -> dict[str, str]:
-    return {name.casefold(): code for code, *names in _rows() for name in names}
+    return {name.casefold(): code for code, *names in _rows() for name in (code, *names)}
 
 
 @cache

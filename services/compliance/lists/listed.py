@@ -37,6 +37,13 @@ class ListedName(Record, omit_defaults=True):
     strength: NameStrength = NameStrength.PRIMARY
 
 
+class Holding(Record):
+    """A share in a company, and who holds it: a listed party's name or number, or a company of the same file."""
+
+    owner: str
+    percent: float
+
+
 class ListedParty(Record, omit_defaults=True):
     """One entry of a list."""
 
@@ -48,6 +55,10 @@ class ListedParty(Record, omit_defaults=True):
     births: tuple[BirthSpan, ...] = ()
     countries: tuple[str, ...] = ()
     """Nationality, residence or seat: ISO 3166 two-letter codes."""
+    identifiers: tuple[str, ...] = ()
+    """Official numbers, as `identifiers.py` compares them."""
+    owners: tuple[Holding, ...] = ()
+    """Who owns it. Such an entry counts as listed only if listed parties hold enough of it (see `ownership.py`)."""
     programme: str = ""
     """Under which sanctions programme it is listed."""
     remarks: str = ""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from libs.common.record import Record
 from services.compliance.lists.birth import BirthSpan, circa, parse_birth
 from services.compliance.lists.countries import country_codes
+from services.compliance.lists.identifiers import identifiers_of
 from services.compliance.lists.listed import (
     ListedName,
     ListedParty,
@@ -44,6 +45,9 @@ _BORN = re.compile(
     r"\bDOB (circa )?(?:(\d{1,2}) )?(?:([A-Z][a-z]{2}) )?(\d{4})(?: to (?:\d{1,2} )?(?:[A-Z][a-z]{2} )?(\d{4}))?"
 )
 _COUNTRY = re.compile(r"\b(?:nationality|citizen) ([A-Z][^;.]+)")
+_IDENTIFIERS = re.compile(
+    r"(?<!Phone )(?<!Gazette )\b(?:Passport|IMO|MMSI|Number|Document #|NIT #|RUC #|ID|No\.) ([A-Z0-9][^;(,]*)"
+)
 _BIRTH_PLACE = re.compile(r"\bPOB ([^;.]+)")
 
 
@@ -109,6 +113,7 @@ def _party(entry: Row, names: Sequence[Row], addresses: Sequence[Row]) -> Listed
         names=require_names(_names(name, names, remarks), f"{entry.place}, field 2"),
         births=tuple(dict.fromkeys(_births(remarks))),
         countries=country_codes(_countries(entry, addresses, remarks)),
+        identifiers=identifiers_of(_IDENTIFIERS.findall(remarks)),
         programme=f"OFAC {programme.replace('] [', ' ')}",
         remarks="; ".join(filter(None, (title, remarks)))[:1_000],
     )

@@ -1,10 +1,11 @@
 """A list of one's own, as CSV: what an institution blocks by itself, and the format of the list shipped here. Pure.
 
-    entity_id,kind,name,aliases,weak_aliases,birth_dates,countries,programme,remarks
+    entity_id,kind,name,aliases,weak_aliases,birth_dates,countries,identifiers,programme,remarks
 
 One row an entry. Several values in a cell are divided by "|". `kind` is person, organisation,
 vessel or aircraft; dates of birth are ISO 8601, whole or in part, or a span of years "1960/1964";
-countries are two-letter codes. Only `entity_id`, `kind` and `name` must be filled.
+countries are two-letter codes; identifiers are official numbers (passports, registers, IMO). Only
+`entity_id`, `kind` and `name` must be filled.
 """
 
 import csv
@@ -12,6 +13,7 @@ import io
 from collections.abc import Iterator, Mapping
 
 from services.compliance.lists.birth import BirthSpan, parse_birth
+from services.compliance.lists.identifiers import identifier_of
 from services.compliance.lists.listed import (
     ListedName,
     ListedParty,
@@ -30,6 +32,7 @@ COLUMNS = (
     "weak_aliases",
     "birth_dates",
     "countries",
+    "identifiers",
     "programme",
     "remarks",
 )
@@ -81,6 +84,7 @@ def _party(row: Mapping[str, str], place: str) -> ListedParty:
         names=require_names(_names(row), f"{place}, name"),
         births=tuple(_birth(text, place) for text in _values(row, "birth_dates")),
         countries=tuple(_country(text, place) for text in _values(row, "countries")),
+        identifiers=tuple(_identifier(text, place) for text in _values(row, "identifiers")),
         programme=row.get("programme", "").strip(),
         remarks=row.get("remarks", "").strip(),
     )
@@ -101,6 +105,13 @@ def _birth(text: str, place: str) -> BirthSpan:
     if born is None:
         raise ListFault(f"{place}, birth_dates", f"{text!r} is no date of birth")
     return born
+
+
+def _identifier(text: str, place: str) -> str:
+    identifier = identifier_of(text)
+    if identifier is None:
+        raise ListFault(f"{place}, identifiers", f"{text!r} is too short, or has too few figures, to be one party's")
+    return identifier
 
 
 def _country(text: str, place: str) -> str:

@@ -13,6 +13,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from services.compliance.lists.birth import BirthSpan, circa, parse_birth
 from services.compliance.lists.countries import country_codes
+from services.compliance.lists.identifiers import identifiers_of
 from services.compliance.lists.listed import (
     ListedName,
     ListedParty,
@@ -78,6 +79,7 @@ def _party(entry: Element) -> ListedParty:
         names=require_names(_names(entry), f"{_place(entry)}, FIRST_NAME of {entity_id}"),
         births=tuple(dict.fromkeys(_births(entry))),
         countries=country_codes(_countries(entry)),
+        identifiers=identifiers_of(_text(document, "NUMBER") for document in entry.iter("INDIVIDUAL_DOCUMENT")),
         programme=f"UN {_text(entry, 'UN_LIST_TYPE')}".strip(),
         remarks=" ".join(_text(entry, "COMMENTS1").split())[:1_000],
     )

@@ -43,6 +43,7 @@ CONSONANTS_MIN = 3
 
 _BLUR = str.maketrans("eo", "iu")
 _VOWELS = re.compile("[aeiouy]+")
+_DOUBLED = re.compile(r"([a-z])\1+")
 _HARD = str.maketrans("gpbzd", "kbbst")
 
 
@@ -68,5 +69,6 @@ def blur(folded: str) -> str:
 @lru_cache(maxsize=262_144)
 def skeleton(folded: str) -> str:
     """A folded word without its vowels, hard and soft consonants alike; "" if too little is left to find it by."""
-    consonants = _VOWELS.sub("", folded).translate(_HARD)
+    # Consonants meet where a vowel is gone: Fernando, in Arabic frnndu.
+    consonants = _DOUBLED.sub(r"\1", _VOWELS.sub("", folded).translate(_HARD))
     return consonants if len(consonants) >= CONSONANTS_MIN else ""

@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.common.record import Record, replace
-from services.compliance.lists.listed import ListedName, ListedParty
+from services.compliance.lists.listed import ListedName
+from services.compliance.matching.owned import listed_or_owned
 from services.compliance.matching.rarity import is_rare, rarity, weight
 from services.compliance.matching.scoring import CANDIDATE_SCORE_MIN, PAIRED_MIN, score
 from services.compliance.matching.similarity import similarities, spelling_of
+from services.compliance.matching.sourced import SourcedParty
 from services.compliance.matching.text import kind_of, words_of
 from services.compliance.matching.words import WordKind
 
@@ -44,6 +46,8 @@ class Word(Record):
     kind: WordKind
     weight: float
     is_rare: bool
+    is_listed: bool = True
+    """Whether it is a word of a listed name."""
 
 
 class IndexedName(Record):
@@ -54,20 +58,12 @@ class IndexedName(Record):
     words: tuple[Word, ...]
 
 
-class SourcedParty(Record):
-    """A listed party, and the list it stands on."""
-
-    list_name: str
-    import_id: int
-    party: ListedParty
-
-
 class NameIndex:
     """The names of all lists of one version. Never changes; what it keeps of searches only saves time."""
 
     def __init__(self, parties: Iterable[SourcedParty], *, version: int) -> None:
         self.version = version
-        self.parties = tuple(parties)
+        self.parties = listed_or_owned(tuple(parties))
         worded = [
             (listed, number, words)
             for number, source in enumerate(self.parties)
@@ -120,6 +116,10 @@ class NameIndex:
         order = np.argsort(-scores[likely], kind="stable")[:at_most]
         return [int(number) for number in numbers[likely[order]]]
 
+    def with_identifier(self, identifier: str) -> list[int]:
+        """The numbers of the names of parties with an official number."""
+        return self._by_identifier.get(identifier, [])
+
     def warm_up(self) -> None:
         """Arrange everything now, rather than with the first search."""
         self.candidates(self.words("warm up"))
@@ -140,7 +140,7 @@ class NameIndex:
         return rarity(key, parties_with_word=self._occurrences.get(key, 0), parties=len(self.parties))
 
     def _unlisted(self, text: str) -> Word:
-        word = self._word(text, self._rarity(text))
+        word = replace(self._word(text, self._rarity(text)), is_listed=False)
         like = max(self.alike(text).items(), key=lambda item: item[1], default=("", 0.0))
         if like[1] < SLIP_MIN:
             return word
@@ -151,7 +151,10 @@ class NameIndex:
         found: set[str] = set()
         for form in _forms(text):
             found.update(self._by_form.get(form, ()))
-        found.update(self._by_skeleton.get(spelling_of(text).bones, ()))
+        spelling = spelling_of(text)
+        found.update(self._by_skeleton.get(spelling.bones, ()))
+        for group in spelling.groups:
+            found.update(self._by_group.get(group, ()))
         return found
 
     @cached_property
@@ -171,7 +174,24 @@ class NameIndex:
                 found[bones].append(text)
         return dict(found)
 
+    @cached_property
+    def _by_group(self) -> dict[int, list[str]]:
+        """Listed words by the names they may stand for: Ted and Theodore meet there."""
+        found: dict[int, list[str]] = defaultdict(list)
+        for text in self._listed_words:
+            for group in spelling_of(text).groups:
+                found[group].append(text)
+        return dict(found)
+
     # Names
+
+    @cached_property
+    def _by_identifier(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = defaultdict(list)
+        for number, name in enumerate(self.names):
+            for identifier in self.parties[name.party_number].party.identifiers:
+                found[identifier].append(number)
+        return dict(found)
 
     @cached_property
     def _totals(self) -> NDArray[np.float64]:

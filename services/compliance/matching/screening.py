@@ -3,65 +3,38 @@
 The name decides whether there is a hit. Dates of birth and countries raise or lower it, and alone
 make a hit strong enough to block: a name is borne by many.
 
-    review   a name as good as REVIEW_SCORE, all evidence counted
+    review   a name as good as the list's threshold (REVIEW_SCORE, if it has none of its own), all evidence
+             counted; or the same official number, whatever the name
     block    nearly the whole name, and the same day of birth; or one rare word in it, and a fitting
-             date of birth or the same country; or the exact name with two rare words and nothing against it
+             date of birth or the same country; or the exact name with two rare words and nothing against it;
+             or a name good enough for a review and the same official number
 
 How the figures were found, and what they cost in misses and false alarms, is in README.md.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from libs.common.record import Record, replace
 from schemas.compliance.events import ScreeningOutcome, UnscreenableReason
-from services.compliance.lists.birth import BirthEvidence, BirthSpan, compare_births, parse_birth
-from services.compliance.lists.listed import ListedParty, NameStrength, PartyKind
-from services.compliance.matching.compare import Comparison, Pair, Pairing, compare
-from services.compliance.matching.index import CANDIDATES_MAX, IndexedName, NameIndex, SourcedParty, Word
+from services.compliance.lists.birth import BirthEvidence
+from services.compliance.lists.listed import ListedParty, NameStrength
+from services.compliance.matching.compare import Pairing
+from services.compliance.matching.evidence import Evidence, is_organisations_name, reasons, weigh
+from services.compliance.matching.index import CANDIDATES_MAX, IndexedName, NameIndex, Word
+from services.compliance.matching.scoring import Thresholds
+from services.compliance.matching.subject import Subject
+from services.compliance.matching.text import is_read_whole
 from services.compliance.matching.words import WordKind
 
-MATCHER_VERSION = 2
+MATCHER_VERSION = 3
 """Raised with every change that could change an answer: what is remembered from before then no longer counts, and
 every customer, and every payment that waits for people, is looked at again."""
 
-REVIEW_SCORE = 0.84
 WEAK_NAME_SCORE = 0.93
 """What a name must reach that the list itself is not sure of."""
-BLOCK_NAME_SCORE = 0.95
-"""What the name alone must reach before other evidence may block."""
-SAME_NAME = 0.97
-"""What names reach that differ in spelling only."""
 RARE_WORDS_TO_BLOCK = 2
 HITS_MAX = CANDIDATES_MAX
 """The hits of a party that are kept and shown, the strongest first: all there can be, for who decides must see all."""
-
-BIRTH_POINTS = {
-    BirthEvidence.UNKNOWN: 0.0,
-    BirthEvidence.SAME_DAY: 0.05,
-    BirthEvidence.COMPATIBLE: 0.02,
-    BirthEvidence.SWAPPED: 0.03,
-    BirthEvidence.NEAR: 0.0,
-    BirthEvidence.DIFFERENT: -0.12,
-}
-COUNTRY_POINTS = 0.01
-OTHER_BIRTH_OF_COMMON_NAME_POINTS = -0.20
-"""Of two John Smiths born thirty years apart, the one is not the other."""
-NOT_A_PERSON_POINTS = -0.20
-"""For what is born, but listed as a company or a ship. Not for an organisation's whole name: who orders a payment can
-say of any payee that it was born."""
-
-
-class Subject(Record, omit_defaults=True):
-    """A party to be screened, as far as it is known."""
-
-    name: str
-    birth_date: str | None = None
-    country: str | None = None
-
-    @property
-    def born(self) -> BirthSpan | None:
-        """The date of birth, if it is one."""
-        return parse_birth(self.birth_date) if self.birth_date else None
 
 
 class Hit(Record, omit_defaults=True):
@@ -127,89 +100,75 @@ def screen(index: NameIndex, subject: Subject, *, ruled_out: Collection[str] = (
     words = index.words(subject.name)
     if not words:
         return UNREADABLE
-    born = subject.born
     found: dict[int, Hit] = {}
-    for number in index.candidates(words, at_most=CANDIDATES_MAX * (1 + len(ruled_out))):
+    for number in _candidates(index, subject, words, at_most=CANDIDATES_MAX * (1 + len(ruled_out))):
         name = index.names[number]
-        hit = _judge(index, subject, born, words, name)
+        hit = _judge(index, subject, words, name)
         if hit is None or (hit.reference in ruled_out and hit.outcome is not ScreeningOutcome.BLOCK):
             continue
         known = found.get(name.party_number)
         if known is None or _strength(hit) > _strength(known):
             found[name.party_number] = hit
     if not found:
-        return CLEAR
+        # What has not been read can't be cleared: a listed name may stand behind three hundred letters.
+        return CLEAR if is_read_whole(subject.name) else UNREADABLE
     hits = sorted(found.values(), key=_strength, reverse=True)[:HITS_MAX]
     return Verdict(outcome=worst([hit.outcome for hit in hits]), hits=tuple(hits))
+
+
+def _candidates(index: NameIndex, subject: Subject, words: Sequence[Word], *, at_most: int) -> Iterator[int]:
+    found = index.candidates(words, at_most=at_most)
+    yield from found
+    if subject.identifier is not None:
+        yield from (number for number in index.with_identifier(subject.identifier) if number not in found)
 
 
 def _strength(hit: Hit) -> tuple[int, float]:
     return _SEVERITY[hit.outcome], hit.score
 
 
-def _judge(
-    index: NameIndex, subject: Subject, born: BirthSpan | None, words: Sequence[Word], name: IndexedName
-) -> Hit | None:
-    comparison = compare(index, words, name)
-    if comparison.score < REVIEW_SCORE - _POINTS_MAX:
-        return None
+def _judge(index: NameIndex, subject: Subject, words: Sequence[Word], name: IndexedName) -> Hit | None:
     source = index.parties[name.party_number]
-    birth = compare_births(born, source.party.births)
-    is_same_country = subject.country is not None and subject.country in source.party.countries
-    score = _with_evidence(comparison, source.party, birth, is_same_country, is_born=born is not None)
-    if score < _score_needed(name, source.party, comparison, birth):
+    evidence = weigh(index, subject, words, name)
+    if evidence.score < _score_needed(name, source.party, source.thresholds, evidence):
         return None
-    is_blocked = _may_block(comparison, name, birth, is_same_country)
+    is_blocked = _may_block(name, source.thresholds, evidence)
     return Hit(
         list_name=source.list_name,
         import_id=source.import_id,
         listed_name=name.listed.name,
-        score=round(score, 3),
+        score=round(evidence.score, 3),
         outcome=ScreeningOutcome.BLOCK if is_blocked else ScreeningOutcome.REVIEW,
-        reasons=tuple(_reasons(comparison, subject, source, name, birth, is_same_country)),
+        reasons=reasons(evidence, subject, source.party, name.listed.strength),
         listed=source.party,
     )
 
 
-_POINTS_MAX = max(BIRTH_POINTS.values()) + COUNTRY_POINTS
-
-
-def _with_evidence(
-    comparison: Comparison, party: ListedParty, birth: BirthEvidence, is_same_country: bool, *, is_born: bool
-) -> float:
-    points = BIRTH_POINTS[birth] + (COUNTRY_POINTS if is_same_country else 0.0)
-    if birth is BirthEvidence.DIFFERENT and not any(pair.is_rare for pair in comparison.pairs):
-        points = OTHER_BIRTH_OF_COMMON_NAME_POINTS
-    if is_born and party.kind is not PartyKind.PERSON and not _is_organisations_name(comparison, party):
-        points += NOT_A_PERSON_POINTS
-    # Evidence never makes a name the same that isn't.
-    return min(comparison.score + points, 1.0 if comparison.score == 1.0 else 0.99)
-
-
-def _is_organisations_name(comparison: Comparison, party: ListedParty) -> bool:
-    return party.kind is PartyKind.ORGANISATION and comparison.is_full and comparison.score >= SAME_NAME
-
-
-def _score_needed(name: IndexedName, party: ListedParty, comparison: Comparison, birth: BirthEvidence) -> float:
+def _score_needed(name: IndexedName, party: ListedParty, thresholds: Thresholds, evidence: Evidence) -> float:
     """What a score must be for a hit: more for names that are weak, and no score is enough for one common word."""
-    is_weak, is_supported = name.listed.strength is NameStrength.WEAK, birth is BirthEvidence.SAME_DAY
-    telling = [pair for pair in comparison.pairs if pair.is_telling]
+    if evidence.is_same_identifier:
+        return 0.0
+    is_weak, is_supported = name.listed.strength is NameStrength.WEAK, evidence.birth is BirthEvidence.SAME_DAY
+    telling = [pair for pair in evidence.comparison.pairs if pair.is_telling]
     names = [pair for pair in telling if pair.kind is WordKind.NAME]
     if (len(telling) < 2 or not names) and not is_supported:
         is_rare = any(pair.is_rare for pair in telling)
         # "Al-Qaida" is common on lists, and nowhere else; "General Trading" is common everywhere.
-        if is_weak or not telling or not (is_rare or _is_organisations_name(comparison, party)):
+        if is_weak or not telling or not (is_rare or is_organisations_name(evidence.comparison, party)):
             return _NEVER
-    return WEAK_NAME_SCORE if is_weak and not is_supported else REVIEW_SCORE
+    return max(WEAK_NAME_SCORE, thresholds.review) if is_weak and not is_supported else thresholds.review
 
 
 _NEVER = 2.0
 
 
-def _may_block(comparison: Comparison, name: IndexedName, birth: BirthEvidence, is_same_country: bool) -> bool:
+def _may_block(name: IndexedName, thresholds: Thresholds, evidence: Evidence) -> bool:
+    comparison, birth = evidence.comparison, evidence.birth
     if name.listed.strength is NameStrength.WEAK or birth in (BirthEvidence.DIFFERENT, BirthEvidence.NEAR):
         return False
-    if not comparison.is_full or comparison.score < BLOCK_NAME_SCORE:
+    if evidence.is_same_identifier and comparison.score >= thresholds.review:
+        return True
+    if not comparison.is_full or comparison.score < thresholds.block:
         return False
     rare = sum(pair.is_rare for pair in comparison.pairs)
     telling = sum(pair.is_telling for pair in comparison.pairs)
@@ -217,50 +176,7 @@ def _may_block(comparison: Comparison, name: IndexedName, birth: BirthEvidence, 
         return False
     if birth is BirthEvidence.SAME_DAY:
         return True
-    if rare and (is_same_country or birth in (BirthEvidence.COMPATIBLE, BirthEvidence.SWAPPED)):
+    if rare and (evidence.is_same_country or birth in (BirthEvidence.COMPATIBLE, BirthEvidence.SWAPPED)):
         return True
     is_exact = all(pair.pairing is Pairing.SAME for pair in comparison.pairs)
     return is_exact and rare >= RARE_WORDS_TO_BLOCK
-
-
-def _reasons(
-    comparison: Comparison,
-    subject: Subject,
-    source: SourcedParty,
-    name: IndexedName,
-    birth: BirthEvidence,
-    is_same_country: bool,
-) -> list[str]:
-    """What is alike and what is not, in words."""
-    reasons = ["the same name" if comparison.score == 1.0 else f"name alike: {_pairs_in_words(comparison.pairs)}"]
-    if comparison.left_asked:
-        reasons.append(f"only in the name asked about: {', '.join(comparison.left_asked)}")
-    if comparison.left_listed:
-        reasons.append(f"only in the listed name: {', '.join(comparison.left_listed)}")
-    if name.listed.strength is NameStrength.WEAK:
-        reasons.append("the list itself calls this name weak")
-    if birth is not BirthEvidence.UNKNOWN:
-        listed = ", ".join(map(str, source.party.births))
-        reasons.append(f"date of birth {_BIRTH_WORDS[birth]}: {subject.birth_date}, listed {listed}")
-    if is_same_country:
-        reasons.append(f"the same country: {subject.country}")
-    elif subject.country and source.party.countries:
-        reasons.append(f"another country: {subject.country}, listed {', '.join(source.party.countries)}")
-    return reasons
-
-
-_BIRTH_WORDS = {
-    BirthEvidence.SAME_DAY: "the same",
-    BirthEvidence.COMPATIBLE: "fits",
-    BirthEvidence.SWAPPED: "the same with day and month exchanged",
-    BirthEvidence.NEAR: "near",
-    BirthEvidence.DIFFERENT: "different",
-}
-
-
-def _pairs_in_words(pairs: Sequence[Pair]) -> str:
-    return ", ".join(
-        pair.asked if pair.pairing is Pairing.SAME else f"{pair.asked} ~ {pair.listed} ({pair.likeness:.2f})"
-        for pair in pairs
-        if pair.is_telling or pair.pairing is Pairing.INITIAL
-    )

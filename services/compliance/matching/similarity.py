@@ -4,6 +4,7 @@
     0.97  the same sounds           john, jon · youssef, yusef
     0.95  written without vowels    hsyn, hussein (Arabic and Hebrew script leave them out)
     0.93  other vowels              khalid, khaled
+    0.88  other names of one person theodore, ted · yusuf, joseph
     0.9…  one slip in a long word   zarqawi, zarkavvi
     0.8…  two slips, or one in a short word
     0.00  anything further apart
@@ -21,10 +22,12 @@ from rapidfuzz.process import cdist
 
 from libs.common.record import Record
 from services.compliance.matching.folding import blur, fold, skeleton
+from services.compliance.matching.other_names import groups_of
 
 SAME_SOUNDS = 0.97
 OTHER_VOWELS = 0.93
 VOWELS_MISSING = 0.95
+OTHER_NAME = 0.88
 SHORT_BY_LENGTH = (0.0, 0.0, 0.70, 0.75, 0.84)
 """The most that words of so many letters can reach that neither are nor sound the same: Jun and Jon, Bo and Pa."""
 KNOWN = 0.92
@@ -46,13 +49,14 @@ class Spelling(Record):
     folded: str
     blurred: str
     bones: str
+    groups: frozenset[int]
 
 
 @lru_cache(maxsize=262_144)
 def spelling_of(text: str) -> Spelling:
     """A word's forms."""
     folded = fold(text)
-    return Spelling(text=text, folded=folded, blurred=blur(folded), bones=skeleton(folded))
+    return Spelling(text=text, folded=folded, blurred=blur(folded), bones=skeleton(folded), groups=groups_of(folded))
 
 
 def similarity(one: Spelling, other: Spelling) -> float:
@@ -81,6 +85,13 @@ def _slips(one: str, others: Sequence[str]) -> list[int]:
 
 
 def _likeness(one: Spelling, other: Spelling, written: int, folded: int, blurred: int, is_known: bool) -> float:
+    likeness = _likeness_of_letters(one, other, written, folded, blurred, is_known)
+    return OTHER_NAME if likeness < OTHER_NAME and not one.groups.isdisjoint(other.groups) else likeness
+
+
+def _likeness_of_letters(
+    one: Spelling, other: Spelling, written: int, folded: int, blurred: int, is_known: bool
+) -> float:
     if written == 0:
         return 1.0
     if one.text.isdigit() or other.text.isdigit():
@@ -116,12 +127,19 @@ def _after_slips(slips: int, length: int) -> float:
 
 
 def _differ_in_missing_vowels(one: Spelling, other: Spelling) -> bool:
-    """Whether one of them has no short vowel after its first letter, and the other only more vowels."""
+    """Whether one of them has no short vowel after its first letter, and the other only more vowels.
+
+    An "a" may be the long one, which is written; then the word ends as the other does.
+    """
     shorter, longer = sorted((one, other), key=lambda spelling: len(spelling.blurred))
     if not _SHORT_VOWELS.isdisjoint(shorter.text[1:]):
+        return False
+    if len(shorter.blurred) == len(longer.blurred) or (
+        "a" in shorter.text[1:] and shorter.blurred[-1] != longer.blurred[-1]
+    ):
         return False
     letters = iter(longer.blurred)
     return all(letter in letters for letter in shorter.blurred)
 
 
-_SHORT_VOWELS = frozenset("aeo")
+_SHORT_VOWELS = frozenset("eo")

@@ -13,6 +13,7 @@ from functools import lru_cache
 from anyascii import anyascii
 from rapidfuzz.distance import OSA
 
+from services.compliance.matching.numbers import with_figures
 from services.compliance.matching.words import KINDS, LEGAL_FORM_PHRASES, WordKind
 
 NAME_LENGTH_MAX = 300
@@ -24,7 +25,8 @@ _ARABIC_SERVANT = re.compile(r"\u0639\u0628\u062f\s*\u0627\u0644")
 _ARABIC_INITIAL_VOWEL = re.compile(r"(?<![\u0600-\u06ff])[\u0622\u0623\u0625\u0627\u0639\u0671](?=[\u0600-\u06ff])")
 _ARABIC_LETTERS = str.maketrans({"\u0640": "", "\u0648": "u", "\u064a": "i", "\u06cc": "i", "\u0649": "a"})
 _ARABIC = re.compile(r"[\u0600-\u06ff]")
-_EAST_ASIAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]")
+_HANGUL = re.compile(r"[\uac00-\ud7af]+")
+_EAST_ASIAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _JOINING = re.compile(r"['`\u2018\u2019\u02bc\u02bb\u02bf\u02be\u00b4]")
 _DOTTED = re.compile(r"\b(?:[a-z]\.){2,}(?:[a-z]\b)?")
 _NOT_WORDS = re.compile(r"[^a-z0-9]+")
@@ -37,7 +39,12 @@ def words_of(name: str) -> tuple[str, ...]:
     latin = _latin(_family_last(name[:NAME_LENGTH_MAX]))
     latin = _DOTTED.sub(_joined_initials, latin)
     words = [word for word in _NOT_WORDS.split(latin) if word]
-    return tuple(_join_servants(_legal_forms(words)))[:WORDS_MAX]
+    return tuple(_join_servants(_legal_forms(with_figures(words))))[:WORDS_MAX]
+
+
+def is_read_whole(name: str) -> bool:
+    """Whether nothing of a name was cut off."""
+    return len(name) <= NAME_LENGTH_MAX and len(words_of(name)) < WORDS_MAX
 
 
 def kind_of(word: str) -> WordKind:
@@ -64,6 +71,7 @@ def _latin(name: str) -> str:
         text = _arabic(text)
     # A syllable a character: each is a word, as in the Latin spelling of such names.
     text = _EAST_ASIAN.sub(lambda match: f" {match[0]} ", _JOINING.sub("", text))
+    text = _HANGUL.sub(_korean, text)
     return _JOINING.sub("", anyascii(text).lower())
 
 
@@ -73,6 +81,20 @@ def _arabic(text: str) -> str:
     # The article would become an "l" at the head of the word: Latin spelling parts it from the word, if it has it.
     text = _ARABIC_ARTICLE.sub("", text)
     return _ARABIC_INITIAL_VOWEL.sub("a", text).translate(_ARABIC_LETTERS)
+
+
+def _korean(match: re.Match[str]) -> str:
+    """Korean syllables as the names of Koreans are spelled: anyascii follows another romanisation."""
+    first, *others = (_KOREAN_SOUND.sub(_korean_sound, anyascii(syllable).lower()) for syllable in match[0])
+    return " ".join(("", "ri" if first == "i" and others else first, *others, ""))
+
+
+def _korean_sound(match: re.Match[str]) -> str:
+    return _KOREAN_SOUNDS[match[0]]
+
+
+_KOREAN_SOUNDS = {"eo": "o", "eu": "u", "g": "k", "b": "p"}
+_KOREAN_SOUND = re.compile("eo|eu|^g|(?<!n)g$|^b|b$")
 
 
 def _joined_initials(match: re.Match[str]) -> str:
@@ -86,6 +108,7 @@ def _joined_initials(match: re.Match[str]) -> str:
 def _legal_forms(words: list[str]) -> list[str]:
     """The words, with legal forms of several words brought to one, whatever slip is in them."""
     spelled = [_PHRASE_WORDS.get(word) or _slipped_phrase_word(word) for word in words]
+    words = [form if form in _LONG_FORMS else word for word, form in zip(words, spelled, strict=True)]
     found: list[str] = []
     position = 0
     while position < len(words):
@@ -113,7 +136,13 @@ def _forms(word: str) -> list[str]:
 
 
 _SLIP_LENGTH_MIN = 5
-_PHRASE_WORDS = {word: word for phrase in LEGAL_FORM_PHRASES for word in phrase.split()}
+_LONG_FORM_LENGTH_MIN = 9
+_LONG_FORMS = frozenset(
+    word for word, kind in KINDS.items() if kind is WordKind.LEGAL_FORM and len(word) >= _LONG_FORM_LENGTH_MIN
+)
+_PHRASE_WORDS = {word: word for phrase in LEGAL_FORM_PHRASES for word in phrase.split()} | {
+    word: word for word in _LONG_FORMS
+}
 _PHRASE_WORD_FORMS = {form: word for word in _PHRASE_WORDS if len(word) >= _SLIP_LENGTH_MIN for form in _forms(word)}
 _PHRASE_LENGTH_MAX = max(len(phrase.split()) for phrase in LEGAL_FORM_PHRASES)
 

@@ -52,6 +52,28 @@ LEGAL_FORM_PHRASES = MappingProxyType(
         "free zone company": "fze",
         "free zone establishment": "fze",
         "c a": "ca",
+        "sociedad limitada": "sl",
+        "sociedad por acciones simplificada": "sas",
+        "sociedad de responsabilidad limitada": "srl",
+        "societa per azioni": "spa",
+        "societa a responsabilita limitata": "srl",
+        "societatea cu raspundere limitata": "srl",
+        "societate cu raspundere limitata": "srl",
+        "sp z o o": "spzoo",
+        "sp zoo": "spzoo",
+        "spolka z ograniczona odpowiedzialnoscia": "spzoo",
+        "spolecnost s rucenim omezenym": "sro",
+        "drustvo s ogranicenom odgovornoscu": "doo",
+        "naamloze vennootschap": "nv",
+        "besloten vennootschap": "bv",
+        "kabushiki kaisha": "kk",
+        "anonim sirketi": "as",
+        "limited sirketi": "ltd",
+        "aktsionernoe obshchestvo": "ao",
+        "aktsionernoye obshchestvo": "ao",
+        "zakrytoe aktsionernoe obshchestvo": "zao",
+        "otkrytoe aktsionernoe obshchestvo": "oao",
+        "publichnoe aktsionernoe obshchestvo": "pao",
         "l l c": "llc",
         "s a": "sa",
         "e u": "eu",
@@ -60,10 +82,11 @@ LEGAL_FORM_PHRASES = MappingProxyType(
 """Legal forms of several words, and the abbreviation that stands for each."""
 
 _LEGAL_FORMS = """
-ag ao as asa ab aktiengesellschaft anstalt bhd bv bvba ca cia co company companies corp corporation cv de dmcc eirl
+ag ao as asa ab aktiengesellschaft anstalt bhd bv bvba ca cia co company companies corp corporation cv de dmcc doo eirl
 est establishment eurl eu fzc fzco fze gmbh gie group holding holdings inc incorporated jsc jsv kft kg kk lda limited
-limitada llc llp lp ltd ltda mbh nv oao ooo oy oyj pao pjsc plc pt pte pty pvt rl sa sac sae sal saoc saog sapi sarl
-sas scs se sl slp snc soc sociedad societe spa spc sprl spol srl sro stiftung tov trust unlimited wll zao
+limitada llc llp lp ltd ltda mbh nv oao ojsc ood ooo oy oyj pao pjsc plc pt pte pty pvt rl sa sac sae sal saoc saog
+sapi sarl sas scs se sl slp snc soc sociedad societe spa spc sprl spol spzoo srl sro stiftung tov trust unlimited
+wll zao
 """
 
 _TITLES = """
@@ -89,7 +112,8 @@ chemical steel metal mining gold exchange money real estate property properties 
 restaurant resort travel tourism pharmaceutical pharma medical health textile fashion media communications comercial
 comercializadora inversiones constructora inmobiliaria grupo agropecuaria distribuidora servicios transportes
 compania empresa industrias asesorias importadora exportadora party front army movement committee council association
-society union federation office bureau department company club global world east west north south united
+society union federation office bureau department company club global world east west north south united europe
+european asia asian africa african america american caribbean pacific atlantic gulf arabian eurasia eurasian
 """
 
 KINDS = MappingProxyType(
@@ -129,6 +153,7 @@ SAME = MappingProxyType(
         "investments": "investment",
         "airlines": "airline",
         "airways": "airline",
+        "intl": "international",
     }
 )
 """Words that are only another way to write one."""

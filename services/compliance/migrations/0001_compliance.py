@@ -34,6 +34,8 @@ CREATE TABLE list_imports (
   dated_on text,
   party_count integer NOT NULL,
   name_count integer NOT NULL,
+  review_score double precision NOT NULL,
+  block_score double precision NOT NULL,
   imported_by text NOT NULL,
   imported_at timestamptz NOT NULL DEFAULT now(),
   is_live boolean NOT NULL

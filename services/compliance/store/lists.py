@@ -9,7 +9,8 @@ from libs.common.database import execute, fetch
 from libs.common.record import Record
 from libs.common.writes import Table, writing
 from services.compliance.lists.listed import ListedParty
-from services.compliance.matching.index import SourcedParty
+from services.compliance.matching.scoring import USUAL, Thresholds
+from services.compliance.matching.sourced import SourcedParty
 
 KEPT_VERSIONS = 10
 """Of each list. Decisions carry copies of the entries they rest on, so older ones may go."""
@@ -31,6 +32,7 @@ class ListImport(Record):
     """The day the list itself gives, if it gives one."""
     imported_by: str
     parties: tuple[ListedParty, ...]
+    thresholds: Thresholds = USUAL
 
     @property
     def name_count(self) -> int:
@@ -45,6 +47,7 @@ class LiveList(Record):
     content_hash: str
     party_count: int
     name_count: int
+    thresholds: Thresholds
 
 
 class LiveEntries(Record):
@@ -63,8 +66,8 @@ def find_catalogue_version(tx: Connection) -> int:
 def find_live_lists(tx: Connection) -> list[LiveList]:
     rows = fetch(
         tx,
-        """SELECT import_id, list_name, content_hash, party_count, name_count FROM list_imports
-            WHERE is_live ORDER BY list_name""",
+        """SELECT import_id, list_name, content_hash, party_count, name_count, review_score, block_score
+             FROM list_imports WHERE is_live ORDER BY list_name""",
     )
     return [
         LiveList(
@@ -73,8 +76,9 @@ def find_live_lists(tx: Connection) -> list[LiveList]:
             content_hash=content_hash,
             party_count=party_count,
             name_count=name_count,
+            thresholds=Thresholds(review=review, block=block),
         )
-        for import_id, list_name, content_hash, party_count, name_count in rows
+        for import_id, list_name, content_hash, party_count, name_count, review, block in rows
     ]
 
 
@@ -86,13 +90,18 @@ def load_live_entries(tx: Connection) -> LiveEntries:
     """
     rows = fetch(
         tx,
-        """SELECT c.version, i.list_name, i.import_id, p.body
+        """SELECT c.version, i.list_name, i.import_id, i.review_score, i.block_score, p.body
              FROM catalogue c CROSS JOIN list_imports i JOIN listed_parties p USING (import_id)
             WHERE i.is_live ORDER BY i.list_name, p.entity_id""",
     )
     parties = tuple(
-        SourcedParty(list_name=list_name, import_id=import_id, party=_decode(body))
-        for _, list_name, import_id, body in rows
+        SourcedParty(
+            list_name=list_name,
+            import_id=import_id,
+            party=_decode(body),
+            thresholds=Thresholds(review=review, block=block),
+        )
+        for _, list_name, import_id, review, block, body in rows
     )
     return LiveEntries(catalogue_version=rows[0][0], parties=parties)
 
@@ -108,8 +117,8 @@ def save_import(tx: Connection, imported: ListImport) -> int:
     ((import_id,),) = fetch(
         tx,
         """INSERT INTO list_imports (list_name, format, source, content_hash, dated_on, party_count, name_count,
-                                     imported_by, is_live)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, true) RETURNING import_id""",
+                                     review_score, block_score, imported_by, is_live)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, true) RETURNING import_id""",
         (
             imported.list_name,
             imported.format,
@@ -118,6 +127,8 @@ def save_import(tx: Connection, imported: ListImport) -> int:
             imported.dated_on,
             len(imported.parties),
             imported.name_count,
+            imported.thresholds.review,
+            imported.thresholds.block,
             imported.imported_by,
         ),
     )

@@ -28,7 +28,8 @@ from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.parties import Parties, party_key
 from services.compliance.domain.screenings import RescreenPayment, subjects_of
 from services.compliance.domain.work import Customer, Policy, Work
-from services.compliance.matching.screening import MATCHER_VERSION, Subject, Verdict
+from services.compliance.matching.screening import MATCHER_VERSION, Verdict
+from services.compliance.matching.subject import Subject
 from services.compliance.store import cases, customers, lists, parties, screenings
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)

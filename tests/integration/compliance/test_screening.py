@@ -18,7 +18,8 @@ from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiat
 from services.compliance.catalogue import live_catalogue
 from services.compliance.domain import parties
 from services.compliance.matching.index import NameIndex
-from services.compliance.matching.screening import Subject, Verdict, screen
+from services.compliance.matching.screening import Verdict, screen
+from services.compliance.matching.subject import Subject
 from services.compliance.settings import ComplianceSettings
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import ALIKE, LISTED, NOW, initiated, order, registered, rows

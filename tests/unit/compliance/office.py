@@ -28,8 +28,9 @@ from services.compliance.domain.work import BlockedProperty, Customer, Screening
 from services.compliance.handlers import handlers
 from services.compliance.lists.listed import ListedParty
 from services.compliance.lists.own import parse_own
-from services.compliance.matching.index import NameIndex, SourcedParty
+from services.compliance.matching.index import NameIndex
 from services.compliance.matching.screening import Verdict
+from services.compliance.matching.sourced import SourcedParty
 from services.compliance.settings import ComplianceSettings
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -5,7 +5,7 @@ import pytest
 from schemas.compliance.events import ComplianceScreened, PartyRole, ScreeningOutcome, UnscreenableReason
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentOrder
 from services.compliance.domain.parties import party_key
-from services.compliance.matching.screening import Subject
+from services.compliance.matching.subject import Subject
 from tests.unit.compliance.office import ALIKE, HEADER, LISTED, ORDINARY, PAYMENT, START, Office, initiated, order
 
 

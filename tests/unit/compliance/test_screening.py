@@ -14,8 +14,11 @@ from services.compliance.lists.listed import ListedName, ListedParty, NameStreng
 from services.compliance.lists.own import parse_own
 from services.compliance.lists.shipped import shipped_parties
 from services.compliance.matching.compare import compare
-from services.compliance.matching.index import NameIndex, SourcedParty
-from services.compliance.matching.screening import BLOCK_NAME_SCORE, REVIEW_SCORE, Hit, Subject, screen
+from services.compliance.matching.index import NameIndex
+from services.compliance.matching.scoring import BLOCK_NAME_SCORE, REVIEW_SCORE
+from services.compliance.matching.screening import Hit, screen
+from services.compliance.matching.sourced import SourcedParty
+from services.compliance.matching.subject import Subject
 from services.compliance.treatments import REQUIRED, Treatment, treat
 
 CLEAR, REVIEW, BLOCK = ScreeningOutcome.CLEAR, ScreeningOutcome.REVIEW, ScreeningOutcome.BLOCK
