@@ -37,14 +37,15 @@ def compare_file(pairs: Path, output: Path, told: Callable[[int, int], None]) ->
         writer.writerow(with_own_columns(table.columns, OWN_COLUMNS))
         for number, row in enumerate(table.rows, start=2):
             cells = {meaning: row[place] for meaning, place in places.items()}
-            likeness = _likeness(cells, f"{pairs} row {number}")
+            likeness = likeness_of(cells, f"{pairs} row {number}")
             writer.writerow([*row, f"{likeness.score:.4f}", likeness.explanation])
             if number % TOLD_EVERY == 0 or number == len(table) + 1:
                 told(number - 1, len(table))
     return len(table)
 
 
-def _likeness(cells: Mapping[str, str], place: str) -> Likeness:
+def likeness_of(cells: Mapping[str, str], place: str) -> Likeness:
+    """How alike the two of a row are. Raises FileFault, naming the place, if its extras are no JSON."""
     asked = _extras(cells.get("query_extra", ""), f"{place}, query_extra")
     other = _extras(cells.get("candidate_extra", ""), f"{place}, candidate_extra")
     kind = KINDS.get(cells.get("schema", "").strip().casefold())

@@ -35,6 +35,7 @@ KINDS = {
     **dict.fromkeys(("vessel", "ship"), PartyKind.VESSEL),
     **dict.fromkeys(("aircraft", "airplane"), PartyKind.AIRCRAFT),
 }
+TOLD_OUTCOMES = (ScreeningOutcome.CLEAR, ScreeningOutcome.REVIEW, ScreeningOutcome.BLOCK)
 CHUNK_ROWS = 200
 ROWS_PER_PROCESS_MIN = 2_000
 """Fewer are screened before another process has its index."""
@@ -67,7 +68,7 @@ def screen_file(
     table = read_table(names)
     remarks = Remarks()
     subjects = list(_subjects(names, table, remarks))
-    outcomes: dict[str, int] = dict.fromkeys(ScreeningOutcome, 0)
+    outcomes: dict[str, int] = dict.fromkeys(TOLD_OUTCOMES, 0)
     with written(output) as writer:
         writer.writerow(with_own_columns(table.columns, OWN_COLUMNS))
         found = _screened(subjects, sources, hits_max=hits_max, processes=processes)

@@ -26,9 +26,12 @@ OTHER_BIRTH_OF_COMMON_NAME_POINTS = -0.20
 OTHER_KIND_POINTS = -0.20
 """For a person against a company or a ship. Not for an organisation's whole name: who orders a payment can say of any
 payee that it was born."""
+OTHER_KIND_OF_RARE_NAME_POINTS = -0.10
+"""For the whole name with two rare words: whoever wrote down what the party is may have erred."""
+RARE_WORDS_MIN = 2
 SAME_IDENTIFIER_SCORE = 0.95
 """What two reach at least that have an official number in common, whatever their names."""
-SAME_NAME = 0.98
+SAME_NAME = 0.975
 """What names reach that differ in spelling only."""
 
 
@@ -40,6 +43,8 @@ class Evidence(Record):
     birth: BirthEvidence
     is_same_country: bool
     is_same_identifier: bool
+    is_other_kind: bool
+    """A person against a company or a ship, as far as is known."""
 
 
 def weigh(index: NameIndex, subject: Subject, words: Sequence[Word], name: IndexedName) -> Evidence:
@@ -56,6 +61,7 @@ def weigh(index: NameIndex, subject: Subject, words: Sequence[Word], name: Index
         birth=birth,
         is_same_country=is_same_country,
         is_same_identifier=is_same_identifier,
+        is_other_kind=_are_other_kinds(subject, party),
     )
 
 
@@ -66,9 +72,13 @@ def _score(
     if birth is BirthEvidence.DIFFERENT and not any(pair.is_rare for pair in comparison.pairs):
         points = OTHER_BIRTH_OF_COMMON_NAME_POINTS
     if _are_other_kinds(subject, party) and not is_organisations_name(comparison, party):
-        points += OTHER_KIND_POINTS
+        points += OTHER_KIND_OF_RARE_NAME_POINTS if _is_rare_name(comparison) else OTHER_KIND_POINTS
     # Evidence never makes a name the same that isn't.
     return max(0.0, min(comparison.score + points, 1.0 if comparison.score == 1.0 else 0.99))
+
+
+def _is_rare_name(comparison: Comparison) -> bool:
+    return comparison.is_full and sum(pair.is_rare for pair in comparison.pairs) >= RARE_WORDS_MIN
 
 
 def _are_other_kinds(subject: Subject, party: ListedParty) -> bool:
@@ -118,7 +128,7 @@ def _of_bearer(evidence: Evidence, subject: Subject, party: ListedParty) -> Iter
         yield f"the same country: {subject.country}"
     elif subject.country and party.countries:
         yield f"another country: {subject.country}, listed {', '.join(party.countries)}"
-    if subject.kind is not None and _are_other_kinds(subject, party):
+    if subject.kind is not None and evidence.is_other_kind:
         yield f"another kind: {subject.kind}, listed as {party.kind}"
     if party.owners:
         shares = ", ".join(f"{holding.owner} {holding.percent:g} %" for holding in party.owners)

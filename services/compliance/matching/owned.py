@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from libs.common.record import replace
 from services.compliance.lists.listed import Holding, ListedParty, NameStrength
 from services.compliance.lists.ownership import blocked_by_ownership, total_percent
+from services.compliance.matching.folding import fold
 from services.compliance.matching.sourced import SourcedParty
 from services.compliance.matching.text import words_of
 
@@ -12,8 +13,8 @@ from services.compliance.matching.text import words_of
 def listed_or_owned(sources: Sequence[SourcedParty]) -> tuple[SourcedParty, ...]:
     """The parties of all lists, without companies of which listed ones own too little.
 
-    An owner is a listed party if it has one of its names, but for weak ones, in whatever order and script; or its
-    number on the list ("36", "ofac/36").
+    An owner is a listed party if it has one of its names, but for weak ones, in whatever order, spelling and script;
+    or its number on the list ("36", "ofac/36").
     """
     listed = [source for source in sources if not source.party.owners]
     companies = [source for source in sources if source.party.owners]
@@ -59,4 +60,4 @@ def _keys_of_numbers(listed: Sequence[SourcedParty]) -> dict[str, str]:
 
 
 def _key(name: str) -> str:
-    return " ".join(sorted(words_of(name)))
+    return " ".join(sorted(map(fold, words_of(name))))

@@ -32,6 +32,8 @@ every customer, and every payment that waits for people, is looked at again."""
 
 WEAK_NAME_SCORE = 0.93
 """What a name must reach that the list itself is not sure of."""
+WHOLE_NAME = 0.98
+"""What organisations' names reach that have the same legal form, or none, as well."""
 RARE_WORDS_TO_BLOCK = 2
 HITS_MAX = CANDIDATES_MAX
 """The hits of a party that are kept and shown, the strongest first: all there can be, for who decides must see all."""
@@ -132,7 +134,7 @@ def _judge(index: NameIndex, subject: Subject, words: Sequence[Word], name: Inde
     evidence = weigh(index, subject, words, name)
     if evidence.score < _score_needed(name, source.party, source.thresholds, evidence):
         return None
-    is_blocked = _may_block(name, source.thresholds, evidence)
+    is_blocked = _may_block(name, source.party, source.thresholds, evidence)
     return Hit(
         list_name=source.list_name,
         import_id=source.import_id,
@@ -154,7 +156,8 @@ def _score_needed(name: IndexedName, party: ListedParty, thresholds: Thresholds,
     if (len(telling) < 2 or not names) and not is_supported:
         is_rare = any(pair.is_rare for pair in telling)
         # "Al-Qaida" is common on lists, and nowhere else; "General Trading" is common everywhere.
-        if is_weak or not telling or not (is_rare or is_organisations_name(evidence.comparison, party)):
+        is_whole = evidence.comparison.score >= WHOLE_NAME and is_organisations_name(evidence.comparison, party)
+        if is_weak or not telling or not (is_rare or is_whole):
             return _NEVER
     return max(WEAK_NAME_SCORE, thresholds.review) if is_weak and not is_supported else thresholds.review
 
@@ -162,9 +165,11 @@ def _score_needed(name: IndexedName, party: ListedParty, thresholds: Thresholds,
 _NEVER = 2.0
 
 
-def _may_block(name: IndexedName, thresholds: Thresholds, evidence: Evidence) -> bool:
+def _may_block(name: IndexedName, party: ListedParty, thresholds: Thresholds, evidence: Evidence) -> bool:
     comparison, birth = evidence.comparison, evidence.birth
     if name.listed.strength is NameStrength.WEAK or birth in (BirthEvidence.DIFFERENT, BirthEvidence.NEAR):
+        return False
+    if evidence.is_other_kind and not is_organisations_name(comparison, party):
         return False
     if evidence.is_same_identifier and comparison.score >= thresholds.review:
         return True

@@ -4,6 +4,7 @@ import pytest
 
 from services.compliance.lists.birth import BirthEvidence, BirthSpan, compare_births, parse_birth
 from services.compliance.lists.countries import country_code, country_name
+from services.compliance.lists.identifiers import identifier_of, identifiers_of
 from services.compliance.lists.listed import NAME_LENGTH_MAX, ListFault, NameStrength, PartyKind
 from services.compliance.lists.ofac import parse_ofac
 from services.compliance.lists.own import parse_own
@@ -267,3 +268,39 @@ def test_two_dates_of_birth_are_compared_as_far_as_they_are_known(
 def test_countries_are_known_by_the_names_that_lists_give_them(name: str, code: str | None) -> None:
     assert country_code(name) == code
     assert country_name("KP") == "North Korea"
+
+
+@pytest.mark.parametrize(
+    ("text", "identifier"),
+    [
+        ("ab-123 456", "AB123456"),
+        ("IMO 1234567", "1234567"),
+        ("Nº 00-65 772/X", "N0065772X"),
+        *((text, None) for text in ("", "12345", "ABCDEF", "AB12CD", "1" * 31)),
+    ],
+)
+def test_official_numbers_are_compared_by_their_letters_and_figures(text: str, identifier: str | None) -> None:
+    assert identifier_of(text) == identifier
+
+
+@pytest.mark.parametrize(
+    ("text", "identifiers"),
+    [
+        ("Passport no. D 00004262", ("D00004262",)),
+        ("1-78-09-44621-80", ("178094462180",)),
+        ("A0012345 (Fictionland); 99887766", ("A0012345", "99887766")),
+        ("issued in 2014", ()),
+    ],
+)
+def test_official_numbers_are_found_in_what_lists_say_of_them(text: str, identifiers: tuple[str, ...]) -> None:
+    assert identifiers_of([text]) == identifiers
+
+
+def test_ofacs_remarks_hold_official_numbers() -> None:
+    remarks = "Passport A0012345 (Fictionland); Phone Number 12345678; Vessel Registration Identification IMO 1234567."
+    person, _ = parse_ofac(ofac(sdn=OFAC["sdn.csv"].replace("DOB", f"{remarks} DOB", 1)))
+    assert person.identifiers == ("A0012345", "1234567")
+
+
+def test_a_country_is_known_by_its_code_too() -> None:
+    assert (country_code("kp"), country_code("KP"), country_code("xx")) == ("KP", "KP", None)

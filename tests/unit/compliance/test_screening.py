@@ -15,7 +15,7 @@ from services.compliance.lists.own import parse_own
 from services.compliance.lists.shipped import shipped_parties
 from services.compliance.matching.compare import compare
 from services.compliance.matching.index import NameIndex
-from services.compliance.matching.scoring import BLOCK_NAME_SCORE, REVIEW_SCORE
+from services.compliance.matching.scoring import BLOCK_NAME_SCORE, REVIEW_SCORE, Thresholds
 from services.compliance.matching.screening import Hit, screen
 from services.compliance.matching.sourced import SourcedParty
 from services.compliance.matching.subject import Subject
@@ -197,6 +197,51 @@ def test_weak_names_never_block() -> None:
         ),
     )
     assert outcome(index_of(party), "Zubayran Qandarusi") is REVIEW
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "name", "expected"),
+    [
+        (Thresholds(), "Dmitrum Varkoskiy", REVIEW),
+        (Thresholds(review=0.97), "Dmitrum Varkoskiy", CLEAR),
+        (Thresholds(), "Dmitrun Varkosky", BLOCK),
+        (Thresholds(block=1.0), "Dmitrun Varkoskiy", REVIEW),
+    ],
+)
+def test_each_list_has_its_own_thresholds(thresholds: Thresholds, name: str, expected: ScreeningOutcome) -> None:
+    parties = parse_own(LIST.encode())
+    sources = [SourcedParty(list_name="a", import_id=1, party=party, thresholds=thresholds) for party in parties]
+    assert screen(NameIndex(sources, version=1), Subject(name=name)).outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier", "expected"),
+    [
+        ("Dmitrum Varkoskiy", "AB123456", BLOCK),
+        ("Petrun Somebody", "AB123456", REVIEW),
+        ("Petrun Somebody", "AB999999", CLEAR),
+    ],
+)
+def test_the_same_official_number_is_a_hit_and_blocks_with_a_like_name(
+    name: str, identifier: str, expected: ScreeningOutcome
+) -> None:
+    names = (ListedName(name="VARKOSKY, Dmitrun"),)
+    party = ListedParty(entity_id="1", kind=PartyKind.PERSON, names=names, identifiers=("AB123456",))
+    assert screen(index_of(party), Subject(name=name, identifier=identifier)).outcome is expected
+
+
+def test_a_person_is_not_taken_for_a_ship_nor_a_ship_for_a_person(index: NameIndex) -> None:
+    def found(name: str, kind: PartyKind) -> set[str]:
+        return {hit.entity_id for hit in screen(index, Subject(name=name, kind=kind)).hits}
+
+    assert found("Grimbelsund", PartyKind.VESSEL) == {"10"}
+    assert found("Grimbelsund", PartyKind.PERSON) == set()
+    assert found("Dmitrun Varkosky", PartyKind.PERSON) == {"1"}
+    assert found("Dmitrum Varkoskiy", PartyKind.VESSEL) == set()
+
+
+def test_the_whole_of_a_rare_name_is_reviewed_whatever_the_party_is_said_to_be(index: NameIndex) -> None:
+    assert screen(index, Subject(name="Dmitrun Varkosky", kind=PartyKind.VESSEL)).outcome is REVIEW
 
 
 def test_an_index_without_names_clears_everybody() -> None:
