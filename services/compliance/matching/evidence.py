@@ -78,7 +78,8 @@ def _score(
 
 
 def _is_rare_name(comparison: Comparison) -> bool:
-    return comparison.is_full and sum(pair.is_rare for pair in comparison.pairs) >= RARE_WORDS_MIN
+    rare = sum(pair.is_rare for pair in comparison.pairs)
+    return comparison.is_full and comparison.score >= SAME_NAME and rare >= RARE_WORDS_MIN
 
 
 def _are_other_kinds(subject: Subject, party: ListedParty) -> bool:
