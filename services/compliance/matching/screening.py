@@ -113,7 +113,7 @@ def screen(index: NameIndex, subject: Subject, *, ruled_out: Collection[str] = (
             found[name.party_number] = hit
     if not found:
         # What has not been read can't be cleared: a listed name may stand behind three hundred letters.
-        return CLEAR if is_read_whole(subject.name) else UNREADABLE
+        return CLEAR if is_read_whole(subject.name, words=len(words)) else UNREADABLE
     hits = sorted(found.values(), key=_strength, reverse=True)[:HITS_MAX]
     return Verdict(outcome=worst([hit.outcome for hit in hits]), hits=tuple(hits))
 

@@ -42,9 +42,9 @@ def words_of(name: str) -> tuple[str, ...]:
     return tuple(_join_servants(_legal_forms(with_figures(words))))[:WORDS_MAX]
 
 
-def is_read_whole(name: str) -> bool:
-    """Whether nothing of a name was cut off."""
-    return len(name) <= NAME_LENGTH_MAX and len(words_of(name)) < WORDS_MAX
+def is_read_whole(name: str, *, words: int) -> bool:
+    """Whether nothing of a name was cut off, of which there are so many words."""
+    return len(name) <= NAME_LENGTH_MAX and words < WORDS_MAX
 
 
 def kind_of(word: str) -> WordKind:
