@@ -141,6 +141,35 @@ def test_the_same_file_again_changes_nothing(compliance: Runtime, run: Run, tmp_
     assert rows(compliance, "SELECT version FROM catalogue") == [(version,)]
 
 
+def test_a_list_that_asks_for_more_is_searched_again_by_what_it_asks(
+    compliance: Runtime, run: Run, tmp_path: Path
+) -> None:
+    run("import-list", "own", write(tmp_path, FIRST))
+    assert outcomes(compliance, ["Tortof Grimbell"]) == ["review"]
+    assert "is live as version" in run("import-list", "own", write(tmp_path, FIRST), "--review", "0.99").output
+    assert outcomes(compliance, ["Tortof Grimbell"]) == ["clear"]
+    assert "has not changed" in run("import-list", "own", write(tmp_path, FIRST), "--review", "0.99").output
+
+
+def test_what_listed_parties_own_is_searched_while_they_are_listed(
+    compliance: Runtime, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "owners.csv").write_text("owner,owned,percent\nTortov Grimbel,Quandrix Mills GmbH,50\n")
+    run("import-list", "own", write(tmp_path, FIRST))
+    run("import-list", "owners", str(tmp_path / "owners.csv"))
+    assert outcomes(compliance, ["Quandrix Mills GmbH"]) == ["block"]
+    run("retire-list", "own")
+    assert outcomes(compliance, ["Quandrix Mills GmbH"]) == ["clear"]
+    run("retire-list", "owners")
+
+
+def test_a_file_of_names_is_screened_against_the_imported_lists(run: Run, tmp_path: Path) -> None:
+    run("import-list", "own", write(tmp_path, FIRST))
+    (tmp_path / "names.csv").write_text("name\nTortov Grimbel\nJane Plainwoman\n")
+    result = run("screen", "--names", str(tmp_path / "names.csv"), "--output", str(tmp_path / "out.csv"))
+    assert "2 screened: 1 clear, 0 review, 1 block" in result.output
+
+
 def test_a_missing_file_and_a_bad_name_are_told(run: Run, tmp_path: Path) -> None:
     assert run("import-list", "own", str(tmp_path / "nothing.csv")).exit_code == 1
     assert "lower-case" in run("import-list", "Own List", write(tmp_path, FIRST)).output
