@@ -95,6 +95,7 @@ haji hajji hadji hajj hadj mullah mulla molla mawlawi maulavi maulvi mawlana mau
 cheikh sheik sayyid sayyed seyed seyyed sayed syed ayatollah ustad ustaz engineer eng ing gen
 brigadier colonel col major maj captain capt lieutenant lt commander commandant president minister governor chief
 jr sr junior senior ii iii iv phd md esq
+mv mt fv ss
 """
 
 _PARTICLES = """

@@ -240,6 +240,11 @@ def test_a_person_is_not_taken_for_a_ship_nor_a_ship_for_a_person(index: NameInd
     assert found("Dmitrum Varkoskiy", PartyKind.VESSEL) == set()
 
 
+@pytest.mark.parametrize("name", ["MV Grimbelsund", "M/V GRIMBELSUND", "M.T. Grimbelsund", "Grimbelsund SS"])
+def test_a_ship_is_found_with_the_letters_before_its_name(index: NameIndex, name: str) -> None:
+    assert {hit.entity_id for hit in hits(index, name)} == {"10"}
+
+
 def test_the_whole_of_a_rare_name_is_reviewed_whatever_the_party_is_said_to_be(index: NameIndex) -> None:
     assert screen(index, Subject(name="Dmitrun Varkosky", kind=PartyKind.VESSEL)).outcome is REVIEW
 
