@@ -11,7 +11,7 @@ from services.compliance.lists.shipped import SHIPPED_FILE, SHIPPED_NAME, shippe
 from services.compliance.matching.index import NameIndex
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import lists
-from services.compliance.store.lists import ListImport
+from services.compliance.store.lists import ListImport, LiveEntries
 
 
 class Catalogue(Record):
@@ -60,10 +60,15 @@ def live_catalogue(_: ComplianceSettings) -> LiveCatalogue:
     return LiveCatalogue()
 
 
-def _load(tx: Connection) -> Catalogue:
+def live_entries(tx: Connection) -> LiveEntries:
+    """What there is to be searched: the live versions of all lists, or the shipped one where there is none."""
     if not lists.find_live_lists(tx):
         _begin_with_shipped_list(tx)
-    live = lists.load_live_entries(tx)
+    return lists.load_live_entries(tx)
+
+
+def _load(tx: Connection) -> Catalogue:
+    live = live_entries(tx)
     index = NameIndex(live.parties, version=live.catalogue_version)
     index.warm_up()
     versions = dict.fromkeys(f"{party.list_name}:{party.import_id}" for party in live.parties)

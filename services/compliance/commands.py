@@ -104,7 +104,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
         if lists_given:
             sources = by_file.read_lists(given, thresholds)
         else:
-            sources = [*by_file.imported(*runtime()), *by_file.read_lists(given, thresholds)]
+            sources = [*by_file.imported(runtime()[0]), *by_file.read_lists(given, thresholds)]
         by_file.screen(names, output, sources, hits_max=hits, processes=processes)
 
     @commands.command("compare")

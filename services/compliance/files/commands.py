@@ -10,7 +10,7 @@ from typer._click.exceptions import ClickException
 
 from libs.common.database import transaction
 from libs.common.service import Runtime
-from services.compliance.catalogue import live_catalogue
+from services.compliance.catalogue import live_entries
 from services.compliance.files.compare import compare_file
 from services.compliance.files.rows import FileFault
 from services.compliance.files.screen import screen_file
@@ -18,7 +18,6 @@ from services.compliance.importing import ListFormat, read_list
 from services.compliance.lists.listed import ListFault
 from services.compliance.matching.scoring import PAIR_SCORE, Thresholds
 from services.compliance.matching.sourced import SourcedParty
-from services.compliance.settings import ComplianceSettings
 
 LIST_BYTES_MAX = 1024 * 1024 * 1024
 
@@ -60,10 +59,10 @@ def read_lists(paths: Iterable[tuple[Path, ListFormat | None]], thresholds: Thre
     return found
 
 
-def imported(runtime: Runtime, settings: ComplianceSettings) -> tuple[SourcedParty, ...]:
+def imported(runtime: Runtime) -> tuple[SourcedParty, ...]:
     """The parties of the lists that are live in the service."""
     with transaction(runtime.engine) as tx:
-        return live_catalogue(settings).current(tx).index.parties
+        return live_entries(tx).parties
 
 
 @contextmanager
