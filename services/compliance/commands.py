@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +13,11 @@ from libs.common import cli
 from libs.common.service import Runtime, Service
 from services.compliance import queries
 from services.compliance.desk import passwords
+from services.compliance.domain.people import Role, is_username
 from services.compliance.importing import ListFormat, import_list, read_list
 from services.compliance.lists.listed import ListFault
 from services.compliance.matching.scoring import BLOCK_NAME_SCORE, PAIR_SCORE, REVIEW_SCORE, Thresholds
-from services.compliance.settings import ROLE_ANALYST, SEEDED_USERS, ComplianceSettings
+from services.compliance.settings import SEEDED_USERS, ComplianceSettings
 from services.compliance.store import lists, people
 
 ReviewScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach for a review")]
@@ -139,19 +139,26 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
             )
 
     @commands.command("add-user")
-    def add_user(username: str, password: str | None = None) -> None:
+    def add_user(
+        username: str,
+        password: str | None = None,
+        role: Role | None = typer.Option(None, help="analyst, if not given for somebody new"),
+    ) -> None:
         """Let a person in at the desk, or give them a new password; one that is made up is printed once."""
         found, _ = runtime()
-        _add_user(found, username, password)
+        _add_user(found, username, password, role)
 
     @commands.command("seed-users")
     def seed_users() -> None:
-        """Let the two first analysts in, with passwords from the environment, else made up and printed once."""
+        """Let the two first people in, with passwords from the environment, else made up and printed once.
+
+        Both are supervisors, so that each can confirm what the other proposes; neither says who else may sign in.
+        """
         found, settings = runtime()
         given = {"analyst1": settings.desk_password_analyst1, "analyst2": settings.desk_password_analyst2}
         for username in SEEDED_USERS:
             password = given[username]
-            _add_user(found, username, password.get_secret_value() if password else None)
+            _add_user(found, username, password.get_secret_value() if password else None, Role.SUPERVISOR)
 
     @commands.command("disable-user")
     def disable_user(username: str) -> None:
@@ -162,14 +169,19 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
             raise typer.Exit(1)
 
 
-def _add_user(runtime: Runtime, username: str, password: str | None) -> None:
-    chosen = password or secrets.token_urlsafe(12)
+def _add_user(runtime: Runtime, username: str, password: str | None, role: Role | None) -> None:
+    chosen = password or passwords.make_up()
     if len(chosen) < passwords.LENGTH_MIN:
         typer.echo(f"a password has at least {passwords.LENGTH_MIN} characters", err=True)
         raise typer.Exit(1)
-    if not people.USERNAME.fullmatch(username):
+    if not is_username(username):
         typer.echo("a user name begins with a lower-case letter, and has letters, digits and _.- after it", err=True)
         raise typer.Exit(1)
     password_hash = passwords.hash_password(chosen)
-    runtime.unit.administer(lambda tx: people.save_user(tx, username, password_hash, ROLE_ANALYST))
+
+    def add(tx: Connection) -> None:
+        becomes = role or people.find_role(tx, username) or Role.ANALYST
+        people.save_user(tx, username, password_hash, becomes)
+
+    runtime.unit.administer(add)
     typer.echo(f"{username}: {'the password given' if password else chosen}")

@@ -18,6 +18,7 @@ from services.compliance.store.screenings import roles_of, screening_of
 
 PAGE_LENGTH = 25
 COUNTED_MAX = 1_000
+USERS_MAX = 1_000
 
 _decode_case = msgspec.json.Decoder(Case).decode
 
@@ -96,6 +97,22 @@ def list_lists(engine: Engine) -> list[dict[str, Any]]:
             imported_by,
             imported_at,
         ) in rows
+    ]
+
+
+def list_users(engine: Engine) -> list[dict[str, Any]]:
+    """Everybody who may sign in at the desk, and then those who may no more."""
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT username, role, created_at, disabled_at,
+                      (SELECT max(seen_at) FROM desk_sessions s WHERE s.username = u.username)
+                 FROM desk_users u ORDER BY disabled_at IS NOT NULL, username LIMIT %s""",
+            (USERS_MAX,),
+        )
+    return [
+        {"username": username, "role": role, "created_at": created_at, "disabled_at": disabled_at, "seen_at": seen_at}
+        for username, role, created_at, disabled_at, seen_at in rows
     ]
 
 

@@ -7,8 +7,8 @@ from pydantic import Field, SecretStr
 from libs.common.settings import Settings
 from services.compliance.domain.work import Policy
 
-ROLE_ANALYST = "analyst"
 SEEDED_USERS = ("analyst1", "analyst2")
+"""The two people of a house that has no others: as supervisors, each may confirm what the other has proposed."""
 
 
 class ComplianceSettings(Settings):

@@ -26,6 +26,7 @@ from services.compliance.domain.acts import (
     TakeOverCase,
 )
 from services.compliance.domain.case import NOTE_LENGTH_MAX
+from services.compliance.domain.people import Permission
 from services.compliance.domain.work import Work
 
 
@@ -39,6 +40,16 @@ class Verb(StrEnum):
     CONFIRM = "confirm"
     RETURN = "return"
 
+
+PERMISSIONS = {
+    Verb.TAKE: Permission.WORK_CASES,
+    Verb.TAKE_OVER: Permission.WORK_CASES,
+    Verb.RELEASE: Permission.WORK_CASES,
+    Verb.PROPOSE: Permission.WORK_CASES,
+    Verb.CONFIRM: Permission.CONFIRM,
+    Verb.RETURN: Permission.CONFIRM,
+}
+"""What asking for each takes."""
 
 DECISIONS = (CaseDecision.APPROVE, CaseDecision.REJECT, CaseDecision.BLOCK)
 """What can be decided."""

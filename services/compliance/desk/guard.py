@@ -15,6 +15,7 @@ from libs.common.errors import Outage
 from libs.common.http import Problem
 from services.compliance.desk import render
 from services.compliance.desk.sessions import DeskSession, DeskSessions, is_csrf_token
+from services.compliance.domain.people import Permission
 
 SESSION_COOKIE = "weir_desk"
 FORM_COOKIE = "weir_desk_form"
@@ -45,7 +46,55 @@ class SignInNeeded(Exception):
     """Nobody is signed in, or not any more."""
 
 
-class ProgramRoute(APIRoute):
+class Everybody:
+    """Declared at a route: nobody has to be signed in for it."""
+
+    def __call__(self) -> None: ...
+
+
+class Allowed:
+    """Declared at a route: who may ask for it. Called with a request, it finds out who does."""
+
+    def __init__(self, sessions: DeskSessions, permission: Permission) -> None:
+        self._sessions = sessions
+        self.permission = permission
+
+    def __call__(self, request: Request) -> DeskSession:
+        """The person who is signed in. Raises SignInNeeded, and Problem if their role may not do this."""
+        token = request.cookies.get(SESSION_COOKIE)
+        session = self._sessions.find(token) if token else None
+        if session is None:
+            raise SignInNeeded
+        if not session.may(self.permission):
+            raise Problem(HTTPStatus.FORBIDDEN, "forbidden", f"This is not for the role of {session.role.value}.")
+        return session
+
+
+def allow(sessions: DeskSessions, permission: Permission) -> Any:
+    """A dependency, as a parameter's default: the person who is signed in, whose role may do this."""
+    return Depends(Allowed(sessions, permission))
+
+
+def declared(route: APIRoute) -> Allowed | Everybody | None:
+    """Who may ask for a route, as it says itself; None if it doesn't."""
+    calls = (dependency.call for dependency in route.dependant.dependencies)
+    return next((call for call in calls if isinstance(call, Allowed | Everybody)), None)
+
+
+class Undeclared(Exception):
+    """A route of the desk does not say who may ask for it, and so is not there."""
+
+
+class DeskRoute(APIRoute):
+    """A route of the desk. Raises Undeclared, when it is made, unless it says who may ask for it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if declared(self) is None:
+            raise Undeclared(self.path)
+
+
+class ProgramRoute(DeskRoute):
     """A route of the desk for programs: problems as everywhere, and the desk's headers."""
 
     def get_route_handler(self) -> RouteHandler:
@@ -61,7 +110,7 @@ class ProgramRoute(APIRoute):
         return guarded
 
 
-class PageRoute(APIRoute):
+class PageRoute(DeskRoute):
     """A page: who isn't signed in is led to where they can, and what goes wrong is told in a page too."""
 
     def get_route_handler(self) -> RouteHandler:
@@ -101,19 +150,6 @@ def with_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
-
-
-def require_session(sessions: DeskSessions) -> Any:
-    """A dependency, as a parameter's default: the person who is signed in. Raises SignInNeeded."""
-
-    def require(request: Request) -> DeskSession:
-        token = request.cookies.get(SESSION_COOKIE)
-        session = sessions.find(token) if token else None
-        if session is None:
-            raise SignInNeeded
-        return session
-
-    return Depends(require)
 
 
 def require_csrf_token(session: DeskSession, given: str | None) -> None:

@@ -2,10 +2,10 @@
 
 from datetime import UTC, date, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -20,6 +20,7 @@ from services.compliance.desk.acts import Verb
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.business_days import day_of, is_business_day
 from services.compliance.domain.case import NOTE_LENGTH_MAX
+from services.compliance.domain.people import Permission
 from services.compliance.queries import PAGE_LENGTH, Queue
 
 _DONE = {
@@ -35,12 +36,12 @@ _DONE = {
 def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """Every page but the sign-in."""
     router = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
-    signed_in = guard.require_session(sessions)
+    sees_cases = guard.allow(sessions, Permission.SEE_CASES)
     engine = runtime.engine
 
     @router.get("")
     def show_queue(
-        person: DeskSession = signed_in,
+        person: DeskSession = sees_cases,
         queue: Annotated[Queue, Query()] = Queue.OPEN,
         after: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Response:
@@ -59,17 +60,48 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
     @router.get("/cases/{case_id}")
     def show_case(
-        case_id: Id, person: DeskSession = signed_in, done: Annotated[Verb | None, Query()] = None
+        case_id: Id, person: DeskSession = sees_cases, done: Annotated[Verb | None, Query()] = None
     ) -> Response:
         """Everything about one case, and what can be done with it."""
         return _case_page(runtime, case_id, person, notice=_DONE[done] if done else None)
 
-    @router.post("/cases/{case_id}/{verb}")
+    @router.get("/blocked")
+    def show_blocked(
+        person: DeskSession = sees_cases, after: Annotated[str | None, Query(max_length=100)] = None
+    ) -> Response:
+        """Property of listed parties, by the day its report is due."""
+        rows = queries.list_blocked_property(
+            engine, cursor=queries.parse_blocked_cursor(after) if after else None, limit=PAGE_LENGTH
+        )
+        shown = rows[:PAGE_LENGTH]
+        today = day_of(datetime.now(UTC))
+        return render.page(
+            "blocked.html",
+            person=person,
+            rows=[(row, views.listed_parties(row.screened), _days_left(row.report_due_on, today)) for row in shown],
+            next_cursor=f"{shown[-1].report_due_on}_{shown[-1].payment_id}" if len(rows) > PAGE_LENGTH else None,
+        )
+
+    for verb, permission in acts.PERMISSIONS.items():
+        _add_act(router, runtime, verb, guard.allow(sessions, permission))
+
+    @router.get("/static/{name}", dependencies=[Depends(guard.Everybody())])
+    def get_static(name: str) -> Response:
+        """A style sheet or script of the desk's own."""
+        found = render.static_file(name)
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "not_found", "There is no such file.")
+        return found
+
+    return router
+
+
+def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> None:
+    @router.post(f"/cases/{{case_id}}/{verb}")
     async def act(
         request: Request,
         case_id: Id,
-        verb: Verb,
-        person: DeskSession = signed_in,
+        person: DeskSession = allowed,
         csrf_token: Annotated[str, Form()] = "",
         version: Annotated[int, Form()] = 0,
         request_id: Annotated[str, Form(max_length=100)] = "",
@@ -99,33 +131,6 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         return await run_in_threadpool(
             _case_page, runtime, case_id, person, status=status, fault=detail, note=note, decision=decision, verb=verb
         )
-
-    @router.get("/blocked")
-    def show_blocked(
-        person: DeskSession = signed_in, after: Annotated[str | None, Query(max_length=100)] = None
-    ) -> Response:
-        """Property of listed parties, by the day its report is due."""
-        rows = queries.list_blocked_property(
-            engine, cursor=queries.parse_blocked_cursor(after) if after else None, limit=PAGE_LENGTH
-        )
-        shown = rows[:PAGE_LENGTH]
-        today = day_of(datetime.now(UTC))
-        return render.page(
-            "blocked.html",
-            person=person,
-            rows=[(row, views.listed_parties(row.screened), _days_left(row.report_due_on, today)) for row in shown],
-            next_cursor=f"{shown[-1].report_due_on}_{shown[-1].payment_id}" if len(rows) > PAGE_LENGTH else None,
-        )
-
-    @router.get("/static/{name}")
-    def get_static(name: str) -> Response:
-        """A style sheet or script of the desk's own."""
-        found = render.static_file(name)
-        if found is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "not_found", "There is no such file.")
-        return found
-
-    return router
 
 
 def _case_page(

@@ -1,5 +1,6 @@
 """Passwords of people: argon2id, as RFC 9106 advises where memory is scarce (64 MiB, three passes)."""
 
+import secrets
 import threading
 
 from argon2 import PasswordHasher
@@ -14,6 +15,11 @@ HASHED_AT_ONCE_MAX = 2
 _hasher = PasswordHasher()
 _room = threading.BoundedSemaphore(HASHED_AT_ONCE_MAX)
 _NOBODYS_HASH = _hasher.hash("the password of nobody")
+
+
+def make_up() -> str:
+    """A password that nobody guesses, to be told once."""
+    return secrets.token_urlsafe(12)
 
 
 def hash_password(password: str) -> str:

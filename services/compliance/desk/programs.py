@@ -19,6 +19,7 @@ from services.compliance.desk import acts, guard, views
 from services.compliance.desk.acts import Verb
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
+from services.compliance.domain.people import Permission
 from services.compliance.queries import PAGE_LENGTH, Queue
 
 PAGE_LENGTH_MAX = 200
@@ -36,17 +37,17 @@ class ActBody(Body):
 def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """Everything under /desk/api."""
     router = APIRouter(prefix=f"{guard.PATH}/api", route_class=guard.ProgramRoute, tags=["desk"])
-    signed_in = guard.require_session(sessions)
+    sees_cases = guard.allow(sessions, Permission.SEE_CASES)
     engine = runtime.engine
 
     @router.get("/session")
-    def get_session(person: DeskSession = signed_in) -> dict[str, str]:
+    def get_session(person: DeskSession = guard.allow(sessions, Permission.BE_SIGNED_IN)) -> dict[str, str]:
         """Who is signed in, and the token that every change needs in the header X-CSRF-Token."""
         return {"username": person.username, "role": person.role, "csrf_token": person.csrf_token}
 
     @router.get("/cases")
     def list_cases(
-        person: DeskSession = signed_in,
+        person: DeskSession = sees_cases,
         queue: Annotated[Queue, Query()] = Queue.OPEN,
         after: Annotated[str | None, Query(max_length=100)] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_LENGTH_MAX)] = PAGE_LENGTH,
@@ -57,7 +58,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         return {"cases": [_case_view(case) for case in page.cases], "next_cursor": page.next_cursor}
 
     @router.get("/cases/{case_id}")
-    def get_case(case_id: Id, person: DeskSession = signed_in) -> dict[str, Any]:
+    def get_case(case_id: Id, person: DeskSession = sees_cases) -> dict[str, Any]:
         """Everything about one case."""
         case = queries.find_case(engine, case_id)
         if case is None:
@@ -66,13 +67,18 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         view = views.case_view(case, queries.list_acts(engine, case_id), screening, datetime.now(UTC))
         return {**_case_view(case), "page": msgspec.to_builtins(view)}
 
-    @router.post("/cases/{case_id}/{verb}")
+    for verb, permission in acts.PERMISSIONS.items():
+        _add_act(router, runtime, verb, guard.allow(sessions, permission))
+    return router
+
+
+def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> None:
+    @router.post(f"/cases/{{case_id}}/{verb}")
     async def act(
         request: Request,
         case_id: Id,
-        verb: Verb,
         body: ActBody,
-        person: DeskSession = signed_in,
+        person: DeskSession = allowed,
         x_csrf_token: Annotated[str | None, Header()] = None,
         idempotency_key: Annotated[str | None, Header(max_length=KEY_LENGTH_MAX)] = None,
     ) -> Response:
@@ -90,8 +96,6 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             trace=request.state.trace,
         )
         return respond(answer)
-
-    return router
 
 
 def _case_view(case: Case) -> dict[str, Any]:

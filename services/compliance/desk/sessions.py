@@ -16,6 +16,7 @@ from libs.common.database import transaction
 from libs.common.record import Record
 from libs.common.service import Runtime
 from services.compliance.desk import passwords
+from services.compliance.domain.people import Permission, Role, may
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import people
 
@@ -38,9 +39,17 @@ class DeskSession(Record):
     """A person at the desk."""
 
     username: str
-    role: str
+    role: Role
     csrf_token: str
     token: str
+
+    def may(self, permission: Permission) -> bool:
+        return may(self.role, permission)
+
+    @property
+    def home(self) -> str:
+        """The page that this person's day begins with."""
+        return "/desk" if self.may(Permission.SEE_CASES) else "/desk/users"
 
 
 class DeskSessions:
@@ -120,7 +129,7 @@ def is_csrf_token(given: str, token: str) -> bool:
     return hmac.compare_digest(given.encode(), csrf_token_of(token).encode())
 
 
-def _session(username: str, role: str, token: str) -> DeskSession:
+def _session(username: str, role: Role, token: str) -> DeskSession:
     return DeskSession(username=username, role=role, csrf_token=csrf_token_of(token), token=token)
 
 

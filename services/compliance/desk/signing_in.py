@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +21,7 @@ from services.compliance.desk.sessions import (
     is_csrf_token,
     new_form_token,
 )
-from services.compliance.store.people import USERNAME
+from services.compliance.domain.people import is_username
 
 FORM_SECONDS = 3_600
 
@@ -45,13 +45,14 @@ class Credentials(Body):
 def routes(sessions: DeskSessions) -> APIRouter:
     """/desk/sign-in and /desk/sign-out."""
     router = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
+    everybody = [Depends(guard.Everybody())]
 
-    @router.get("/sign-in")
+    @router.get("/sign-in", dependencies=everybody)
     def show_form(request: Request, next: Annotated[str, Query()] = "") -> Response:
         """The form."""
         return _form(request, next, status=HTTPStatus.OK)
 
-    @router.post("/sign-in")
+    @router.post("/sign-in", dependencies=everybody)
     async def sign_in(request: Request) -> Response:
         """Let someone in: a form leads to the queue, JSON is answered with the token that every change needs."""
         is_program = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
@@ -59,7 +60,7 @@ def routes(sessions: DeskSessions) -> APIRouter:
             return await _sign_in_program(sessions, request)
         return await _sign_in_person(sessions, request)
 
-    @router.post("/sign-out")
+    @router.post("/sign-out", dependencies=everybody)
     async def sign_out(request: Request) -> Response:
         """End the session."""
         form = await request.form()
@@ -86,7 +87,7 @@ async def _sign_in_person(sessions: DeskSessions, request: Request) -> Response:
         return _form(
             request, goes_to, status=_STATUS[result], fault=_IN_WORDS[result], username=form.get("username", "")
         )
-    response = RedirectResponse(goes_to if guard.is_page_of_ours(goes_to) else guard.PATH, HTTPStatus.SEE_OTHER)
+    response = RedirectResponse(goes_to if guard.is_page_of_ours(goes_to) else result.home, HTTPStatus.SEE_OTHER)
     guard.delete_cookie(response, guard.FORM_COOKIE)
     guard.set_session_cookie(request, response, result, sessions.lifetime_seconds)
     return response
@@ -109,7 +110,7 @@ async def _sign_in_program(sessions: DeskSessions, request: Request) -> Response
 
 async def _try(sessions: DeskSessions, request: Request, username: str, password: str) -> DeskSession | SignInRefusal:
     username = username.strip().lower()
-    if not USERNAME.fullmatch(username) or len(password) > LENGTH_MAX:
+    if not is_username(username) or len(password) > LENGTH_MAX:
         return SignInRefusal.WRONG_PASSWORD
     address = request.client.host if request.client else ""
     return await run_in_threadpool(sessions.sign_in, username, password, address)

@@ -137,7 +137,7 @@ _DESK = """
 CREATE TABLE desk_users (
   username text PRIMARY KEY CHECK (username ~ '^[a-z][a-z0-9_.-]{1,39}$'),
   password_hash text NOT NULL,
-  role text NOT NULL CHECK (role IN ('analyst')),
+  role text NOT NULL CHECK (role IN ('analyst', 'supervisor', 'officer', 'auditor', 'administrator')),
   created_at timestamptz NOT NULL DEFAULT now(),
   disabled_at timestamptz
 );

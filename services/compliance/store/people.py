@@ -1,14 +1,12 @@
 """Who may work at the desk, their sessions, and failed attempts to become them."""
 
-import re
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from libs.common.database import execute, fetch
 from libs.common.record import Record
-
-USERNAME = re.compile(r"[a-z][a-z0-9_.-]{1,39}")
+from services.compliance.domain.people import Role
 
 FORGOTTEN_MAX = 1_000
 
@@ -18,33 +16,45 @@ class DeskUser(Record):
 
     username: str
     password_hash: str
-    role: str
+    role: Role
 
 
 class StoredSession(Record):
     """A session, and when it was last used."""
 
     username: str
-    role: str
+    role: Role
     seen_at: datetime
     expires_at: datetime
 
 
-def save_user(tx: Connection, username: str, password_hash: str, role: str) -> None:
+def save_user(tx: Connection, username: str, password_hash: str, role: Role) -> None:
     """Let a person in with this password, in place of any they had; whoever is signed in as them is not any more."""
     execute(
         tx,
         """INSERT INTO desk_users (username, password_hash, role) VALUES (%s, %s, %s)
            ON CONFLICT (username) DO UPDATE
              SET password_hash = excluded.password_hash, role = excluded.role, disabled_at = NULL""",
-        (username, password_hash, role),
+        (username, password_hash, role.value),
     )
-    execute(tx, "DELETE FROM desk_sessions WHERE username = %s", (username,))
+    end_sessions(tx, username)
+
+
+def find_role(tx: Connection, username: str) -> Role | None:
+    """What a person is, whether let in or not; None if there is none of that name."""
+    rows = fetch(tx, "SELECT role FROM desk_users WHERE username = %s FOR UPDATE", (username,))
+    return Role(rows[0][0]) if rows else None
+
+
+def save_role(tx: Connection, username: str, role: Role) -> None:
+    """Make a person something else; they sign in anew."""
+    execute(tx, "UPDATE desk_users SET role = %s WHERE username = %s", (role.value, username))
+    end_sessions(tx, username)
 
 
 def disable(tx: Connection, username: str) -> bool:
     """Let a person in no more; False if there is none of that name."""
-    execute(tx, "DELETE FROM desk_sessions WHERE username = %s", (username,))
+    end_sessions(tx, username)
     return execute(tx, "UPDATE desk_users SET disabled_at = now() WHERE username = %s", (username,)) == 1
 
 
@@ -54,7 +64,7 @@ def find_user(tx: Connection, username: str) -> DeskUser | None:
         "SELECT username, password_hash, role FROM desk_users WHERE username = %s AND disabled_at IS NULL",
         (username,),
     )
-    return DeskUser(username=rows[0][0], password_hash=rows[0][1], role=rows[0][2]) if rows else None
+    return DeskUser(username=rows[0][0], password_hash=rows[0][1], role=Role(rows[0][2])) if rows else None
 
 
 def lock_failures(tx: Connection) -> None:
@@ -108,7 +118,7 @@ def find_session(tx: Connection, token_hash: bytes) -> StoredSession | None:
     if not rows:
         return None
     username, role, seen_at, expires_at = rows[0]
-    return StoredSession(username=username, role=role, seen_at=seen_at, expires_at=expires_at)
+    return StoredSession(username=username, role=Role(role), seen_at=seen_at, expires_at=expires_at)
 
 
 def touch_session(tx: Connection, token_hash: bytes, now: datetime) -> None:
@@ -117,3 +127,8 @@ def touch_session(tx: Connection, token_hash: bytes, now: datetime) -> None:
 
 def end_session(tx: Connection, token_hash: bytes) -> None:
     execute(tx, "DELETE FROM desk_sessions WHERE token_hash = %s", (token_hash,))
+
+
+def end_sessions(tx: Connection, username: str) -> None:
+    """Whoever is signed in as this person is not any more."""
+    execute(tx, "DELETE FROM desk_sessions WHERE username = %s", (username,))

@@ -7,7 +7,7 @@ import pytest
 from libs.common.database import execute
 from libs.common.service import Runtime
 from services.compliance.__main__ import SERVICE
-from tests.integration.compliance.scene import add_analysts
+from tests.integration.compliance.scene import add_people
 from tests.parts import Parts
 from tests.serving import listening
 
@@ -27,8 +27,8 @@ def wired(parts: Parts) -> Iterator[Runtime]:
 
 @pytest.fixture(scope="module")
 def address(wired: Runtime) -> Iterator[str]:
-    """Where the service answers, with two analysts who may sign in."""
-    add_analysts(wired)
+    """Where the service answers, with everybody of PEOPLE let in."""
+    add_people(wired)
     with listening(wired) as found:
         yield found
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from libs.common import ids
-from libs.common.database import fetch, transaction
+from libs.common.database import execute, fetch, transaction
 from libs.common.service import Runtime
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.payments.events import (
@@ -21,7 +23,7 @@ from schemas.payments.events import (
 )
 from services.compliance.desk import passwords
 from services.compliance.domain.cases import payment_case_id
-from services.compliance.settings import ROLE_ANALYST
+from services.compliance.domain.people import Role
 from services.compliance.store import people
 
 NOW = datetime.now(UTC)
@@ -101,9 +103,17 @@ def rows(runtime: Runtime, query: str, *values: Any) -> list[Any]:
         return fetch(tx, query, values)
 
 
-def add_analysts(runtime: Runtime) -> None:
+PEOPLE = {"analyst1": Role.SUPERVISOR, "analyst2": Role.SUPERVISOR} | {role.value: role for role in Role}
+"""The two that seed-users lets in, and one of each role."""
+
+
+def add_people(runtime: Runtime) -> None:
+    """Let PEOPLE in, as if nobody else had ever been."""
     password_hash = passwords.hash_password(PASSWORD)
-    for username in ("analyst1", "analyst2"):
-        runtime.unit.administer(
-            lambda tx, username=username: people.save_user(tx, username, password_hash, ROLE_ANALYST)  # type: ignore[misc]
-        )
+
+    def add(tx: Connection) -> None:
+        execute(tx, "DELETE FROM desk_users")
+        for username, role in PEOPLE.items():
+            people.save_user(tx, username, password_hash, role)
+
+    runtime.unit.administer(add)

@@ -150,7 +150,7 @@ def test_who_has_not_seen_the_news_does_not_decide(compliance: Runtime, ann: Ana
         ("propose", {"decision": "approve", "note": "x" * 5_000}, 422, "invalid"),
         ("propose", {"decision": "approve", "note": "well\0known"}, 422, "control_characters"),
         ("confirm", {}, 409, "nothing_proposed"),
-        ("sell", {}, 422, "invalid"),
+        ("sell", {}, 404, "not_found"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_reason(

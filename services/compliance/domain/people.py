@@ -1,0 +1,90 @@
+"""Who works at the desk, as what, and what each role may do. Pure.
+
+    role           may
+    analyst        see cases and work on them: take, propose, note, put off, escalate
+    supervisor     … and confirm or return a proposal, assign a case to another, reopen one that has ended
+    officer        … and see filings and the audit log: the compliance officer
+    auditor        see everything, and change nothing
+    administrator  say who may sign in, as what, and which lists are searched; sees no case, decides nothing
+
+A role says what a person may ask for. That a second *person* decides is the cases' own rule (`acts.confirm`): it goes
+by who someone is, so that no change of role lets anybody confirm what they have proposed themselves.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+
+from services.compliance.domain.case import SYSTEM
+
+USERNAME = re.compile(r"[a-z][a-z0-9_.-]{1,39}")
+
+
+class Role(StrEnum):
+    """What someone is at the desk."""
+
+    ANALYST = "analyst"
+    SUPERVISOR = "supervisor"
+    OFFICER = "officer"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+
+
+class Permission(StrEnum):
+    """What a route of the desk takes."""
+
+    BE_SIGNED_IN = "be_signed_in"
+    SEE_CASES = "see_cases"
+    WORK_CASES = "work_cases"
+    CONFIRM = "confirm"
+    ASSIGN = "assign"
+    REOPEN = "reopen"
+    SEE_FILINGS = "see_filings"
+    """There are none yet: their routes ask for this."""
+    SEE_AUDIT = "see_audit"
+    SEE_USERS = "see_users"
+    MANAGE_USERS = "manage_users"
+    MANAGE_LISTS = "manage_lists"
+    """Lists are imported from the command line: routes that do so ask for this."""
+
+
+_ANALYST = frozenset({Permission.BE_SIGNED_IN, Permission.SEE_CASES, Permission.WORK_CASES})
+_SUPERVISOR = _ANALYST | {Permission.CONFIRM, Permission.ASSIGN, Permission.REOPEN}
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.ANALYST: _ANALYST,
+    Role.SUPERVISOR: _SUPERVISOR,
+    Role.OFFICER: _SUPERVISOR | {Permission.SEE_FILINGS, Permission.SEE_AUDIT},
+    Role.AUDITOR: frozenset(
+        {
+            Permission.BE_SIGNED_IN,
+            Permission.SEE_CASES,
+            Permission.SEE_FILINGS,
+            Permission.SEE_AUDIT,
+            Permission.SEE_USERS,
+        }
+    ),
+    Role.ADMINISTRATOR: frozenset(
+        {Permission.BE_SIGNED_IN, Permission.SEE_USERS, Permission.MANAGE_USERS, Permission.MANAGE_LISTS}
+    ),
+}
+
+
+def may(role: Role, permission: Permission) -> bool:
+    """Whether someone in this role may ask for this."""
+    return permission in PERMISSIONS[role]
+
+
+def is_username(text: str) -> bool:
+    """Whether a person may be called so. What is done without anybody is signed with a name that nobody may have."""
+    return USERNAME.fullmatch(text) is not None and text != SYSTEM
+
+
+class UserRefusal(StrEnum):
+    """Why something is not done about a user."""
+
+    USERNAME_INVALID = "username_invalid"
+    USER_EXISTS = "user_exists"
+    USER_UNKNOWN = "user_unknown"
+    OWN_ACCOUNT = "own_account"
+    """Nobody gives themselves rights, or locks the last administrator out."""

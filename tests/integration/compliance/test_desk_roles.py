@@ -1,0 +1,201 @@
+"""Roles on real parts: every route of the desk, asked for by every role."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from libs.common import ids
+from libs.common.service import Runtime
+from schemas.compliance.events import CaseDecision
+from services.compliance import commands
+from services.compliance.__main__ import SERVICE
+from services.compliance.domain.acts import CaseCommand, ProposeDecision, TakeCase
+from services.compliance.domain.people import Role
+from tests.deciding import decide
+from tests.integration.compliance.scene import ALIKE, PASSWORD, add_people, case_of, initiated, order, rows, suspended
+from tests.integration.compliance.test_desk import Analyst, signed_in
+from tests.unit.compliance.test_roles import WHO
+
+OTHER = "analyst1"
+BODIES: dict[str, dict[str, Any]] = {
+    "propose": {"decision": "reject", "note": "why"},
+    "role": {"role": "analyst"},
+    "users": {"role": "analyst"},
+}
+"""What a route asks for besides a version and a note, by its last word."""
+
+
+@pytest.fixture(scope="module")
+def everybody(wired: Runtime, address: str) -> Iterator[dict[Role, Analyst]]:
+    with ExitStack() as stack:
+        yield {role: stack.enter_context(signed_in(address, role.value)) for role in Role}
+
+
+@pytest.fixture
+def scene(wired: Runtime, everybody: dict[Role, Analyst]) -> "Scene":
+    return Scene(wired)
+
+
+class Scene:
+    """Puts a case where a verb needs it, whoever is to do it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def case_for(self, verb: str, actor: str) -> str:
+        event = initiated(order(creditor=ALIKE))
+        decide(self.runtime, event, suspended(event))
+        case_id = case_of(event)
+        for number, command in enumerate(self._before(verb, actor, case_id), 1):
+            decide(self.runtime, command(number))
+        return case_id
+
+    def _before(self, verb: str, actor: str, case_id: str) -> Any:
+        def take(by: str) -> Any:
+            return lambda version: TakeCase(case_id=case_id, actor=by, version=version)
+
+        def propose(version: int) -> CaseCommand:
+            return ProposeDecision(
+                case_id=case_id, actor=OTHER, version=version, decision=CaseDecision.REJECT, note="no"
+            )
+
+        match verb:
+            case "release" | "propose":
+                return (take(actor),)
+            case "take-over":
+                return (take(OTHER),)
+            case "confirm" | "return":
+                return (take(OTHER), propose)
+        return ()
+
+
+def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Response:
+    """The answer to a request that makes sense, but perhaps not from this person."""
+    method, path = route.split(" ")
+    verb = path.rpartition("/")[2]
+    username = f"x{ids.new()[-8:]}"
+    if "{case_id}" in path:
+        path = path.replace("{case_id}", scene.case_for(verb, role.value))
+    if "{username}" in path:
+        decide_user(scene.runtime, username)
+        path = path.replace("{username}", username)
+    if method == "GET":
+        return person.http.get(path)
+    body = {**BODIES.get(verb, {}), **({"username": username} if verb == "users" else {})}
+    if "/cases/" in path:
+        body = {"note": "why", "version": person_version(scene.runtime, path), **body}
+    if "/api/" in path:
+        json = body if body else None
+        return person.http.post(path, json=json, headers={"X-CSRF-Token": person.csrf_token})
+    return person.http.post(path, data={**body, "csrf_token": person.csrf_token})
+
+
+def person_version(runtime: Runtime, path: str) -> int:
+    ((count,),) = rows(runtime, "SELECT count(*) FROM case_acts WHERE case_id = %s", path.split("/")[-2])
+    return int(count)
+
+
+def decide_user(runtime: Runtime, username: str) -> None:
+    runtime.unit.administer(
+        lambda tx: tx.exec_driver_sql(
+            "INSERT INTO desk_users (username, password_hash, role) VALUES (%s, 'x', 'analyst')", (username,)
+        )
+    )
+
+
+@pytest.mark.parametrize("route", WHO)
+def test_a_route_serves_those_it_is_for_and_nobody_else(
+    scene: Scene, everybody: dict[Role, Analyst], route: str
+) -> None:
+    for role, person in everybody.items():
+        answer = asked(scene, person, role, route)
+        expected = {200, 201, 303} if role in WHO[route] else {403}
+        assert answer.status_code in expected, f"{route} by {role}: {answer.status_code} {answer.text[-300:]}"
+
+
+def test_who_is_not_allowed_is_told_so_and_changes_nothing(compliance: Runtime, address: str) -> None:
+    case_id = Scene(compliance).case_for("confirm", "")
+    with signed_in(address, "analyst") as analyst:
+        refused = analyst.do("confirm", case_id)
+        assert (refused.status_code, refused.json()["reason"]) == (403, "forbidden")
+        page = analyst.http.post(f"/desk/cases/{case_id}/confirm", data={"csrf_token": analyst.csrf_token})
+        assert page.status_code == 403
+        assert "This is not for the role of analyst." in page.text
+        assert analyst.case(case_id)["status"] == "proposed"
+
+
+def test_no_other_role_lets_anybody_confirm_what_they_have_proposed(compliance: Runtime, address: str) -> None:
+    scene = Scene(compliance)
+    case_id = scene.case_for("propose", "analyst")
+    with signed_in(address, "analyst") as analyst, signed_in(address, "administrator") as administrator:
+        assert analyst.do("propose", case_id, decision="approve", note="fine").status_code == 200
+        changed = administrator.http.post(
+            "/desk/api/users/analyst/role", json={"role": "officer"}, headers={"X-CSRF-Token": administrator.csrf_token}
+        )
+        assert changed.status_code == 200
+        assert analyst.http.get("/desk/api/session").status_code == 401
+    with signed_in(address, "analyst") as analyst:
+        assert analyst.http.get("/desk/api/session").json()["role"] == "officer"
+        refused = analyst.do("confirm", case_id)
+        assert (refused.status_code, refused.json()["reason"]) == (409, "own_proposal")
+    add_people(compliance)
+
+
+def test_an_administrator_lets_people_in_and_out_but_is_no_case_of_their_own(compliance: Runtime, address: str) -> None:
+    with signed_in(address, "administrator") as administrator:
+
+        def ask(path: str, **body: Any) -> httpx.Response:
+            return administrator.http.post(
+                f"/desk/api/users{path}", json=body, headers={"X-CSRF-Token": administrator.csrf_token}
+            )
+
+        added = ask("", username="dora", role="analyst")
+        assert added.status_code == 201
+        assert ask("", username="dora", role="analyst").json()["reason"] == "user_exists"
+        assert ask("", username="Weir!", role="analyst").json()["reason"] == "username_invalid"
+        assert ask("", username="weir", role="analyst").json()["reason"] == "username_invalid"
+        for path, body in (("/role", {"role": "analyst"}), ("/disable", {}), ("/readmit", {})):
+            refused = ask(f"/administrator{path}", **body)
+            assert (refused.status_code, refused.json()["reason"]) == (409, "own_account")
+            assert ask(f"/nobody{path}", **body).json()["reason"] == "user_unknown"
+        credentials = {"username": "dora", "password": added.json()["password"]}
+        assert httpx.post(f"{address}/desk/sign-in", json=credentials).json()["role"] == "analyst"
+        ask("/dora/disable")
+        assert httpx.post(f"{address}/desk/sign-in", json=credentials).status_code == 401
+        (dora,) = (
+            user for user in administrator.http.get("/desk/api/users").json()["users"] if user["username"] == "dora"
+        )
+        assert dora["disabled_at"] is not None
+        credentials["password"] = ask("/dora/readmit").json()["password"]
+        assert httpx.post(f"{address}/desk/sign-in", json=credentials).status_code == 200
+    add_people(compliance)
+
+
+def test_signing_in_leads_to_what_ones_role_is_for(compliance: Runtime, address: str) -> None:
+    for username, home in (("analyst", "/desk"), ("administrator", "/desk/users")):
+        with httpx.Client(base_url=address) as http:
+            token = http.get("/desk/sign-in").text.split('name="csrf_token" value="')[1].split('"')[0]
+            form = {"csrf_token": token, "username": username, "password": PASSWORD}
+            assert http.post("/desk/sign-in", data=form).headers["location"] == home
+
+
+def test_the_command_line_lets_people_in_with_a_role(wired: Runtime) -> None:
+    app, runner = commands.app(SERVICE), CliRunner()
+    env = {"WEIR_DATABASE_URL": wired.settings.database_url, "WEIR_REGISTRY_URL": wired.settings.registry_url}
+
+    def role() -> str:
+        ((found,),) = rows(wired, "SELECT role FROM desk_users WHERE username = 'erna'")
+        return str(found)
+
+    assert runner.invoke(app, ["add-user", "erna"], env=env).exit_code == 0
+    assert role() == "analyst"
+    assert runner.invoke(app, ["add-user", "erna", "--role", "officer"], env=env).exit_code == 0
+    assert role() == "officer"
+    assert runner.invoke(app, ["add-user", "erna"], env=env).exit_code == 0
+    assert role() == "officer"
+    assert runner.invoke(app, ["add-user", "erna", "--role", "king"], env=env).exit_code != 0
+    add_people(wired)

@@ -1,0 +1,98 @@
+"""Roles: what each may do, and that every route of the desk says who may ask for it."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import APIRouter, Depends
+from fastapi.routing import APIRoute
+
+from libs.common.service import Role as ProcessRole
+from libs.common.service import Runtime
+from services.compliance.__main__ import SERVICE
+from services.compliance.desk import guard
+from services.compliance.domain.people import PERMISSIONS, Permission, Role, is_username, may
+from tests.unit.compliance.office import SETTINGS
+
+SUPERVISORS = {Role.SUPERVISOR, Role.OFFICER}
+WORKERS = {Role.ANALYST, *SUPERVISORS}
+READERS = {*WORKERS, Role.AUDITOR}
+EVERYBODY_SIGNED_IN = set(Role)
+
+WHO = {
+    "GET /desk": READERS,
+    "GET /desk/cases/{case_id}": READERS,
+    "GET /desk/blocked": READERS,
+    "GET /desk/users": {Role.AUDITOR, Role.ADMINISTRATOR},
+    "GET /desk/api/cases": READERS,
+    "GET /desk/api/cases/{case_id}": READERS,
+    "GET /desk/api/session": EVERYBODY_SIGNED_IN,
+    "GET /desk/api/users": {Role.AUDITOR, Role.ADMINISTRATOR},
+    **{
+        f"POST /desk{api}/cases/{{case_id}}/{verb}": WORKERS
+        for verb in ("take", "take-over", "release", "propose")
+        for api in ("", "/api")
+    },
+    **{
+        f"POST /desk{api}/cases/{{case_id}}/{verb}": SUPERVISORS
+        for verb in ("confirm", "return")
+        for api in ("", "/api")
+    },
+    **{
+        f"POST /desk{api}/users{verb}": {Role.ADMINISTRATOR}
+        for verb in ("", "/{username}/role", "/{username}/disable", "/{username}/readmit")
+        for api in ("", "/api")
+    },
+}
+"""Who may ask for what, written down a second time: whoever adds a route says so here too."""
+OPEN = {"GET /desk/sign-in", "POST /desk/sign-in", "POST /desk/sign-out", "GET /desk/static/{name}"}
+
+
+def routes() -> Iterator[APIRoute]:
+    """Every route of the application that begins with /desk."""
+    app = Runtime(SERVICE, SETTINGS).app([ProcessRole.API], dict)
+    for found in app.routes:
+        for route in getattr(getattr(found, "original_router", None), "routes", [found]):
+            if isinstance(route, APIRoute) and route.path.startswith(guard.PATH):
+                yield route
+
+
+def table() -> dict[str, set[Role]]:
+    """The roles that each route lets in, as it declares itself."""
+    found = {}
+    for route in routes():
+        access = guard.declared(route)
+        assert access is not None, f"{route.path} does not say who may ask for it"
+        (method,) = route.methods or ()
+        if isinstance(access, guard.Allowed):
+            found[f"{method} {route.path}"] = {role for role in Role if may(role, access.permission)}
+        else:
+            assert f"{method} {route.path}" in OPEN
+    return found
+
+
+def test_every_route_of_the_desk_lets_in_whom_it_should() -> None:
+    assert table() == WHO
+
+
+def test_a_route_that_does_not_say_who_may_ask_for_it_is_not_made() -> None:
+    for kind in (guard.PageRoute, guard.ProgramRoute):
+        router = APIRouter(prefix=guard.PATH, route_class=kind)
+        with pytest.raises(guard.Undeclared):
+            router.add_api_route("/secrets", dict)
+        router.add_api_route("/secrets", dict, dependencies=[Depends(guard.Everybody())])
+
+
+def test_an_auditor_and_an_administrator_decide_nothing() -> None:
+    deciding = {Permission.WORK_CASES, Permission.CONFIRM, Permission.ASSIGN, Permission.REOPEN}
+    for role in (Role.AUDITOR, Role.ADMINISTRATOR):
+        assert not PERMISSIONS[role] & deciding
+    assert not any(word in permission for permission in PERMISSIONS[Role.AUDITOR] for word in ("manage", "work"))
+
+
+def test_filings_are_seen_by_named_roles_only() -> None:
+    assert {role for role in Role if may(role, Permission.SEE_FILINGS)} == {Role.OFFICER, Role.AUDITOR}
+
+
+@pytest.mark.parametrize(("name", "is_fine"), [("ann", True), ("Ann", False), ("a", False), ("weir", False)])
+def test_nobody_is_called_as_the_service_signs(name: str, is_fine: bool) -> None:
+    assert is_username(name) is is_fine
