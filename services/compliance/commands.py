@@ -2,7 +2,9 @@
 
 import getpass
 import os
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +15,13 @@ from libs.common import cli
 from libs.common.service import Runtime, Service
 from services.compliance import queries
 from services.compliance.desk import passwords
+from services.compliance.domain.audit import AuditVerb, Happening, ObjectKind
 from services.compliance.domain.people import Role, is_username
 from services.compliance.importing import ListFormat, import_list, read_list
 from services.compliance.lists.listed import ListFault
 from services.compliance.matching.scoring import BLOCK_NAME_SCORE, PAIR_SCORE, REVIEW_SCORE, Thresholds
 from services.compliance.settings import SEEDED_USERS, ComplianceSettings
-from services.compliance.store import lists, people
+from services.compliance.store import audit, lists, people
 
 ReviewScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach for a review")]
 BlockScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach before it may block")]
@@ -164,9 +167,42 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
     def disable_user(username: str) -> None:
         """Let a person in no more, and end their sessions."""
         found, _ = runtime()
-        if not found.unit.administer(lambda tx: people.disable(tx, username)):
+
+        def disable(tx: Connection) -> bool:
+            is_known = people.disable(tx, username)
+            if is_known:
+                audit.append(tx, _by_operator(AuditVerb.USER_DISABLED, username))
+            return is_known
+
+        if not found.unit.administer(disable):
             typer.echo(f"there is no user {username!r}", err=True)
             raise typer.Exit(1)
+
+    @commands.command("verify-audit")
+    def verify_audit() -> None:
+        """Compute every hash of the audit log anew; name the first entry that does not fit, and fail if one doesn't.
+
+        The newest hash, kept elsewhere, shows later that nobody has written the whole log anew.
+        """
+        found, _ = runtime()
+        verified = audit.verify(found.engine, entries_max=sys.maxsize)
+        assert verified is not None
+        if verified.fault is not None:
+            typer.echo(f"entry {verified.fault.number} {verified.fault.what}", err=True)
+            raise typer.Exit(1)
+        typer.echo(f"the audit log is what was written: {verified.entry_count} entries, {verified.entry_hash.hex()}")
+
+
+def _by_operator(verb: AuditVerb, username: str, details: str = "") -> Happening:
+    return Happening(
+        at=datetime.now(UTC),
+        actor=getpass.getuser(),
+        role="operator",
+        verb=verb.value,
+        object_kind=ObjectKind.USER,
+        object_id=username,
+        details=details,
+    )
 
 
 def _add_user(runtime: Runtime, username: str, password: str | None, role: Role | None) -> None:
@@ -182,6 +218,7 @@ def _add_user(runtime: Runtime, username: str, password: str | None, role: Role 
     def add(tx: Connection) -> None:
         becomes = role or people.find_role(tx, username) or Role.ANALYST
         people.save_user(tx, username, password_hash, becomes)
+        audit.append(tx, _by_operator(AuditVerb.USER_ADDED, username, becomes.value))
 
     runtime.unit.administer(add)
     typer.echo(f"{username}: {'the password given' if password else chosen}")

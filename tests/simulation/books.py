@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from fractions import Fraction
 
+from libs.common.chain import NO_HASH
 from libs.common.message import Command
 from libs.common.money import SCALES
 from libs.common.record import Record
@@ -16,7 +17,7 @@ from schemas.accounts.events import HoldEnded, HoldPlaced, PostedTransferKind, T
 from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.customers import SetBounds
 from services.accounts.domain.holds import PlaceHold, PostHold, VoidHold
-from services.accounts.domain.journal import NO_HASH, OF_PAYMENTS, Transfer, TransferKind, digest_of, hash_of
+from services.accounts.domain.journal import OF_PAYMENTS, Transfer, TransferKind, digest_of, hash_of
 from services.accounts.domain.ledger import AccountStatus, HoldKind, HoldStatus
 from services.accounts.domain.limits import STANDARD_LIMITS
 from services.accounts.domain.transfers import Book, Convert, Fund, Reverse

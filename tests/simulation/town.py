@@ -49,6 +49,7 @@ from services.compliance.domain.acts import (
 )
 from services.compliance.domain.case import Case, CaseStatus
 from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.people import Role
 from services.compliance.handlers import handlers as compliance_handlers
 from services.compliance.settings import ComplianceSettings
 from services.fraud.domain.labelling import LabelPayment
@@ -622,6 +623,7 @@ class Town:
         about: dict[str, Any] = {
             "case_id": case.case_id,
             "actor": actor,
+            "role": Role.SUPERVISOR,
             "version": case.version - (1 if self._happens(0.05) else 0),
         }
         note = "seen"

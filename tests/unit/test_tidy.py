@@ -96,7 +96,14 @@ PURE = {
     ),
     *("difflib", "graphlib"),
     *("msgspec", "numpy", "rapidfuzz", "anyascii", "lark", "lightgbm"),
-    *("libs.common", "libs.common.batch", "libs.common.events", "libs.common.ids", "libs.common.message"),
+    *(
+        "libs.common",
+        "libs.common.batch",
+        "libs.common.chain",
+        "libs.common.events",
+        "libs.common.ids",
+        "libs.common.message",
+    ),
     *("libs.common.money", "libs.common.record", "libs.common.state", "libs.common.text"),
 }
 

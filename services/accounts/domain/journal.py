@@ -5,7 +5,6 @@ its whole transfer. Who changes, adds, removes or reorders anything, anywhere, m
 newest of them stands on the account, and in the statements that were ever given out.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -13,12 +12,8 @@ from functools import partial
 
 import msgspec
 
+from libs.common.chain import NO_HASH, link
 from libs.common.record import Record, replace
-
-NO_HASH = b""
-"""What stands before an account's first entry."""
-
-_pack = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class TransferKind(StrEnum):
@@ -87,7 +82,7 @@ class Entry(Record):
 
 def digest_of(transfer: Transfer) -> bytes:
     """What of a transfer goes into the hashes of its entries: all there is."""
-    return hashlib.sha256(_pack(msgspec.structs.astuple(transfer))).digest()
+    return link(NO_HASH, msgspec.structs.astuple(transfer))
 
 
 def hash_of(
@@ -100,9 +95,7 @@ def hash_of(
     balance_minor: int,
 ) -> bytes:
     """The hash of an entry: of the one before it, its transfer's digest, and its own fields."""
-    return hashlib.sha256(
-        hash_before + digest + _pack((account_id, lane, number, amount_minor, balance_minor))
-    ).digest()
+    return link(hash_before + digest, (account_id, lane, number, amount_minor, balance_minor))
 
 
 class Fault(Record):

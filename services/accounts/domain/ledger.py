@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from libs.common.chain import NO_HASH
 from libs.common.record import Record, replace
 from libs.common.state import Aggregates, Journal, Numbered, State
 from schemas.accounts.events import (
@@ -21,7 +22,7 @@ from schemas.accounts.events import (
     RefundRefusal,
 )
 from services.accounts.domain.chart import AccountKind
-from services.accounts.domain.journal import NO_HASH, Entry, Transfer, TransferKind, digest_of, hash_of
+from services.accounts.domain.journal import Entry, Transfer, TransferKind, digest_of, hash_of
 from services.accounts.domain.limits import STANDARD_LIMITS, UNLIMITED, Limits, LimitTable
 
 BALANCE_MINOR_MAX = 2**63 - 1

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from libs.common.chain import NO_HASH
 from libs.common.database import fetch
 from libs.common.money import format_amount
 from libs.common.record import Record
 from services.accounts import queries
-from services.accounts.domain.journal import NO_HASH
 
 ENTRIES_MAX = 10_000
 """In a statement given out as one document; a longer period is asked for in parts."""

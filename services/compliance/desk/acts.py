@@ -5,16 +5,20 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
 from libs.common.batch import Refusal
-from libs.common.edge import Edge
 from libs.common.http import Problem, answer_json, answer_problem
 from libs.common.idempotency import Answer, RequestKey
-from libs.common.message import Message, Trace
+from libs.common.message import Command, Message, Trace
+from libs.common.record import Record, replace
+from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
+from services.compliance.desk.sessions import DeskSession
 from services.compliance.domain.acts import (
     CaseCommand,
     ConfirmDecision,
@@ -25,9 +29,11 @@ from services.compliance.domain.acts import (
     TakeCase,
     TakeOverCase,
 )
-from services.compliance.domain.case import NOTE_LENGTH_MAX
+from services.compliance.domain.audit import AuditVerb, ObjectKind
+from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
 from services.compliance.domain.people import Permission
 from services.compliance.domain.work import Work
+from services.compliance.store import audit
 
 
 class Verb(StrEnum):
@@ -59,48 +65,75 @@ _STATUS = {
     RefusalReason.NOTE_MISSING: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
-_Make = Callable[[str, str, int, str, CaseDecision | None], CaseCommand]
+
+class Asked(Record):
+    """What someone wants to do with a case, as far as the verb needs it."""
+
+    version: int
+    """The version of the case that was seen."""
+    note: str = ""
+    decision: CaseDecision | None = None
 
 
-def _proposal(case_id: str, actor: str, version: int, note: str, decision: CaseDecision | None) -> CaseCommand:
-    if decision not in DECISIONS:
+def _proposal(about: dict[str, Any], asked: Asked) -> CaseCommand:
+    if asked.decision not in DECISIONS:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "decision_missing", "choose approve, reject or block", field="decision"
         )
-    return ProposeDecision(case_id=case_id, actor=actor, version=version, note=note, decision=decision)
+    return ProposeDecision(**about, decision=asked.decision, note=asked.note)
 
 
-_COMMANDS: dict[Verb, _Make] = {
-    Verb.TAKE: lambda case_id, actor, version, note, _: TakeCase(case_id=case_id, actor=actor, version=version),
-    Verb.TAKE_OVER: lambda case_id, actor, version, note, _: TakeOverCase(
-        case_id=case_id, actor=actor, version=version, note=note
-    ),
-    Verb.RELEASE: lambda case_id, actor, version, note, _: ReleaseCase(
-        case_id=case_id, actor=actor, version=version, note=note
-    ),
+_COMMANDS: dict[Verb, Callable[[dict[str, Any], Asked], CaseCommand]] = {
+    Verb.TAKE: lambda about, _: TakeCase(**about),
+    Verb.TAKE_OVER: lambda about, asked: TakeOverCase(**about, note=asked.note),
+    Verb.RELEASE: lambda about, asked: ReleaseCase(**about, note=asked.note),
     Verb.PROPOSE: _proposal,
-    Verb.CONFIRM: lambda case_id, actor, version, note, _: ConfirmDecision(
-        case_id=case_id, actor=actor, version=version, note=note
-    ),
-    Verb.RETURN: lambda case_id, actor, version, note, _: ReturnCase(
-        case_id=case_id, actor=actor, version=version, note=note
-    ),
+    Verb.CONFIRM: lambda about, asked: ConfirmDecision(**about, note=asked.note),
+    Verb.RETURN: lambda about, asked: ReturnCase(**about, note=asked.note),
 }
 
 
-async def carry_out(
-    edge: Edge,
-    verb: Verb,
-    *,
-    case_id: str,
-    actor: str,
-    version: int,
-    note: str,
-    decision: CaseDecision | None,
-    key: str,
-    trace: Trace,
-) -> Answer:
-    """Do it, or be told why not. The same request with the same key is done once. Raises Problem, and as the edge."""
+class CaseActs:
+    """Carries out what people want to do with cases."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def carry_out(
+        self, verb: Verb, case_id: str, asked: Asked, *, by: DeskSession, key: str, trace: Trace
+    ) -> Answer:
+        """Do it, or be told why not. The same request with the same key is done once.
+
+        Raises Problem, and as the edge.
+        """
+        asked = replace(asked, note=_note(asked.note))
+        about = {"case_id": case_id, "actor": by.username, "role": by.role, "version": asked.version}
+        return await self._submit(f"cases/{case_id}/{verb}", case_id, _COMMANDS[verb](about, asked), by, key, trace)
+
+    async def _submit(
+        self, route: str, object_id: str, command: Command, by: DeskSession, key: str, trace: Trace
+    ) -> Answer:
+        message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=trace)
+
+        def answer(work: Work, refusals: Sequence[Refusal | None]) -> Answer:
+            (refusal,) = refusals
+            return _done(work.cases[object_id]) if refusal is None else answer_problem(_problem(refusal))
+
+        request_key = RequestKey(client_id=f"desk/{by.username}", route=route, key=key)
+        answered = await self._runtime.edge.submit(request_key, msgspec.json.encode(command), [message], answer)
+        if answered.status >= HTTPStatus.BAD_REQUEST:
+            reason = msgspec.json.decode(answered.body)["reason"]
+            happening = by.happening(AuditVerb.REFUSED, ObjectKind.CASE, object_id, f"{route}: {reason}")
+            await run_in_threadpool(self._runtime.unit.administer, lambda tx: audit.append(tx, happening))
+        return answered
+
+
+def _done(case: Case) -> Answer:
+    return answer_json(HTTPStatus.OK, {"case_id": case.case_id, "status": case.status.value, "version": case.version})
+
+
+def _note(note: str) -> str:
+    """A note as it is kept. Raises Problem for one that can't be."""
     if len(note) > NOTE_LENGTH_MAX:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "note_too_long", f"at most {NOTE_LENGTH_MAX} characters", field="note"
@@ -109,23 +142,12 @@ async def carry_out(
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "control_characters", "must not contain control characters", field="note"
         )
-    command = _COMMANDS[verb](case_id, actor, version, note.strip(), decision)
-    message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=trace)
-
-    def answer(work: Work, refusals: Sequence[Refusal | None]) -> Answer:
-        (refusal,) = refusals
-        if refusal is not None:
-            return answer_problem(_problem(refusal))
-        case = work.cases[case_id]
-        return answer_json(HTTPStatus.OK, {"case_id": case_id, "status": case.status.value, "version": case.version})
-
-    request_key = RequestKey(client_id=f"desk/{actor}", route=f"cases/{case_id}/{verb}", key=key)
-    return await edge.submit(request_key, msgspec.json.encode(command), [message], answer)
+    return note.replace("\r\n", "\n").strip()
 
 
 def _may_be_written(character: str) -> bool:
     # What turns text around may be pasted into a note; pages show it as what it is.
-    return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
+    return character in "\n\r\t" or unicodedata.category(character) not in ("Cc", "Cs")
 
 
 def _problem(refusal: Refusal) -> Problem:

@@ -15,6 +15,7 @@ from libs.common.errors import Outage
 from libs.common.http import Problem
 from services.compliance.desk import render
 from services.compliance.desk.sessions import DeskSession, DeskSessions, is_csrf_token
+from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.people import Permission
 
 SESSION_COOKIE = "weir_desk"
@@ -55,9 +56,11 @@ class Everybody:
 class Allowed:
     """Declared at a route: who may ask for it. Called with a request, it finds out who does."""
 
-    def __init__(self, sessions: DeskSessions, permission: Permission) -> None:
+    def __init__(self, sessions: DeskSessions, permission: Permission, look: ObjectKind | None) -> None:
         self._sessions = sessions
         self.permission = permission
+        self.look = look
+        """What is looked at, and so put into the audit log before it is shown; None where nothing is shown."""
 
     def __call__(self, request: Request) -> DeskSession:
         """The person who is signed in. Raises SignInNeeded, and Problem if their role may not do this."""
@@ -66,13 +69,21 @@ class Allowed:
         if session is None:
             raise SignInNeeded
         if not session.may(self.permission):
+            refused = f"{request.method} {request.url.path}"
+            self._sessions.put_down(session.happening(AuditVerb.REFUSED, ObjectKind.DESK, details=refused))
             raise Problem(HTTPStatus.FORBIDDEN, "forbidden", f"This is not for the role of {session.role.value}.")
+        if self.look is not None:
+            object_id = next(iter(request.path_params.values()), "")
+            self._sessions.put_down(session.happening(AuditVerb.LOOKED, self.look, object_id, request.url.query))
         return session
 
 
-def allow(sessions: DeskSessions, permission: Permission) -> Any:
-    """A dependency, as a parameter's default: the person who is signed in, whose role may do this."""
-    return Depends(Allowed(sessions, permission))
+def allow(sessions: DeskSessions, permission: Permission, look: ObjectKind | None = None) -> Any:
+    """A dependency, as a parameter's default: the person who is signed in, whose role may do this.
+
+    `look` says what a route shows: that is in the audit log before anybody sees it.
+    """
+    return Depends(Allowed(sessions, permission, look))
 
 
 def declared(route: APIRoute) -> Allowed | Everybody | None:

@@ -16,8 +16,9 @@ from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance import queries
 from services.compliance.desk import acts, guard, render, views
-from services.compliance.desk.acts import Verb
+from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.sessions import DeskSession, DeskSessions
+from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.business_days import day_of, is_business_day
 from services.compliance.domain.case import NOTE_LENGTH_MAX
 from services.compliance.domain.people import Permission
@@ -36,12 +37,11 @@ _DONE = {
 def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """Every page but the sign-in."""
     router = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
-    sees_cases = guard.allow(sessions, Permission.SEE_CASES)
     engine = runtime.engine
 
     @router.get("")
     def show_queue(
-        person: DeskSession = sees_cases,
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.CASES),
         queue: Annotated[Queue, Query()] = Queue.OPEN,
         after: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Response:
@@ -60,14 +60,17 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
     @router.get("/cases/{case_id}")
     def show_case(
-        case_id: Id, person: DeskSession = sees_cases, done: Annotated[Verb | None, Query()] = None
+        case_id: Id,
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.CASE),
+        done: Annotated[Verb | None, Query()] = None,
     ) -> Response:
         """Everything about one case, and what can be done with it."""
         return _case_page(runtime, case_id, person, notice=_DONE[done] if done else None)
 
     @router.get("/blocked")
     def show_blocked(
-        person: DeskSession = sees_cases, after: Annotated[str | None, Query(max_length=100)] = None
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.BLOCKED_PROPERTY),
+        after: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Response:
         """Property of listed parties, by the day its report is due."""
         rows = queries.list_blocked_property(
@@ -111,14 +114,11 @@ def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> N
         """Do something with a case; what is refused is told on its page, with what was written kept."""
         guard.require_csrf_token(person, csrf_token)
         try:
-            answer = await acts.carry_out(
-                runtime.edge,
+            answer = await CaseActs(runtime).carry_out(
                 verb,
-                case_id=case_id,
-                actor=person.username,
-                version=version,
-                note=note.replace("\r\n", "\n"),
-                decision=decision,
+                case_id,
+                Asked(version=version, note=note, decision=decision),
+                by=person,
                 key=request_id or ids.new(),
                 trace=request.state.trace,
             )

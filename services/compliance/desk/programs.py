@@ -16,8 +16,9 @@ from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance import queries
 from services.compliance.desk import acts, guard, views
-from services.compliance.desk.acts import Verb
+from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.sessions import DeskSession, DeskSessions
+from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
 from services.compliance.domain.people import Permission
 from services.compliance.queries import PAGE_LENGTH, Queue
@@ -37,7 +38,6 @@ class ActBody(Body):
 def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """Everything under /desk/api."""
     router = APIRouter(prefix=f"{guard.PATH}/api", route_class=guard.ProgramRoute, tags=["desk"])
-    sees_cases = guard.allow(sessions, Permission.SEE_CASES)
     engine = runtime.engine
 
     @router.get("/session")
@@ -47,7 +47,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
     @router.get("/cases")
     def list_cases(
-        person: DeskSession = sees_cases,
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.CASES),
         queue: Annotated[Queue, Query()] = Queue.OPEN,
         after: Annotated[str | None, Query(max_length=100)] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_LENGTH_MAX)] = PAGE_LENGTH,
@@ -58,7 +58,9 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         return {"cases": [_case_view(case) for case in page.cases], "next_cursor": page.next_cursor}
 
     @router.get("/cases/{case_id}")
-    def get_case(case_id: Id, person: DeskSession = sees_cases) -> dict[str, Any]:
+    def get_case(
+        case_id: Id, person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.CASE)
+    ) -> dict[str, Any]:
         """Everything about one case."""
         case = queries.find_case(engine, case_id)
         if case is None:
@@ -84,14 +86,11 @@ def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> N
     ) -> Response:
         """Do something with a case. With an Idempotency-Key it is done once, however often it is sent."""
         guard.require_csrf_token(person, x_csrf_token)
-        answer = await acts.carry_out(
-            runtime.edge,
+        answer = await CaseActs(runtime).carry_out(
             verb,
-            case_id=case_id,
-            actor=person.username,
-            version=body.version,
-            note=body.note,
-            decision=body.decision,
+            case_id,
+            Asked(version=body.version, note=body.note, decision=body.decision),
+            by=person,
             key=idempotency_key or ids.new(),
             trace=request.state.trace,
         )

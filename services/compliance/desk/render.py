@@ -66,6 +66,7 @@ def _environment() -> Environment:
         "plain": plain,
         "amount": amount,
         "moment": moment,
+        "moment_with_seconds": moment_with_seconds,
         "day": day,
         "words": words,
         "short_id": short_id,
@@ -102,6 +103,10 @@ def counted(count: int) -> str:
 
 def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
+
+
+def moment_with_seconds(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%-d %b %Y, %H:%M:%S")
 
 
 def day(on: date) -> str:

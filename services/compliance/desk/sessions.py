@@ -16,9 +16,10 @@ from libs.common.database import transaction
 from libs.common.record import Record
 from libs.common.service import Runtime
 from services.compliance.desk import passwords
+from services.compliance.domain.audit import AuditVerb, Happening, ObjectKind
 from services.compliance.domain.people import Permission, Role, may
 from services.compliance.settings import ComplianceSettings
-from services.compliance.store import people
+from services.compliance.store import audit, people
 
 FAILURES_MINUTES = 15
 FAILURES_OF_USER_MAX = 10
@@ -42,6 +43,18 @@ class DeskSession(Record):
     role: Role
     csrf_token: str
     token: str
+
+    def happening(self, verb: AuditVerb, kind: ObjectKind, object_id: str = "", details: str = "") -> Happening:
+        """What this person does now, for the audit log."""
+        return Happening(
+            at=datetime.now(UTC),
+            actor=self.username,
+            role=self.role.value,
+            verb=verb.value,
+            object_kind=kind,
+            object_id=object_id,
+            details=details,
+        )
 
     def may(self, permission: Permission) -> bool:
         return may(self.role, permission)
@@ -73,11 +86,33 @@ class DeskSessions:
             user = people.find_user(tx, username)
         # Outside any transaction: it takes long on purpose.
         if not passwords.is_password(password, user.password_hash if user else None) or user is None:
+            self._failed(username, address, now)
             return SignInRefusal.WRONG_PASSWORD
         token = secrets.token_urlsafe(32)
         expires_at = now + self._lifetime
-        self._runtime.unit.administer(lambda tx: people.save_session(tx, _hash(token), username, now, expires_at))
-        return _session(user.username, user.role, token)
+        session = _session(user.username, user.role, token)
+
+        def begin(tx: Connection) -> None:
+            people.save_session(tx, _hash(token), username, now, expires_at)
+            audit.append(tx, session.happening(AuditVerb.SIGNED_IN, ObjectKind.DESK, details=f"from {address}"))
+
+        self._runtime.unit.administer(begin)
+        return session
+
+    def _failed(self, username: str, address: str, now: datetime) -> None:
+        happening = Happening(
+            at=now,
+            actor=username,
+            role="",
+            verb=AuditVerb.SIGN_IN_FAILED.value,
+            object_kind=ObjectKind.DESK,
+            details=f"from {address}",
+        )
+        self.put_down(happening)
+
+    def put_down(self, happening: Happening) -> None:
+        """Put something in the audit log that is not part of any other change. Raises Outage."""
+        self._runtime.unit.administer(lambda tx: audit.append(tx, happening))
 
     def find(self, token: str) -> DeskSession | None:
         """Whose session a token is, if it still lasts. Raises Outage."""
@@ -95,8 +130,12 @@ class DeskSessions:
     def sign_out(self, token: str) -> None:
         """End a session. Raises Outage."""
 
+        session = self.find(token)
+
         def end(tx: Connection) -> None:
             people.end_session(tx, _hash(token))
+            if session is not None:
+                audit.append(tx, session.happening(AuditVerb.SIGNED_OUT, ObjectKind.DESK))
 
         self._runtime.unit.administer(end)
 

@@ -14,8 +14,9 @@ from libs.common.service import Runtime
 from services.compliance import queries
 from services.compliance.desk import guard, passwords, render
 from services.compliance.desk.sessions import DeskSession, DeskSessions
+from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.people import PERMISSIONS, Permission, Role, UserRefusal, is_username
-from services.compliance.store import people
+from services.compliance.store import audit, people
 
 _IN_WORDS = {
     UserRefusal.USERNAME_INVALID: "a user name begins with a lower-case letter, and has letters, digits and _.- after",
@@ -57,6 +58,7 @@ class Users:
             if people.find_role(tx, username) is not None:
                 raise _problem(UserRefusal.USER_EXISTS)
             people.save_user(tx, username, password_hash, role)
+            _audit(tx, by, AuditVerb.USER_ADDED, username, role.value)
 
         return self._with_password(add)
 
@@ -66,6 +68,7 @@ class Users:
         def readmit(tx: Connection, password_hash: str) -> None:
             role = _others_role(tx, by, username)
             people.save_user(tx, username, password_hash, role)
+            _audit(tx, by, AuditVerb.USER_READMITTED, username, role.value)
 
         return self._with_password(readmit)
 
@@ -73,8 +76,9 @@ class Users:
         """Make somebody something else."""
 
         def change(tx: Connection) -> None:
-            _others_role(tx, by, username)
+            before = _others_role(tx, by, username)
             people.save_role(tx, username, role)
+            _audit(tx, by, AuditVerb.ROLE_CHANGED, username, f"{role.value}, was {before.value}")
 
         self._runtime.unit.administer(change)
 
@@ -84,6 +88,7 @@ class Users:
         def disable(tx: Connection) -> None:
             _others_role(tx, by, username)
             people.disable(tx, username)
+            _audit(tx, by, AuditVerb.USER_DISABLED, username)
 
         self._runtime.unit.administer(disable)
 
@@ -92,6 +97,10 @@ class Users:
         password_hash = passwords.hash_password(password)
         self._runtime.unit.administer(lambda tx: work(tx, password_hash))
         return password
+
+
+def _audit(tx: Connection, by: DeskSession, verb: AuditVerb, username: str, details: str = "") -> None:
+    audit.append(tx, by.happening(verb, ObjectKind.USER, username, details))
 
 
 def _others_role(tx: Connection, by: DeskSession, username: str) -> Role:
@@ -135,7 +144,7 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         return await run_in_threadpool(shown, person, notice=notice, secret=secret or "")
 
     @router.get("")
-    def show_users(person: DeskSession = guard.allow(sessions, Permission.SEE_USERS)) -> Response:
+    def show_users(person: DeskSession = guard.allow(sessions, Permission.SEE_USERS, ObjectKind.USERS)) -> Response:
         """Everybody who may sign in, or might once."""
         return shown(person)
 
@@ -188,7 +197,9 @@ def program_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     users, manages = Users(runtime), guard.allow(sessions, Permission.MANAGE_USERS)
 
     @router.get("")
-    def list_users(person: DeskSession = guard.allow(sessions, Permission.SEE_USERS)) -> Mapping[str, Any]:
+    def list_users(
+        person: DeskSession = guard.allow(sessions, Permission.SEE_USERS, ObjectKind.USERS),
+    ) -> Mapping[str, Any]:
         """Everybody who may sign in, or might once."""
         return {"users": queries.list_users(runtime.engine)}
 

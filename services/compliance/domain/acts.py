@@ -17,7 +17,9 @@ from libs.common.message import Command
 from libs.common.record import replace
 from schemas.compliance.events import CaseDecision, CaseResolved, CaseTaken
 from services.compliance.domain import customers
+from services.compliance.domain.audit import Happening, ObjectKind
 from services.compliance.domain.case import ActKind, Case, CaseStatus, Proposal
+from services.compliance.domain.people import Role
 from services.compliance.domain.work import Work
 
 
@@ -55,6 +57,7 @@ class CaseCommand(Command):
 
     case_id: str
     actor: str
+    role: Role
     version: int
     """The version of the case that the person has seen."""
 
@@ -100,7 +103,7 @@ def take(work: Work, command: TakeCase, at: datetime) -> Sequence[Event] | Refus
     if command.version != case.version:
         return _refusal(RefusalReason.STALE)
     taken = replace(case, status=CaseStatus.TAKEN, taken_by=command.actor)
-    work.act(taken, ActKind.TAKEN, command.actor, at)
+    _act(work, taken, ActKind.TAKEN, command, at)
     return [_taken(taken, command.actor, at)]
 
 
@@ -118,7 +121,7 @@ def take_over(work: Work, command: TakeOverCase, at: datetime) -> Sequence[Event
     if command.version != case.version:
         return _refusal(RefusalReason.STALE)
     taken = replace(case, taken_by=command.actor)
-    work.act(taken, ActKind.TAKEN_OVER, command.actor, at, note=command.note.strip(), taken_from=case.taken_by)
+    _act(work, taken, ActKind.TAKEN_OVER, command, at, note=command.note.strip(), taken_from=case.taken_by)
     return [_taken(taken, command.actor, at)]
 
 
@@ -134,7 +137,7 @@ def release(work: Work, command: ReleaseCase, at: datetime) -> Sequence[Event] |
     if command.version != case.version:
         return _refusal(RefusalReason.STALE)
     released = replace(case, status=CaseStatus.OPEN, taken_by=None)
-    work.act(released, ActKind.RELEASED, command.actor, at, note=command.note)
+    _act(work, released, ActKind.RELEASED, command, at, note=command.note)
     return []
 
 
@@ -153,7 +156,7 @@ def propose(work: Work, command: ProposeDecision, at: datetime) -> Sequence[Even
         return _refusal(RefusalReason.STALE)
     proposal = Proposal(decision=command.decision, proposed_by=command.actor, note=command.note.strip(), proposed_at=at)
     proposed = replace(case, status=CaseStatus.PROPOSED, proposal=proposal)
-    work.act(proposed, ActKind.PROPOSED, command.actor, at, decision=command.decision, note=proposal.note)
+    _act(work, proposed, ActKind.PROPOSED, command, at, decision=command.decision, note=proposal.note)
     return []
 
 
@@ -172,7 +175,7 @@ def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Even
         return _refusal(RefusalReason.STALE)
     decision, proposed_by = case.proposal.decision, case.proposal.proposed_by
     resolved = replace(case, status=CaseStatus.RESOLVED, decision=decision, ended_at=at)
-    resolved = work.act(resolved, ActKind.CONFIRMED, command.actor, at, decision=decision, note=command.note.strip())
+    resolved = _act(work, resolved, ActKind.CONFIRMED, command, at, decision=decision, note=command.note.strip())
     return [
         CaseResolved(
             case_id=case.case_id,
@@ -202,7 +205,7 @@ def send_back(work: Work, command: ReturnCase, at: datetime) -> Sequence[Event] 
     if command.version != case.version:
         return _refusal(RefusalReason.STALE)
     returned = replace(case, status=CaseStatus.TAKEN, proposal=None)
-    work.act(returned, ActKind.RETURNED, command.actor, at, note=command.note.strip())
+    _act(work, returned, ActKind.RETURNED, command, at, note=command.note.strip())
     return []
 
 
@@ -215,6 +218,34 @@ def _open_case(work: Work, command: CaseCommand, *, note: str | None = None) -> 
         return _refusal(RefusalReason.NOTE_MISSING)
     if case.has_ended:
         return _refusal(RefusalReason.NOT_OPEN)
+    return case
+
+
+def _act(
+    work: Work,
+    case: Case,
+    kind: ActKind,
+    command: CaseCommand,
+    at: datetime,
+    *,
+    decision: CaseDecision | None = None,
+    note: str = "",
+    taken_from: str | None = None,
+) -> Case:
+    """Put a case as a person has left it, with what they did, in its timeline and in the audit log."""
+    case = work.act(case, kind, command.actor, at, decision=decision, note=note, taken_from=taken_from)
+    said = (f"act {case.version}", decision and decision.value, taken_from and f"from {taken_from}", note)
+    work.audit.append(
+        Happening(
+            at=at,
+            actor=command.actor,
+            role=command.role.value,
+            verb=kind.value,
+            object_kind=ObjectKind.CASE,
+            object_id=case.case_id,
+            details="; ".join(part for part in said if part),
+        )
+    )
     return case
 
 

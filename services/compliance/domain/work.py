@@ -15,6 +15,7 @@ from schemas.compliance.events import (
     PartyRole,
     ScreeningOutcome,
 )
+from services.compliance.domain.audit import EMPTY, AuditHead, Happening
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
 from services.compliance.domain.parties import Parties
 from services.compliance.matching.screening import Verdict
@@ -91,7 +92,7 @@ class BlockedProperty(Record):
 
 
 class Work(State):
-    """Customers, screenings and cases, locked; parties, remembered; acts and blocked property, appended."""
+    """Customers, screenings and cases, locked; parties, remembered; acts, blocked property and the audit log, added to."""
 
     def __init__(
         self,
@@ -102,12 +103,15 @@ class Work(State):
         parties: Parties,
         lists_version: str,
         policy: Policy,
+        audit_head: AuditHead = EMPTY,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
         self.cases: Aggregates[Case] = Aggregates(cases)
         self.acts: Journal[Act] = Journal()
         self.blocked: Journal[BlockedProperty] = Journal()
+        self.audit: Journal[Happening] = Journal()
+        self.audit_head = audit_head
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -119,6 +123,7 @@ class Work(State):
             self.cases,
             self.acts,
             self.blocked,
+            self.audit,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),
                 CUSTOMER_CHECK: Numbered(aggregates=self.customers),

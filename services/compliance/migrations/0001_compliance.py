@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.execute(_SCREENING)
     op.execute(_CASES)
     op.execute(_DESK)
+    op.execute(_AUDIT)
 
 
 _LISTS = """
@@ -159,4 +160,32 @@ CREATE TABLE desk_failures (
 );
 CREATE INDEX desk_failures_by_username ON desk_failures (username, failed_at);
 CREATE INDEX desk_failures_by_address ON desk_failures (address, failed_at);
+"""
+
+_AUDIT = """
+-- Every look and every act of people, each with the hash of all before it.
+CREATE TABLE audit_entries (
+  number bigint PRIMARY KEY,
+  at timestamptz NOT NULL,
+  actor text NOT NULL,
+  role text NOT NULL,
+  verb text NOT NULL,
+  object_kind text NOT NULL,
+  object_id text NOT NULL,
+  details text NOT NULL,
+  hash_before bytea NOT NULL,
+  hash bytea NOT NULL
+);
+CREATE INDEX audit_entries_by_actor ON audit_entries (actor, number);
+CREATE INDEX audit_entries_by_object ON audit_entries (object_id, number);
+CREATE TRIGGER audit_entries_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entries
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- One row: where the log ends.
+CREATE TABLE audit_head (
+  is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+  entry_count bigint NOT NULL,
+  entry_hash bytea NOT NULL
+);
+INSERT INTO audit_head (entry_count, entry_hash) VALUES (0, '');
 """

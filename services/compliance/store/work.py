@@ -21,6 +21,7 @@ from schemas.payments.events import (
 )
 from services.compliance.catalogue import Catalogue, LiveCatalogue
 from services.compliance.domain.acts import CaseCommand
+from services.compliance.domain.audit import EMPTY
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
@@ -30,7 +31,7 @@ from services.compliance.domain.screenings import RescreenPayment, subjects_of
 from services.compliance.domain.work import Customer, Policy, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
-from services.compliance.store import cases, customers, lists, parties, screenings
+from services.compliance.store import audit, cases, customers, lists, parties, screenings
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _ABOUT_CUSTOMERS = (CustomerRegistered, CustomerClosed, RescreenCustomer)
@@ -44,7 +45,9 @@ _ABOUT_PAYMENT_CASES = (
 
 
 def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogue, policy: Policy) -> Work:
-    """Lock and read all that a batch can touch. Order of locks: customers, screenings, cases; each by id."""
+    """Lock and read all that a batch can touch. Order of locks: customers, screenings, cases; each by id;
+    then the end of the audit log.
+    """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand)}
     customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
@@ -55,6 +58,8 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
     case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
     found_cases = cases.lock_cases(tx, case_ids)
     catalogue, known = _find_parties(tx, live, _subjects(bodies, found_customers, found_cases), _now(messages))
+    # The last lock, and only for what people do: whoever has it waits for nobody.
+    is_peoples = any(isinstance(body, CaseCommand) for body in bodies)
     return Work(
         customers=found_customers,
         screenings=found_screenings,
@@ -62,6 +67,7 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
         parties=Parties(catalogue.index, known, remember_for=policy.remember_for),
         lists_version=catalogue.label,
         policy=policy,
+        audit_head=audit.lock_head(tx) if is_peoples else EMPTY,
     )
 
 
@@ -74,6 +80,7 @@ def save_work(writes: Writes, work: Work) -> None:
     # In the order of their keys, for others may be adding the same.
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
     writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
+    audit.put(writes, work.audit_head, list(work.audit))
     if work.forgets_before is not None:
         parties.forget_expired(writes, work.forgets_before)
 

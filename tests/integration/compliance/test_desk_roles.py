@@ -56,11 +56,16 @@ class Scene:
 
     def _before(self, verb: str, actor: str, case_id: str) -> Any:
         def take(by: str) -> Any:
-            return lambda version: TakeCase(case_id=case_id, actor=by, version=version)
+            return lambda version: TakeCase(case_id=case_id, actor=by, role=Role.ANALYST, version=version)
 
         def propose(version: int) -> CaseCommand:
             return ProposeDecision(
-                case_id=case_id, actor=OTHER, version=version, decision=CaseDecision.REJECT, note="no"
+                case_id=case_id,
+                actor=OTHER,
+                role=Role.ANALYST,
+                version=version,
+                decision=CaseDecision.REJECT,
+                note="no",
             )
 
         match verb:

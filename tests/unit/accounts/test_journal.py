@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.chain import NO_HASH
 from libs.common.record import replace
-from services.accounts.domain.journal import NO_HASH, Entry, Transfer, TransferKind, digest_of, hash_of
+from services.accounts.domain.journal import Entry, Transfer, TransferKind, digest_of, hash_of
 from tests.unit.accounts.audit import first_faults, require_balance, require_journal
 from tests.unit.accounts.books import (
     ANNS,

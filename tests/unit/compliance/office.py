@@ -22,6 +22,7 @@ from schemas.payments.events import (
     PaymentPersonalData,
     PaymentSuspended,
 )
+from services.compliance.domain.audit import Happening
 from services.compliance.domain.case import Act, Case
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
@@ -57,6 +58,7 @@ class Office:
         self.screenings: dict[str, Screening] = {}
         self.cases: dict[str, Case] = {}
         self.acts: list[Act] = []
+        self.audit: list[Happening] = []
         self.blocked: list[BlockedProperty] = []
         self.remembered: dict[str, Verdict] = {}
         self.searches = 0
@@ -126,6 +128,7 @@ class Office:
         self.screenings = {**self.screenings, **_by(work.screenings.values(), "payment_id")}
         self.cases = {**self.cases, **_by(work.cases.values(), "case_id")}
         self.acts += list(work.acts)
+        self.audit += list(work.audit)
         self.blocked += list(work.blocked)
         self.searches += len(work.parties.screened)
         self.remembered |= {party.party_key: party.verdict for party in work.parties.screened}

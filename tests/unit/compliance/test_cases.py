@@ -26,6 +26,7 @@ from services.compliance.domain.acts import (
 )
 from services.compliance.domain.case import ActKind, CaseStatus
 from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.people import Role
 from tests.unit.compliance.office import ACCOUNT, DECIDE_BY, PAYMENT, START, Office, suspended
 
 CASE = payment_case_id(PAYMENT)
@@ -44,29 +45,31 @@ EXPLAINED = PaymentRefusalExplained(
 
 
 def take(actor: str = "ann", version: int = 1) -> TakeCase:
-    return TakeCase(case_id=CASE, actor=actor, version=version)
+    return TakeCase(case_id=CASE, actor=actor, role=Role.SUPERVISOR, version=version)
 
 
 def take_over(actor: str = "ben", version: int = 2, note: str = "ann is away") -> TakeOverCase:
-    return TakeOverCase(case_id=CASE, actor=actor, version=version, note=note)
+    return TakeOverCase(case_id=CASE, actor=actor, role=Role.SUPERVISOR, version=version, note=note)
 
 
 def release(actor: str = "ann", version: int = 2, note: str = "on leave") -> ReleaseCase:
-    return ReleaseCase(case_id=CASE, actor=actor, version=version, note=note)
+    return ReleaseCase(case_id=CASE, actor=actor, role=Role.SUPERVISOR, version=version, note=note)
 
 
 def propose(
     decision: CaseDecision = CaseDecision.APPROVE, actor: str = "ann", version: int = 2, note: str = "known customer"
 ) -> ProposeDecision:
-    return ProposeDecision(case_id=CASE, actor=actor, version=version, decision=decision, note=note)
+    return ProposeDecision(
+        case_id=CASE, actor=actor, role=Role.SUPERVISOR, version=version, decision=decision, note=note
+    )
 
 
 def confirm(actor: str = "ben", version: int = 3, note: str = "") -> ConfirmDecision:
-    return ConfirmDecision(case_id=CASE, actor=actor, version=version, note=note)
+    return ConfirmDecision(case_id=CASE, actor=actor, role=Role.SUPERVISOR, version=version, note=note)
 
 
 def send_back(actor: str = "ben", version: int = 3, note: str = "look again") -> ReturnCase:
-    return ReturnCase(case_id=CASE, actor=actor, version=version, note=note)
+    return ReturnCase(case_id=CASE, actor=actor, role=Role.SUPERVISOR, version=version, note=note)
 
 
 def nothing(_: Office) -> None: ...

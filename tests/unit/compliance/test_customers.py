@@ -15,6 +15,7 @@ from schemas.compliance.events import (
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, RefusalReason, TakeCase
 from services.compliance.domain.case import CaseStatus
 from services.compliance.domain.customers import RescreenCustomer
+from services.compliance.domain.people import Role
 from services.compliance.domain.work import CustomerStatus
 from services.compliance.matching.screening import CLEAR, MATCHER_VERSION
 from tests.unit.compliance.office import ALIKE, CUSTOMER, HEADER, LIST, LISTED, ORDINARY, START, Office, registered
@@ -31,11 +32,22 @@ def status(office: Office) -> CustomerStatus:
 def decide(office: Office, decision: CaseDecision) -> list[object]:
     """Two people decide the one case."""
     case_id = office.case().case_id
-    office.decide(TakeCase(case_id=case_id, actor="ann", version=office.case().version))
+    office.decide(TakeCase(case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=office.case().version))
     office.decide(
-        ProposeDecision(case_id=case_id, actor="ann", version=office.case().version, decision=decision, note="seen")
+        ProposeDecision(
+            case_id=case_id,
+            actor="ann",
+            role=Role.SUPERVISOR,
+            version=office.case().version,
+            decision=decision,
+            note="seen",
+        )
     )
-    return list(office.decide(ConfirmDecision(case_id=case_id, actor="ben", version=office.case().version, note="")))
+    return list(
+        office.decide(
+            ConfirmDecision(case_id=case_id, actor="ben", role=Role.SUPERVISOR, version=office.case().version, note="")
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,9 +197,14 @@ def test_a_customer_who_is_listed_now_can_not_be_approved() -> None:
     office.switch_to(NEWLY_BLOCKED)
     office.decide(RESCREEN)
     case_id = office.case().case_id
-    office.decide(TakeCase(case_id=case_id, actor="ann", version=office.case().version))
+    office.decide(TakeCase(case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=office.case().version))
     approve = ProposeDecision(
-        case_id=case_id, actor="ann", version=office.case().version, decision=CaseDecision.APPROVE, note="seen"
+        case_id=case_id,
+        actor="ann",
+        role=Role.SUPERVISOR,
+        version=office.case().version,
+        decision=CaseDecision.APPROVE,
+        note="seen",
     )
     assert office.refusal(approve) == RefusalReason.LISTED_PARTY
 
@@ -204,8 +221,12 @@ def test_news_about_a_customer_under_review_takes_a_proposal_back() -> None:
     office = Office()
     office.decide(registered(ALIKE))
     case_id = office.case().case_id
-    office.decide(TakeCase(case_id=case_id, actor="ann", version=1))
-    office.decide(ProposeDecision(case_id=case_id, actor="ann", version=2, decision=CaseDecision.APPROVE, note="seen"))
+    office.decide(TakeCase(case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=1))
+    office.decide(
+        ProposeDecision(
+            case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=2, decision=CaseDecision.APPROVE, note="seen"
+        )
+    )
     office.switch_to(LIST + '4,person,"VARKOSKIY, Dmitrum",,,,,,\n')
     assert office.decide(RESCREEN) == []
     assert office.case().status is CaseStatus.TAKEN
@@ -254,8 +275,12 @@ def test_a_new_version_of_a_list_that_says_the_same_leaves_a_proposal_alone() ->
     office = Office()
     office.decide(registered(ALIKE))
     case_id = office.case().case_id
-    office.decide(TakeCase(case_id=case_id, actor="ann", version=1))
-    office.decide(ProposeDecision(case_id=case_id, actor="ann", version=2, decision=CaseDecision.APPROVE, note="seen"))
+    office.decide(TakeCase(case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=1))
+    office.decide(
+        ProposeDecision(
+            case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=2, decision=CaseDecision.APPROVE, note="seen"
+        )
+    )
     office.switch_to(LIST + "3,person,Someone Else,,,,,,\n")
     assert office.decide(RESCREEN) == []
     assert office.case().status is CaseStatus.PROPOSED

@@ -7,6 +7,7 @@ from schemas.compliance.events import CaseDecision, CaseResolved, ComplianceScre
 from schemas.payments.events import InternalReason, PaymentEvidence
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, RefusalReason, TakeCase
 from services.compliance.domain.case import CaseStatus
+from services.compliance.domain.people import Role
 from services.compliance.domain.screenings import RescreenPayment
 from services.compliance.matching.screening import MATCHER_VERSION
 from tests.unit.compliance.office import DECIDE_BY, LIST, PAYMENT, Office, initiated, order, suspended
@@ -31,12 +32,16 @@ def waiting(payer: str = "Ann Miller", *, is_encrypted: bool = False) -> Office:
 
 
 def take(office: Office) -> None:
-    office.decide(TakeCase(case_id=office.case().case_id, actor="ann", version=office.case().version))
+    office.decide(
+        TakeCase(case_id=office.case().case_id, actor="ann", role=Role.SUPERVISOR, version=office.case().version)
+    )
 
 
 def proposal(office: Office, decision: CaseDecision) -> ProposeDecision:
     case = office.case()
-    return ProposeDecision(case_id=case.case_id, actor="ann", version=case.version, decision=decision, note="seen")
+    return ProposeDecision(
+        case_id=case.case_id, actor="ann", role=Role.SUPERVISOR, version=case.version, decision=decision, note="seen"
+    )
 
 
 def test_who_is_on_a_list_by_now_is_shown_before_anyone_decides() -> None:
@@ -88,7 +93,9 @@ def test_money_of_who_is_listed_by_now_goes_neither_on_nor_back(decision: CaseDe
     assert office.refusal(proposal(office, decision)) == RefusalReason.LISTED_PARTY
     office.decide(proposal(office, CaseDecision.BLOCK))
     case = office.case()
-    (event,) = office.decide(ConfirmDecision(case_id=case.case_id, actor="ben", version=case.version, note=""))
+    (event,) = office.decide(
+        ConfirmDecision(case_id=case.case_id, actor="ben", role=Role.SUPERVISOR, version=case.version, note="")
+    )
     assert isinstance(event, CaseResolved)
     assert event.decision is CaseDecision.BLOCK
 
@@ -165,7 +172,9 @@ def test_what_is_decided_or_was_never_screened_or_is_unknown_is_left_alone() -> 
     take(decided)
     decided.decide(proposal(decided, CaseDecision.APPROVE))
     case = decided.case()
-    decided.decide(ConfirmDecision(case_id=case.case_id, actor="ben", version=case.version, note=""))
+    decided.decide(
+        ConfirmDecision(case_id=case.case_id, actor="ben", role=Role.SUPERVISOR, version=case.version, note="")
+    )
     decided.switch_to(ALIKE_LISTED)
     assert decided.decide(RESCREEN) == []
     unscreened = Office()

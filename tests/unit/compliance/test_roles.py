@@ -26,6 +26,9 @@ WHO = {
     "GET /desk/api/cases": READERS,
     "GET /desk/api/cases/{case_id}": READERS,
     "GET /desk/api/session": EVERYBODY_SIGNED_IN,
+    "GET /desk/audit": {Role.OFFICER, Role.AUDITOR},
+    "GET /desk/api/audit": {Role.OFFICER, Role.AUDITOR},
+    "GET /desk/api/audit/verification": {Role.OFFICER, Role.AUDITOR},
     "GET /desk/api/users": {Role.AUDITOR, Role.ADMINISTRATOR},
     **{
         f"POST /desk{api}/cases/{{case_id}}/{verb}": WORKERS
@@ -47,6 +50,9 @@ WHO = {
 OPEN = {"GET /desk/sign-in", "POST /desk/sign-in", "POST /desk/sign-out", "GET /desk/static/{name}"}
 
 
+def nothing() -> None: ...
+
+
 def routes() -> Iterator[APIRoute]:
     """Every route of the application that begins with /desk."""
     app = Runtime(SERVICE, SETTINGS).app([ProcessRole.API], dict)
@@ -62,7 +68,7 @@ def table() -> dict[str, set[Role]]:
     for route in routes():
         access = guard.declared(route)
         assert access is not None, f"{route.path} does not say who may ask for it"
-        (method,) = route.methods or ()
+        (method,) = sorted(route.methods or set())
         if isinstance(access, guard.Allowed):
             found[f"{method} {route.path}"] = {role for role in Role if may(role, access.permission)}
         else:
@@ -74,12 +80,20 @@ def test_every_route_of_the_desk_lets_in_whom_it_should() -> None:
     assert table() == WHO
 
 
+def test_whatever_a_route_shows_is_a_look_in_the_audit_log() -> None:
+    for route in routes():
+        access = guard.declared(route)
+        if isinstance(access, guard.Allowed) and route.path != "/desk/api/session":
+            shows = "GET" in (route.methods or ())
+            assert (access.look is not None) is shows, f"{route.path} shows something, and nobody would know who looked"
+
+
 def test_a_route_that_does_not_say_who_may_ask_for_it_is_not_made() -> None:
     for kind in (guard.PageRoute, guard.ProgramRoute):
         router = APIRouter(prefix=guard.PATH, route_class=kind)
         with pytest.raises(guard.Undeclared):
-            router.add_api_route("/secrets", dict)
-        router.add_api_route("/secrets", dict, dependencies=[Depends(guard.Everybody())])
+            router.add_api_route("/secrets", nothing)
+        router.add_api_route("/secrets", nothing, dependencies=[Depends(guard.Everybody())])
 
 
 def test_an_auditor_and_an_administrator_decide_nothing() -> None:

@@ -1,0 +1,151 @@
+"""The audit log on real parts: nothing is looked at or done without it, and nobody changes it unseen."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from libs.common.service import Runtime
+from services.compliance import commands
+from services.compliance.__main__ import SERVICE
+from services.compliance.domain.audit import AuditVerb, ObjectKind
+from services.compliance.domain.people import Role
+from services.compliance.store import audit
+from tests.deciding import decide
+from tests.integration.compliance.scene import ALIKE, PASSWORD, case_of, initiated, order, rows, suspended
+from tests.integration.compliance.test_desk import signed_in
+
+
+@pytest.fixture
+def case_id(compliance: Runtime) -> str:
+    event = initiated(order(creditor=ALIKE))
+    decide(compliance, event, suspended(event))
+    return case_of(event)
+
+
+def log(runtime: Runtime) -> list[Any]:
+    return rows(runtime, "SELECT actor, role, verb, object_kind, object_id, details FROM audit_entries ORDER BY number")
+
+
+def test_every_look_and_every_act_is_in_the_log_and_so_is_what_was_refused(
+    compliance: Runtime, address: str, case_id: str
+) -> None:
+    httpx.post(f"{address}/desk/sign-in", json={"username": "analyst", "password": "wrong password"})
+    with signed_in(address, "analyst") as analyst:
+        analyst.queue("open", limit=7)
+        analyst.do("take", case_id)
+        analyst.do("take", case_id)
+        analyst.do("confirm", case_id, version=2)
+        analyst.http.get("/desk/audit")
+        analyst.http.post("/desk/sign-out", data={"csrf_token": analyst.csrf_token})
+    found = [(verb, kind, object_id) for _, _, verb, kind, object_id, _ in log(compliance)]
+    assert found == [
+        ("sign_in_failed", "desk", ""),
+        ("signed_in", "desk", ""),
+        ("looked", "cases", ""),
+        ("looked", "case", case_id),
+        ("taken", "case", case_id),
+        ("looked", "case", case_id),
+        ("refused", "case", case_id),
+        ("refused", "desk", ""),
+        ("refused", "desk", ""),
+        ("signed_out", "desk", ""),
+    ]
+    entries = log(compliance)
+    assert entries[2][-1] == "queue=open&limit=7"
+    assert entries[6][-1] == f"cases/{case_id}/take: already_taken"
+    assert entries[8][-1] == "GET /desk/audit"
+    assert {(actor, role) for actor, role, *_ in entries[1:]} == {("analyst", "analyst")}
+
+
+def test_what_is_in_the_log_stays_there_even_in_the_database(compliance: Runtime, address: str) -> None:
+    with signed_in(address, "auditor"):
+        pass
+    for statement in ("UPDATE audit_entries SET actor = 'me'", "DELETE FROM audit_entries", "TRUNCATE audit_entries"):
+        with pytest.raises(psycopg.errors.CheckViolation, match="append-only"):
+            rows(compliance, statement)
+
+
+def test_whoever_changes_the_log_all_the_same_is_found_out_at_the_very_entry(compliance: Runtime, address: str) -> None:
+    app, runner = commands.app(SERVICE), CliRunner()
+    env = {"WEIR_DATABASE_URL": compliance.settings.database_url, "WEIR_REGISTRY_URL": compliance.settings.registry_url}
+    with signed_in(address, "auditor") as auditor:
+        for _ in range(3):
+            auditor.queue()
+        verified = auditor.http.get("/desk/api/audit/verification").json()
+        assert (verified["is_intact"], verified["entries"], verified["first_fault"]) == (True, 5, None)
+        fine = runner.invoke(app, ["verify-audit"], env=env)
+        assert fine.exit_code == 0
+        assert fine.output.startswith("the audit log is what was written: 5 entries, ")
+        forge = """ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_are_final;
+                   UPDATE audit_entries SET actor = 'somebody' WHERE number = 3;
+                   ALTER TABLE audit_entries ENABLE TRIGGER audit_entries_are_final"""
+        compliance.unit.administer(lambda tx: tx.exec_driver_sql(forge))
+        verified = auditor.http.get("/desk/api/audit/verification").json()
+        assert verified["first_fault"] == {"number": 3, "what": "is not what was written"}
+    broken = runner.invoke(app, ["verify-audit"], env=env)
+    assert broken.exit_code == 1
+    assert "entry 3 is not what was written" in broken.output
+
+
+def test_many_looks_at_once_make_one_chain(compliance: Runtime, address: str) -> None:
+    with signed_in(address, "auditor") as auditor:
+        person = auditor.http.cookies
+
+        def look(_: int) -> int:
+            return httpx.get(f"{address}/desk/api/cases", cookies=person, timeout=60).status_code
+
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(look, range(80))) == {200}
+    verified = audit.verify(compliance.engine, entries_max=1_000)
+    assert verified is not None
+    assert (verified.entry_count, verified.fault) == (81, None)
+
+
+def test_an_act_and_its_entry_are_committed_together(compliance: Runtime, address: str, case_id: str) -> None:
+    with signed_in(address, "supervisor") as supervisor:
+        supervisor.do("take", case_id, version=1)
+    ((taken_at,),) = rows(compliance, "SELECT xmin::text FROM case_acts WHERE kind = 'taken'")
+    ((entered_at,),) = rows(compliance, "SELECT xmin::text FROM audit_entries WHERE verb = 'taken'")
+    assert taken_at == entered_at
+
+
+def test_the_log_is_read_in_pages_by_person_and_by_what_it_is_about(
+    compliance: Runtime, address: str, case_id: str
+) -> None:
+    with signed_in(address, "officer") as officer, signed_in(address, "analyst") as analyst:
+        analyst.do("take", case_id)
+        officer.case(case_id)
+        about = officer.http.get("/desk/api/audit", params={"object_id": case_id}).json()["entries"]
+        assert [(entry["actor"], entry["verb"]) for entry in about] == [
+            ("officer", "looked"),
+            ("analyst", "taken"),
+            ("analyst", "looked"),
+        ]
+        older = officer.http.get("/desk/api/audit", params={"before": about[0]["number"], "limit": 1}).json()["entries"]
+        assert [entry["number"] for entry in older] == [about[0]["number"] - 1]
+        page = officer.http.get("/desk/audit", params={"actor": "analyst"}).text
+        assert "taken" in page
+        assert "officer</b>" not in page.partition("<table>")[2]
+
+
+def test_what_administrators_do_is_in_the_log_without_any_password(compliance: Runtime, address: str) -> None:
+    with signed_in(address, "administrator") as administrator:
+        headers = {"X-CSRF-Token": administrator.csrf_token}
+        added = administrator.http.post("/desk/api/users", json={"username": "fay", "role": "analyst"}, headers=headers)
+        administrator.http.post("/desk/api/users/fay/role", json={"role": "auditor"}, headers=headers)
+        administrator.http.post("/desk/api/users/fay/disable", headers=headers)
+    done = [(verb, object_id, details) for _, _, verb, _, object_id, details in log(compliance)[1:]]
+    assert done == [
+        (AuditVerb.USER_ADDED, "fay", "analyst"),
+        (AuditVerb.ROLE_CHANGED, "fay", "auditor, was analyst"),
+        (AuditVerb.USER_DISABLED, "fay", ""),
+    ]
+    ((everything,),) = rows(compliance, "SELECT string_agg(e::text, ' ') FROM audit_entries e")
+    assert added.json()["password"] not in everything
+    assert PASSWORD not in everything
+    assert {kind for _, _, _, kind, _, _ in log(compliance)} <= set(ObjectKind)
+    assert {role for _, role, *_ in log(compliance)} <= set(Role)
