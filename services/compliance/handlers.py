@@ -23,7 +23,7 @@ from schemas.payments.events import (
     PaymentSuspended,
 )
 from services.compliance.catalogue import live_catalogue
-from services.compliance.domain import acts, cases, customers, forgetting, screenings
+from services.compliance.domain import acts, cases, casework, customers, forgetting, screenings
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import work
 
@@ -56,9 +56,18 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             acts.ProposeDecision: acts.propose,
             acts.ConfirmDecision: acts.confirm,
             acts.ReturnCase: acts.send_back,
+            casework.NextCase: casework.hand_out,
+            casework.AssignCase: casework.assign,
+            casework.AddNote: casework.add_note,
+            casework.AddTask: casework.add_task,
+            casework.FinishTask: casework.finish_task,
+            casework.SnoozeCase: casework.snooze,
+            casework.EscalateCase: casework.escalate,
+            casework.ReopenCase: casework.reopen,
             # What the law asks to be reported
             PaymentBlocked: cases.record_blocked_property,
             # What time decides
+            casework.WakeCase: casework.wake,
             forgetting.ForgetParties: forgetting.forget,
         },
         writes=(

@@ -1,6 +1,7 @@
 """What people and programs ask about compliance: read-only SQL, and the shapes of the answers."""
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -11,13 +12,20 @@ from libs.common import ids
 from libs.common.database import fetch, transaction
 from libs.common.fields import YEAR_MAX, YEAR_MIN
 from libs.common.record import Record
-from services.compliance.domain.case import Act, ActKind, Case, CaseStatus
+from services.compliance.domain.case import Act, ActKind, Case
 from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.people import Permission, Role, may
+from services.compliance.domain.searching import query_words
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.store.screenings import roles_of, screening_of
 
 PAGE_LENGTH = 25
-COUNTED_MAX = 1_000
+COUNTED_MAX = 20_000
+FOUND_MAX = 50
+LOOKED_AT_MAX = 2_000
+"""Cases that a search looks at, where more begin like what was asked for."""
+NOBODY = "-"
+"""In place of a name: cases that nobody has taken."""
 USERS_MAX = 1_000
 
 _decode_case = msgspec.json.Decoder(Case).decode
@@ -27,11 +35,59 @@ class Queue(StrEnum):
     """What of all cases is shown."""
 
     OPEN = "open"
-    """Waiting for someone to propose a decision."""
+    """Waiting for someone to propose a decision, now."""
+    SNOOZED = "snoozed"
+    """Put off for a time."""
     PROPOSED = "proposed"
     """Waiting for a second person."""
     CLOSED = "closed"
     """Decided, or settled by itself."""
+
+
+class CaseKind(StrEnum):
+    """What a case is about."""
+
+    PAYMENT = "payment"
+    CUSTOMER = "customer"
+
+
+class Sort(StrEnum):
+    """What comes first of what waits."""
+
+    URGENCY = "urgency"
+    """By priority, and then by when it is due."""
+    DUE = "due"
+    AGE = "age"
+
+
+class CaseFilter(Record, omit_defaults=True):
+    """Which cases of a queue, and in which order."""
+
+    queue: Queue = Queue.OPEN
+    sort: Sort = Sort.URGENCY
+    kind: CaseKind | None = None
+    reason: str | None = None
+    priority: int | None = None
+    assignee: str | None = None
+    older_than_days: int | None = None
+    is_overdue: bool | None = None
+
+
+class Cursor(Record):
+    """Where a page goes on: after the case with these values."""
+
+    at: datetime
+    case_id: str
+    priority: int | None = None
+
+
+class OpenCounts(Record):
+    """What waits, as far as it is worth counting."""
+
+    by_priority: dict[int, int]
+    overdue: int
+    unassigned: int
+    mine: int
 
 
 class Page(Record):
@@ -56,11 +112,14 @@ class BlockedRow(Record):
     report_due_on: date
 
 
-_STATUSES = {
-    Queue.OPEN: [CaseStatus.OPEN.value, CaseStatus.TAKEN.value],
-    Queue.PROPOSED: [CaseStatus.PROPOSED.value],
-    Queue.CLOSED: [CaseStatus.RESOLVED.value, CaseStatus.CLOSED.value],
+_WAITING = "opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed')"
+_CONDITIONS = {
+    Queue.OPEN: f"{_WAITING} AND status <> 'proposed' AND snoozed_until IS NULL",
+    Queue.SNOOZED: f"{_WAITING} AND snoozed_until IS NOT NULL",
+    Queue.PROPOSED: f"{_WAITING} AND status = 'proposed'",
+    Queue.CLOSED: "opened_at IS NOT NULL AND status IN ('resolved', 'closed')",
 }
+_ORDERS = {Sort.URGENCY: ("priority", "due_at"), Sort.DUE: ("due_at",), Sort.AGE: ("clock_from",)}
 
 
 def list_lists(engine: Engine) -> list[dict[str, Any]]:
@@ -116,32 +175,139 @@ def list_users(engine: Engine) -> list[dict[str, Any]]:
     ]
 
 
-def list_cases(engine: Engine, queue: Queue, *, cursor: tuple[datetime, str] | None, limit: int = PAGE_LENGTH) -> Page:
-    """A page of cases: those that wait by their deadline, those that have ended the latest first."""
-    column, direction, beyond = ("ended_at", "DESC", "<") if queue is Queue.CLOSED else ("decide_by", "ASC", ">")
-    after = f"AND ({column}, case_id) {beyond} (%s, %s)" if cursor else ""
+def list_workers(engine: Engine) -> list[str]:
+    """Those let in at the desk whom a case may be assigned to."""
+    roles = [role.value for role in Role if may(role, Permission.WORK_CASES)]
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            f"""SELECT body, {column}, case_id FROM cases
-                 WHERE opened_at IS NOT NULL AND status = ANY(%s) {after}
-                 ORDER BY {column} {direction}, case_id {direction} LIMIT %s""",
-            (_STATUSES[queue], *(cursor or ()), limit + 1),
+            "SELECT username FROM desk_users WHERE role = ANY(%s) AND disabled_at IS NULL ORDER BY username LIMIT %s",
+            (roles, USERS_MAX),
         )
-    cases = tuple(_decode_case(body) for body, _, _ in rows[:limit])
+    return [username for (username,) in rows]
+
+
+def list_cases(
+    engine: Engine, wanted: CaseFilter, now: datetime, *, cursor: Cursor | None = None, limit: int = PAGE_LENGTH
+) -> Page:
+    """A page of cases: those that wait as they are sorted, those that have ended the latest first."""
+    is_closed = wanted.queue is Queue.CLOSED
+    columns = ("ended_at",) if is_closed else _ORDERS[wanted.sort]
+    direction, beyond = ("DESC", "<") if is_closed else ("ASC", ">")
+    conditions, values = _narrowed(wanted, now)
+    key = ", ".join((*columns, "case_id"))
+    if cursor is not None and (cursor.priority is not None) == (columns[0] == "priority"):
+        after = (*(() if cursor.priority is None else (cursor.priority,)), cursor.at, cursor.case_id)
+        conditions += f" AND ({key}) {beyond} ({', '.join(['%s'] * len(after))})"
+        values += after
+    order = ", ".join(f"{column} {direction}" for column in (*columns, "case_id"))
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            f"SELECT body, {key} FROM cases WHERE {_CONDITIONS[wanted.queue]}{conditions} ORDER BY {order} LIMIT %s",
+            (*values, limit + 1),
+        )
     last = rows[limit - 1] if len(rows) > limit else None
-    return Page(cases=cases, next_cursor=f"{last[1].isoformat()}_{last[2]}" if last else None)
+    return Page(
+        cases=tuple(_decode_case(row[0]) for row in rows[:limit]), next_cursor=_cursor_text(last[1:]) if last else None
+    )
 
 
-def parse_cursor(text: str) -> tuple[datetime, str] | None:
+def _narrowed(wanted: CaseFilter, now: datetime) -> tuple[str, tuple[Any, ...]]:
+    """Conditions besides the queue's, each with its value."""
+    given: list[tuple[str, Any]] = []
+    if wanted.kind is not None:
+        given.append(("(payment_id IS NOT NULL) = %s", wanted.kind is CaseKind.PAYMENT))
+    if wanted.reason is not None:
+        given.append(("%s = ANY(reasons)", wanted.reason))
+    if wanted.priority is not None:
+        given.append(("priority = %s", wanted.priority))
+    if wanted.assignee is not None:
+        nobody, name = "(taken_by IS NULL) = %s", "taken_by = %s"
+        given.append((nobody, True) if wanted.assignee == NOBODY else (name, wanted.assignee))
+    if wanted.older_than_days is not None:
+        given.append(("clock_from < %s", now - timedelta(days=wanted.older_than_days)))
+    if wanted.is_overdue is not None:
+        given.append(("(due_at < %s)" if wanted.is_overdue else "(due_at >= %s)", now))
+    return "".join(f" AND {condition}" for condition, _ in given), tuple(value for _, value in given)
+
+
+def _cursor_text(key: Sequence[Any]) -> str:
+    *before, at, case_id = key
+    return "_".join((*map(str, before), at.isoformat(), case_id))
+
+
+def parse_cursor(text: str) -> Cursor | None:
     """Where a page goes on, from what the page before it said; None if that is no such thing."""
-    at, _, case_id = text.rpartition("_")
+    front, _, case_id = text.rpartition("_")
+    priority, _, at = front.rpartition("_")
     try:
         moment = datetime.fromisoformat(at)
     except ValueError:
         return None
     is_ours = ids.is_id(case_id) and moment.tzinfo is not None and YEAR_MIN <= moment.year <= YEAR_MAX
-    return (moment, case_id) if is_ours else None
+    if not is_ours or (priority and priority not in {"1", "2", "3"}):
+        return None
+    return Cursor(at=moment, case_id=case_id, priority=int(priority) if priority else None)
+
+
+def count_cases(engine: Engine) -> dict[Queue, int]:
+    """How many cases wait, as far as it is worth counting: COUNTED_MAX stands for as many or more."""
+    with transaction(engine) as tx:
+        return {queue: _count_cases(tx, queue) for queue in (Queue.OPEN, Queue.SNOOZED, Queue.PROPOSED)}
+
+
+def _count_cases(tx: Connection, queue: Queue) -> int:
+    ((count,),) = fetch(
+        tx,
+        f"SELECT count(*) FROM (SELECT FROM cases WHERE {_CONDITIONS[queue]} LIMIT %s) AS waiting",
+        (COUNTED_MAX,),
+    )
+    return int(count)
+
+
+def count_open(engine: Engine, username: str, now: datetime) -> OpenCounts:
+    """What of the open cases is how urgent, overdue, nobody's, and this person's."""
+    with transaction(engine) as tx:
+        ((p1, p2, p3, overdue, unassigned, mine),) = fetch(
+            tx,
+            f"""SELECT count(*) FILTER (WHERE priority = 1), count(*) FILTER (WHERE priority = 2),
+                       count(*) FILTER (WHERE priority = 3), count(*) FILTER (WHERE due_at < %s),
+                       count(*) FILTER (WHERE taken_by IS NULL), count(*) FILTER (WHERE taken_by = %s)
+                  FROM (SELECT priority, due_at, taken_by FROM cases
+                         WHERE {_CONDITIONS[Queue.OPEN]} LIMIT %s) AS waiting""",
+            (now, username, COUNTED_MAX),
+        )
+    return OpenCounts(by_priority={1: p1, 2: p2, 3: p3}, overdue=overdue, unassigned=unassigned, mine=mine)
+
+
+def search_cases(engine: Engine, query: str) -> list[Case]:
+    """Cases with every word of a query in a name, or with the id it is: those that wait first, then the newest."""
+    words = sorted(query_words(query), key=lambda word: -len(word[0]))
+    if not words:
+        return []
+    values: list[str] = []
+    for beginning, sound in words:
+        values += (beginning, beginning + _AFTER_ALL_WORDS, sound)
+    others = " AND EXISTS (SELECT FROM case_words o WHERE o.case_id = w.case_id AND {})"
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            f"""SELECT body FROM cases WHERE opened_at IS NOT NULL AND case_id IN (
+                  SELECT w.case_id FROM case_words w
+                   WHERE {_word_is("w")}{"".join(others.format(_word_is("o")) for _ in words[1:])} LIMIT %s)
+                ORDER BY ended_at DESC NULLS FIRST, case_id DESC LIMIT %s""",
+            (*values, LOOKED_AT_MAX, FOUND_MAX),
+        )
+    return [_decode_case(body) for (body,) in rows]
+
+
+_AFTER_ALL_WORDS = "\U0010ffff"
+"""Sorts after whatever may follow the beginning of a word."""
+
+
+def _word_is(table: str) -> str:
+    return f"({table}.word >= %s AND {table}.word < %s OR {table}.word = %s)"
 
 
 def parse_blocked_cursor(text: str) -> tuple[date, str] | None:
@@ -151,22 +317,6 @@ def parse_blocked_cursor(text: str) -> tuple[date, str] | None:
         return (date.fromisoformat(due), payment_id) if ids.is_id(payment_id) else None
     except ValueError:
         return None
-
-
-def count_cases(engine: Engine) -> dict[Queue, int]:
-    """How many cases wait, as far as it is worth counting: COUNTED_MAX stands for as many or more."""
-    with transaction(engine) as tx:
-        return {queue: _count_cases(tx, queue) for queue in (Queue.OPEN, Queue.PROPOSED)}
-
-
-def _count_cases(tx: Connection, queue: Queue) -> int:
-    ((count,),) = fetch(
-        tx,
-        """SELECT count(*) FROM (
-             SELECT FROM cases WHERE opened_at IS NOT NULL AND status = ANY(%s) LIMIT %s) AS waiting""",
-        (_STATUSES[queue], COUNTED_MAX),
-    )
-    return int(count)
 
 
 def find_case(engine: Engine, case_id: str) -> Case | None:

@@ -31,7 +31,17 @@ from services.compliance.domain.acts import (
 )
 from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
-from services.compliance.domain.people import Permission
+from services.compliance.domain.casework import (
+    AddNote,
+    AddTask,
+    AssignCase,
+    EscalateCase,
+    FinishTask,
+    NextCase,
+    ReopenCase,
+    SnoozeCase,
+)
+from services.compliance.domain.people import Permission, Role
 from services.compliance.domain.work import Work
 from services.compliance.store import audit
 
@@ -45,6 +55,13 @@ class Verb(StrEnum):
     PROPOSE = "propose"
     CONFIRM = "confirm"
     RETURN = "return"
+    ASSIGN = "assign"
+    NOTE = "note"
+    ADD_TASK = "add-task"
+    FINISH_TASK = "finish-task"
+    SNOOZE = "snooze"
+    ESCALATE = "escalate"
+    REOPEN = "reopen"
 
 
 PERMISSIONS = {
@@ -54,6 +71,13 @@ PERMISSIONS = {
     Verb.PROPOSE: Permission.WORK_CASES,
     Verb.CONFIRM: Permission.CONFIRM,
     Verb.RETURN: Permission.CONFIRM,
+    Verb.ASSIGN: Permission.ASSIGN,
+    Verb.NOTE: Permission.WORK_CASES,
+    Verb.ADD_TASK: Permission.WORK_CASES,
+    Verb.FINISH_TASK: Permission.WORK_CASES,
+    Verb.SNOOZE: Permission.WORK_CASES,
+    Verb.ESCALATE: Permission.WORK_CASES,
+    Verb.REOPEN: Permission.REOPEN,
 }
 """What asking for each takes."""
 
@@ -63,6 +87,8 @@ DECISIONS = (CaseDecision.APPROVE, CaseDecision.REJECT, CaseDecision.BLOCK)
 _STATUS = {
     RefusalReason.CASE_UNKNOWN: HTTPStatus.NOT_FOUND,
     RefusalReason.NOTE_MISSING: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RefusalReason.ASSIGNEE_UNFIT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RefusalReason.SNOOZE_OUT_OF_RANGE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
 
@@ -73,6 +99,22 @@ class Asked(Record):
     """The version of the case that was seen."""
     note: str = ""
     decision: CaseDecision | None = None
+    assignee: str = ""
+    until: datetime | None = None
+    to: Role | None = None
+    task: int = 0
+
+
+def _snoozed(about: dict[str, Any], asked: Asked) -> CaseCommand:
+    if asked.until is None:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "until_missing", "say until when", field="until")
+    return SnoozeCase(**about, until=asked.until, note=asked.note)
+
+
+def _escalated(about: dict[str, Any], asked: Asked) -> CaseCommand:
+    if asked.to is None:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "role_missing", "say to which role", field="to")
+    return EscalateCase(**about, to=asked.to, note=asked.note)
 
 
 def _proposal(about: dict[str, Any], asked: Asked) -> CaseCommand:
@@ -90,6 +132,13 @@ _COMMANDS: dict[Verb, Callable[[dict[str, Any], Asked], CaseCommand]] = {
     Verb.PROPOSE: _proposal,
     Verb.CONFIRM: lambda about, asked: ConfirmDecision(**about, note=asked.note),
     Verb.RETURN: lambda about, asked: ReturnCase(**about, note=asked.note),
+    Verb.ASSIGN: lambda about, asked: AssignCase(**about, assignee=asked.assignee, note=asked.note),
+    Verb.NOTE: lambda about, asked: AddNote(**about, note=asked.note),
+    Verb.ADD_TASK: lambda about, asked: AddTask(**about, note=asked.note),
+    Verb.FINISH_TASK: lambda about, asked: FinishTask(**about, task=asked.task),
+    Verb.SNOOZE: _snoozed,
+    Verb.ESCALATE: _escalated,
+    Verb.REOPEN: lambda about, asked: ReopenCase(**about, note=asked.note),
 }
 
 
@@ -108,19 +157,43 @@ class CaseActs:
         """
         asked = replace(asked, note=_note(asked.note))
         about = {"case_id": case_id, "actor": by.username, "role": by.role, "version": asked.version}
-        return await self._submit(f"cases/{case_id}/{verb}", case_id, _COMMANDS[verb](about, asked), by, key, trace)
+        command = _COMMANDS[verb](about, asked)
+
+        def done(work: Work) -> Case:
+            return work.cases[case_id]
+
+        route = f"cases/{case_id}/{verb}"
+        return await self._submit(route, case_id, command, done, msgspec.json.encode(command), by, key, trace)
+
+    async def next_case(self, *, by: DeskSession, key: str, trace: Trace) -> Answer:
+        """Give a person the most urgent case that nobody has. The same key gives the same case."""
+        request_id = ids.new()
+        command = NextCase(actor=by.username, role=by.role, request_id=request_id)
+
+        def done(work: Work) -> Case:
+            return next(work.cases[given.case_id] for given in work.handed if given.request_id == request_id)
+
+        return await self._submit("next", "", command, done, b"", by, key, trace)
 
     async def _submit(
-        self, route: str, object_id: str, command: Command, by: DeskSession, key: str, trace: Trace
+        self,
+        route: str,
+        object_id: str,
+        command: Command,
+        done: Callable[[Work], Case],
+        body: bytes,
+        by: DeskSession,
+        key: str,
+        trace: Trace,
     ) -> Answer:
         message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=trace)
 
         def answer(work: Work, refusals: Sequence[Refusal | None]) -> Answer:
             (refusal,) = refusals
-            return _done(work.cases[object_id]) if refusal is None else answer_problem(_problem(refusal))
+            return _done(done(work)) if refusal is None else answer_problem(_problem(refusal))
 
         request_key = RequestKey(client_id=f"desk/{by.username}", route=route, key=key)
-        answered = await self._runtime.edge.submit(request_key, msgspec.json.encode(command), [message], answer)
+        answered = await self._runtime.edge.submit(request_key, body, [message], answer)
         if answered.status >= HTTPStatus.BAD_REQUEST:
             reason = msgspec.json.decode(answered.body)["reason"]
             happening = by.happening(AuditVerb.REFUSED, ObjectKind.CASE, object_id, f"{route}: {reason}")

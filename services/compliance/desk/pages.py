@@ -17,12 +17,14 @@ from schemas.compliance.events import CaseDecision
 from services.compliance import queries
 from services.compliance.desk import acts, guard, render, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
+from services.compliance.desk.filters import filter_address, filtered
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.business_days import day_of, is_business_day
 from services.compliance.domain.case import NOTE_LENGTH_MAX
-from services.compliance.domain.people import Permission
-from services.compliance.queries import PAGE_LENGTH, Queue
+from services.compliance.domain.people import Permission, Role, rank_of
+from services.compliance.domain.searching import QUERY_LENGTH_MAX
+from services.compliance.queries import PAGE_LENGTH, CaseFilter
 
 _DONE = {
     Verb.TAKE: "The case is yours.",
@@ -31,6 +33,13 @@ _DONE = {
     Verb.PROPOSE: "Your proposal waits for another person to confirm it.",
     Verb.CONFIRM: "The decision stands.",
     Verb.RETURN: "The case went back to the person who proposed.",
+    Verb.ASSIGN: "The case waits for that person now.",
+    Verb.NOTE: "The note is on record.",
+    Verb.ADD_TASK: "The task is on the list.",
+    Verb.FINISH_TASK: "The task is done.",
+    Verb.SNOOZE: "The case comes back by itself.",
+    Verb.ESCALATE: "The case was passed up.",
+    Verb.REOPEN: "The case is open again.",
 }
 
 
@@ -42,21 +51,51 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     @router.get("")
     def show_queue(
         person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.CASES),
-        queue: Annotated[Queue, Query()] = Queue.OPEN,
+        wanted: CaseFilter = filtered(),
         after: Annotated[str | None, Query(max_length=100)] = None,
+        nothing: bool = False,
     ) -> Response:
         """The cases that wait, or those that have ended."""
-        page = queries.list_cases(engine, queue, cursor=queries.parse_cursor(after) if after else None)
         now = datetime.now(UTC)
+        page = queries.list_cases(engine, wanted, now, cursor=queries.parse_cursor(after) if after else None)
         return render.page(
             "queue.html",
             person=person,
-            queue=queue,
+            wanted=wanted,
+            address=filter_address(wanted),
+            reasons=views.REASONS,
             counts=queries.count_cases(engine),
+            open_counts=queries.count_open(engine, person.username, now),
             rows=[views.case_row(case, now) for case in page.cases],
             next_cursor=page.next_cursor,
             is_first=after is None,
+            notice="No case waits for anybody." if nothing else None,
         )
+
+    @router.get("/search")
+    def search(
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.SEARCH),
+        q: Annotated[str, Query(max_length=QUERY_LENGTH_MAX)] = "",
+    ) -> Response:
+        """Cases by a name or an id."""
+        now = datetime.now(UTC)
+        rows = [views.case_row(case, now) for case in queries.search_cases(engine, q)]
+        return render.page("search.html", person=person, query=q, rows=rows, found_max=queries.FOUND_MAX)
+
+    @router.post("/next")
+    async def next_case(
+        request: Request,
+        person: DeskSession = guard.allow(sessions, Permission.WORK_CASES),
+        csrf_token: Annotated[str, Form()] = "",
+        request_id: Annotated[str, Form(max_length=100)] = "",
+    ) -> Response:
+        """Lead to the most urgent case that nobody has, which is this person's now."""
+        guard.require_csrf_token(person, csrf_token)
+        given = await CaseActs(runtime).next_case(by=person, key=request_id or ids.new(), trace=request.state.trace)
+        if given.status != HTTPStatus.OK:
+            return RedirectResponse(f"{guard.PATH}?nothing=true", HTTPStatus.SEE_OTHER)
+        case_id = msgspec.json.decode(given.body)["case_id"]
+        return RedirectResponse(f"{guard.PATH}/cases/{case_id}?done={Verb.TAKE}", HTTPStatus.SEE_OTHER)
 
     @router.get("/cases/{case_id}")
     def show_case(
@@ -110,6 +149,10 @@ def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> N
         request_id: Annotated[str, Form(max_length=100)] = "",
         note: Annotated[str, Form()] = "",
         decision: Annotated[CaseDecision | None, Form()] = None,
+        assignee: Annotated[str, Form(max_length=40)] = "",
+        until: Annotated[datetime | None, Form()] = None,
+        to: Annotated[Role | None, Form()] = None,
+        task: Annotated[int, Form(ge=0, le=1_000_000)] = 0,
     ) -> Response:
         """Do something with a case; what is refused is told on its page, with what was written kept."""
         guard.require_csrf_token(person, csrf_token)
@@ -117,7 +160,15 @@ def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> N
             answer = await CaseActs(runtime).carry_out(
                 verb,
                 case_id,
-                Asked(version=version, note=note, decision=decision),
+                Asked(
+                    version=version,
+                    note=note,
+                    decision=decision,
+                    assignee=assignee,
+                    until=until and (until if until.tzinfo else until.replace(tzinfo=UTC)),
+                    to=to,
+                    task=task,
+                ),
                 by=person,
                 key=request_id or ids.new(),
                 trace=request.state.trace,
@@ -158,6 +209,8 @@ def _case_page(
         decisions=acts.DECISIONS,
         meanings=views.meanings(case),
         note_length_max=NOTE_LENGTH_MAX,
+        workers=queries.list_workers(runtime.engine) if person.may(Permission.ASSIGN) else [],
+        higher=[role for role in (Role.SUPERVISOR, Role.OFFICER) if rank_of(role) > rank_of(person.role)],
         request_id=ids.new(),
         notice=notice,
         fault=fault,

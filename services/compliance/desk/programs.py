@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from libs.common import ids
 from libs.common.fields import Body, Id
@@ -17,11 +17,14 @@ from schemas.compliance.events import CaseDecision
 from services.compliance import queries
 from services.compliance.desk import acts, guard, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
+from services.compliance.desk.filters import filtered
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
-from services.compliance.domain.people import Permission
-from services.compliance.queries import PAGE_LENGTH, Queue
+from services.compliance.domain.people import Permission, Role
+from services.compliance.domain.priority import due_at, priority_of
+from services.compliance.domain.searching import QUERY_LENGTH_MAX
+from services.compliance.queries import PAGE_LENGTH, CaseFilter
 
 PAGE_LENGTH_MAX = 200
 
@@ -33,6 +36,10 @@ class ActBody(Body):
     """The version of the case that was seen."""
     note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] = ""
     decision: CaseDecision | None = None
+    assignee: Annotated[str, Field(max_length=40)] = ""
+    until: AwareDatetime | None = None
+    to: Role | None = None
+    task: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
@@ -48,14 +55,44 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     @router.get("/cases")
     def list_cases(
         person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.CASES),
-        queue: Annotated[Queue, Query()] = Queue.OPEN,
+        wanted: CaseFilter = filtered(),
         after: Annotated[str | None, Query(max_length=100)] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_LENGTH_MAX)] = PAGE_LENGTH,
     ) -> dict[str, Any]:
-        """Cases: those that wait by their deadline, those that have ended the latest first."""
+        """Cases: those that wait by their urgency, unless otherwise sorted; those that have ended the latest first."""
         cursor = queries.parse_cursor(after) if after else None
-        page = queries.list_cases(engine, queue, cursor=cursor, limit=limit)
+        page = queries.list_cases(engine, wanted, datetime.now(UTC), cursor=cursor, limit=limit)
         return {"cases": [_case_view(case) for case in page.cases], "next_cursor": page.next_cursor}
+
+    @router.get("/counts")
+    def count_cases(
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.CASES),
+    ) -> dict[str, Any]:
+        """How many cases wait, and of the open ones how many are how urgent, overdue, nobody's and one's own."""
+        counts = queries.count_open(engine, person.username, datetime.now(UTC))
+        return {"queues": queries.count_cases(engine), "open": msgspec.to_builtins(counts)}
+
+    @router.get("/search")
+    def search(
+        q: Annotated[str, Query(min_length=1, max_length=QUERY_LENGTH_MAX)],
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.SEARCH),
+    ) -> dict[str, Any]:
+        """Cases by a name, however it is spelt, or by the id of a payment, a customer, an account or a case."""
+        return {"cases": [_case_view(case) for case in queries.search_cases(engine, q)]}
+
+    @router.post("/next")
+    async def next_case(
+        request: Request,
+        person: DeskSession = guard.allow(sessions, Permission.WORK_CASES),
+        x_csrf_token: Annotated[str | None, Header()] = None,
+        idempotency_key: Annotated[str | None, Header(max_length=KEY_LENGTH_MAX)] = None,
+    ) -> Response:
+        """Be given the most urgent case that nobody has: it is taken, and nobody else is given it."""
+        guard.require_csrf_token(person, x_csrf_token)
+        given = await CaseActs(runtime).next_case(
+            by=person, key=idempotency_key or ids.new(), trace=request.state.trace
+        )
+        return respond(given)
 
     @router.get("/cases/{case_id}")
     def get_case(
@@ -89,7 +126,7 @@ def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> N
         answer = await CaseActs(runtime).carry_out(
             verb,
             case_id,
-            Asked(version=body.version, note=body.note, decision=body.decision),
+            Asked(**body.model_dump()),
             by=person,
             key=idempotency_key or ids.new(),
             trace=request.state.trace,
@@ -103,6 +140,12 @@ def _case_view(case: Case) -> dict[str, Any]:
         "payment_id": case.payment_id,
         "customer_id": case.customer_id,
         "status": case.status.value,
+        "priority": priority_of(case).name,
+        "due_at": due_at(case),
+        "snoozed_until": case.snoozed_until,
+        "escalated_to": case.escalated_to and case.escalated_to.value,
+        "is_second_look": case.is_second_look,
+        "tasks": msgspec.to_builtins(case.tasks),
         "version": case.version,
         "reasons": list(case.reasons),
         "is_listed_party": case.is_about_listed_party,

@@ -10,7 +10,8 @@ from schemas.compliance.events import CaseDecision
 from schemas.payments.events import EncryptedPersonalData, Finding, InternalReason
 from services.compliance.desk.parties import PartyView, country_in_words, customer_party, payment_parties
 from services.compliance.desk.render import amount, plain
-from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus
+from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, Task
+from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.matching.screening import Hit
 
@@ -60,6 +61,14 @@ ACTS = {
     ActKind.RETURNED: "Returned",
     ActKind.CONFIRMED: "Confirmed",
     ActKind.CLOSED: "Closed",
+    ActKind.ASSIGNED: "Assigned",
+    ActKind.NOTED: "Note",
+    ActKind.TASK_ADDED: "Task",
+    ActKind.TASK_DONE: "Task done",
+    ActKind.SNOOZED: "Put off",
+    ActKind.AWAKENED: "Back",
+    ActKind.ESCALATED: "Passed up",
+    ActKind.DOUBTED: "Looked at once more",
 }
 DECISIONS = {
     CaseDecision.UNKNOWN: "unknown",
@@ -75,6 +84,10 @@ class CaseRow(Record):
     case_id: str
     is_payment: bool
     title: str
+    priority: str
+    snoozed_until: datetime | None
+    escalated_to: str | None
+    is_second_look: bool
     amount: str
     reasons: tuple[str, ...]
     status: CaseStatus
@@ -110,6 +123,8 @@ class CaseView(Record):
     row: CaseRow
     version: int
     decide_by: datetime | None
+    due_at: datetime | None
+    tasks: tuple[Task, ...]
     opened_at: datetime | None
     facts: tuple[tuple[str, str], ...]
     parties: tuple[PartyView, ...]
@@ -137,12 +152,16 @@ def case_row(case: Case, now: datetime) -> CaseRow:
         case_id=case.case_id,
         is_payment=case.payment is not None,
         title=_title(case),
+        priority=priority_of(case).name,
+        snoozed_until=case.snoozed_until,
+        escalated_to=case.escalated_to and case.escalated_to.value,
+        is_second_look=case.is_second_look,
         amount=_amount(case),
         reasons=tuple(_reason(reason) for reason in case.reasons),
         status=case.status,
         status_words=STATUSES[case.status],
         taken_by=case.taken_by,
-        age=_span(now - case.opened_at) if case.opened_at else "",
+        age=_span(now - case.clock_from) if case.clock_from else "",
         deadline=_deadline(case, now),
         urgency=_urgency(case, now),
         decision=DECISIONS[case.decision] if case.decision else None,
@@ -157,7 +176,9 @@ def case_view(case: Case, acts: list[Act], screening: Screening | None, now: dat
     return CaseView(
         row=case_row(case, now),
         version=case.version,
-        decide_by=case.decide_by,
+        decide_by=None if case.is_second_look else case.decide_by,
+        due_at=due_at(case),
+        tasks=case.tasks,
         opened_at=case.opened_at,
         facts=_payment_facts(case) if case.payment else (),
         parties=parties,
@@ -207,18 +228,20 @@ def _reason(reason: str) -> str:
 
 
 def _deadline(case: Case, now: datetime) -> str:
-    if case.decide_by is None or case.has_ended:
+    due = due_at(case)
+    if due is None or case.has_ended:
         return ""
-    left = case.decide_by - now
+    left = due - now
     return f"in {_span(left)}" if left >= timedelta(0) else f"{_span(-left)} ago"
 
 
 def _urgency(case: Case, now: datetime) -> Urgency:
-    if case.decide_by is None or case.has_ended:
+    due = due_at(case)
+    if due is None or case.has_ended:
         return Urgency.LATER
-    if case.decide_by <= now:
+    if due <= now:
         return Urgency.OVERDUE
-    return Urgency.SOON if case.decide_by - now <= SOON else Urgency.LATER
+    return Urgency.SOON if due - now <= SOON else Urgency.LATER
 
 
 def _span(span: timedelta) -> str:
@@ -266,6 +289,8 @@ def _finding(finding: Finding) -> FindingView:
 
 def meanings(case: Case) -> dict[CaseDecision, str]:
     """What each decision comes to. A listed party's money is blocked, whatever people decide."""
+    if case.is_second_look:
+        return dict.fromkeys(DECISIONS, "should have been decided; nothing is changed by it")
     if case.payment is None:
         reject, block = "do not serve this customer", "do not serve this listed customer"
     else:

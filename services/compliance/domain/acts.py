@@ -19,7 +19,7 @@ from schemas.compliance.events import CaseDecision, CaseResolved, CaseTaken
 from services.compliance.domain import customers
 from services.compliance.domain.audit import Happening, ObjectKind
 from services.compliance.domain.case import ActKind, Case, CaseStatus, Proposal
-from services.compliance.domain.people import Role
+from services.compliance.domain.people import Role, is_up_to
 from services.compliance.domain.work import Work
 
 
@@ -35,6 +35,14 @@ class RefusalReason(StrEnum):
     NOTHING_PROPOSED = "nothing_proposed"
     OWN_PROPOSAL = "own_proposal"
     LISTED_PARTY = "listed_party"
+    ESCALATED = "escalated"
+    NOT_HIGHER = "not_higher"
+    ASSIGNEE_UNFIT = "assignee_unfit"
+    SNOOZE_OUT_OF_RANGE = "snooze_out_of_range"
+    TASK_UNKNOWN = "task_unknown"
+    NOT_ENDED = "not_ended"
+    CUSTOMER_CLOSED = "customer_closed"
+    NOTHING_WAITS = "nothing_waits"
     STALE = "stale"
 
 
@@ -48,16 +56,29 @@ _IN_WORDS = {
     RefusalReason.NOTHING_PROPOSED: "no decision is proposed",
     RefusalReason.OWN_PROPOSAL: "another person must confirm or return what you have proposed",
     RefusalReason.LISTED_PARTY: "a listed party's money may go neither on nor back",
+    RefusalReason.ESCALATED: "the case was passed up, to people of a higher role",
+    RefusalReason.NOT_HIGHER: "a case is passed up to a higher role only",
+    RefusalReason.ASSIGNEE_UNFIT: "there is nobody of that name who works on cases passed up so far",
+    RefusalReason.SNOOZE_OUT_OF_RANGE: "a case comes back after now, before it is decided by itself, within 30 days",
+    RefusalReason.TASK_UNKNOWN: "there is no such task that is not done",
+    RefusalReason.NOT_ENDED: "the case has not ended",
+    RefusalReason.CUSTOMER_CLOSED: "the customer is served no more",
+    RefusalReason.NOTHING_WAITS: "no case waits for anybody",
     RefusalReason.STALE: "the case has changed since you looked at it",
 }
 
 
-class CaseCommand(Command):
+class DeskCommand(Command):
+    """Something a person wants."""
+
+    actor: str
+    role: Role
+
+
+class CaseCommand(DeskCommand):
     """Something a person wants to do with a case."""
 
     case_id: str
-    actor: str
-    role: Role
     version: int
     """The version of the case that the person has seen."""
 
@@ -95,87 +116,90 @@ class ReturnCase(CaseCommand):
 
 def take(work: Work, command: TakeCase, at: datetime) -> Sequence[Event] | Refusal:
     """A person works on a case."""
-    case = _open_case(work, command)
+    case = open_case(work, command)
     if isinstance(case, Refusal):
         return case
     if case.taken_by is not None:
-        return _refusal(RefusalReason.ALREADY_TAKEN, f"{case.taken_by} has taken the case already")
+        return refused(RefusalReason.ALREADY_TAKEN, f"{case.taken_by} has taken the case already")
+    if not is_up_to(command.role, case.escalated_to):
+        return refused(RefusalReason.ESCALATED)
     if command.version != case.version:
-        return _refusal(RefusalReason.STALE)
-    taken = replace(case, status=CaseStatus.TAKEN, taken_by=command.actor)
-    _act(work, taken, ActKind.TAKEN, command, at)
-    return [_taken(taken, command.actor, at)]
+        return refused(RefusalReason.STALE)
+    return hand_to(work, case, ActKind.TAKEN, command, at, to=command.actor)
 
 
 def take_over(work: Work, command: TakeOverCase, at: datetime) -> Sequence[Event] | Refusal:
     """Another person goes on with a case on which nothing is proposed yet."""
-    case = _open_case(work, command, note=command.note)
+    case = open_case(work, command, note=command.note)
     if isinstance(case, Refusal):
         return case
     if case.taken_by == command.actor:
-        return _refusal(RefusalReason.ALREADY_TAKEN, "you have taken the case already")
+        return refused(RefusalReason.ALREADY_TAKEN, "you have taken the case already")
     if case.taken_by is None:
-        return _refusal(RefusalReason.NOT_TAKEN, "nobody has taken the case")
+        return refused(RefusalReason.NOT_TAKEN, "nobody has taken the case")
     if case.status is CaseStatus.PROPOSED:
-        return _refusal(RefusalReason.ALREADY_PROPOSED)
+        return refused(RefusalReason.ALREADY_PROPOSED)
+    if not is_up_to(command.role, case.escalated_to):
+        return refused(RefusalReason.ESCALATED)
     if command.version != case.version:
-        return _refusal(RefusalReason.STALE)
-    taken = replace(case, taken_by=command.actor)
-    _act(work, taken, ActKind.TAKEN_OVER, command, at, note=command.note.strip(), taken_from=case.taken_by)
-    return [_taken(taken, command.actor, at)]
+        return refused(RefusalReason.STALE)
+    return hand_to(work, case, ActKind.TAKEN_OVER, command, at, to=command.actor, note=command.note)
 
 
 def release(work: Work, command: ReleaseCase, at: datetime) -> Sequence[Event] | Refusal:
     """Put a case back, for someone else to take."""
-    case = _open_case(work, command, note=command.note)
+    case = open_case(work, command, note=command.note)
     if isinstance(case, Refusal):
         return case
     if case.taken_by != command.actor:
-        return _refusal(RefusalReason.NOT_TAKEN)
+        return refused(RefusalReason.NOT_TAKEN)
     if case.status is CaseStatus.PROPOSED:
-        return _refusal(RefusalReason.ALREADY_PROPOSED)
+        return refused(RefusalReason.ALREADY_PROPOSED)
     if command.version != case.version:
-        return _refusal(RefusalReason.STALE)
-    released = replace(case, status=CaseStatus.OPEN, taken_by=None)
-    _act(work, released, ActKind.RELEASED, command, at, note=command.note)
+        return refused(RefusalReason.STALE)
+    released = replace(case, status=CaseStatus.OPEN, taken_by=None, snoozed_until=None)
+    act(work, released, ActKind.RELEASED, command, at, note=command.note)
     return []
 
 
 def propose(work: Work, command: ProposeDecision, at: datetime) -> Sequence[Event] | Refusal:
     """The person who has taken a case says what should be done, and why."""
-    case = _open_case(work, command, note=command.note)
+    case = open_case(work, command, note=command.note)
     if isinstance(case, Refusal):
         return case
     if case.taken_by != command.actor:
-        return _refusal(RefusalReason.NOT_TAKEN)
+        return refused(RefusalReason.NOT_TAKEN)
     if case.status is CaseStatus.PROPOSED:
-        return _refusal(RefusalReason.ALREADY_PROPOSED)
+        return refused(RefusalReason.ALREADY_PROPOSED)
     if not case.may_end_in(command.decision):
-        return _refusal(RefusalReason.LISTED_PARTY)
+        return refused(RefusalReason.LISTED_PARTY)
     if command.version != case.version:
-        return _refusal(RefusalReason.STALE)
+        return refused(RefusalReason.STALE)
     proposal = Proposal(decision=command.decision, proposed_by=command.actor, note=command.note.strip(), proposed_at=at)
-    proposed = replace(case, status=CaseStatus.PROPOSED, proposal=proposal)
-    _act(work, proposed, ActKind.PROPOSED, command, at, decision=command.decision, note=proposal.note)
+    proposed = replace(case, status=CaseStatus.PROPOSED, proposal=proposal, snoozed_until=None)
+    act(work, proposed, ActKind.PROPOSED, command, at, decision=command.decision, note=proposal.note)
     return []
 
 
 def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Event] | Refusal:
     """A second person agrees: the decision stands."""
-    case = _open_case(work, command)
+    case = open_case(work, command)
     if isinstance(case, Refusal):
         return case
     if case.proposal is None:
-        return _refusal(RefusalReason.NOTHING_PROPOSED)
+        return refused(RefusalReason.NOTHING_PROPOSED)
     if case.proposal.proposed_by == command.actor:
-        return _refusal(RefusalReason.OWN_PROPOSAL)
+        return refused(RefusalReason.OWN_PROPOSAL)
     if not case.may_end_in(case.proposal.decision):
-        return _refusal(RefusalReason.LISTED_PARTY)
+        return refused(RefusalReason.LISTED_PARTY)
     if command.version != case.version:
-        return _refusal(RefusalReason.STALE)
+        return refused(RefusalReason.STALE)
     decision, proposed_by = case.proposal.decision, case.proposal.proposed_by
     resolved = replace(case, status=CaseStatus.RESOLVED, decision=decision, ended_at=at)
-    resolved = _act(work, resolved, ActKind.CONFIRMED, command, at, decision=decision, note=command.note.strip())
+    resolved = act(work, resolved, ActKind.CONFIRMED, command, at, decision=decision, note=command.note.strip())
+    if case.is_second_look:
+        # Nobody waits for it: what it was about has ended.
+        return []
     return [
         CaseResolved(
             case_id=case.case_id,
@@ -195,37 +219,37 @@ def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Even
 
 def send_back(work: Work, command: ReturnCase, at: datetime) -> Sequence[Event] | Refusal:
     """A second person disagrees: the first goes on."""
-    case = _open_case(work, command, note=command.note)
+    case = open_case(work, command, note=command.note)
     if isinstance(case, Refusal):
         return case
     if case.proposal is None:
-        return _refusal(RefusalReason.NOTHING_PROPOSED)
+        return refused(RefusalReason.NOTHING_PROPOSED)
     if case.proposal.proposed_by == command.actor:
-        return _refusal(RefusalReason.OWN_PROPOSAL)
+        return refused(RefusalReason.OWN_PROPOSAL)
     if command.version != case.version:
-        return _refusal(RefusalReason.STALE)
+        return refused(RefusalReason.STALE)
     returned = replace(case, status=CaseStatus.TAKEN, proposal=None)
-    _act(work, returned, ActKind.RETURNED, command, at, note=command.note.strip())
+    act(work, returned, ActKind.RETURNED, command, at, note=command.note.strip())
     return []
 
 
-def _open_case(work: Work, command: CaseCommand, *, note: str | None = None) -> Case | Refusal:
+def open_case(work: Work, command: CaseCommand, *, note: str | None = None) -> Case | Refusal:
     """The case that people are still to decide. Where a note is asked for, it must say something."""
     case = work.cases.get(command.case_id)
     if case is None or case.opened_at is None:
-        return _refusal(RefusalReason.CASE_UNKNOWN)
+        return refused(RefusalReason.CASE_UNKNOWN)
     if note is not None and not note.strip():
-        return _refusal(RefusalReason.NOTE_MISSING)
+        return refused(RefusalReason.NOTE_MISSING)
     if case.has_ended:
-        return _refusal(RefusalReason.NOT_OPEN)
+        return refused(RefusalReason.NOT_OPEN)
     return case
 
 
-def _act(
+def act(
     work: Work,
     case: Case,
     kind: ActKind,
-    command: CaseCommand,
+    command: DeskCommand,
     at: datetime,
     *,
     decision: CaseDecision | None = None,
@@ -249,17 +273,26 @@ def _act(
     return case
 
 
-def _taken(case: Case, person: str, at: datetime) -> CaseTaken:
-    return CaseTaken(
-        case_id=case.case_id,
-        partition_key=case.partition_key,
-        payment_id=case.payment_id,
-        customer_id=case.customer_id,
-        taken_by=person,
-        taken_at=at,
-    )
+def hand_to(
+    work: Work, case: Case, kind: ActKind, command: DeskCommand, at: datetime, *, to: str, note: str = ""
+) -> Sequence[Event]:
+    """Have a case wait for one person, awake."""
+    taken = replace(case, status=CaseStatus.TAKEN, taken_by=to, snoozed_until=None)
+    act(work, taken, kind, command, at, note=note.strip(), taken_from=case.taken_by)
+    if case.is_second_look:
+        return []
+    return [
+        CaseTaken(
+            case_id=case.case_id,
+            partition_key=case.partition_key,
+            payment_id=case.payment_id,
+            customer_id=case.customer_id,
+            taken_by=to,
+            taken_at=at,
+        )
+    ]
 
 
-def _refusal(reason: RefusalReason, detail: str | None = None) -> Refusal:
+def refused(reason: RefusalReason, detail: str | None = None) -> Refusal:
     field = "note" if reason is RefusalReason.NOTE_MISSING else None
     return Refusal(reason=reason, detail=detail or _IN_WORDS[reason], field=field)

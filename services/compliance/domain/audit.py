@@ -36,6 +36,7 @@ class ObjectKind(StrEnum):
 
     CASE = "case"
     CASES = "cases"
+    SEARCH = "search"
     BLOCKED_PROPERTY = "blocked_property"
     USER = "user"
     USERS = "users"

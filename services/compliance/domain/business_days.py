@@ -34,6 +34,12 @@ def after_business_days(day: date, count: int) -> date:
     return day
 
 
+def later_by_business_days(at: datetime, count: int) -> datetime:
+    """The same time of day, so many business days later."""
+    on = day_of(at)
+    return at + (after_business_days(on, count) - on)
+
+
 def is_business_day(day: date) -> bool:
     # New Year's Day of a year may be kept in the year before.
     return day.weekday() < 5 and day not in _holidays(day.year) and day not in _holidays(day.year + 1)

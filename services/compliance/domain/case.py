@@ -8,12 +8,12 @@ from libs.common.record import Record, replace
 from schemas.accounts.events import CustomerKind
 from schemas.compliance.events import CaseConcern, CaseDecision, ScreeningOutcome
 from schemas.payments.events import InternalReason, PaymentEvidence, PaymentOrder
+from services.compliance.domain.people import SYSTEM as SYSTEM
+from services.compliance.domain.people import Role
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
 
 NOTE_LENGTH_MAX = 4_000
-SYSTEM = "weir"
-"""Who acted when no person did."""
 
 
 class CaseStatus(StrEnum):
@@ -44,6 +44,15 @@ class ActKind(StrEnum):
     RETURNED = "returned"
     CONFIRMED = "confirmed"
     CLOSED = "closed"
+    ASSIGNED = "assigned"
+    NOTED = "noted"
+    TASK_ADDED = "task_added"
+    TASK_DONE = "task_done"
+    SNOOZED = "snoozed"
+    AWAKENED = "awakened"
+    ESCALATED = "escalated"
+    DOUBTED = "doubted"
+    """A supervisor had it looked at once more."""
 
 
 class CaseReason(StrEnum):
@@ -92,6 +101,17 @@ class CustomerFacts(Record, omit_defaults=True):
     reasons: tuple[CaseReason, ...]
 
 
+class Task(Record, omit_defaults=True):
+    """Something to be done about a case."""
+
+    number: int
+    """Its place among the case's tasks, from 1."""
+    title: str
+    added_by: str
+    done_by: str | None = None
+    done_at: datetime | None = None
+
+
 class Rescreened(Record):
     """What screening said about a waiting payment when it found other than it had answered."""
 
@@ -119,6 +139,15 @@ class Case(Record, omit_defaults=True):
     told_at: datetime | None = None
     """When payments told what is known: what it told before and comes later is news of the past."""
     decide_by: datetime | None = None
+    waiting_since: datetime | None = None
+    """When it was opened again, if it was: what its clock runs from then."""
+    snoozed_until: datetime | None = None
+    """When it comes back by itself."""
+    escalated_to: Role | None = None
+    """Who it is left to: this role or a higher one."""
+    is_second_look: bool = False
+    """Whether people look at it again without effect: what it was about has ended, and stays as it is."""
+    tasks: tuple[Task, ...] = ()
     taken_by: str | None = None
     proposal: Proposal | None = None
     decision: CaseDecision | None = None
@@ -132,6 +161,11 @@ class Case(Record, omit_defaults=True):
     @property
     def has_ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def clock_from(self) -> datetime | None:
+        """What the time that people have for it runs from."""
+        return self.waiting_since or self.opened_at
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -42,10 +42,13 @@ def open_or_update(work: Work, event: PaymentSuspended, at: datetime) -> Sequenc
         return []
     facts = PaymentFacts(order=event.order, reasons=event.reasons, evidence=event.evidence)
     changed = replace(case, payment=facts, told_at=event.suspended_at, decide_by=event.decide_by)
-    if case.has_ended:
+    if case.has_ended or case.is_second_look:
         # By this a new suspension is told from more about an old one: clocks of two machines tell nothing.
         is_suspended_anew = event.decide_by != case.decide_by
-        return _reopen(work, changed, at) if is_suspended_anew else _note(work, changed, at)
+        if is_suspended_anew:
+            return _reopen(work, changed, at)
+        if case.has_ended:
+            return _note(work, changed, at)
     if facts == case.payment:
         work.cases.put(case.case_id, changed)
         return []
@@ -68,10 +71,10 @@ def close(
         # Replayed from the dead letters: the payment has been suspended again since.
         return []
     case = replace(case, is_payment_over=case.is_payment_over or is_over)
-    if case.has_ended or case.opened_at is None:
+    if case.has_ended or case.opened_at is None or case.is_second_look:
         work.cases.put(case.case_id, case)
         return []
-    ended = replace(case, status=CaseStatus.CLOSED, proposal=None, ended_at=at)
+    ended = replace(case, status=CaseStatus.CLOSED, snoozed_until=None, proposal=None, ended_at=at)
     work.act(ended, ActKind.CLOSED, SYSTEM, at, note=_why_closed(event))
     return []
 
@@ -104,7 +107,7 @@ def _open(work: Work, known: Case | None, event: PaymentSuspended, at: datetime)
         told_at=event.suspended_at,
         decide_by=event.decide_by,
     )
-    return [_opened(work.act(case, ActKind.OPENED, SYSTEM, at, note=", ".join(case.reasons)), at)]
+    return [opened(work.act(case, ActKind.OPENED, SYSTEM, at, note=", ".join(case.reasons)), at)]
 
 
 def _note(work: Work, case: Case, at: datetime) -> Sequence[Event]:
@@ -114,8 +117,19 @@ def _note(work: Work, case: Case, at: datetime) -> Sequence[Event]:
 
 
 def _reopen(work: Work, case: Case, at: datetime) -> Sequence[Event]:
-    waiting = replace(case, status=CaseStatus.OPEN, taken_by=None, proposal=None, decision=None, ended_at=None)
-    return [_opened(work.act(waiting, ActKind.REOPENED, SYSTEM, at, note=", ".join(case.reasons)), at)]
+    waiting = replace(
+        case,
+        status=CaseStatus.OPEN,
+        waiting_since=at,
+        snoozed_until=None,
+        escalated_to=None,
+        is_second_look=False,
+        taken_by=None,
+        proposal=None,
+        decision=None,
+        ended_at=None,
+    )
+    return [opened(work.act(waiting, ActKind.REOPENED, SYSTEM, at, note=", ".join(case.reasons)), at)]
 
 
 def _remember_end(work: Work, event: PaymentCancelled) -> None:
@@ -139,7 +153,7 @@ def _why_closed(event: PaymentResumed | PaymentRefusalExplained | PaymentCancell
             return f"the payment was refused: {event.reason.value}"
 
 
-def _opened(case: Case, at: datetime) -> CaseOpened:
+def opened(case: Case, at: datetime) -> CaseOpened:
     """The event that tells of a case, new or open again."""
     return CaseOpened(
         case_id=case.case_id,

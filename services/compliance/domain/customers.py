@@ -149,6 +149,22 @@ def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Seq
     return [_verified(customer, at)]
 
 
+def doubt(work: Work, case: Case, at: datetime) -> Sequence[Event]:
+    """People look again at a customer on whom two had decided: until they have decided anew nothing of that stands.
+
+    A customer who was let be served is restricted meanwhile, as when a list changes, and its hits count again.
+    """
+    if case.customer_id is None or case.customer is None:
+        return []
+    customer = work.customers[case.customer_id]
+    hits = {hit.reference for hit in case.customer.verdict.hits}
+    cleared = tuple(entry for entry in customer.cleared if entry not in hits)
+    was_served = customer.status is CustomerStatus.VERIFIED
+    status = CustomerStatus.RESTRICTED if was_served else CustomerStatus.IN_REVIEW
+    work.customers.put(customer.customer_id, replace(customer, status=status, cleared=cleared))
+    return [CustomerRestricted(customer_id=customer.customer_id, restricted_at=at)] if was_served else []
+
+
 def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseReason, at: datetime) -> Sequence[Event]:
     """Open the customer's case, or show in it what is new."""
     facts = CustomerFacts(kind=customer.kind, subject=customer.subject, verdict=verdict, reasons=(reason,))

@@ -15,8 +15,8 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-from services.compliance.domain.case import SYSTEM
-
+SYSTEM = "weir"
+"""Who acted when no person did."""
 USERNAME = re.compile(r"[a-z][a-z0-9_.-]{1,39}")
 
 
@@ -73,6 +73,20 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 def may(role: Role, permission: Permission) -> bool:
     """Whether someone in this role may ask for this."""
     return permission in PERMISSIONS[role]
+
+
+_RANKS = {Role.ANALYST: 1, Role.SUPERVISOR: 2, Role.OFFICER: 3}
+"""Of those who work on cases, who a case is passed up to."""
+
+
+def is_up_to(role: Role, escalated_to: Role | None) -> bool:
+    """Whether someone in this role may have a case that was passed up so far."""
+    return rank_of(role) >= (1 if escalated_to is None else rank_of(escalated_to))
+
+
+def rank_of(role: Role) -> int:
+    """The higher, the more may be passed up to it; 0 for those who have no cases."""
+    return _RANKS.get(role, 0)
 
 
 def is_username(text: str) -> bool:

@@ -49,7 +49,7 @@ class RescreenPayment(Command):
 def rescreen(work: Work, command: RescreenPayment, at: datetime) -> Sequence[Event]:
     """Look again at the parties of a payment that waits for people: they, and payments, are told what is new."""
     case, known = work.cases.get(payment_case_id(command.payment_id)), work.screenings.get(command.payment_id)
-    if case is None or case.payment is None or case.has_ended or known is None:
+    if case is None or case.payment is None or case.has_ended or case.is_second_look or known is None:
         return []
     if (case.matcher_version, case.catalogue_version) >= work.parties.versions:
         return []

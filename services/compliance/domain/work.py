@@ -1,6 +1,6 @@
 """What one batch of compliance's work may touch. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from schemas.compliance.events import (
 from services.compliance.domain.audit import EMPTY, AuditHead, Happening
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
 from services.compliance.domain.parties import Parties
+from services.compliance.domain.people import Role
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
 
@@ -91,8 +92,15 @@ class BlockedProperty(Record):
     report_due_on: date
 
 
+class Handed(Record):
+    """Which case somebody was given who had asked for any."""
+
+    request_id: str
+    case_id: str
+
+
 class Work(State):
-    """Customers, screenings and cases, locked; parties, remembered; acts, blocked property and the audit log, added to."""
+    """Customers, screenings and cases, locked; parties, remembered; acts, blocked property and the log, added to."""
 
     def __init__(
         self,
@@ -104,6 +112,8 @@ class Work(State):
         lists_version: str,
         policy: Policy,
         audit_head: AuditHead = EMPTY,
+        offered: Sequence[str] = (),
+        workers: Mapping[str, Role] | None = None,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
@@ -112,6 +122,11 @@ class Work(State):
         self.blocked: Journal[BlockedProperty] = Journal()
         self.audit: Journal[Happening] = Journal()
         self.audit_head = audit_head
+        self.handed: Journal[Handed] = Journal()
+        self.offered = offered
+        """Cases that wait for anybody, locked, the most urgent first."""
+        self.workers = workers or {}
+        """Those let in at the desk whom cases may be assigned to by this batch."""
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -124,6 +139,7 @@ class Work(State):
             self.acts,
             self.blocked,
             self.audit,
+            self.handed,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),
                 CUSTOMER_CHECK: Numbered(aggregates=self.customers),
@@ -159,6 +175,8 @@ class Work(State):
         A proposal stands on the evidence it was made on, and falls with it.
         """
         note = ", ".join(case.reasons)
+        # Whoever has put it off has not seen this.
+        case = replace(case, snoozed_until=None)
         if case.status is CaseStatus.PROPOSED:
             case = replace(case, status=CaseStatus.TAKEN, proposal=None)
             note = f"{note}; the proposal was withdrawn"

@@ -93,15 +93,37 @@ CREATE TABLE cases (
   opened_at timestamptz,
   decide_by timestamptz,
   ended_at timestamptz,
+  priority smallint,
+  due_at timestamptz,
+  clock_from timestamptz,
+  snoozed_until timestamptz,
+  taken_by text,
+  escalated_to text,
+  is_second_look boolean NOT NULL,
+  reasons text[] NOT NULL,
   body text NOT NULL,
   CONSTRAINT is_about_one_thing CHECK (num_nonnulls(payment_id, customer_id) = 1)
 ) WITH (fillfactor = 80);
-CREATE INDEX cases_waiting ON cases (decide_by, case_id)
+CREATE INDEX cases_waiting ON cases (priority, due_at, case_id)
   WHERE opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed');
+CREATE INDEX cases_due ON cases (due_at, case_id)
+  WHERE opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed');
+CREATE INDEX cases_taken ON cases (taken_by, priority, due_at, case_id)
+  WHERE taken_by IS NOT NULL AND status IN ('taken', 'proposed');
+CREATE INDEX cases_snoozed ON cases (snoozed_until) WHERE snoozed_until IS NOT NULL;
 CREATE INDEX cases_by_version ON cases (matcher_version, catalogue_version, case_id)
-  WHERE payment_id IS NOT NULL AND opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed');
+  WHERE payment_id IS NOT NULL AND opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed')
+    AND NOT is_second_look;
 CREATE INDEX cases_ended ON cases (ended_at DESC, case_id DESC)
   WHERE opened_at IS NOT NULL AND status IN ('resolved', 'closed');
+
+-- What cases are found by: words of names, and ids of customers and accounts.
+CREATE TABLE case_words (
+  word text COLLATE "C" NOT NULL,
+  case_id uuid NOT NULL,
+  PRIMARY KEY (word, case_id)
+);
+CREATE INDEX case_words_by_case ON case_words (case_id, word);
 
 CREATE TABLE case_acts (
   case_id uuid NOT NULL,

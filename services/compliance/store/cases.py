@@ -1,5 +1,6 @@
 """Cases, what was done with them, and property that was blocked: locked and loaded, and how they become rows."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,6 +9,9 @@ from sqlalchemy import Connection
 from libs.common.database import array, fetch
 from libs.common.writes import Table, lock_rows
 from services.compliance.domain.case import Act, Case
+from services.compliance.domain.people import Role, is_up_to
+from services.compliance.domain.priority import due_at, priority_of
+from services.compliance.domain.searching import search_words
 from services.compliance.domain.work import BlockedProperty
 
 CASES = Table(
@@ -21,9 +25,18 @@ CASES = Table(
         "opened_at": "timestamptz",
         "decide_by": "timestamptz",
         "ended_at": "timestamptz",
+        "priority": "smallint",
+        "due_at": "timestamptz",
+        "clock_from": "timestamptz",
+        "snoozed_until": "timestamptz",
+        "taken_by": "text",
+        "escalated_to": "text",
+        "is_second_look": "boolean",
+        "reasons": "text[]",
         "body": "text",
     },
 )
+WORDS = Table("case_words", key={"word": "text", "case_id": "uuid"}, on_conflict="DO NOTHING")
 ACTS = Table(
     "case_acts",
     key={"case_id": "uuid", "number": "integer"},
@@ -49,6 +62,8 @@ BLOCKED_PROPERTY = Table(
     },
     on_conflict="DO NOTHING",
 )
+
+LOOKS_MAX = 3
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Case).decode
@@ -80,12 +95,54 @@ def find_outdated_payments(tx: Connection, versions: tuple[int, int], at_most: i
         tx,
         """SELECT payment_id FROM cases
             WHERE payment_id IS NOT NULL AND opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed')
-              AND (matcher_version, catalogue_version) < (%s, %s)
+              AND NOT is_second_look AND (matcher_version, catalogue_version) < (%s, %s)
               AND EXISTS (SELECT FROM screenings WHERE screenings.payment_id = cases.payment_id)
             ORDER BY matcher_version, catalogue_version, case_id LIMIT %s""",
         (*versions, at_most),
     )
     return [payment_id for (payment_id,) in rows]
+
+
+def lock_offered(tx: Connection, roles: set[Role], at_most: int) -> dict[str, Case]:
+    """The most urgent cases that nobody has, so many of them for each of some roles, locked; in their order.
+
+    Never waits: what another transaction is about to hand out is that one's. Whoever finds that a case has been taken
+    since it looked, looks once more.
+    """
+    offered: dict[str, Case] = {}
+    for role in sorted(roles):
+        offered |= _lock_offered(tx, [other.value for other in Role if is_up_to(role, other)], at_most)
+    return dict(sorted(offered.items(), key=lambda item: (priority_of(item[1]), due_at(item[1]), item[0])))
+
+
+def _lock_offered(tx: Connection, roles: list[str], at_most: int) -> dict[str, Case]:
+    for _ in range(LOOKS_MAX):
+        rows = fetch(
+            tx,
+            """SELECT case_id, body FROM cases
+                WHERE opened_at IS NOT NULL AND status = 'open' AND (escalated_to IS NULL OR escalated_to = ANY(%s))
+                ORDER BY priority, due_at, case_id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED""",
+            (roles, at_most),
+        )
+        if len(rows) == at_most:
+            break
+    return {case_id: _decode(body) for case_id, body in rows}
+
+
+def find_snoozed(tx: Connection, now: datetime, at_most: int) -> list[str]:
+    """Cases that are to come back by now."""
+    rows = fetch(
+        tx,
+        "SELECT case_id FROM cases WHERE snoozed_until <= %s ORDER BY snoozed_until LIMIT %s",
+        (now, at_most),
+    )
+    return [case_id for (case_id,) in rows]
+
+
+def word_rows(before: Case | None, after: Case) -> list[tuple[str, str]]:
+    """The rows of WORDS that a case has gained."""
+    gained = search_words(after) - (search_words(before) if before is not None else frozenset())
+    return [(word, after.case_id) for word in gained]
 
 
 def case_row(case: Case) -> tuple[Any, ...]:
@@ -100,6 +157,14 @@ def case_row(case: Case) -> tuple[Any, ...]:
         case.opened_at,
         case.decide_by,
         case.ended_at,
+        priority_of(case).value if case.opened_at else None,
+        due_at(case),
+        case.clock_from,
+        case.snoozed_until,
+        case.taken_by,
+        case.escalated_to and case.escalated_to.value,
+        case.is_second_look,
+        f"{{{','.join(case.reasons)}}}",
         _encode(case).decode(),
     )
 

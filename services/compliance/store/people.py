@@ -58,6 +58,18 @@ def disable(tx: Connection, username: str) -> bool:
     return execute(tx, "UPDATE desk_users SET disabled_at = now() WHERE username = %s", (username,)) == 1
 
 
+def find_workers(tx: Connection, usernames: set[str]) -> dict[str, Role]:
+    """Those of some people who are let in, with their roles."""
+    if not usernames:
+        return {}
+    rows = fetch(
+        tx,
+        "SELECT username, role FROM desk_users WHERE username = ANY(%s) AND disabled_at IS NULL",
+        (sorted(usernames),),
+    )
+    return {username: Role(role) for username, role in rows}
+
+
 def find_user(tx: Connection, username: str) -> DeskUser | None:
     rows = fetch(
         tx,

@@ -20,10 +20,11 @@ from schemas.payments.events import (
     PaymentSuspended,
 )
 from services.compliance.catalogue import Catalogue, LiveCatalogue
-from services.compliance.domain.acts import CaseCommand
+from services.compliance.domain.acts import CaseCommand, DeskCommand
 from services.compliance.domain.audit import EMPTY
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.casework import AssignCase, NextCase, WakeCase
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
 from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.parties import Parties, party_key
@@ -31,7 +32,7 @@ from services.compliance.domain.screenings import RescreenPayment, subjects_of
 from services.compliance.domain.work import Customer, Policy, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
-from services.compliance.store import audit, cases, customers, lists, parties, screenings
+from services.compliance.store import audit, cases, customers, lists, parties, people, screenings
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _ABOUT_CUSTOMERS = (CustomerRegistered, CustomerClosed, RescreenCustomer)
@@ -56,10 +57,15 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
     found_screenings = screenings.lock_screenings(tx, screened)
     case_ids |= {payment_case_id(body.payment_id) for body in bodies if isinstance(body, _ABOUT_PAYMENT_CASES)}
     case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
+    case_ids |= {body.case_id for body in bodies if isinstance(body, WakeCase)}
     found_cases = cases.lock_cases(tx, case_ids)
+    # After those that are waited for: it waits for none.
+    asking = [body for body in bodies if isinstance(body, NextCase)]
+    offered = cases.lock_offered(tx, {body.role for body in asking}, len(asking) + len(found_cases))
+    found_cases |= {case_id: case for case_id, case in offered.items() if case_id not in found_cases}
     catalogue, known = _find_parties(tx, live, _subjects(bodies, found_customers, found_cases), _now(messages))
     # The last lock, and only for what people do: whoever has it waits for nobody.
-    is_peoples = any(isinstance(body, CaseCommand) for body in bodies)
+    is_peoples = any(isinstance(body, DeskCommand) for body in bodies)
     return Work(
         customers=found_customers,
         screenings=found_screenings,
@@ -68,6 +74,8 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
         lists_version=catalogue.label,
         policy=policy,
         audit_head=audit.lock_head(tx) if is_peoples else EMPTY,
+        offered=tuple(offered),
+        workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
     )
 
 
@@ -76,6 +84,7 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.save(customers.CUSTOMERS, work.customers, customers.customer_row)
     writes.save(screenings.SCREENINGS, work.screenings, screenings.screening_row)
     writes.save(cases.CASES, work.cases, cases.case_row)
+    writes.insert(cases.WORDS, sorted(row for change in work.cases.changes for row in cases.word_rows(*change)))
     writes.insert(cases.ACTS, map(cases.act_row, work.acts))
     # In the order of their keys, for others may be adding the same.
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
@@ -86,17 +95,19 @@ def save_work(writes: Writes, work: Work) -> None:
 
 
 def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
-    """Who was not looked at since the lists or the matcher changed, and parties to be forgotten.
+    """Cases that come back, who was not looked at since the lists or the matcher changed, and parties to be forgotten.
 
     Payments that wait for people come first: someone may be about to decide.
     """
     versions = MATCHER_VERSION, lists.find_catalogue_version(tx)
-    payment_ids = cases.find_outdated_payments(tx, versions, at_most)
-    customer_ids = customers.find_outdated_customers(tx, versions, at_most - len(payment_ids))
+    awake = cases.find_snoozed(tx, now, at_most)
+    payment_ids = cases.find_outdated_payments(tx, versions, at_most - len(awake))
+    customer_ids = customers.find_outdated_customers(tx, versions, at_most - len(awake) - len(payment_ids))
     again = {id_: RescreenPayment(payment_id=id_) for id_ in payment_ids} | {
         id_: RescreenCustomer(customer_id=id_) for id_ in customer_ids
     }
-    due = [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
+    due = [_due(WakeCase(case_id=id_), id_, ids.derive(id_, "wake", now.isoformat()), now) for id_ in awake]
+    due += [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
     if not due and parties.has_expired(tx, now):
         id_ = ids.named("compliance", "forget", now.isoformat())
         due.append(_due(ForgetParties(before=now), id_, id_, now))

@@ -14,7 +14,7 @@ from tests.serving import listening
 _EMPTY = """
 ALTER TABLE case_acts DISABLE TRIGGER case_acts_are_final;
 ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_are_final;
-TRUNCATE screened_parties, screenings, customers, cases, case_acts, blocked_property, audit_entries,
+TRUNCATE screened_parties, screenings, customers, cases, case_acts, case_words, blocked_property, audit_entries,
          desk_sessions, desk_failures, outbox, inbox, dead_letters, idempotency_keys, clients;
 ALTER TABLE case_acts ENABLE TRIGGER case_acts_are_final;
 ALTER TABLE audit_entries ENABLE TRIGGER audit_entries_are_final;

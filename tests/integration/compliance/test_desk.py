@@ -347,7 +347,7 @@ def test_those_that_wait_for_a_second_person_are_counted_whatever_waits_besides(
     decide(compliance, *events, *map(suspended, events))
     ann.do("take", case_of(events[5]))
     ann.do("propose", case_of(events[5]), decision="reject", note="listed")
-    assert queries.count_cases(compliance.engine) == {Queue.OPEN: 3, Queue.PROPOSED: 1}
+    assert queries.count_cases(compliance.engine) == {Queue.OPEN: 3, Queue.SNOOZED: 0, Queue.PROPOSED: 1}
 
 
 def test_programs_of_staff_screen_names_and_see_the_lists_and_others_may_not(compliance: Runtime, address: str) -> None:

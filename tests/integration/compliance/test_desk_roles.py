@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,15 +14,30 @@ from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
-from services.compliance.domain.acts import CaseCommand, ProposeDecision, TakeCase
+from services.compliance.domain.acts import CaseCommand, ConfirmDecision, ProposeDecision, TakeCase
+from services.compliance.domain.casework import AddTask
 from services.compliance.domain.people import Role
 from tests.deciding import decide
-from tests.integration.compliance.scene import ALIKE, PASSWORD, add_people, case_of, initiated, order, rows, suspended
+from tests.integration.compliance.scene import (
+    ALIKE,
+    NOW,
+    PASSWORD,
+    add_people,
+    case_of,
+    initiated,
+    order,
+    rows,
+    suspended,
+)
 from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.unit.compliance.test_roles import WHO
 
 OTHER = "analyst1"
 BODIES: dict[str, dict[str, Any]] = {
+    "assign": {"assignee": OTHER},
+    "snooze": {"until": (NOW + timedelta(days=1)).isoformat()},
+    "escalate": {"to": "officer"},
+    "finish-task": {"task": 1},
     "propose": {"decision": "reject", "note": "why"},
     "role": {"role": "analyst"},
     "users": {"role": "analyst"},
@@ -54,6 +70,9 @@ class Scene:
             decide(self.runtime, command(number))
         return case_id
 
+    def _about(self, case_id: str) -> dict[str, Any]:
+        return {"case_id": case_id, "actor": OTHER, "role": Role.SUPERVISOR}
+
     def _before(self, verb: str, actor: str, case_id: str) -> Any:
         def take(by: str) -> Any:
             return lambda version: TakeCase(case_id=case_id, actor=by, role=Role.ANALYST, version=version)
@@ -68,9 +87,17 @@ class Scene:
                 note="no",
             )
 
+        def confirm(version: int) -> CaseCommand:
+            about = {**self._about(case_id), "actor": "analyst2"}
+            return ConfirmDecision(**about, version=version, note="")
+
         match verb:
-            case "release" | "propose":
+            case "release" | "propose" | "snooze" | "escalate":
                 return (take(actor),)
+            case "finish-task":
+                return (lambda version: AddTask(**self._about(case_id), version=version, note="ask"),)
+            case "reopen":
+                return take(OTHER), propose, confirm
             case "take-over":
                 return (take(OTHER),)
             case "confirm" | "return":
@@ -89,10 +116,12 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
         decide_user(scene.runtime, username)
         path = path.replace("{username}", username)
     if method == "GET":
-        return person.http.get(path)
+        return person.http.get(path, params={"q": "miller"} if verb == "search" else None)
     body = {**BODIES.get(verb, {}), **({"username": username} if verb == "users" else {})}
     if "/cases/" in path:
         body = {"note": "why", "version": person_version(scene.runtime, path), **body}
+    if verb == "next":
+        scene.case_for(verb, "")
     if "/api/" in path:
         json = body if body else None
         return person.http.post(path, json=json, headers={"X-CSRF-Token": person.csrf_token})
@@ -118,6 +147,10 @@ def test_a_route_serves_those_it_is_for_and_nobody_else(
 ) -> None:
     for role, person in everybody.items():
         answer = asked(scene, person, role, route)
+        if role is Role.OFFICER and route.endswith("/escalate"):
+            # There is nobody above.
+            assert answer.status_code == 409
+            continue
         expected = {200, 201, 303} if role in WHO[route] else {403}
         assert answer.status_code in expected, f"{route} by {role}: {answer.status_code} {answer.text[-300:]}"
 

@@ -23,8 +23,10 @@ from schemas.payments.events import (
     PaymentSuspended,
 )
 from services.compliance.domain.audit import Happening
-from services.compliance.domain.case import Act, Case
+from services.compliance.domain.case import Act, Case, CaseStatus
 from services.compliance.domain.parties import Parties
+from services.compliance.domain.people import Role
+from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
 from services.compliance.handlers import handlers
 from services.compliance.lists.listed import ListedParty
@@ -47,6 +49,10 @@ LIST = HEADER + '1,person,"VARKOSKY, Dmitrun",,,1968-03-14,RU,,\n2,person,"SMITH
 LISTED = "Dmitrun Varkosky"
 ALIKE = "Dmitrun Varkoskiy"
 ORDINARY = "Ann Miller"
+
+
+WORKERS = {"ann": Role.ANALYST, "ben": Role.SUPERVISOR, "olga": Role.OFFICER}
+"""Who may be assigned a case."""
 
 
 class Office:
@@ -98,6 +104,8 @@ class Office:
             parties=Parties(self.index, self.remembered, remember_for=SETTINGS.policy.remember_for),
             lists_version=f"test:{self._version}",
             policy=SETTINGS.policy,
+            offered=self._offered(),
+            workers=WORKERS,
         )
         told: list[Event] = []
 
@@ -111,6 +119,10 @@ class Office:
             del told[: len(result.rows)]
         self._keep(work)
         return results
+
+    def _offered(self) -> list[str]:
+        waiting = [case for case in self.cases.values() if case.opened_at and case.status is CaseStatus.OPEN]
+        return [case.case_id for case in sorted(waiting, key=lambda case: (priority_of(case), due_at(case)))]
 
     def _message(self, body: Record) -> Message:
         trace = Trace(correlation_id=PAYMENT, traceparent="")
@@ -166,13 +178,14 @@ def initiated(ordered: PaymentOrder | None = None, payment_id: str = PAYMENT) ->
 
 def suspended(
     *reasons: InternalReason,
+    payment_id: str = PAYMENT,
     evidence: PaymentEvidence | None = None,
     at: datetime = START,
     decide_by: datetime | None = None,
 ) -> PaymentSuspended:
     """A suspension; the same one told again, with what is known by then, if `decide_by` is the same."""
     return PaymentSuspended(
-        payment_id=PAYMENT,
+        payment_id=payment_id,
         order=order(),
         reasons=reasons or (InternalReason.COMPLIANCE_REVIEW,),
         evidence=evidence or PaymentEvidence(compliance_outcome="review", fraud_outcome="allow", funds_outcome="held"),

@@ -168,11 +168,6 @@ def test_an_act_that_may_not_be_is_refused_and_changes_nothing(
     assert (dict(office.cases), list(office.acts)) == before
 
 
-def test_the_table_has_a_row_for_every_refusal() -> None:
-    (mark,) = test_an_act_that_may_not_be_is_refused_and_changes_nothing.pytestmark  # type: ignore[attr-defined]
-    assert {reason for _, _, reason in mark.args[1]} == set(RefusalReason)
-
-
 def test_a_suspended_payment_becomes_a_case_with_what_is_known_about_it() -> None:
     office = Office()
     (event,) = office.decide(suspended(InternalReason.COMPLIANCE_REVIEW, InternalReason.FRAUD_REVIEW))

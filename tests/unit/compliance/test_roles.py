@@ -22,6 +22,11 @@ WHO = {
     "GET /desk": READERS,
     "GET /desk/cases/{case_id}": READERS,
     "GET /desk/blocked": READERS,
+    "GET /desk/search": READERS,
+    "POST /desk/next": WORKERS,
+    "GET /desk/api/search": READERS,
+    "GET /desk/api/counts": READERS,
+    "POST /desk/api/next": WORKERS,
     "GET /desk/users": {Role.AUDITOR, Role.ADMINISTRATOR},
     "GET /desk/api/cases": READERS,
     "GET /desk/api/cases/{case_id}": READERS,
@@ -32,12 +37,14 @@ WHO = {
     "GET /desk/api/users": {Role.AUDITOR, Role.ADMINISTRATOR},
     **{
         f"POST /desk{api}/cases/{{case_id}}/{verb}": WORKERS
-        for verb in ("take", "take-over", "release", "propose")
+        for verb in (
+            *("take", "take-over", "release", "propose", "note", "add-task", "finish-task", "snooze", "escalate"),
+        )
         for api in ("", "/api")
     },
     **{
         f"POST /desk{api}/cases/{{case_id}}/{verb}": SUPERVISORS
-        for verb in ("confirm", "return")
+        for verb in ("confirm", "return", "assign", "reopen")
         for api in ("", "/api")
     },
     **{

@@ -1,4 +1,4 @@
-// The desk works without this. It keeps forms from being sent twice, and counts what a note still holds.
+// The desk works without this. It keeps forms from being sent twice, counts what a note still holds, and knows keys.
 "use strict";
 
 for (const form of document.querySelectorAll("form[data-once]")) {
@@ -39,3 +39,21 @@ function stayKnown() {
   knownAt = Date.now();
   fetch("/desk/api/session").catch(() => {});
 }
+
+// Keys lead to what bears them in data-key. Nobody who writes, or holds another key down, means any.
+const help = document.getElementById("help");
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.target.closest("input:not([type=radio], [type=checkbox]), textarea, select, dialog")) return;
+  if (event.key === "?") {
+    help?.showModal();
+    event.preventDefault();
+    return;
+  }
+  const found = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (!found) return;
+  event.preventDefault();
+  if (found.matches("input, textarea")) found.focus();
+  else if (found.matches("fieldset")) found.querySelector("input:not(:disabled)")?.focus();
+  else found.click();
+});

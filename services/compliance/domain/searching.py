@@ -1,0 +1,41 @@
+"""What a case is found by: the words of names, as they are written and as they sound, and ids. Pure."""
+
+from libs.common import ids
+from schemas.payments.events import EncryptedPersonalData
+from services.compliance.domain.case import Case
+from services.compliance.matching.folding import fold
+from services.compliance.matching.text import words_of
+
+QUERY_LENGTH_MAX = 100
+QUERY_WORDS_MAX = 6
+PREFIX_LENGTH_MIN = 2
+
+
+def search_words(case: Case) -> frozenset[str]:
+    """Everything that finds a case. Encrypted names find nothing."""
+    found = {case.case_id}
+    if case.payment is not None and case.payment_id is not None:
+        order = case.payment.order
+        found |= {case.payment_id, order.debtor_account_id, order.creditor_account_id}
+        found |= {id_ for id_ in (order.debtor_customer_id, order.creditor_customer_id) if id_}
+        if not isinstance(order.personal, EncryptedPersonalData):
+            found |= _words(order.personal.debtor.name) | _words(order.personal.creditor.name)
+    if case.customer is not None and case.customer_id is not None:
+        found.add(case.customer_id)
+        if case.customer.subject is not None:
+            found |= _words(case.customer.subject.name)
+    return frozenset(found)
+
+
+def query_words(query: str) -> tuple[tuple[str, str], ...]:
+    """What a search asks for: of each word how it may begin, and how it may sound; empty if that is nothing."""
+    text = query.strip().lower()[:QUERY_LENGTH_MAX]
+    if ids.is_id(text):
+        return ((text, text),)
+    words = [word for word in words_of(text) if len(word) >= PREFIX_LENGTH_MIN]
+    return tuple((word, fold(word)) for word in words[:QUERY_WORDS_MAX])
+
+
+def _words(name: str) -> set[str]:
+    words = words_of(name)
+    return {*words, *map(fold, words)}
