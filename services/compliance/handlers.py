@@ -23,7 +23,7 @@ from schemas.payments.events import (
     PaymentSuspended,
 )
 from services.compliance.catalogue import live_catalogue
-from services.compliance.domain import acts, cases, casework, customers, forgetting, screenings
+from services.compliance.domain import acts, alike, cases, casework, customers, forgetting, screenings
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import work
 
@@ -56,6 +56,8 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             acts.ProposeDecision: acts.propose,
             acts.ConfirmDecision: acts.confirm,
             acts.ReturnCase: acts.send_back,
+            alike.ProposeAlike: alike.propose,
+            alike.ConfirmAlike: alike.confirm,
             casework.NextCase: casework.hand_out,
             casework.AssignCase: casework.assign,
             casework.AddNote: casework.add_note,

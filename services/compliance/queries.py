@@ -12,6 +12,7 @@ from libs.common import ids
 from libs.common.database import fetch, transaction
 from libs.common.fields import YEAR_MAX, YEAR_MIN
 from libs.common.record import Record
+from services.compliance.domain.alike import ALIKE_MAX, likeness_of
 from services.compliance.domain.case import Act, ActKind, Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.people import Permission, Role, may
@@ -323,6 +324,21 @@ def find_case(engine: Engine, case_id: str) -> Case | None:
     with transaction(engine) as tx:
         rows = fetch(tx, "SELECT body FROM cases WHERE case_id = %s AND opened_at IS NOT NULL", (case_id,))
     return _decode_case(rows[0][0]) if rows else None
+
+
+def list_alike(engine: Engine, case: Case) -> list[Case]:
+    """Cases that wait like this one, with the same reasons and the same hits, itself among them; the most urgent first."""
+    likeness = likeness_of(case)
+    if likeness is None:
+        return []
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            f"""SELECT body FROM cases WHERE likeness = %s AND {_WAITING}
+                 ORDER BY priority, due_at, case_id LIMIT %s""",
+            (likeness, ALIKE_MAX),
+        )
+    return [_decode_case(body) for (body,) in rows]
 
 
 def list_acts(engine: Engine, case_id: str) -> list[Act]:

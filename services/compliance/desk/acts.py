@@ -29,6 +29,7 @@ from services.compliance.domain.acts import (
     TakeCase,
     TakeOverCase,
 )
+from services.compliance.domain.alike import ALIKE_MAX, AlikeCommand, ConfirmAlike, ProposeAlike, SeenCase
 from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
 from services.compliance.domain.casework import (
@@ -117,11 +118,15 @@ def _escalated(about: dict[str, Any], asked: Asked) -> CaseCommand:
     return EscalateCase(**about, to=asked.to, note=asked.note)
 
 
+def _decision_missing() -> Problem:
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "decision_missing", "choose approve, reject or block", field="decision"
+    )
+
+
 def _proposal(about: dict[str, Any], asked: Asked) -> CaseCommand:
     if asked.decision not in DECISIONS:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "decision_missing", "choose approve, reject or block", field="decision"
-        )
+        raise _decision_missing()
     return ProposeDecision(**about, decision=asked.decision, note=asked.note)
 
 
@@ -174,6 +179,37 @@ class CaseActs:
             return next(work.cases[given.case_id] for given in work.handed if given.request_id == request_id)
 
         return await self._submit("next", "", command, done, b"", by, key, trace)
+
+    async def carry_out_alike(
+        self,
+        verb: Verb,
+        seen: Sequence[SeenCase],
+        *,
+        note: str,
+        decision: CaseDecision | None,
+        by: DeskSession,
+        key: str,
+        trace: Trace,
+    ) -> Answer:
+        """Propose the same for cases that are alike, or confirm it for all of them. Raises as `carry_out`."""
+        if not 0 < len(seen) <= ALIKE_MAX:
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "cases_missing", f"choose 1 to {ALIKE_MAX} cases", field="cases"
+            )
+        about: dict[str, Any] = {"actor": by.username, "role": by.role, "cases": tuple(seen), "note": _note(note)}
+        command: AlikeCommand
+        if verb is Verb.CONFIRM:
+            command = ConfirmAlike(**about)
+        elif decision in DECISIONS:
+            command = ProposeAlike(**about, decision=decision)
+        else:
+            raise _decision_missing()
+
+        def done(work: Work) -> Case:
+            return work.cases[seen[0].case_id]
+
+        route = f"alike/{verb}"
+        return await self._submit(route, seen[0].case_id, command, done, msgspec.json.encode(command), by, key, trace)
 
     async def _submit(
         self,

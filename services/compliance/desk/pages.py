@@ -209,6 +209,7 @@ def _case_page(
         decisions=acts.DECISIONS,
         meanings=views.meanings(case),
         note_length_max=NOTE_LENGTH_MAX,
+        alike_count=len(queries.list_alike(runtime.engine, case)) - 1,
         workers=queries.list_workers(runtime.engine) if person.may(Permission.ASSIGN) else [],
         higher=[role for role in (Role.SUPERVISOR, Role.OFFICER) if rank_of(role) > rank_of(person.role)],
         request_id=ids.new(),

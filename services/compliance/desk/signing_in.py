@@ -87,7 +87,9 @@ async def _sign_in_person(sessions: DeskSessions, request: Request) -> Response:
         return _form(
             request, goes_to, status=_STATUS[result], fault=_IN_WORDS[result], username=form.get("username", "")
         )
-    response = RedirectResponse(goes_to if guard.is_page_of_ours(goes_to) else result.home, HTTPStatus.SEE_OTHER)
+    # Who was on the way to the desk itself goes to where their own day begins.
+    is_elsewhere = guard.is_page_of_ours(goes_to) and goes_to != guard.PATH
+    response = RedirectResponse(goes_to if is_elsewhere else result.home, HTTPStatus.SEE_OTHER)
     guard.delete_cookie(response, guard.FORM_COOKIE)
     guard.set_session_cookie(request, response, result, sessions.lifetime_seconds)
     return response

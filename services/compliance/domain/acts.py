@@ -40,6 +40,7 @@ class RefusalReason(StrEnum):
     ASSIGNEE_UNFIT = "assignee_unfit"
     SNOOZE_OUT_OF_RANGE = "snooze_out_of_range"
     TASK_UNKNOWN = "task_unknown"
+    NOT_ALIKE = "not_alike"
     NOT_ENDED = "not_ended"
     CUSTOMER_CLOSED = "customer_closed"
     NOTHING_WAITS = "nothing_waits"
@@ -63,6 +64,7 @@ _IN_WORDS = {
     RefusalReason.TASK_UNKNOWN: "there is no such task that is not done",
     RefusalReason.NOT_ENDED: "the case has not ended",
     RefusalReason.CUSTOMER_CLOSED: "the customer is served no more",
+    RefusalReason.NOT_ALIKE: "the cases don't have the same reasons and the same hits",
     RefusalReason.NOTHING_WAITS: "no case waits for anybody",
     RefusalReason.STALE: "the case has changed since you looked at it",
 }

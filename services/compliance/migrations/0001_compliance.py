@@ -101,6 +101,7 @@ CREATE TABLE cases (
   escalated_to text,
   is_second_look boolean NOT NULL,
   reasons text[] NOT NULL,
+  likeness text,
   body text NOT NULL,
   CONSTRAINT is_about_one_thing CHECK (num_nonnulls(payment_id, customer_id) = 1)
 ) WITH (fillfactor = 80);
@@ -110,6 +111,8 @@ CREATE INDEX cases_due ON cases (due_at, case_id)
   WHERE opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed');
 CREATE INDEX cases_taken ON cases (taken_by, priority, due_at, case_id)
   WHERE taken_by IS NOT NULL AND status IN ('taken', 'proposed');
+CREATE INDEX cases_alike ON cases (likeness, priority, due_at, case_id)
+  WHERE likeness IS NOT NULL AND opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed');
 CREATE INDEX cases_snoozed ON cases (snoozed_until) WHERE snoozed_until IS NOT NULL;
 CREATE INDEX cases_by_version ON cases (matcher_version, catalogue_version, case_id)
   WHERE payment_id IS NOT NULL AND opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed')

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from libs.common.database import array, fetch
 from libs.common.writes import Table, lock_rows
+from services.compliance.domain.alike import likeness_of
 from services.compliance.domain.case import Act, Case
 from services.compliance.domain.people import Role, is_up_to
 from services.compliance.domain.priority import due_at, priority_of
@@ -33,6 +34,7 @@ CASES = Table(
         "escalated_to": "text",
         "is_second_look": "boolean",
         "reasons": "text[]",
+        "likeness": "text",
         "body": "text",
     },
 )
@@ -165,6 +167,7 @@ def case_row(case: Case) -> tuple[Any, ...]:
         case.escalated_to and case.escalated_to.value,
         case.is_second_look,
         f"{{{','.join(case.reasons)}}}",
+        likeness_of(case),
         _encode(case).decode(),
     )
 

@@ -21,6 +21,7 @@ from schemas.payments.events import (
 )
 from services.compliance.catalogue import Catalogue, LiveCatalogue
 from services.compliance.domain.acts import CaseCommand, DeskCommand
+from services.compliance.domain.alike import AlikeCommand
 from services.compliance.domain.audit import EMPTY
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
@@ -51,6 +52,7 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand)}
+    case_ids |= {seen.case_id for body in bodies if isinstance(body, AlikeCommand) for seen in body.cases}
     customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, RescreenPayment) or _asks_for_screening(body)}

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.integration.compliance.scene import (
     LISTED,
     NOW,
     PASSWORD,
+    add_people,
     case_of,
     initiated,
     order,
@@ -331,7 +333,8 @@ def test_the_pages_are_fit_to_be_seen_in_light_and_dark_wide_and_narrow(
     )  # fmt: skip
     pages = {
         "queue": "/desk", "empty": "/desk?queue=closed", "case": f"/desk/cases/{case_of(events[0])}",
-        "blocked": "/desk/blocked", "missing": f"/desk/cases/{ids.new()}",
+        "blocked": "/desk/blocked", "search": "/desk/search?q=ann", "filter": "/desk?kind=payment&sort=age",
+        "missing": f"/desk/cases/{ids.new()}",
     }  # fmt: skip
     for scheme in ("light", "dark"):
         for name, width, height in (("wide", 1280, 720), ("phone", 390, 844)):
@@ -347,13 +350,112 @@ def test_the_pages_are_fit_to_be_seen_in_light_and_dark_wide_and_narrow(
             desk.context.close()
 
 
+def test_cases_are_worked_on_with_the_keyboard_alone(
+    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Path
+) -> None:
+    page = ann.page
+    page.goto("/desk")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.screenshot(path=shots / "keys.png")
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    expect(page.get_by_role("status")).to_have_text("The case is yours.")
+    page.keyboard.press("c")
+    page.keyboard.type("the branch called: n t p ?")
+    page.get_by_role("button", name="Add note").click()
+    expect(page.locator(".timeline li").first).to_contain_text("the branch called: n t p ?")
+    page.keyboard.press("p")
+    expect(page.get_by_role("radio", name="Approve")).to_be_focused()
+    page.keyboard.press("Space")
+    page.get_by_label("Why").fill("someone else")
+    page.get_by_role("button", name="Propose").click()
+    page.keyboard.press("q")
+    page.keyboard.press("n")
+    expect(page.get_by_role("status")).to_have_text("No case waits for anybody.")
+    page.keyboard.press("/")
+    page.keyboard.type("stojadivich")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name=f"Ann Miller → {ALIKE}")).to_be_visible()
+    assert ann.complaints == []
+
+
+def test_a_case_is_put_off_passed_up_and_looked_at_again(
+    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Path
+) -> None:
+    page = ann.page
+    ann.open(case_of(payment))
+    page.get_by_role("button", name="Take this case").click()
+    page.get_by_text("Add a task").click()
+    page.get_by_label("What is to be done").fill("Ask the branch for papers")
+    page.get_by_role("button", name="Add task").click()
+    page.get_by_text("Put it off").click()
+    page.get_by_label("Until (UTC)").fill((NOW + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_label("What it waits for").fill("papers")
+    page.screenshot(path=shots / "case-snooze.png", full_page=True)
+    page.get_by_role("button", name="Put off").click()
+    expect(page.get_by_role("status")).to_have_text("The case comes back by itself.")
+    page.goto("/desk?queue=snoozed")
+    expect(page.get_by_role("row", name=ALIKE)).to_contain_text("back ")
+    ann.open(case_of(payment))
+    page.get_by_role("button", name="Done: Ask the branch for papers").click()
+    expect(page.locator(".tasks .done")).to_contain_text("analyst1")
+    page.get_by_text("Pass it up").click()
+    page.get_by_label("Reason").fill("a minister")
+    page.get_by_role("button", name="Pass up").click()
+    expect(page.get_by_text("Passed up to officer", exact=True)).to_be_visible()
+    ben.open(case_of(payment))
+    ben.page.get_by_role("button", name="Take this case").click()
+    expect(ben.page.get_by_role("alert")).to_contain_text("people of a higher role")
+    ben.page.get_by_text("Assign it").click()
+    ben.page.get_by_label("To", exact=True).select_option("officer")
+    ben.page.get_by_role("button", name="Assign").click()
+    expect(ben.page.get_by_text("officer works on this case.")).to_be_visible()
+    assert (ann.complaints, ben.complaints) == (
+        [],
+        ["Failed to load resource: the server responded with a status of 409 (Conflict)"],
+    )
+
+
+def test_administrators_let_people_in_and_auditors_see_what_everybody_did(
+    compliance: Runtime, address: str, browser: Browser, shots: Path
+) -> None:
+    for scheme, width in (("light", 1280), ("dark", 390)):
+        viewport = {"width": width, "height": 720}
+        administrator = Desk(browser, address, "administrator", color_scheme=scheme, viewport=viewport)
+        administrator.sign_in()
+        page = administrator.page
+        expect(page.get_by_role("heading", name="People")).to_be_visible()
+        expect(page.get_by_role("link", name="Cases")).to_have_count(0)
+        page.get_by_label("User name").fill(f"greta.{scheme}")
+        page.get_by_label("Role", exact=True).select_option("auditor")
+        page.get_by_role("button", name="Let in", exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text(
+            f"greta.{scheme} may sign in. The password, shown this once:"
+        )
+        page.screenshot(path=shots / f"users-{scheme}.png", full_page=True)
+        password = page.get_by_role("status").locator("code").inner_text()
+        greta = Desk(browser, address, f"greta.{scheme}", color_scheme=scheme, viewport=viewport)
+        greta.sign_in(password)
+        expect(greta.page.get_by_role("button", name="Next case")).to_have_count(0)
+        greta.page.goto("/desk/audit")
+        expect(greta.page.get_by_role("row", name="user added").first).to_contain_text("administrator")
+        greta.page.screenshot(path=shots / f"audit-{scheme}.png", full_page=True)
+        for desk in (administrator, greta):
+            for path in ("/desk/users", "/desk/audit"):
+                desk.page.goto(path)
+                assert desk.page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+            desk.context.close()
+    add_people(compliance)
+
+
 def test_every_field_and_picture_has_a_name_for_those_who_hear_the_page(ann: Desk, payment: PaymentInitiated) -> None:
     ann.open(case_of(payment))
     ann.page.get_by_role("button", name="Take this case").click()
-    for path in (ann.page.url, "/desk", "/desk/blocked"):
+    for path in (ann.page.url, "/desk", "/desk/blocked", "/desk/search?q=ann"):
         ann.page.goto(path)
         unnamed = ann.page.evaluate(
-            """() => [...document.querySelectorAll("input:not([type=hidden]), textarea, img, button, a, nav")]
+            """() => [...document.querySelectorAll("input:not([type=hidden]), select, textarea, img, button, a, nav")]
                  .filter(found => !(found.labels?.length || found.textContent.trim() || found.hasAttribute("alt")
                                     || found.ariaLabel))
                  .map(found => found.outerHTML)"""

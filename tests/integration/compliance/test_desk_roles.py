@@ -6,15 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from libs.common import ids
+from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
+from schemas.payments.events import Finding
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
 from services.compliance.domain.acts import CaseCommand, ConfirmDecision, ProposeDecision, TakeCase
+from services.compliance.domain.case import Case
 from services.compliance.domain.casework import AddTask
 from services.compliance.domain.people import Role
 from tests.deciding import decide
@@ -118,6 +122,8 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
     if method == "GET":
         return person.http.get(path, params={"q": "miller"} if verb == "search" else None)
     body = {**BODIES.get(verb, {}), **({"username": username} if verb == "users" else {})}
+    if "/alike/" in path:
+        return asked_of_several(scene, person, role, path, verb)
     if "/cases/" in path:
         body = {"note": "why", "version": person_version(scene.runtime, path), **body}
     if verb == "next":
@@ -126,6 +132,28 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
         json = body if body else None
         return person.http.post(path, json=json, headers={"X-CSRF-Token": person.csrf_token})
     return person.http.post(path, data={**body, "csrf_token": person.csrf_token})
+
+
+def asked_of_several(scene: Scene, person: Analyst, role: Role, path: str, verb: str) -> httpx.Response:
+    case_id = path.split("/")[-2] if "/api/" not in path else scene.case_for(verb, role.value)
+    hits = (Finding(source="un/1", score=0.9, reason="resembles"),)
+    find = "SELECT payment_id, body FROM cases WHERE case_id = %s"
+    ((payment_id, body),) = rows(scene.runtime, find, case_id)
+    case = msgspec.json.decode(body, type=Case)
+    assert case.payment is not None
+    hit = replace(case, payment=replace(case.payment, evidence=replace(case.payment.evidence, compliance_hits=hits)))
+    scene.runtime.unit.administer(
+        lambda tx: tx.exec_driver_sql(
+            "UPDATE cases SET body = %s WHERE payment_id = %s", (msgspec.json.encode(hit).decode(), payment_id)
+        )
+    )
+    about = {"note": "why", "decision": "reject"}
+    if "/api/" in path:
+        cases = [{"case_id": case_id, "version": case.version}]
+        headers = {"X-CSRF-Token": person.csrf_token}
+        return person.http.post(path, json={**about, "cases": cases}, headers=headers)
+    form = {**about, "cases": f"{case_id} {case.version}", "csrf_token": person.csrf_token}
+    return person.http.post(path, data=form)
 
 
 def person_version(runtime: Runtime, path: str) -> int:

@@ -18,8 +18,9 @@ from schemas.compliance.events import (
     CustomerRestricted,
     CustomerVerified,
 )
-from schemas.payments.events import InternalReason, PaymentEvidence
+from schemas.payments.events import Finding, InternalReason, PaymentEvidence
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, RefusalReason, TakeCase
+from services.compliance.domain.alike import ConfirmAlike, ProposeAlike, SeenCase
 from services.compliance.domain.case import CaseReason, CaseStatus
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.casework import (
@@ -64,6 +65,7 @@ from tests.unit.compliance.test_cases import (
 CUSTOMER_CASE = customer_case_id(CUSTOMER)
 BY_BEN: dict[str, Any] = {"case_id": CASE, "actor": "ben", "role": Role.SUPERVISOR}
 BY_ANN: dict[str, Any] = {"case_id": CASE, "actor": "ann", "role": Role.ANALYST}
+OF_BEN: dict[str, Any] = {"actor": "ben", "role": Role.SUPERVISOR}
 TOMORROW = START + timedelta(days=1)
 
 
@@ -147,6 +149,7 @@ def decided_customer(office: Office, decision: CaseDecision = CaseDecision.APPRO
         (proposed, reopen(3), RefusalReason.NOT_ENDED),
         (resolved, reopen(3), RefusalReason.STALE),
         (served_no_more, reopen(case_id=CUSTOMER_CASE), RefusalReason.CUSTOMER_CLOSED),
+        (opened, ConfirmAlike(**OF_BEN, cases=(SeenCase(case_id=CASE, version=1),), note=""), RefusalReason.NOT_ALIKE),
         (nothing, next_case(), RefusalReason.NOTHING_WAITS),
         (taken, next_case("ben"), RefusalReason.NOTHING_WAITS),
         (escalated, next_case("ann"), RefusalReason.NOTHING_WAITS),
@@ -308,6 +311,59 @@ def test_whatever_happens_to_a_case_that_was_put_off_brings_it_back(news: Callab
     office.decide(snooze())
     office.decide(news())
     assert office.case().snoozed_until is None
+
+
+# Alike
+
+
+def alike_cases(office: Office, source: str = "un/1", count: int = 3) -> tuple[SeenCase, ...]:
+    """Payments that resemble the same listed party."""
+    hits = (Finding(source=source, score=0.9, reason="resembles"),)
+    evidence = PaymentEvidence(compliance_outcome="review", compliance_hits=hits)
+    payments = [ids.named("alike", source, str(number)) for number in range(count)]
+    office.decide(*(suspended(payment_id=payment_id, evidence=evidence) for payment_id in payments))
+    return seen_now(office, *map(payment_case_id, payments))
+
+
+def seen_now(office: Office, *case_ids: str) -> tuple[SeenCase, ...]:
+    return tuple(SeenCase(case_id=case_id, version=office.cases[case_id].version) for case_id in case_ids)
+
+
+def propose_alike(seen: tuple[SeenCase, ...], actor: str = "ann") -> ProposeAlike:
+    return ProposeAlike(
+        actor=actor, role=Role.SUPERVISOR, cases=seen, decision=CaseDecision.APPROVE, note="a namesake, as before"
+    )
+
+
+def test_alike_cases_are_proposed_by_one_person_and_confirmed_by_another_each_on_record() -> None:
+    office = Office()
+    seen = alike_cases(office)
+    office.decide(propose_alike(seen))
+    proposals = seen_now(office, *(case.case_id for case in seen))
+    mine = ConfirmAlike(actor="ann", role=Role.OFFICER, cases=proposals, note="")
+    assert office.refusal(mine) == RefusalReason.OWN_PROPOSAL
+    events = office.decide(ConfirmAlike(**OF_BEN, cases=proposals, note=""))
+    assert [type(event) for event in events] == [CaseResolved] * 3
+    kinds = [act.kind.value for act in office.acts if act.case_id == seen[0].case_id]
+    assert kinds == ["opened", "taken", "proposed", "confirmed"]
+    assert len([entry for entry in office.audit if entry.verb == "confirmed"]) == 3
+
+
+def test_nothing_is_done_to_any_of_several_cases_if_it_may_not_be_done_to_one() -> None:
+    office = Office()
+    seen, others = alike_cases(office), alike_cases(office, "un/2")
+    before = dict(office.cases)
+    assert office.refusal(propose_alike((*seen, others[0]))) == RefusalReason.NOT_ALIKE
+    assert office.refusal(propose_alike((*seen, seen[0]))) == RefusalReason.NOT_ALIKE
+    stale = (*seen[:2], SeenCase(case_id=seen[2].case_id, version=0))
+    assert office.refusal(propose_alike(stale)) == RefusalReason.STALE
+    assert office.cases == before
+    assert not office.audit
+    # One of them proposed by whoever is to confirm: none is confirmed.
+    office.decide(propose_alike(seen[:2]), propose_alike(seen[2:], "ben"))
+    proposals = seen_now(office, *(case.case_id for case in seen))
+    assert office.refusal(ConfirmAlike(**OF_BEN, cases=proposals, note="")) == RefusalReason.OWN_PROPOSAL
+    assert {office.cases[case.case_id].status for case in seen} == {CaseStatus.PROPOSED}
 
 
 # Looked at again

@@ -47,6 +47,11 @@ WHO = {
         for verb in ("confirm", "return", "assign", "reopen")
         for api in ("", "/api")
     },
+    "GET /desk/alike/{case_id}": READERS,
+    "POST /desk/alike/{case_id}/propose": WORKERS,
+    "POST /desk/alike/{case_id}/confirm": SUPERVISORS,
+    "POST /desk/api/alike/propose": WORKERS,
+    "POST /desk/api/alike/confirm": SUPERVISORS,
     **{
         f"POST /desk{api}/users{verb}": {Role.ADMINISTRATOR}
         for verb in ("", "/{username}/role", "/{username}/disable", "/{username}/readmit")
