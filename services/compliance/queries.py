@@ -327,7 +327,7 @@ def find_case(engine: Engine, case_id: str) -> Case | None:
 
 
 def list_alike(engine: Engine, case: Case) -> list[Case]:
-    """Cases that wait like this one, with the same reasons and the same hits, itself among them; the most urgent first."""
+    """Cases that wait with the same reasons and the same hits as this one, itself among them; the most urgent first."""
     likeness = likeness_of(case)
     if likeness is None:
         return []

@@ -1,5 +1,6 @@
-"""Cases that are alike, at the desk: seen side by side, proposed by one person and confirmed by another, all at once."""
+"""Cases that are alike, at the desk: proposed by one person and confirmed by another, all at once."""
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from services.compliance.desk.acts import CaseActs, Verb
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.alike import ALIKE_MAX, SeenCase
 from services.compliance.domain.audit import ObjectKind
-from services.compliance.domain.case import NOTE_LENGTH_MAX, CaseStatus
+from services.compliance.domain.case import NOTE_LENGTH_MAX, Case, CaseStatus
 from services.compliance.domain.people import Permission
 
 VERBS = {Verb.PROPOSE: Permission.WORK_CASES, Verb.CONFIRM: Permission.CONFIRM}
@@ -134,18 +135,14 @@ def _page(
     case = queries.find_case(runtime.engine, case_id)
     if case is None:
         raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
-    alike = queries.list_alike(runtime.engine, case)
+    alike, now = queries.list_alike(runtime.engine, case), datetime.now(UTC)
     return render.page(
         "alike.html",
         status=status,
         person=person,
         case_id=case_id,
-        to_propose=[views.alike_row(other) for other in alike if _may_be_proposed(other, person)],
-        to_confirm=[
-            views.alike_row(other)
-            for other in alike
-            if other.proposal and other.proposal.proposed_by != person.username
-        ],
+        to_propose=[views.alike_row(other, now) for other in alike if _may_be_proposed(other, person)],
+        to_confirm=[views.alike_row(other, now) for other in alike if _may_be_confirmed(other, person)],
         decisions=[decision for decision in acts.DECISIONS if case.may_end_in(decision)],
         meanings=views.meanings(case),
         note_length_max=NOTE_LENGTH_MAX,
@@ -155,5 +152,9 @@ def _page(
     )
 
 
-def _may_be_proposed(case: Any, person: DeskSession) -> bool:
+def _may_be_proposed(case: Case, person: DeskSession) -> bool:
     return case.status is CaseStatus.OPEN or (case.status is CaseStatus.TAKEN and case.taken_by == person.username)
+
+
+def _may_be_confirmed(case: Case, person: DeskSession) -> bool:
+    return case.proposal is not None and case.proposal.proposed_by != person.username

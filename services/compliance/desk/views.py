@@ -198,11 +198,11 @@ def case_view(case: Case, acts: list[Act], screening: Screening | None, now: dat
     )
 
 
-def alike_row(case: Case) -> tuple[CaseRow, int, str, str]:
+def alike_row(case: Case, now: datetime) -> tuple[CaseRow, int, str, str]:
     """A case among others like it: with its version, and what is proposed by whom."""
     proposal = case.proposal
     proposed = (DECISIONS[proposal.decision], proposal.proposed_by) if proposal else ("", "")
-    return (case_row(case, case.clock_from or datetime.min), case.version, *proposed)
+    return (case_row(case, now), case.version, *proposed)
 
 
 def listed_parties(screened: Sequence[ScreenedRole]) -> list[tuple[str, Hit]]:

@@ -359,6 +359,7 @@ def test_cases_are_worked_on_with_the_keyboard_alone(
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.screenshot(path=shots / "keys.png")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
     page.keyboard.press("n")
     expect(page.get_by_role("status")).to_have_text("The case is yours.")
     page.keyboard.press("c")
@@ -370,7 +371,9 @@ def test_cases_are_worked_on_with_the_keyboard_alone(
     page.keyboard.press("Space")
     page.get_by_label("Why").fill("someone else")
     page.get_by_role("button", name="Propose").click()
+    expect(page.get_by_role("status")).to_contain_text("waits for another person")
     page.keyboard.press("q")
+    expect(page.get_by_role("heading", name="Cases")).to_be_visible()
     page.keyboard.press("n")
     expect(page.get_by_role("status")).to_have_text("No case waits for anybody.")
     page.keyboard.press("/")
@@ -415,6 +418,36 @@ def test_a_case_is_put_off_passed_up_and_looked_at_again(
         [],
         ["Failed to load resource: the server responded with a status of 409 (Conflict)"],
     )
+
+
+def test_cases_that_are_alike_are_proposed_and_confirmed_together(
+    ann: Desk, ben: Desk, compliance: Runtime, shots: Path
+) -> None:
+    hits = (Finding(source="fictional/F-007", score=0.9, reason="creditor resembles STOJADIVIC"),)
+    events = [initiated(order(f"Payer {name}", ALIKE)) for name in ("Abel", "Bela", "Carl")]
+    told = [suspended(event) for event in events]
+    decide(compliance, *events)
+    decide(compliance, *(replace(one, evidence=replace(one.evidence, compliance_hits=hits)) for one in told))
+    page = ann.page
+    ann.open(case_of(events[0]))
+    page.get_by_role("link", name="2 cases like this one").click()
+    for box in page.get_by_role("checkbox").all():
+        box.check()
+    page.get_by_role("radio", name="Approve").check()
+    page.get_by_label("Why").fill("The same namesake, cleared before.")
+    page.screenshot(path=shots / "alike.png", full_page=True)
+    page.get_by_role("button", name="Propose for those ticked").click()
+    expect(page.get_by_role("status")).to_contain_text("waits for another person")
+    page.goto(f"/desk/alike/{case_of(events[0])}")
+    expect(page.get_by_role("heading", name="Nothing to do together")).to_be_visible()
+    ben.page.goto(f"/desk/alike/{case_of(events[0])}")
+    for box in ben.page.get_by_role("checkbox").all():
+        box.check()
+    ben.page.get_by_role("button", name="Confirm those ticked").click()
+    expect(ben.page.get_by_role("status")).to_have_text("The decision stands.")
+    ben.page.goto("/desk?queue=closed")
+    expect(ben.page.get_by_role("row", name="Payer")).to_have_count(3)
+    assert (ann.complaints, ben.complaints) == ([], [])
 
 
 def test_administrators_let_people_in_and_auditors_see_what_everybody_did(

@@ -44,7 +44,7 @@ function stayKnown() {
 const help = document.getElementById("help");
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest("input:not([type=radio], [type=checkbox]), textarea, select, dialog")) return;
+  if (event.target.closest("input:not([type=radio], [type=checkbox]), textarea, select, dialog[open]")) return;
   if (event.key === "?") {
     help?.showModal();
     event.preventDefault();
