@@ -129,7 +129,7 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             status=status,
             person=person,
             users=queries.list_users(runtime.engine),
-            permissions={role: sorted(found) for role, found in PERMISSIONS.items()},
+            permissions={role: sorted(found - {Permission.BE_SIGNED_IN}) for role, found in PERMISSIONS.items()},
             notice=notice,
             fault=fault,
             secret=secret,
