@@ -1,0 +1,155 @@
+"""A currency transaction report, FinCEN Form 112, as the XML that the e-filing system takes. Pure.
+
+Cash of more than $10,000, in or out, by or for one person on one business day, all of it together (31 CFR 1010.311,
+1010.313). In and out are never set off against one another.
+"""
+
+from datetime import date
+from xml.etree.ElementTree import Element
+
+from libs.common.record import Record
+from services.compliance.filings.efiling import (
+    Form,
+    Institution,
+    PartyCode,
+    Person,
+    begin,
+    birth_text,
+    day_text,
+    dollars_text,
+    line,
+    put,
+    written,
+)
+from services.compliance.filings.faults import FilingFault
+
+THRESHOLD_DOLLARS = 10_000
+"""More than this is reported; this is not."""
+ACCOUNTS_MAX = 99
+PERSONS_MAX = 200
+
+
+class CashParty(Record):
+    """Someone whose cash is reported."""
+
+    person: Person
+    code: PartyCode = PartyCode.CONDUCTOR
+    cash_in_dollars: int = 0
+    """Rounded up to whole dollars, as the form asks."""
+    cash_out_dollars: int = 0
+
+
+class CtrDraft(Record):
+    """All that a report says."""
+
+    institution: Institution
+    parties: tuple[CashParty, ...]
+    transacted_on: date
+    cash_in_dollars: int
+    cash_out_dollars: int
+    is_aggregated: bool
+    """Several transactions, none of which would be reported by itself."""
+    filed_on: date
+    prior_document_number: int | None = None
+    """Of the report that this one corrects."""
+
+
+def write_ctr(draft: CtrDraft) -> bytes:
+    """The report as a file for the e-filing system. Raises FilingFault, which names what is missing or too long."""
+    _require_sound(draft)
+    root = begin(
+        "CTRX",
+        TotalAmount=draft.cash_in_dollars + draft.cash_out_dollars,
+        PartyCount=len(draft.parties),
+        ActivityCount=1,
+    )
+    form = Form()
+    activity = form.add(root, "Activity")
+    if draft.prior_document_number is not None:
+        put(activity, "EFilingPriorDocumentNumber", str(draft.prior_document_number))
+    put(activity, "FilingDateText", day_text(draft.filed_on))
+    association = form.add(activity, "ActivityAssociation")
+    is_first = draft.prior_document_number is None
+    put(association, "CorrectsAmendsPriorReportIndicator", "" if is_first else "Y")
+    put(association, "FinCENDirectBackFileIndicator", "")
+    put(association, "InitialReportIndicator", "Y" if is_first else "")
+    form.transmitter(activity, draft.institution)
+    form.institution(activity, PartyCode.FILING_INSTITUTION, draft.institution)
+    form.contact(activity, draft.institution)
+    form.institution(activity, PartyCode.LOCATION, draft.institution)
+    for number, party in enumerate(draft.parties):
+        _put_party(form, activity, party, f"parties.{number}")
+    _put_cash(form, activity, draft)
+    return written(root)
+
+
+def _require_sound(draft: CtrDraft) -> None:
+    if not 1 <= len(draft.parties) <= PERSONS_MAX:
+        raise FilingFault("parties", f"are {len(draft.parties)}; a report names 1 to {PERSONS_MAX}")
+    if max(draft.cash_in_dollars, draft.cash_out_dollars) <= THRESHOLD_DOLLARS:
+        raise FilingFault("cash_in_dollars", f"and cash_out_dollars are both at most {THRESHOLD_DOLLARS:,} dollars")
+    if draft.filed_on < draft.transacted_on:
+        raise FilingFault("filed_on", "lies before the day of the transactions")
+
+
+def _put_party(form: Form, activity: Element, given: CashParty, field: str) -> None:
+    person = given.person
+    party = form.party(activity, given.code)
+    if not person.is_entity:
+        if person.birth_date is None:
+            put(party, "BirthDateUnknownIndicator", "Y")
+        else:
+            put(party, "IndividualBirthDateText", birth_text(person.birth_date, f"{field}.birth_date"))
+    if given.cash_in_dollars:
+        text = dollars_text(given.cash_in_dollars, f"{field}.cash_in_dollars")
+        put(party, "IndividualEntityCashInAmountText", text)
+    if given.cash_out_dollars:
+        text = dollars_text(given.cash_out_dollars, f"{field}.cash_out_dollars")
+        put(party, "IndividualEntityCashOutAmountText", text)
+    put(party, "PartyAsEntityOrganizationIndicator" if person.is_entity else "UnknownGenderIndicator", "Y")
+    form.person_names(party, person, field, aliases_max=1)
+    form.address(party, person.address, f"{field}.address")
+    if person.phone:
+        form.phone(party, person.phone, f"{field}.phone")
+    if person.tin is None:
+        form.unknown(party, "TINUnknownIndicator")
+    else:
+        form.identification(party, person.tin, f"{field}.tin")
+    if person.documents:
+        form.identification(party, person.documents[0], f"{field}.documents")
+    else:
+        form.unknown(party, "IdentificationPresentUnknownIndicator")
+    if person.occupation:
+        occupation = form.add(party, "PartyOccupationBusiness")
+        put(occupation, "OccupationBusinessText", line(person.occupation, 50, f"{field}.occupation"))
+    _put_accounts(form, party, given, field)
+
+
+def _put_accounts(form: Form, party: Element, given: CashParty, field: str) -> None:
+    accounts = given.person.accounts
+    if len(accounts) > ACCOUNTS_MAX:
+        raise FilingFault(f"{field}.accounts", f"are {len(accounts)}; the form takes {ACCOUNTS_MAX}")
+    directions = [code for code, dollars in (("8", given.cash_in_dollars), ("9", given.cash_out_dollars)) if dollars]
+    for account in accounts:
+        for direction in directions:
+            affected = form.add(party, "Account")
+            put(affected, "AccountNumberText", line(account, 40, f"{field}.accounts"))
+            put(form.add(affected, "PartyAccountAssociation"), "PartyAccountAssociationTypeCode", direction)
+
+
+def _put_cash(form: Form, activity: Element, draft: CtrDraft) -> None:
+    cash = form.add(activity, "CurrencyTransactionActivity")
+    put(cash, "AggregateTransactionIndicator", "Y" if draft.is_aggregated else "")
+    for indicator in ("ArmoredCarService", "ATM", "MailDepositShipment", "NightDeposit", "SharedBranching"):
+        put(cash, f"{indicator}Indicator", "")
+    put(cash, "TotalCashInReceiveAmountText", dollars_text(draft.cash_in_dollars, "cash_in_dollars"))
+    put(cash, "TotalCashOutAmountText", dollars_text(draft.cash_out_dollars, "cash_out_dollars"))
+    put(cash, "TransactionDateText", day_text(draft.transacted_on))
+    deposited = ("55", draft.cash_in_dollars), ("56", draft.cash_out_dollars)
+    for code, dollars in deposited:
+        if dollars:
+            detail = form.add(cash, "CurrencyTransactionActivityDetail")
+            put(detail, "CurrencyTransactionActivityDetailTypeCode", code)
+            put(detail, "DetailTransactionAmountText", dollars_text(dollars, "dollars"))
+            put(detail, "OtherCurrencyTransactionActivityDetailText", "")
+            put(detail, "OtherForeignCurrencyCountryText", "")

@@ -1,0 +1,218 @@
+"""A suspicious activity report, FinCEN Form 111, as the XML that the e-filing system takes. Pure.
+
+EFilingBatchXML ─ Activity ─┬─ who files, where it happened, whom to ask
+                            ├─ Party 33: each subject, with its accounts
+                            ├─ SuspiciousActivity: when, how much, of what kinds
+                            └─ the narrative, in up to five parts
+"""
+
+from datetime import date
+from enum import StrEnum
+from xml.etree.ElementTree import Element
+
+from libs.common.record import Record
+from services.compliance.filings.efiling import (
+    Form,
+    IdentificationKind,
+    Institution,
+    PartyCode,
+    Person,
+    begin,
+    birth_text,
+    day_text,
+    dollars_text,
+    line,
+    put,
+    written,
+)
+from services.compliance.filings.faults import FilingFault
+from services.compliance.filings.narrative import parts_of
+
+SUBJECTS_MAX = 200
+ACTIVITIES_MAX = 99
+ACCOUNTS_MAX = 99
+ALIASES_MAX = 99
+
+
+class SuspiciousKind(StrEnum):
+    """What an activity is suspected of: the kinds that payments show, each under FinCEN's numbers."""
+
+    BELOW_CTR_THRESHOLD = "114"
+    BELOW_RECORDKEEPING_THRESHOLD = "113"
+    ALTERS_TO_AVOID_CTR = "112"
+    CARD_FRAUD = "305"
+    ACH_FRAUD = "320"
+    ADVANCE_FEE = "322"
+    WIRE_FRAUD = "312"
+    OTHER_FRAUD = "3999"
+    FALSE_DOCUMENTATION = "403"
+    MULTIPLE_IDENTITIES = "405"
+    SUSPECTED_TERRORIST = "701"
+    EFT_TRANSFERS = "805"
+    MULTIPLE_ACCOUNTS = "807"
+    STRAW_MAN = "809"
+    OUT_OF_PATTERN = "812"
+    SOURCE_OF_FUNDS = "821"
+    FUNNEL_ACCOUNT = "824"
+    OTHER_LAUNDERING = "8999"
+    IDENTITY_THEFT = "905"
+    MULTIPLE_LOCATIONS = "910"
+    WORKING_TOGETHER = "911"
+    ACCOUNT_TAKEOVER = "920"
+    ELDER_EXPLOITATION = "921"
+    NO_APPARENT_PURPOSE = "925"
+    HUMAN_TRAFFICKING = "927"
+    HIGH_RISK_JURISDICTION = "928"
+    OTHER = "9999"
+
+
+class Suspicion(Record):
+    """One kind of suspicious activity."""
+
+    kind: SuspiciousKind
+    other: str | None = None
+    """What it is, where no kind says it."""
+
+
+class SarDraft(Record):
+    """All that a report says."""
+
+    institution: Institution
+    subjects: tuple[Person, ...]
+    """None: one party of which nothing is known."""
+    suspicions: tuple[Suspicion, ...]
+    began_on: date
+    ended_on: date
+    dollars: int | None
+    """Involved in all, whole dollars; None if that is not known."""
+    cumulative_dollars: int | None = None
+    """For an activity that goes on: all reported so far, with this."""
+    narrative: str
+    filed_on: date
+    prior_document_number: int | None = None
+    """Of the report that this one continues."""
+
+
+def write_sar(draft: SarDraft) -> bytes:
+    """The report as a file for the e-filing system. Raises FilingFault, which names what is missing or too long."""
+    _require_sound(draft)
+    narrative = parts_of(draft.narrative)
+    root = begin(
+        "SARX",
+        TotalAmount=draft.dollars or 0,
+        PartyCount=max(1, len(draft.subjects)),
+        ActivityCount=1,
+        ActivityAttachmentCount=0,
+        AttachmentCount=0,
+    )
+    form = Form()
+    activity = form.add(root, "Activity")
+    if draft.prior_document_number is not None:
+        put(activity, "EFilingPriorDocumentNumber", str(draft.prior_document_number))
+    put(activity, "FilingDateText", day_text(draft.filed_on))
+    association = form.add(activity, "ActivityAssociation")
+    is_first = draft.prior_document_number is None
+    put(association, "InitialReportIndicator" if is_first else "ContinuingActivityReportIndicator", "Y")
+    form.transmitter(activity, draft.institution)
+    form.institution(activity, PartyCode.FILING_INSTITUTION, draft.institution)
+    form.contact(activity, draft.institution)
+    form.institution(activity, PartyCode.LOCATION, draft.institution)
+    for number, subject in enumerate(draft.subjects):
+        _put_subject(form, activity, subject, draft.institution, f"subjects.{number}")
+    if not draft.subjects:
+        form.party(activity, PartyCode.SUBJECT, indicators=["AllCriticalSubjectInformationUnavailableIndicator"])
+    _put_suspicious_activity(form, activity, draft)
+    for number, part in enumerate(narrative, start=1):
+        told = form.add(activity, "ActivityNarrativeInformation")
+        put(told, "ActivityNarrativeSequenceNumber", str(number))
+        put(told, "ActivityNarrativeText", part)
+    return written(root)
+
+
+def _require_sound(draft: SarDraft) -> None:
+    if not draft.suspicions:
+        raise FilingFault("suspicions", "are missing: at least one kind of suspicious activity")
+    if len(draft.suspicions) > ACTIVITIES_MAX:
+        raise FilingFault("suspicions", f"are {len(draft.suspicions)}; the form takes {ACTIVITIES_MAX}")
+    kinds = [suspicion.kind for suspicion in draft.suspicions]
+    if len(kinds) != len(set(kinds)):
+        raise FilingFault("suspicions", "name a kind twice")
+    if len(draft.subjects) > SUBJECTS_MAX:
+        raise FilingFault("subjects", f"are {len(draft.subjects)}; a report here takes {SUBJECTS_MAX}")
+    if draft.ended_on < draft.began_on:
+        raise FilingFault("ended_on", "lies before the day it began")
+    if draft.filed_on < draft.ended_on:
+        raise FilingFault("filed_on", "lies before the end of the activity")
+
+
+def _put_subject(form: Form, activity: Element, subject: Person, institution: Institution, field: str) -> None:
+    party = form.party(activity, PartyCode.SUBJECT)
+    if not subject.is_entity and subject.birth_date is None:
+        put(party, "BirthDateUnknownIndicator", "Y")
+    if not subject.is_entity and subject.birth_date is not None:
+        put(party, "IndividualBirthDateText", birth_text(subject.birth_date, f"{field}.birth_date"))
+    if not subject.accounts:
+        put(party, "NoKnownAccountInvolvedIndicator", "Y")
+    if subject.is_entity:
+        put(party, "PartyAsEntityOrganizationIndicator", "Y")
+    else:
+        put(party, "UnknownGenderIndicator", "Y")
+    form.person_names(party, subject, field, aliases_max=ALIASES_MAX)
+    form.address(party, subject.address, f"{field}.address")
+    if subject.phone:
+        form.phone(party, subject.phone, f"{field}.phone")
+    if subject.tin is None:
+        form.unknown(party, "TINUnknownIndicator")
+    else:
+        form.identification(party, subject.tin, f"{field}.tin")
+    for document in subject.documents:
+        form.identification(party, document, f"{field}.documents")
+    if not subject.documents:
+        form.unknown(party, "IdentificationPresentUnknownIndicator")
+    if subject.occupation:
+        occupation = form.add(party, "PartyOccupationBusiness")
+        put(occupation, "OccupationBusinessText", line(subject.occupation, 50, f"{field}.occupation"))
+    association = form.add(party, "PartyAssociation")
+    put(association, "CustomerIndicator" if subject.is_customer else "NoRelationshipToInstitutionIndicator", "Y")
+    if subject.is_customer:
+        put(association, "RelationshipContinuesIndicator", "Y")
+        put(association, "SubjectRelationshipFinancialInstitutionTINText", line(institution.tin, 25, "institution.tin"))
+    _put_accounts(form, party, subject.accounts, institution, field)
+
+
+def _put_accounts(form: Form, party: Element, accounts: tuple[str, ...], institution: Institution, field: str) -> None:
+    if not accounts:
+        return
+    if len(accounts) > ACCOUNTS_MAX:
+        raise FilingFault(f"{field}.accounts", f"are {len(accounts)}; the form takes {ACCOUNTS_MAX}")
+    association = form.add(party, "PartyAccountAssociation")
+    put(association, "PartyAccountAssociationTypeCode", "5")
+    holder = form.party(association, PartyCode.INSTITUTION_OF_ACCOUNT)
+    identified = form.add(holder, "PartyIdentification")
+    put(identified, "PartyIdentificationNumberText", line(institution.tin, 25, "institution.tin"))
+    put(identified, "PartyIdentificationTypeCode", IdentificationKind.TIN)
+    for account in accounts:
+        held = form.add(holder, "Account")
+        put(held, "AccountNumberText", line(account, 40, f"{field}.accounts"))
+        put(form.add(held, "PartyAccountAssociation"), "PartyAccountAssociationTypeCode", "7")
+
+
+def _put_suspicious_activity(form: Form, activity: Element, draft: SarDraft) -> None:
+    suspicious = form.add(activity, "SuspiciousActivity")
+    if draft.dollars is None:
+        put(suspicious, "AmountUnknownIndicator", "Y")
+    if draft.cumulative_dollars is not None:
+        text = dollars_text(draft.cumulative_dollars, "cumulative_dollars")
+        put(suspicious, "CumulativeTotalViolationAmountText", text)
+    put(suspicious, "SuspiciousActivityFromDateText", day_text(draft.began_on))
+    put(suspicious, "SuspiciousActivityToDateText", day_text(draft.ended_on))
+    if draft.dollars is not None:
+        put(suspicious, "TotalSuspiciousAmountText", dollars_text(draft.dollars, "dollars"))
+    for number, suspicion in enumerate(draft.suspicions):
+        classified = form.add(suspicious, "SuspiciousActivityClassification")
+        if suspicion.kind.endswith("999"):
+            other = line(suspicion.other or "", 50, f"suspicions.{number}.other")
+            put(classified, "OtherSuspiciousActivityTypeText", other)
+        put(classified, "SuspiciousActivitySubtypeID", suspicion.kind)
+        # A kind's number begins with that of its type.
+        put(classified, "SuspiciousActivityTypeID", suspicion.kind[0])
