@@ -39,56 +39,54 @@ class CashParty(Record):
     cash_out_dollars: int = 0
 
 
-class CtrDraft(Record):
-    """All that a report says."""
+class CtrReport(Record):
+    """All that a report says, but for who files it and when."""
 
-    institution: Institution
     parties: tuple[CashParty, ...]
     transacted_on: date
     cash_in_dollars: int
     cash_out_dollars: int
     is_aggregated: bool
     """Several transactions, none of which would be reported by itself."""
-    filed_on: date
     prior_document_number: int | None = None
     """Of the report that this one corrects."""
 
 
-def write_ctr(draft: CtrDraft) -> bytes:
+def write_ctr(report: CtrReport, institution: Institution, filed_on: date) -> bytes:
     """The report as a file for the e-filing system. Raises FilingFault, which names what is missing or too long."""
-    _require_sound(draft)
+    _require_sound(report, filed_on)
     root = begin(
         "CTRX",
-        TotalAmount=draft.cash_in_dollars + draft.cash_out_dollars,
-        PartyCount=len(draft.parties),
+        TotalAmount=report.cash_in_dollars + report.cash_out_dollars,
+        PartyCount=len(report.parties),
         ActivityCount=1,
     )
     form = Form()
     activity = form.add(root, "Activity")
-    if draft.prior_document_number is not None:
-        put(activity, "EFilingPriorDocumentNumber", str(draft.prior_document_number))
-    put(activity, "FilingDateText", day_text(draft.filed_on))
+    if report.prior_document_number is not None:
+        put(activity, "EFilingPriorDocumentNumber", str(report.prior_document_number))
+    put(activity, "FilingDateText", day_text(filed_on))
     association = form.add(activity, "ActivityAssociation")
-    is_first = draft.prior_document_number is None
+    is_first = report.prior_document_number is None
     put(association, "CorrectsAmendsPriorReportIndicator", "" if is_first else "Y")
     put(association, "FinCENDirectBackFileIndicator", "")
     put(association, "InitialReportIndicator", "Y" if is_first else "")
-    form.transmitter(activity, draft.institution)
-    form.institution(activity, PartyCode.FILING_INSTITUTION, draft.institution)
-    form.contact(activity, draft.institution)
-    form.institution(activity, PartyCode.LOCATION, draft.institution)
-    for number, party in enumerate(draft.parties):
+    form.transmitter(activity, institution)
+    form.institution(activity, PartyCode.FILING_INSTITUTION, institution)
+    form.contact(activity, institution)
+    form.institution(activity, PartyCode.LOCATION, institution)
+    for number, party in enumerate(report.parties):
         _put_party(form, activity, party, f"parties.{number}")
-    _put_cash(form, activity, draft)
+    _put_cash(form, activity, report)
     return written(root)
 
 
-def _require_sound(draft: CtrDraft) -> None:
-    if not 1 <= len(draft.parties) <= PERSONS_MAX:
-        raise FilingFault("parties", f"are {len(draft.parties)}; a report names 1 to {PERSONS_MAX}")
-    if max(draft.cash_in_dollars, draft.cash_out_dollars) <= THRESHOLD_DOLLARS:
+def _require_sound(report: CtrReport, filed_on: date) -> None:
+    if not 1 <= len(report.parties) <= PERSONS_MAX:
+        raise FilingFault("parties", f"are {len(report.parties)}; a report names 1 to {PERSONS_MAX}")
+    if max(report.cash_in_dollars, report.cash_out_dollars) <= THRESHOLD_DOLLARS:
         raise FilingFault("cash_in_dollars", f"and cash_out_dollars are both at most {THRESHOLD_DOLLARS:,} dollars")
-    if draft.filed_on < draft.transacted_on:
+    if filed_on < report.transacted_on:
         raise FilingFault("filed_on", "lies before the day of the transactions")
 
 
@@ -137,15 +135,15 @@ def _put_accounts(form: Form, party: Element, given: CashParty, field: str) -> N
             put(form.add(affected, "PartyAccountAssociation"), "PartyAccountAssociationTypeCode", direction)
 
 
-def _put_cash(form: Form, activity: Element, draft: CtrDraft) -> None:
+def _put_cash(form: Form, activity: Element, report: CtrReport) -> None:
     cash = form.add(activity, "CurrencyTransactionActivity")
-    put(cash, "AggregateTransactionIndicator", "Y" if draft.is_aggregated else "")
+    put(cash, "AggregateTransactionIndicator", "Y" if report.is_aggregated else "")
     for indicator in ("ArmoredCarService", "ATM", "MailDepositShipment", "NightDeposit", "SharedBranching"):
         put(cash, f"{indicator}Indicator", "")
-    put(cash, "TotalCashInReceiveAmountText", dollars_text(draft.cash_in_dollars, "cash_in_dollars"))
-    put(cash, "TotalCashOutAmountText", dollars_text(draft.cash_out_dollars, "cash_out_dollars"))
-    put(cash, "TransactionDateText", day_text(draft.transacted_on))
-    deposited = ("55", draft.cash_in_dollars), ("56", draft.cash_out_dollars)
+    put(cash, "TotalCashInReceiveAmountText", dollars_text(report.cash_in_dollars, "cash_in_dollars"))
+    put(cash, "TotalCashOutAmountText", dollars_text(report.cash_out_dollars, "cash_out_dollars"))
+    put(cash, "TransactionDateText", day_text(report.transacted_on))
+    deposited = ("55", report.cash_in_dollars), ("56", report.cash_out_dollars)
     for code, dollars in deposited:
         if dollars:
             detail = form.add(cash, "CurrencyTransactionActivityDetail")

@@ -74,10 +74,9 @@ class Suspicion(Record):
     """What it is, where no kind says it."""
 
 
-class SarDraft(Record):
-    """All that a report says."""
+class SarReport(Record):
+    """All that a report says, but for who files it and when."""
 
-    institution: Institution
     subjects: tuple[Person, ...]
     """None: one party of which nothing is known."""
     suspicions: tuple[Suspicion, ...]
@@ -88,40 +87,39 @@ class SarDraft(Record):
     cumulative_dollars: int | None = None
     """For an activity that goes on: all reported so far, with this."""
     narrative: str
-    filed_on: date
     prior_document_number: int | None = None
     """Of the report that this one continues."""
 
 
-def write_sar(draft: SarDraft) -> bytes:
+def write_sar(report: SarReport, institution: Institution, filed_on: date) -> bytes:
     """The report as a file for the e-filing system. Raises FilingFault, which names what is missing or too long."""
-    _require_sound(draft)
-    narrative = parts_of(draft.narrative)
+    _require_sound(report, filed_on)
+    narrative = parts_of(report.narrative)
     root = begin(
         "SARX",
-        TotalAmount=draft.dollars or 0,
-        PartyCount=max(1, len(draft.subjects)),
+        TotalAmount=report.dollars or 0,
+        PartyCount=max(1, len(report.subjects)),
         ActivityCount=1,
         ActivityAttachmentCount=0,
         AttachmentCount=0,
     )
     form = Form()
     activity = form.add(root, "Activity")
-    if draft.prior_document_number is not None:
-        put(activity, "EFilingPriorDocumentNumber", str(draft.prior_document_number))
-    put(activity, "FilingDateText", day_text(draft.filed_on))
+    if report.prior_document_number is not None:
+        put(activity, "EFilingPriorDocumentNumber", str(report.prior_document_number))
+    put(activity, "FilingDateText", day_text(filed_on))
     association = form.add(activity, "ActivityAssociation")
-    is_first = draft.prior_document_number is None
+    is_first = report.prior_document_number is None
     put(association, "InitialReportIndicator" if is_first else "ContinuingActivityReportIndicator", "Y")
-    form.transmitter(activity, draft.institution)
-    form.institution(activity, PartyCode.FILING_INSTITUTION, draft.institution)
-    form.contact(activity, draft.institution)
-    form.institution(activity, PartyCode.LOCATION, draft.institution)
-    for number, subject in enumerate(draft.subjects):
-        _put_subject(form, activity, subject, draft.institution, f"subjects.{number}")
-    if not draft.subjects:
+    form.transmitter(activity, institution)
+    form.institution(activity, PartyCode.FILING_INSTITUTION, institution)
+    form.contact(activity, institution)
+    form.institution(activity, PartyCode.LOCATION, institution)
+    for number, subject in enumerate(report.subjects):
+        _put_subject(form, activity, subject, institution, f"subjects.{number}")
+    if not report.subjects:
         form.party(activity, PartyCode.SUBJECT, indicators=["AllCriticalSubjectInformationUnavailableIndicator"])
-    _put_suspicious_activity(form, activity, draft)
+    _put_suspicious_activity(form, activity, report)
     for number, part in enumerate(narrative, start=1):
         told = form.add(activity, "ActivityNarrativeInformation")
         put(told, "ActivityNarrativeSequenceNumber", str(number))
@@ -129,19 +127,19 @@ def write_sar(draft: SarDraft) -> bytes:
     return written(root)
 
 
-def _require_sound(draft: SarDraft) -> None:
-    if not draft.suspicions:
+def _require_sound(report: SarReport, filed_on: date) -> None:
+    if not report.suspicions:
         raise FilingFault("suspicions", "are missing: at least one kind of suspicious activity")
-    if len(draft.suspicions) > ACTIVITIES_MAX:
-        raise FilingFault("suspicions", f"are {len(draft.suspicions)}; the form takes {ACTIVITIES_MAX}")
-    kinds = [suspicion.kind for suspicion in draft.suspicions]
+    if len(report.suspicions) > ACTIVITIES_MAX:
+        raise FilingFault("suspicions", f"are {len(report.suspicions)}; the form takes {ACTIVITIES_MAX}")
+    kinds = [suspicion.kind for suspicion in report.suspicions]
     if len(kinds) != len(set(kinds)):
         raise FilingFault("suspicions", "name a kind twice")
-    if len(draft.subjects) > SUBJECTS_MAX:
-        raise FilingFault("subjects", f"are {len(draft.subjects)}; a report here takes {SUBJECTS_MAX}")
-    if draft.ended_on < draft.began_on:
+    if len(report.subjects) > SUBJECTS_MAX:
+        raise FilingFault("subjects", f"are {len(report.subjects)}; a report here takes {SUBJECTS_MAX}")
+    if report.ended_on < report.began_on:
         raise FilingFault("ended_on", "lies before the day it began")
-    if draft.filed_on < draft.ended_on:
+    if filed_on < report.ended_on:
         raise FilingFault("filed_on", "lies before the end of the activity")
 
 
@@ -197,18 +195,18 @@ def _put_accounts(form: Form, party: Element, accounts: tuple[str, ...], institu
         put(form.add(held, "PartyAccountAssociation"), "PartyAccountAssociationTypeCode", "7")
 
 
-def _put_suspicious_activity(form: Form, activity: Element, draft: SarDraft) -> None:
+def _put_suspicious_activity(form: Form, activity: Element, report: SarReport) -> None:
     suspicious = form.add(activity, "SuspiciousActivity")
-    if draft.dollars is None:
+    if report.dollars is None:
         put(suspicious, "AmountUnknownIndicator", "Y")
-    if draft.cumulative_dollars is not None:
-        text = dollars_text(draft.cumulative_dollars, "cumulative_dollars")
+    if report.cumulative_dollars is not None:
+        text = dollars_text(report.cumulative_dollars, "cumulative_dollars")
         put(suspicious, "CumulativeTotalViolationAmountText", text)
-    put(suspicious, "SuspiciousActivityFromDateText", day_text(draft.began_on))
-    put(suspicious, "SuspiciousActivityToDateText", day_text(draft.ended_on))
-    if draft.dollars is not None:
-        put(suspicious, "TotalSuspiciousAmountText", dollars_text(draft.dollars, "dollars"))
-    for number, suspicion in enumerate(draft.suspicions):
+    put(suspicious, "SuspiciousActivityFromDateText", day_text(report.began_on))
+    put(suspicious, "SuspiciousActivityToDateText", day_text(report.ended_on))
+    if report.dollars is not None:
+        put(suspicious, "TotalSuspiciousAmountText", dollars_text(report.dollars, "dollars"))
+    for number, suspicion in enumerate(report.suspicions):
         classified = form.add(suspicious, "SuspiciousActivityClassification")
         if suspicion.kind.endswith("999"):
             other = line(suspicion.other or "", 50, f"suspicions.{number}.other")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.common.record import replace
 from services.compliance.filings import deadlines
-from services.compliance.filings.ctr import CashParty, CtrDraft, write_ctr
+from services.compliance.filings.ctr import CashParty, CtrReport, write_ctr
 from services.compliance.filings.efiling import (
     Address,
     Identification,
@@ -23,7 +23,7 @@ from services.compliance.filings.efiling import (
 )
 from services.compliance.filings.faults import FilingFault
 from services.compliance.filings.narrative import LENGTH_MAX, PART_LENGTH_MAX, PARTS_MAX, parts_of
-from services.compliance.filings.sar import SarDraft, Suspicion, SuspiciousKind, write_sar
+from services.compliance.filings.sar import SarReport, Suspicion, SuspiciousKind, write_sar
 from tests.unit.compliance.forms import require_form, tag_of
 
 WEIR = Institution(
@@ -52,8 +52,7 @@ ANN = Person(
 )
 NOBODY = Person(last_name=None)
 COMPANY = Person(last_name="Mules Ltd", is_entity=True, accounts=("1", "2"), is_customer=False)
-SAR = SarDraft(
-    institution=WEIR,
+SAR = SarReport(
     subjects=(ANN, NOBODY, COMPANY),
     suspicions=(
         Suspicion(kind=SuspiciousKind.BELOW_CTR_THRESHOLD),
@@ -63,17 +62,25 @@ SAR = SarDraft(
     ended_on=date(2026, 10, 9),
     dollars=28_500,
     narrative="Three deposits of 9,500 dollars in nine days.\n\nNo purpose was given.",
-    filed_on=date(2026, 11, 2),
 )
-CTR = CtrDraft(
-    institution=WEIR,
+CTR = CtrReport(
     parties=(CashParty(person=ANN, cash_in_dollars=10_001),),
     transacted_on=date(2026, 10, 1),
     cash_in_dollars=10_001,
     cash_out_dollars=0,
     is_aggregated=True,
-    filed_on=date(2026, 10, 2),
 )
+
+
+FILED_ON = date(2026, 11, 2)
+
+
+def sar(institution: Institution = WEIR, filed_on: date = FILED_ON, **change: Any) -> bytes:
+    return write_sar(replace(SAR, **change), institution, filed_on)
+
+
+def ctr(filed_on: date = FILED_ON, **change: Any) -> bytes:
+    return write_ctr(replace(CTR, **change), WEIR, filed_on)
 
 
 def texts(root: Element, tag: str) -> list[str]:
@@ -85,7 +92,7 @@ def codes(root: Element) -> list[str]:
 
 
 def test_a_suspicious_activity_report_is_as_its_form_asks() -> None:
-    root = require_form(write_sar(SAR))
+    root = require_form(sar())
     assert codes(root) == ["35", "37", "30", "8", "34", "33", "33", "33"]
     assert root.attrib == {
         "TotalAmount": "28500", "PartyCount": "3", "ActivityCount": "1",
@@ -103,14 +110,14 @@ def test_a_suspicious_activity_report_is_as_its_form_asks() -> None:
 
 
 def test_a_report_without_a_suspect_says_so() -> None:
-    root = require_form(write_sar(replace(SAR, subjects=(), dollars=None)))
+    root = require_form(sar(subjects=(), dollars=None))
     assert codes(root)[-1] == PartyCode.SUBJECT
     assert texts(root, "AllCriticalSubjectInformationUnavailableIndicator") == ["Y"]
     assert (texts(root, "AmountUnknownIndicator"), root.get("TotalAmount")) == (["Y"], "0")
 
 
 def test_a_report_on_what_goes_on_names_the_one_before_and_all_that_was_reported() -> None:
-    root = require_form(write_sar(replace(SAR, prior_document_number=31_000_123_456_789, cumulative_dollars=60_000)))
+    root = require_form(sar(prior_document_number=31_000_123_456_789, cumulative_dollars=60_000))
     assert texts(root, "EFilingPriorDocumentNumber") == ["31000123456789"]
     assert texts(root, "ContinuingActivityReportIndicator") == ["Y"]
     assert texts(root, "InitialReportIndicator") == []
@@ -119,7 +126,7 @@ def test_a_report_on_what_goes_on_names_the_one_before_and_all_that_was_reported
 
 def test_names_are_written_whatever_stands_in_them() -> None:
     hostile = replace(NOBODY, last_name="  <script>\n\x00alert(1)</script> & co  ", first_name="\u202eeve")
-    root = require_form(write_sar(replace(SAR, subjects=(hostile,))))
+    root = require_form(sar(subjects=(hostile,)))
     assert texts(root, "RawEntityIndividualLastName") == ["<script> alert(1)</script> & co"]
 
 
@@ -128,8 +135,7 @@ def test_a_currency_transaction_report_is_as_its_form_asks() -> None:
         CashParty(person=ANN, cash_in_dollars=12_000, cash_out_dollars=300),
         CashParty(person=COMPANY, code=PartyCode.ON_WHOSE_BEHALF, cash_in_dollars=12_000),
     )
-    draft = replace(CTR, parties=two, cash_in_dollars=12_000, cash_out_dollars=300)
-    root = require_form(write_ctr(draft))
+    root = require_form(ctr(parties=two, cash_in_dollars=12_000, cash_out_dollars=300))
     assert codes(root) == ["35", "37", "30", "8", "34", "50", "23"]
     assert (root.get("TotalAmount"), root.get("PartyCount")) == ("12300", "2")
     assert texts(root, "CurrencyTransactionActivityDetailTypeCode") == ["55", "56"]
@@ -157,7 +163,7 @@ def test_a_currency_transaction_report_is_as_its_form_asks() -> None:
 )
 def test_what_can_not_be_filed_is_refused_with_the_field(change: dict[str, Any], field: str, told: str) -> None:
     with pytest.raises(FilingFault, match=r".") as raised:
-        write_sar(replace(SAR, **change))
+        sar(**change)
     assert raised.value.field == field
     assert raised.value.detail.startswith(told)
 
@@ -174,7 +180,7 @@ def test_what_can_not_be_filed_is_refused_with_the_field(change: dict[str, Any],
 def test_cash_that_need_not_be_reported_is_not(change: dict[str, Any], field: str) -> None:
     """In and out are not added up, and ten thousand dollars are not more than ten thousand."""
     with pytest.raises(FilingFault) as raised:
-        write_ctr(replace(CTR, **change))
+        ctr(**change)
     assert raised.value.field == field
 
 
