@@ -23,7 +23,7 @@ from schemas.payments.events import (
     PaymentSuspended,
 )
 from services.compliance.catalogue import live_catalogue
-from services.compliance.domain import acts, alike, cases, casework, customers, forgetting, screenings
+from services.compliance.domain import acts, alike, cases, casework, customers, filings, forgetting, screenings
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import work
 
@@ -68,6 +68,11 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             casework.ReopenCase: casework.reopen,
             # What the law asks to be reported
             PaymentBlocked: cases.record_blocked_property,
+            filings.DraftFiling: filings.draft,
+            filings.ReviseFiling: filings.revise,
+            filings.ApproveFiling: filings.approve,
+            filings.RecordFiled: filings.record_filed,
+            filings.WithdrawFiling: filings.withdraw,
             # What time decides
             casework.WakeCase: casework.wake,
             forgetting.ForgetParties: forgetting.forget,

@@ -1,11 +1,16 @@
 """Settings that only compliance has."""
 
 from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
 
+import msgspec
 from pydantic import Field, SecretStr
+from pydantic_settings import SettingsError
 
 from libs.common.settings import Settings
 from services.compliance.domain.work import Policy
+from services.compliance.filings.efiling import Institution
 
 SEEDED_USERS = ("analyst1", "analyst2")
 """The two people of a house that has no others: as supervisors, each may confirm what the other has proposed."""
@@ -22,8 +27,24 @@ class ComplianceSettings(Settings):
     desk_password_analyst1: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
     desk_password_analyst2: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
 
+    institution_file: Path | None = Field(
+        None,
+        description="a JSON file that says who files reports to the authorities: Institution in filings/efiling.py",
+    )
+
     @property
     def policy(self) -> Policy:
         return Policy(
-            remember_for=timedelta(days=self.remember_days), review_customers_within=timedelta(days=self.review_days)
+            remember_for=timedelta(days=self.remember_days),
+            review_customers_within=timedelta(days=self.review_days),
+            institution=self._institution,
         )
+
+    @cached_property
+    def _institution(self) -> Institution | None:
+        if self.institution_file is None:
+            return None
+        try:
+            return msgspec.json.decode(self.institution_file.read_bytes(), type=Institution)
+        except msgspec.MsgspecError as error:
+            raise SettingsError(f"{self.institution_file}: {error}") from error

@@ -293,6 +293,7 @@ class ComplianceMemory:
             customers=select(self.customers, customer_ids | {case.customer_id for case in acted_on.values()}),
             screenings=select(self.screenings, asked),
             cases=select(self.cases, case_ids),
+            filings={},
             parties=Parties(
                 self.index,
                 {key: party.verdict for key, party in self.remembered.items() if party.expires_at > now},

@@ -3,7 +3,7 @@
     role           may
     analyst        see cases and work on them: take, propose, note, put off, escalate
     supervisor     … and confirm or return a proposal, assign a case to another, reopen one that has ended
-    officer        … and see filings and the audit log: the compliance officer
+    officer        … and write and approve filings, and see them and the audit log: the compliance officer
     auditor        see everything, and change nothing
     administrator  say who may sign in, as what, and which lists are searched; sees no case, decides nothing
 
@@ -40,7 +40,8 @@ class Permission(StrEnum):
     ASSIGN = "assign"
     REOPEN = "reopen"
     SEE_FILINGS = "see_filings"
-    """There are none yet: their routes ask for this."""
+    FILE = "file"
+    """Write, approve, hand in and withdraw reports to the authorities."""
     SEE_AUDIT = "see_audit"
     SEE_USERS = "see_users"
     MANAGE_USERS = "manage_users"
@@ -54,7 +55,7 @@ _SUPERVISOR = _ANALYST | {Permission.CONFIRM, Permission.ASSIGN, Permission.REOP
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ANALYST: _ANALYST,
     Role.SUPERVISOR: _SUPERVISOR,
-    Role.OFFICER: _SUPERVISOR | {Permission.SEE_FILINGS, Permission.SEE_AUDIT},
+    Role.OFFICER: _SUPERVISOR | {Permission.SEE_FILINGS, Permission.FILE, Permission.SEE_AUDIT},
     Role.AUDITOR: frozenset(
         {
             Permission.BE_SIGNED_IN,

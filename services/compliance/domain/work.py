@@ -19,6 +19,8 @@ from services.compliance.domain.audit import EMPTY, AuditHead, Happening
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
+from services.compliance.filings.efiling import Institution
+from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
 
@@ -35,10 +37,12 @@ class CustomerStatus(StrEnum):
 
 
 class Policy(Record):
-    """How long things last."""
+    """How long things last, and in whose name reports are filed."""
 
     remember_for: timedelta
     review_customers_within: timedelta
+    institution: Institution | None = None
+    """Who files reports; None until the installation says."""
 
 
 class ScreenedRole(Record, omit_defaults=True):
@@ -100,7 +104,7 @@ class Handed(Record):
 
 
 class Work(State):
-    """Customers, screenings and cases, locked; parties, remembered; acts, blocked property and the log, added to."""
+    """Customers, screenings, cases and filings, locked; parties, remembered; acts, blocked property, the log, added to."""
 
     def __init__(
         self,
@@ -108,6 +112,7 @@ class Work(State):
         customers: Mapping[str, Customer],
         screenings: Mapping[str, Screening],
         cases: Mapping[str, Case],
+        filings: Mapping[str, Filing],
         parties: Parties,
         lists_version: str,
         policy: Policy,
@@ -127,6 +132,8 @@ class Work(State):
         """Cases that wait for anybody, locked, the most urgent first."""
         self.workers = workers or {}
         """Those let in at the desk whom cases may be assigned to by this batch."""
+        self.filings: Aggregates[Filing] = Aggregates(filings)
+        self.filing_acts: Journal[FilingAct] = Journal()
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -140,6 +147,8 @@ class Work(State):
             self.blocked,
             self.audit,
             self.handed,
+            self.filings,
+            self.filing_acts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),
                 CUSTOMER_CHECK: Numbered(aggregates=self.customers),

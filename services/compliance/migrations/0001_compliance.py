@@ -12,6 +12,7 @@ def upgrade() -> None:
     op.execute(_LISTS)
     op.execute(_SCREENING)
     op.execute(_CASES)
+    op.execute(_FILINGS)
     op.execute(_DESK)
     op.execute(_AUDIT)
 
@@ -157,6 +158,36 @@ CREATE TABLE blocked_property (
   report_due_on date NOT NULL
 );
 CREATE INDEX blocked_property_due ON blocked_property (report_due_on, payment_id);
+"""
+
+_FILINGS = """
+-- Reports to the authorities. That one exists is for officers and auditors alone: no event and no case tells of it.
+CREATE TABLE filings (
+  filing_id uuid PRIMARY KEY,
+  case_id uuid NOT NULL REFERENCES cases,
+  kind text NOT NULL CHECK (kind IN ('sar', 'ctr')),
+  status text NOT NULL CHECK (status IN ('draft', 'approved', 'filed', 'withdrawn')),
+  due_on date NOT NULL,
+  review_on date,
+  body text NOT NULL
+) WITH (fillfactor = 80);
+-- Of a kind one at a time for a case, also where two officers begin at the same moment.
+CREATE UNIQUE INDEX filings_under_way ON filings (case_id, kind) WHERE status IN ('draft', 'approved');
+CREATE INDEX filings_due ON filings (due_on, filing_id) WHERE status IN ('draft', 'approved');
+CREATE INDEX filings_to_review ON filings (review_on, filing_id) WHERE status = 'filed' AND review_on IS NOT NULL;
+CREATE INDEX filings_ended ON filings (due_on DESC, filing_id DESC) WHERE status IN ('filed', 'withdrawn');
+
+CREATE TABLE filing_acts (
+  filing_id uuid NOT NULL,
+  number integer NOT NULL,
+  kind text NOT NULL,
+  actor text NOT NULL,
+  acted_at timestamptz NOT NULL,
+  note text NOT NULL,
+  PRIMARY KEY (filing_id, number)
+);
+CREATE TRIGGER filing_acts_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON filing_acts
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
 _DESK = """

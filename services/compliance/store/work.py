@@ -27,13 +27,14 @@ from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.casework import AssignCase, NextCase, WakeCase
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
+from services.compliance.domain.filings import DraftFiling
 from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.parties import Parties, party_key
 from services.compliance.domain.screenings import RescreenPayment, subjects_of
 from services.compliance.domain.work import Customer, Policy, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
-from services.compliance.store import audit, cases, customers, lists, parties, people, screenings
+from services.compliance.store import audit, cases, customers, filings, lists, parties, people, screenings
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _ABOUT_CUSTOMERS = (CustomerRegistered, CustomerClosed, RescreenCustomer)
@@ -47,11 +48,11 @@ _ABOUT_PAYMENT_CASES = (
 
 
 def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogue, policy: Policy) -> Work:
-    """Lock and read all that a batch can touch. Order of locks: customers, screenings, cases; each by id;
+    """Lock and read all that a batch can touch. Order of locks: customers, screenings, cases, filings; each by id;
     then the end of the audit log.
     """
     bodies = [message.body for message in messages]
-    case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand)}
+    case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
     case_ids |= {seen.case_id for body in bodies if isinstance(body, AlikeCommand) for seen in body.cases}
     customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
@@ -72,6 +73,7 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
         customers=found_customers,
         screenings=found_screenings,
         cases=found_cases,
+        filings=filings.lock_filings(tx, bodies),
         parties=Parties(catalogue.index, known, remember_for=policy.remember_for),
         lists_version=catalogue.label,
         policy=policy,
@@ -90,6 +92,8 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.insert(cases.ACTS, map(cases.act_row, work.acts))
     # In the order of their keys, for others may be adding the same.
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
+    writes.save(filings.FILINGS, work.filings, filings.filing_row)
+    writes.insert(filings.FILING_ACTS, map(filings.act_row, work.filing_acts))
     writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
     audit.put(writes, work.audit_head, list(work.audit))
     if work.forgets_before is not None:

@@ -28,6 +28,7 @@ from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
+from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.handlers import handlers
 from services.compliance.lists.listed import ListedParty
 from services.compliance.lists.own import parse_own
@@ -67,6 +68,9 @@ class Office:
         self.audit: list[Happening] = []
         self.blocked: list[BlockedProperty] = []
         self.remembered: dict[str, Verdict] = {}
+        self.filings: dict[str, Filing] = {}
+        self.filing_acts: list[FilingAct] = []
+        self.policy = SETTINGS.policy
         self.searches = 0
         self._version = 0
         self.switch_to(listed)
@@ -101,9 +105,10 @@ class Office:
             customers=self.customers,
             screenings=self.screenings,
             cases=self.cases,
-            parties=Parties(self.index, self.remembered, remember_for=SETTINGS.policy.remember_for),
+            filings=self.filings,
+            parties=Parties(self.index, self.remembered, remember_for=self.policy.remember_for),
             lists_version=f"test:{self._version}",
-            policy=SETTINGS.policy,
+            policy=self.policy,
             offered=self._offered(),
             workers=WORKERS,
         )
@@ -141,6 +146,8 @@ class Office:
         self.cases = {**self.cases, **_by(work.cases.values(), "case_id")}
         self.acts += list(work.acts)
         self.audit += list(work.audit)
+        self.filings = {**self.filings, **_by(work.filings.values(), "filing_id")}
+        self.filing_acts += list(work.filing_acts)
         self.blocked += list(work.blocked)
         self.searches += len(work.parties.screened)
         self.remembered |= {party.party_key: party.verdict for party in work.parties.screened}

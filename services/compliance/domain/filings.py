@@ -1,0 +1,238 @@
+"""Reports to the authorities, from draft to filed: one officer writes, another approves. Pure.
+
+    draft ──► approved ──► filed ──► … 90 days later looked at again
+      └──────────┴──► withdrawn: it was decided, with a reason, that nothing is reported
+
+No event tells of any of it, nor does a case: whether a report exists is nobody's to know but officers and auditors
+(31 U.S.C. 5318(g)(2)). Every function refuses first, in the order of FilingRefusal, and acts last.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+
+from libs.common.batch import Refusal
+from libs.common.events import Event
+from libs.common.message import Command
+from libs.common.record import replace
+from services.compliance.domain.business_days import day_of
+from services.compliance.domain.work import Work
+from services.compliance.filings import deadlines
+from services.compliance.filings.ctr import CtrReport
+from services.compliance.filings.faults import FilingFault
+from services.compliance.filings.filing import (
+    UNDER_WAY,
+    Filing,
+    FilingAct,
+    FilingActKind,
+    FilingKind,
+    FilingStatus,
+)
+from services.compliance.filings.sar import SarReport
+
+
+class FilingRefusal(StrEnum):
+    """Why an act is refused, in order of precedence."""
+
+    CASE_UNKNOWN = "case_unknown"
+    FILING_UNKNOWN = "filing_unknown"
+    ALREADY_DRAFTED = "already_drafted"
+    WRONG_STATUS = "wrong_status"
+    OWN_DRAFT = "own_draft"
+    NOTE_MISSING = "note_missing"
+    DATE_WRONG = "date_wrong"
+    NO_INSTITUTION = "no_institution"
+    FAULTY = "faulty"
+    STALE = "stale"
+
+
+_IN_WORDS = {
+    FilingRefusal.CASE_UNKNOWN: "there is no such case",
+    FilingRefusal.FILING_UNKNOWN: "there is no such filing",
+    FilingRefusal.ALREADY_DRAFTED: "such a report on this case is under way already",
+    FilingRefusal.OWN_DRAFT: "another officer must approve what you have written",
+    FilingRefusal.NOTE_MISSING: "a note must say why",
+    FilingRefusal.NO_INSTITUTION: "WEIR_INSTITUTION_FILE does not say yet who files",
+    FilingRefusal.STALE: "the filing has changed since you looked at it",
+}
+
+
+class FilingCommand(Command):
+    """Something an officer wants to do with a filing."""
+
+    filing_id: str
+    actor: str
+    version: int
+    """The version of the filing that the officer has seen; 0 for one that is new."""
+
+
+class DraftFiling(FilingCommand):
+    """Begin a report on a case."""
+
+    case_id: str
+    detected_on: date
+    """The day on which the activity was detected, or the cash was paid, or the report that this one continues was
+    filed: the deadline goes by it."""
+    sar: SarReport | None = None
+    """One of the two."""
+    ctr: CtrReport | None = None
+
+
+class ReviseFiling(FilingCommand):
+    """Write it anew, on the same form. What was approved has to be approved again."""
+
+    sar: SarReport | None = None
+    ctr: CtrReport | None = None
+
+
+class ApproveFiling(FilingCommand):
+    """Agree, as another officer, to what it says."""
+
+
+class RecordFiled(FilingCommand):
+    """It was handed in, and is known under this number."""
+
+    document_number: str
+    filed_on: date
+
+
+class WithdrawFiling(FilingCommand):
+    """Decide that nothing is reported."""
+
+    note: str
+
+
+def draft(work: Work, command: DraftFiling, at: datetime) -> Sequence[Event] | Refusal:
+    """An officer begins a report; of each kind one at a time for a case."""
+    case = work.cases.get(command.case_id)
+    if case is None or case.opened_at is None:
+        return _refusal(FilingRefusal.CASE_UNKNOWN)
+    filing = Filing(
+        filing_id=command.filing_id,
+        case_id=command.case_id,
+        sar=command.sar,
+        ctr=command.ctr,
+        detected_on=command.detected_on,
+        due_on=due_on(command.sar, command.detected_on),
+        written_by=command.actor,
+        drafted_at=at,
+    )
+    if command.filing_id in work.filings or _is_under_way(work, filing):
+        return _refusal(FilingRefusal.ALREADY_DRAFTED)
+    if command.detected_on > day_of(at):
+        return _refusal(FilingRefusal.DATE_WRONG, "it can't have been detected after today", "detected_on")
+    _act(work, filing, FilingActKind.DRAFTED, command.actor, at)
+    return []
+
+
+def revise(work: Work, command: ReviseFiling, at: datetime) -> Sequence[Event] | Refusal:
+    """An officer writes it anew."""
+    filing = _filing(work, command, *UNDER_WAY)
+    if isinstance(filing, Refusal):
+        return filing
+    if (command.sar is None) is not (filing.sar is None):
+        return _refusal(FilingRefusal.WRONG_STATUS, f"the filing is a {filing.kind.value.upper()}, and stays one")
+    if command.version != filing.version:
+        return _refusal(FilingRefusal.STALE)
+    revised = replace(
+        filing,
+        status=FilingStatus.DRAFT,
+        sar=command.sar,
+        ctr=command.ctr,
+        due_on=due_on(command.sar, filing.detected_on),
+        written_by=command.actor,
+        approved_by=None,
+    )
+    _act(work, revised, FilingActKind.REVISED, command.actor, at)
+    return []
+
+
+def approve(work: Work, command: ApproveFiling, at: datetime) -> Sequence[Event] | Refusal:
+    """Another officer agrees, if it can be filed as it is."""
+    filing = _filing(work, command, FilingStatus.DRAFT)
+    if isinstance(filing, Refusal):
+        return filing
+    if filing.written_by == command.actor:
+        return _refusal(FilingRefusal.OWN_DRAFT)
+    if work.policy.institution is None:
+        return _refusal(FilingRefusal.NO_INSTITUTION)
+    try:
+        filing.written(work.policy.institution, day_of(at))
+    except FilingFault as fault:
+        return _refusal(FilingRefusal.FAULTY, str(fault), fault.field)
+    if command.version != filing.version:
+        return _refusal(FilingRefusal.STALE)
+    approved = replace(filing, status=FilingStatus.APPROVED, approved_by=command.actor)
+    _act(work, approved, FilingActKind.APPROVED, command.actor, at)
+    return []
+
+
+def record_filed(work: Work, command: RecordFiled, at: datetime) -> Sequence[Event] | Refusal:
+    """An officer has handed it in. What goes on is looked at again after 90 days."""
+    filing = _filing(work, command, FilingStatus.APPROVED)
+    if isinstance(filing, Refusal):
+        return filing
+    if not filing.detected_on <= command.filed_on <= day_of(at):
+        return _refusal(FilingRefusal.DATE_WRONG, "it was filed between its detection and today", "filed_on")
+    if command.version != filing.version:
+        return _refusal(FilingRefusal.STALE)
+    filed = replace(
+        filing,
+        status=FilingStatus.FILED,
+        document_number=command.document_number,
+        filed_on=command.filed_on,
+        review_on=deadlines.review_due_on(command.filed_on) if filing.kind is FilingKind.SAR else None,
+    )
+    _act(work, filed, FilingActKind.FILED, command.actor, at, note=command.document_number)
+    return []
+
+
+def withdraw(work: Work, command: WithdrawFiling, at: datetime) -> Sequence[Event] | Refusal:
+    """An officer decides that nothing is reported, and says why: that is kept, too."""
+    filing = _filing(work, command, *UNDER_WAY)
+    if isinstance(filing, Refusal):
+        return filing
+    if not command.note.strip():
+        return _refusal(FilingRefusal.NOTE_MISSING, field="note")
+    if command.version != filing.version:
+        return _refusal(FilingRefusal.STALE)
+    withdrawn = replace(filing, status=FilingStatus.WITHDRAWN)
+    _act(work, withdrawn, FilingActKind.WITHDRAWN, command.actor, at, note=command.note.strip())
+    return []
+
+
+def due_on(sar: SarReport | None, detected_on: date) -> date:
+    """The last day for a report; without a SAR that of a CTR."""
+    if sar is None:
+        return deadlines.ctr_due_on(detected_on)
+    if sar.prior_document_number is not None:
+        return deadlines.continuing_sar_due_on(detected_on)
+    return deadlines.sar_due_on(detected_on, is_suspect_known=bool(sar.subjects))
+
+
+def _is_under_way(work: Work, filing: Filing) -> bool:
+    return any(
+        other.case_id == filing.case_id and other.kind is filing.kind and other.status in UNDER_WAY
+        for other in work.filings.values()
+    )
+
+
+def _filing(work: Work, command: FilingCommand, *statuses: FilingStatus) -> Filing | Refusal:
+    filing = work.filings.get(command.filing_id)
+    if filing is None:
+        return _refusal(FilingRefusal.FILING_UNKNOWN)
+    if filing.status not in statuses:
+        return _refusal(FilingRefusal.WRONG_STATUS, f"the filing is {filing.status.value}")
+    return filing
+
+
+def _act(work: Work, filing: Filing, kind: FilingActKind, actor: str, at: datetime, *, note: str = "") -> None:
+    filing = replace(filing, version=filing.version + 1)
+    work.filings.put(filing.filing_id, filing)
+    work.filing_acts.append(
+        FilingAct(filing_id=filing.filing_id, number=filing.version, kind=kind, actor=actor, acted_at=at, note=note)
+    )
+
+
+def _refusal(reason: FilingRefusal, detail: str | None = None, field: str | None = None) -> Refusal:
+    return Refusal(reason=reason, detail=detail or _IN_WORDS[reason], field=field)

@@ -1,0 +1,87 @@
+"""A report under way: what it says, how far it has come, and what was done with it. Pure."""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from libs.common.record import Record
+from services.compliance.filings.ctr import CtrReport, write_ctr
+from services.compliance.filings.efiling import Institution
+from services.compliance.filings.sar import SarReport, write_sar
+
+
+class FilingKind(StrEnum):
+    """Which form."""
+
+    SAR = "sar"
+    CTR = "ctr"
+
+
+class FilingStatus(StrEnum):
+    """How far a report has come."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    """Another officer has agreed to what it says."""
+    FILED = "filed"
+    WITHDRAWN = "withdrawn"
+    """It was decided that nothing is reported."""
+
+
+UNDER_WAY = frozenset({FilingStatus.DRAFT, FilingStatus.APPROVED})
+
+
+class FilingActKind(StrEnum):
+    """What was done with a report."""
+
+    DRAFTED = "drafted"
+    REVISED = "revised"
+    APPROVED = "approved"
+    FILED = "filed"
+    WITHDRAWN = "withdrawn"
+
+
+class Filing(Record, omit_defaults=True):
+    """A report on a case."""
+
+    filing_id: str
+    case_id: str
+    status: FilingStatus = FilingStatus.DRAFT
+    sar: SarReport | None = None
+    """One of the two is there."""
+    ctr: CtrReport | None = None
+    detected_on: date
+    due_on: date
+    written_by: str
+    """Who wrote it last: another must approve."""
+    approved_by: str | None = None
+    drafted_at: datetime
+    document_number: str | None = None
+    """Under which it is known where it was filed."""
+    filed_on: date | None = None
+    review_on: date | None = None
+    """By when activity that was reported is looked at again."""
+    version: int = 0
+    """Counts the acts."""
+
+    @property
+    def kind(self) -> FilingKind:
+        return FilingKind.SAR if self.sar is not None else FilingKind.CTR
+
+    def written(self, institution: Institution, filed_on: date) -> bytes:
+        """The file for the e-filing system. Raises FilingFault."""
+        if self.sar is not None:
+            return write_sar(self.sar, institution, filed_on)
+        assert self.ctr is not None
+        return write_ctr(self.ctr, institution, filed_on)
+
+
+class FilingAct(Record):
+    """One thing that was done with a report. Never changed, never removed."""
+
+    filing_id: str
+    number: int
+    """Its place among the filing's acts, from 1 without a gap."""
+    kind: FilingActKind
+    actor: str
+    acted_at: datetime
+    note: str = ""
