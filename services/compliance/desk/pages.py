@@ -113,7 +113,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     ) -> Response:
         """Property of listed parties, by the day its report is due."""
         rows = queries.list_blocked_property(
-            engine, cursor=queries.parse_blocked_cursor(after) if after else None, limit=PAGE_LENGTH
+            engine, cursor=queries.parse_day_cursor(after) if after else None, limit=PAGE_LENGTH
         )
         shown = rows[:PAGE_LENGTH]
         today = day_of(datetime.now(UTC))

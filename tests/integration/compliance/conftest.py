@@ -7,6 +7,7 @@ import pytest
 from libs.common.database import execute
 from libs.common.service import Runtime
 from services.compliance.__main__ import SERVICE
+from tests.integration.compliance.reports import write_institution
 from tests.integration.compliance.scene import add_people
 from tests.parts import Parts
 from tests.serving import listening
@@ -14,17 +15,20 @@ from tests.serving import listening
 _EMPTY = """
 ALTER TABLE case_acts DISABLE TRIGGER case_acts_are_final;
 ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_are_final;
-TRUNCATE screened_parties, screenings, customers, cases, case_acts, case_words, blocked_property, audit_entries,
-         desk_sessions, desk_failures, outbox, inbox, dead_letters, idempotency_keys, clients;
+ALTER TABLE filing_acts DISABLE TRIGGER filing_acts_are_final;
+TRUNCATE screened_parties, screenings, customers, cases, case_acts, case_words, filings, filing_acts, blocked_property,
+         audit_entries, desk_sessions, desk_failures, outbox, inbox, dead_letters, idempotency_keys, clients;
 ALTER TABLE case_acts ENABLE TRIGGER case_acts_are_final;
 ALTER TABLE audit_entries ENABLE TRIGGER audit_entries_are_final;
+ALTER TABLE filing_acts ENABLE TRIGGER filing_acts_are_final;
 UPDATE audit_head SET entry_count = 0, entry_hash = '';
 """
 
 
 @pytest.fixture(scope="module")
-def wired(parts: Parts) -> Iterator[Runtime]:
-    with parts.runtime(SERVICE, consumer_session_timeout_ms=6_000) as runtime:
+def wired(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    institution_file = write_institution(tmp_path_factory.mktemp("institution"))
+    with parts.runtime(SERVICE, consumer_session_timeout_ms=6_000, institution_file=institution_file) as runtime:
         yield runtime
 
 

@@ -22,6 +22,7 @@ from services.compliance.domain.case import Case
 from services.compliance.domain.casework import AddTask
 from services.compliance.domain.people import Role
 from tests.deciding import decide
+from tests.integration.compliance.reports import FORM, as_json, filing_on
 from tests.integration.compliance.scene import (
     ALIKE,
     NOW,
@@ -119,6 +120,8 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
     if "{username}" in path:
         decide_user(scene.runtime, username)
         path = path.replace("{username}", username)
+    if "/filings" in path:
+        return asked_about_filings(scene, person, method, path, verb)
     if method == "GET":
         return person.http.get(path, params={"q": "miller"} if verb == "search" else None)
     body = {**BODIES.get(verb, {}), **({"username": username} if verb == "users" else {})}
@@ -154,6 +157,23 @@ def asked_of_several(scene: Scene, person: Analyst, role: Role, path: str, verb:
         return person.http.post(path, json={**about, "cases": cases}, headers=headers)
     form = {**about, "cases": f"{case_id} {case.version}", "csrf_token": person.csrf_token}
     return person.http.post(path, data=form)
+
+
+def asked_about_filings(scene: Scene, person: Analyst, method: str, path: str, verb: str) -> httpx.Response:
+    case_id = scene.case_for("take", "")
+    filing_id = "" if verb in ("new", "filings") else filing_on(scene.runtime, case_id, approved=verb == "filed")
+    path = path.replace("{filing_id}", filing_id).replace("{verb}", "withdraw")
+    if method == "GET":
+        return person.http.get(path, params={"case_id": case_id} if verb == "new" else {})
+    version = 2 if verb == "filed" else 1
+    if "/api/" in path:
+        body = {"version": version, "note": "why"} if verb == "{verb}" else {"version": version, "sar": as_json()}
+        if verb == "filings":
+            body = {"case_id": case_id, "detected_on": FORM["detected_on"], "sar": as_json()}
+        return person.http.post(path, json=body, headers={"X-CSRF-Token": person.csrf_token})
+    form = {**FORM, "case_id": case_id, "version": version, "request_id": ids.new(), "csrf_token": person.csrf_token}
+    filed = {"note": "why", "document_number": "1", "filed_on": FORM["detected_on"]}
+    return person.http.post(path, data={**form, **filed})
 
 
 def person_version(runtime: Runtime, path: str) -> int:

@@ -8,7 +8,7 @@ from services.compliance.desk import guard, passwords, render, views
 from services.compliance.desk.sessions import csrf_token_of, is_csrf_token, new_form_token
 from services.compliance.domain.case import ActKind, CaseReason, CaseStatus
 from services.compliance.importing import LIST_NAME
-from services.compliance.queries import parse_blocked_cursor, parse_cursor
+from services.compliance.queries import parse_cursor, parse_day_cursor
 from tests.unit.compliance.office import DECIDE_BY, START, Office, suspended
 
 
@@ -86,7 +86,7 @@ def test_passwords_are_kept_as_argon2id_and_known_again() -> None:
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-01-01", "_", "a_b_c", "2026-01-05T09:00:00+00:00_me"])
 def test_a_cursor_that_no_page_gave_begins_at_the_beginning(text: str) -> None:
     assert parse_cursor(text) is None
-    assert parse_blocked_cursor(text) is None
+    assert parse_day_cursor(text) is None
 
 
 @pytest.mark.parametrize(("name", "is_fine"), [("ofac", True), ("my_list-2", True), ("Ofac", False), ("a b", False)])

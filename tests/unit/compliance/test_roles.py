@@ -16,6 +16,8 @@ from tests.unit.compliance.office import SETTINGS
 SUPERVISORS = {Role.SUPERVISOR, Role.OFFICER}
 WORKERS = {Role.ANALYST, *SUPERVISORS}
 READERS = {*WORKERS, Role.AUDITOR}
+OFFICERS = {Role.OFFICER}
+FILING_READERS = {*OFFICERS, Role.AUDITOR}
 EVERYBODY_SIGNED_IN = set(Role)
 
 WHO = {
@@ -52,6 +54,19 @@ WHO = {
     "POST /desk/alike/{case_id}/confirm": SUPERVISORS,
     "POST /desk/api/alike/propose": WORKERS,
     "POST /desk/api/alike/confirm": SUPERVISORS,
+    "GET /desk/filings": FILING_READERS,
+    "GET /desk/filings/{filing_id}": FILING_READERS,
+    "GET /desk/filings/{filing_id}/file": FILING_READERS,
+    "GET /desk/api/filings": FILING_READERS,
+    "GET /desk/api/filings/{filing_id}": FILING_READERS,
+    "GET /desk/filings/new": OFFICERS,
+    "GET /desk/filings/{filing_id}/edit": OFFICERS,
+    "POST /desk/filings/new": OFFICERS,
+    "POST /desk/filings/{filing_id}/edit": OFFICERS,
+    "POST /desk/api/filings": OFFICERS,
+    "POST /desk/api/filings/{filing_id}/revise": OFFICERS,
+    "POST /desk/api/filings/{filing_id}/{verb}": OFFICERS,
+    **{f"POST /desk/filings/{{filing_id}}/{verb}": OFFICERS for verb in ("approve", "filed", "withdraw")},
     **{
         f"POST /desk{api}/users{verb}": {Role.ADMINISTRATOR}
         for verb in ("", "/{username}/role", "/{username}/disable", "/{username}/readmit")

@@ -1,0 +1,494 @@
+"""Reports to the authorities at the desk: officers write, approve and hand them in; auditors see them; nobody else may.
+
+/desk/filings                   those under way by their deadline, and those to be looked at again
+/desk/filings/new?case_id=…     a draft, filled in with what the case knows
+/desk/filings/{id}              what it says, what was done, and what can be done
+/desk/filings/{id}/file         the XML for the e-filing system
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Form, Header, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+
+from libs.common import ids
+from libs.common.batch import Refusal
+from libs.common.fields import Body, Id
+from libs.common.http import Problem, answer_json, answer_problem, respond
+from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
+from libs.common.message import Message
+from libs.common.service import Runtime
+from services.compliance import queries
+from services.compliance.desk import guard, render
+from services.compliance.desk.filing_forms import read_ctr, read_sar, suggested, suspicion_words
+from services.compliance.desk.sessions import DeskSession, DeskSessions
+from services.compliance.domain.business_days import day_of
+from services.compliance.domain.case import NOTE_LENGTH_MAX
+from services.compliance.domain.filings import (
+    ApproveFiling,
+    DraftFiling,
+    FilingCommand,
+    FilingRefusal,
+    RecordFiled,
+    ReviseFiling,
+    WithdrawFiling,
+)
+from services.compliance.domain.people import Permission
+from services.compliance.domain.work import Policy, Work
+from services.compliance.filings.ctr import CtrReport
+from services.compliance.filings.faults import FilingFault
+from services.compliance.filings.filing import UNDER_WAY, Filing, FilingKind
+from services.compliance.filings.sar import SarReport
+from services.compliance.queries import FilingQueue
+from services.compliance.settings import ComplianceSettings
+
+PATH = f"{guard.PATH}/filings"
+DOCUMENT_NUMBER_LENGTH_MAX = 40
+
+
+CsrfToken = Annotated[str | None, Header()]
+IdempotencyKey = Annotated[str | None, Header(max_length=KEY_LENGTH_MAX)]
+
+
+class FilingVerb(StrEnum):
+    """What can be done with a report besides writing it."""
+
+    APPROVE = "approve"
+    FILED = "filed"
+    WITHDRAW = "withdraw"
+
+
+_DONE = {
+    "draft": "The draft is kept. Another officer has to approve it.",
+    "revise": "What you have written is kept. Another officer has to approve it.",
+    FilingVerb.APPROVE: "Approved. It can be handed in now.",
+    FilingVerb.FILED: "It is on record as filed.",
+    FilingVerb.WITHDRAW: "Nothing is reported. The reason is on record.",
+}
+_STATUS = {
+    FilingRefusal.CASE_UNKNOWN: HTTPStatus.NOT_FOUND,
+    FilingRefusal.FILING_UNKNOWN: HTTPStatus.NOT_FOUND,
+    FilingRefusal.NOTE_MISSING: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FilingRefusal.DATE_WRONG: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FilingRefusal.FAULTY: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+class VerbBody(Body):
+    """What someone wants to do with a report, as far as the verb needs it."""
+
+    version: int
+    """The version of the filing that was seen."""
+    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] = ""
+    document_number: Annotated[str, Field(max_length=DOCUMENT_NUMBER_LENGTH_MAX)] = ""
+    filed_on: date | None = None
+
+
+class Filings:
+    """Carries out what officers do, and reads what there is. Raises Problem, and as the edge."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @property
+    def policy(self) -> Policy:
+        assert isinstance(self._runtime.settings, ComplianceSettings)
+        return self._runtime.settings.policy
+
+    def find(self, filing_id: str) -> Filing:
+        found = queries.find_filing(self._runtime.engine, filing_id)
+        if found is None:
+            raise _problem(Refusal(reason=FilingRefusal.FILING_UNKNOWN, detail="There is no such filing."))
+        return found
+
+    def file(self, filing: Filing) -> bytes:
+        """The XML, dated today unless it was filed."""
+        if self.policy.institution is None:
+            raise Problem(HTTPStatus.CONFLICT, FilingRefusal.NO_INSTITUTION, "WEIR_INSTITUTION_FILE names nobody.")
+        try:
+            return filing.written(self.policy.institution, filing.filed_on or day_of(datetime.now(UTC)))
+        except FilingFault as fault:
+            raise Problem(HTTPStatus.CONFLICT, FilingRefusal.FAULTY, str(fault), field=fault.field) from fault
+
+    async def submit(self, request: Request, command: FilingCommand, key: str) -> Answer:
+        """Have a command carried out, once by its key."""
+        message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=request.state.trace)
+
+        def answer(work: Work, refusals: Any) -> Answer:
+            (refusal,) = refusals
+            if refusal is not None:
+                return answer_problem(_problem(refusal))
+            filing = work.filings[command.filing_id]
+            body = {"filing_id": filing.filing_id, "status": filing.status.value, "version": filing.version}
+            return answer_json(HTTPStatus.OK, body)
+
+        request_key = RequestKey(client_id=f"desk/{command.actor}", route=f"filings/{type(command).__name__}", key=key)
+        return await self._runtime.edge.submit(request_key, msgspec.json.encode(command), [message], answer)
+
+
+def _problem(refusal: Refusal) -> Problem:
+    status = _STATUS.get(FilingRefusal(refusal.reason), HTTPStatus.CONFLICT)
+    return Problem(status, refusal.reason, refusal.detail, field=refusal.field)
+
+
+def _command(verb: FilingVerb, filing_id: str, actor: str, body: VerbBody) -> FilingCommand:
+    common: dict[str, Any] = {"filing_id": filing_id, "actor": actor, "version": body.version}
+    match verb:
+        case FilingVerb.APPROVE:
+            return ApproveFiling(**common)
+        case FilingVerb.WITHDRAW:
+            return WithdrawFiling(**common, note=body.note)
+        case FilingVerb.FILED:
+            if body.filed_on is None or not body.document_number.strip():
+                raise Problem(
+                    HTTPStatus.UNPROCESSABLE_ENTITY,
+                    "missing",
+                    "say when it was filed, and its number",
+                    field="filed_on",
+                )
+            return RecordFiled(**common, document_number=body.document_number.strip(), filed_on=body.filed_on)
+
+
+def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
+    """/desk/filings."""
+    router = APIRouter(prefix=PATH, route_class=guard.PageRoute, include_in_schema=False)
+    filings = Filings(runtime)
+    sees, files = (guard.allow(sessions, permission) for permission in (Permission.SEE_FILINGS, Permission.FILE))
+
+    @router.get("")
+    def show_filings(
+        person: DeskSession = sees,
+        queue: Annotated[FilingQueue, Query()] = FilingQueue.OPEN,
+        after: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> Response:
+        """Reports under way, or to be looked at again, or ended."""
+        page = queries.list_filings(runtime.engine, queue, after=after)
+        return render.page(
+            "filings.html",
+            person=person,
+            queue=queue,
+            filings=page.filings,
+            next_cursor=page.next_cursor,
+            today=day_of(datetime.now(UTC)),
+        )
+
+    @router.get("/new")
+    def show_new(
+        case_id: Annotated[Id, Query()],
+        kind: Annotated[FilingKind, Query()] = FilingKind.SAR,
+        person: DeskSession = files,
+    ) -> Response:
+        """A draft that is not kept yet, with what the case knows."""
+        case = queries.find_case(runtime.engine, case_id)
+        if case is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
+        return _form_page(person, kind, case_id, None, suggested(case, kind, day_of(datetime.now(UTC))))
+
+    @router.post("/new")
+    async def draft(request: Request, person: DeskSession = files) -> Response:
+        """Keep a draft."""
+        form = await _form_of(request, person)
+        kind, case_id = FilingKind(form.get("kind", "")), form.get("case_id", "")
+
+        def command(report: dict[str, Any], detected_on: date) -> FilingCommand:
+            filing_id = ids.named("compliance", "filing", form.get("request_id", ""))
+            return DraftFiling(
+                filing_id=filing_id,
+                actor=person.username,
+                version=0,
+                case_id=case_id,
+                detected_on=detected_on,
+                **report,
+            )
+
+        return await _write(filings, request, person, form, kind, case_id, None, command)
+
+    @router.get("/{filing_id}")
+    def show_filing(
+        filing_id: Id, person: DeskSession = sees, done: Annotated[str, Query(max_length=20)] = ""
+    ) -> Response:
+        """What a report says, and what can be done."""
+        return _filing_page(runtime, filings, filing_id, person, notice=_DONE.get(done, ""))
+
+    @router.get("/{filing_id}/edit")
+    def show_edit(filing_id: Id, person: DeskSession = files) -> Response:
+        """A report, to be written anew."""
+        filing = filings.find(filing_id)
+        values = suggested(filing, filing.kind, filing.detected_on)
+        return _form_page(person, filing.kind, filing.case_id, filing, values)
+
+    @router.post("/{filing_id}/edit")
+    async def revise(request: Request, filing_id: Id, person: DeskSession = files) -> Response:
+        """Keep what was written."""
+        form = await _form_of(request, person)
+        filing = await run_in_threadpool(filings.find, filing_id)
+        version = form.get("version", "")
+
+        def command(report: dict[str, Any], _: date) -> FilingCommand:
+            return ReviseFiling(
+                filing_id=filing_id,
+                actor=person.username,
+                version=int(version) if version.isdecimal() else 0,
+                **report,
+            )
+
+        return await _write(filings, request, person, form, filing.kind, filing.case_id, filing, command)
+
+    @router.get("/{filing_id}/file")
+    def get_file(filing_id: Id, person: DeskSession = sees) -> Response:
+        """The file for the e-filing system."""
+        filing = filings.find(filing_id)
+        name = f"{filing.kind.value}-{filing.filing_id}.xml"
+        return Response(
+            filings.file(filing),
+            media_type="application/xml",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    for verb in FilingVerb:
+        _add_verb(router, runtime, filings, verb, files)
+    return router
+
+
+def _add_verb(router: APIRouter, runtime: Runtime, filings: Filings, verb: FilingVerb, allowed: Any) -> None:
+    @router.post(f"/{{filing_id}}/{verb}")
+    async def act(
+        request: Request,
+        filing_id: Id,
+        person: DeskSession = allowed,
+        csrf_token: Annotated[str, Form()] = "",
+        version: Annotated[int, Form()] = 0,
+        request_id: Annotated[str, Form(max_length=KEY_LENGTH_MAX)] = "",
+        note: Annotated[str, Form(max_length=NOTE_LENGTH_MAX)] = "",
+        document_number: Annotated[str, Form(max_length=DOCUMENT_NUMBER_LENGTH_MAX)] = "",
+        filed_on: Annotated[str, Form(max_length=10)] = "",
+    ) -> Response:
+        """Do something with a report; what is refused is told on its page."""
+        guard.require_csrf_token(person, csrf_token)
+        try:
+            day = date.fromisoformat(filed_on) if filed_on else None
+            body = VerbBody(version=version, note=note, document_number=document_number, filed_on=day)
+            command = _command(verb, filing_id, person.username, body)
+        except ValueError:
+            fault = "the day it was filed on is no date"
+        except Problem as problem:
+            fault = problem.detail
+        else:
+            answer = await filings.submit(request, command, request_id or ids.new())
+            if answer.status == HTTPStatus.OK:
+                return RedirectResponse(f"{PATH}/{filing_id}?done={verb}", HTTPStatus.SEE_OTHER)
+            fault = msgspec.json.decode(answer.body)["detail"]
+        return await run_in_threadpool(
+            _filing_page, runtime, filings, filing_id, person, status=HTTPStatus.CONFLICT, fault=fault
+        )
+
+
+async def _form_of(request: Request, person: DeskSession) -> dict[str, str]:
+    """The fields of a form; of several with one name, joined by commas. Raises Problem."""
+    sent = await request.form(max_fields=500)
+    guard.require_csrf_token(person, str(sent.get("csrf_token", "")))
+    return {name: ",".join(str(value) for value in sent.getlist(name)) for name in sent}
+
+
+async def _write(
+    filings: Filings,
+    request: Request,
+    person: DeskSession,
+    form: dict[str, str],
+    kind: FilingKind,
+    case_id: str,
+    filing: Filing | None,
+    command: Callable[[dict[str, Any], date], FilingCommand],
+) -> Response:
+    """Have a form's report kept; what is wrong with it is told above the form, with what was written kept."""
+    try:
+        report = {kind.value: read_sar(form) if kind is FilingKind.SAR else read_ctr(form)}
+        detected_on = date.fromisoformat(form.get("detected_on", ""))
+    except FilingFault as fault:
+        detail = str(fault)
+    except ValueError:
+        detail = "detected_on is no date"
+    else:
+        made = command(report, detected_on)
+        answer = await filings.submit(request, made, form.get("request_id", "") or ids.new())
+        if answer.status == HTTPStatus.OK:
+            done = "draft" if filing is None else "revise"
+            return RedirectResponse(f"{PATH}/{made.filing_id}?done={done}", HTTPStatus.SEE_OTHER)
+        detail = msgspec.json.decode(answer.body)["detail"]
+    return await run_in_threadpool(
+        _form_page, person, kind, case_id, filing, form, status=HTTPStatus.UNPROCESSABLE_ENTITY, fault=detail
+    )
+
+
+def _form_page(
+    person: DeskSession,
+    kind: FilingKind,
+    case_id: str,
+    filing: Filing | None,
+    values: Mapping[str, str],
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    fault: str = "",
+) -> Response:
+    return render.page(
+        "filing_form.html",
+        status=status,
+        person=person,
+        kind=kind,
+        case_id=case_id,
+        filing=filing,
+        values=values,
+        chosen=set(values.get("suspicions", "").split(",")),
+        suspicions=suspicion_words(),
+        request_id=ids.new(),
+        fault=fault,
+    )
+
+
+def _filing_page(
+    runtime: Runtime,
+    filings: Filings,
+    filing_id: str,
+    person: DeskSession,
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    notice: str = "",
+    fault: str = "",
+) -> Response:
+    filing, missing = filings.find(filing_id), ""
+    try:
+        filings.file(filing)
+    except Problem as problem:
+        missing = problem.detail
+    return render.page(
+        "filing.html",
+        status=status,
+        person=person,
+        filing=filing,
+        acts=queries.list_filing_acts(runtime.engine, filing_id),
+        suspicions=suspicion_words(),
+        is_under_way=filing.status in UNDER_WAY,
+        today=day_of(datetime.now(UTC)),
+        request_id=ids.new(),
+        missing=missing,
+        notice=notice,
+        fault=fault,
+    )
+
+
+class DraftBody(Body):
+    """A report on a case: one of the two, as filings/sar.py and filings/ctr.py describe them."""
+
+    case_id: Id
+    detected_on: date
+    sar: dict[str, Any] | None = None
+    ctr: dict[str, Any] | None = None
+
+
+class ReviseBody(Body):
+    """A report, written anew."""
+
+    version: int
+    sar: dict[str, Any] | None = None
+    ctr: dict[str, Any] | None = None
+
+
+def program_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
+    """/desk/api/filings."""
+    router = APIRouter(prefix=f"{guard.PATH}/api/filings", route_class=guard.ProgramRoute, tags=["desk"])
+    filings = Filings(runtime)
+    sees, files = (guard.allow(sessions, permission) for permission in (Permission.SEE_FILINGS, Permission.FILE))
+
+    @router.get("")
+    def list_filings(
+        person: DeskSession = sees,
+        queue: Annotated[FilingQueue, Query()] = FilingQueue.OPEN,
+        after: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> Mapping[str, Any]:
+        """Reports: those under way by their deadline, those to be looked at again, or the ended ones."""
+        page = queries.list_filings(runtime.engine, queue, after=after)
+        return {"filings": [_view(filing) for filing in page.filings], "next_cursor": page.next_cursor}
+
+    @router.post("")
+    async def draft(
+        request: Request,
+        body: DraftBody,
+        person: DeskSession = files,
+        x_csrf_token: CsrfToken = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """Begin a report on a case."""
+        guard.require_csrf_token(person, x_csrf_token)
+        key = idempotency_key or ids.new()
+        command = DraftFiling(
+            filing_id=ids.named("compliance", "filing", person.username, key),
+            actor=person.username,
+            version=0,
+            case_id=body.case_id,
+            detected_on=body.detected_on,
+            **_reports(body.sar, body.ctr),
+        )
+        return respond(await filings.submit(request, command, key))
+
+    @router.get("/{filing_id}")
+    def get_filing(filing_id: Id, person: DeskSession = sees) -> Mapping[str, Any]:
+        """A report, and what was done with it."""
+        acts = queries.list_filing_acts(runtime.engine, filing_id)
+        return {**_view(filings.find(filing_id)), "acts": msgspec.to_builtins(acts)}
+
+    @router.post("/{filing_id}/revise")
+    async def revise(
+        request: Request,
+        filing_id: Id,
+        body: ReviseBody,
+        person: DeskSession = files,
+        x_csrf_token: CsrfToken = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """Write it anew."""
+        guard.require_csrf_token(person, x_csrf_token)
+        command = ReviseFiling(
+            filing_id=filing_id, actor=person.username, version=body.version, **_reports(body.sar, body.ctr)
+        )
+        return respond(await filings.submit(request, command, idempotency_key or ids.new()))
+
+    @router.post("/{filing_id}/{verb}")
+    async def act(
+        request: Request,
+        filing_id: Id,
+        verb: FilingVerb,
+        body: VerbBody,
+        person: DeskSession = files,
+        x_csrf_token: CsrfToken = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """Approve it, record that it was filed, or decide that nothing is reported."""
+        guard.require_csrf_token(person, x_csrf_token)
+        command = _command(verb, filing_id, person.username, body)
+        return respond(await filings.submit(request, command, idempotency_key or ids.new()))
+
+    return router
+
+
+def _reports(sar: Any, ctr: Any) -> dict[str, Any]:
+    if (sar is None) is (ctr is None):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "missing", "give either a SAR or a CTR", field="sar")
+    try:
+        if sar is not None:
+            return {"sar": msgspec.convert(sar, SarReport)}
+        return {"ctr": msgspec.convert(ctr, CtrReport)}
+    except msgspec.ValidationError as error:
+        field = "sar" if sar is not None else "ctr"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_value", str(error), field=field) from error
+
+
+def _view(filing: Filing) -> dict[str, Any]:
+    view: dict[str, Any] = msgspec.to_builtins(filing)
+    return {**view, "kind": filing.kind.value, "status": filing.status.value, "version": filing.version}

@@ -1,0 +1,53 @@
+"""Reports for tests: one that can be filed, on any case."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from libs.common import ids
+from libs.common.record import replace
+from libs.common.service import Runtime
+from services.compliance.domain.business_days import day_of
+from services.compliance.domain.filings import ApproveFiling, DraftFiling
+from services.compliance.filings.sar import SarReport
+from tests.deciding import decide
+from tests.unit.compliance.test_filings import SAR, WEIR
+
+TODAY = day_of(datetime.now(UTC))
+REPORT: SarReport = replace(SAR, began_on=TODAY - timedelta(days=9), ended_on=TODAY - timedelta(days=1))
+FORM = {
+    "kind": "sar",
+    "detected_on": TODAY.isoformat(),
+    "began_on": REPORT.began_on.isoformat(),
+    "ended_on": REPORT.ended_on.isoformat(),
+    "dollars": "$28,500",
+    "suspicions": ["114", "9999"],
+    "other": "Mirrored amounts",
+    "narrative": "Three deposits.",
+    "subjects.0.last_name": "Miller",
+    "subjects.0.is_customer": "yes",
+}
+
+
+def write_institution(folder: Path) -> Path:
+    """The file that says who files."""
+    path = folder / "institution.json"
+    path.write_bytes(msgspec.json.encode(WEIR))
+    return path
+
+
+def filing_on(runtime: Runtime, case_id: str, *, approved: bool = False) -> str:
+    """A report by olga, which oscar may have approved."""
+    filing_id = ids.new()
+    draft = DraftFiling(filing_id=filing_id, actor="olga", version=0, case_id=case_id, detected_on=TODAY, sar=REPORT)
+    decide(runtime, draft)
+    if approved:
+        decide(runtime, ApproveFiling(filing_id=filing_id, actor="oscar", version=1))
+    return filing_id
+
+
+def as_json(report: SarReport = REPORT) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(report)
+    return found
