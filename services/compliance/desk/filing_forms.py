@@ -18,12 +18,13 @@ from services.compliance.matching.screening import Subject
 
 SUBJECTS_ON_FORM = 3
 _ADDRESS = ("street", "city", "state", "postal_code", "country")
+_ABBREVIATED = re.compile(r"\b(ach|ctr|eft)\b", re.IGNORECASE)
 _DOLLARS = re.compile(r"[$\s,]")
 
 
 def suspicion_words() -> dict[str, str]:
     """The kinds of suspicious activity as people read them."""
-    return {kind.value: kind.name.replace("_", " ").capitalize().replace("ctr", "CTR") for kind in SuspiciousKind}
+    return {kind.value: _ABBREVIATED.sub(_upper, kind.name.replace("_", " ").capitalize()) for kind in SuspiciousKind}
 
 
 def suggested(known: Case | Filing, kind: FilingKind, today: date) -> dict[str, str]:
@@ -196,6 +197,10 @@ def _number(text: str, field: str) -> int:
     if not text.isdecimal() or len(text) > 15:
         raise FilingFault(field, "is no whole number")
     return int(text)
+
+
+def _upper(word: re.Match[str]) -> str:
+    return word[0].upper()
 
 
 def _shown(number: int | None) -> str:
