@@ -14,11 +14,11 @@ from services.compliance.filings.efiling import (
     PartyCode,
     Person,
     begin,
-    birth_text,
     day_text,
     dollars_text,
     line,
     put,
+    put_birth_date,
     written,
 )
 from services.compliance.filings.faults import FilingFault
@@ -93,11 +93,7 @@ def _require_sound(report: CtrReport, filed_on: date) -> None:
 def _put_party(form: Form, activity: Element, given: CashParty, field: str) -> None:
     person = given.person
     party = form.party(activity, given.code)
-    if not person.is_entity:
-        if person.birth_date is None:
-            put(party, "BirthDateUnknownIndicator", "Y")
-        else:
-            put(party, "IndividualBirthDateText", birth_text(person.birth_date, f"{field}.birth_date"))
+    put_birth_date(party, person, field)
     if given.cash_in_dollars:
         text = dollars_text(given.cash_in_dollars, f"{field}.cash_in_dollars")
         put(party, "IndividualEntityCashInAmountText", text)
@@ -105,21 +101,7 @@ def _put_party(form: Form, activity: Element, given: CashParty, field: str) -> N
         text = dollars_text(given.cash_out_dollars, f"{field}.cash_out_dollars")
         put(party, "IndividualEntityCashOutAmountText", text)
     put(party, "PartyAsEntityOrganizationIndicator" if person.is_entity else "UnknownGenderIndicator", "Y")
-    form.person_names(party, person, field, aliases_max=1)
-    form.address(party, person.address, f"{field}.address")
-    if person.phone:
-        form.phone(party, person.phone, f"{field}.phone")
-    if person.tin is None:
-        form.unknown(party, "TINUnknownIndicator")
-    else:
-        form.identification(party, person.tin, f"{field}.tin")
-    if person.documents:
-        form.identification(party, person.documents[0], f"{field}.documents")
-    else:
-        form.unknown(party, "IdentificationPresentUnknownIndicator")
-    if person.occupation:
-        occupation = form.add(party, "PartyOccupationBusiness")
-        put(occupation, "OccupationBusinessText", line(person.occupation, 50, f"{field}.occupation"))
+    form.describe(party, person, field, aliases_max=1, documents_max=1)
     _put_accounts(form, party, given, field)
 
 

@@ -158,8 +158,25 @@ class Form:
         put(named, "PartyNameTypeCode", "L")
         put(named, "RawPartyFullName", line(name, 150, field))
 
-    def person_names(self, party: Element, person: Person, field: str, *, aliases_max: int) -> None:
-        """The legal name, or that it is unknown; and by what else someone goes."""
+    def describe(self, party: Element, person: Person, field: str, *, aliases_max: int, documents_max: int) -> None:
+        """Who someone is: names, address, phone, numbers and documents, occupation; what is not known says so."""
+        self._names(party, person, field, aliases_max)
+        self.address(party, person.address, f"{field}.address")
+        if person.phone:
+            self.phone(party, person.phone, f"{field}.phone")
+        if person.tin is None:
+            self._unknown(party, "TINUnknownIndicator")
+        else:
+            self.identification(party, person.tin, f"{field}.tin")
+        for document in person.documents[:documents_max]:
+            self.identification(party, document, f"{field}.documents")
+        if not person.documents:
+            self._unknown(party, "IdentificationPresentUnknownIndicator")
+        if person.occupation:
+            occupation = self.add(party, "PartyOccupationBusiness")
+            put(occupation, "OccupationBusinessText", line(person.occupation, 50, f"{field}.occupation"))
+
+    def _names(self, party: Element, person: Person, field: str, aliases_max: int) -> None:
         named = self.add(party, "PartyName")
         if not person.last_name:
             put(named, "EntityLastNameUnknownIndicator", "Y")
@@ -210,8 +227,7 @@ class Form:
         put(identified, "PartyIdentificationNumberText", line(number, 25, f"{field}.number"))
         put(identified, "PartyIdentificationTypeCode", known.kind)
 
-    def unknown(self, party: Element, indicator: str) -> None:
-        """That no document, or no taxpayer's number, is known."""
+    def _unknown(self, party: Element, indicator: str) -> None:
         put(self.add(party, "PartyIdentification"), indicator, "Y")
 
     def classification(self, party: Element, kind: InstitutionKind) -> None:
@@ -297,6 +313,16 @@ def birth_text(birth_date: str, field: str) -> str:
     if not re.fullmatch(r"(19|20)\d\d((0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])?)?", digits):
         raise FilingFault(field, f"is no date of birth that the form takes: {birth_date}")
     return digits.ljust(8, "0")
+
+
+def put_birth_date(party: Element, person: Person, field: str) -> None:
+    """A person's date of birth, or that it is unknown. Raises FilingFault."""
+    if person.is_entity:
+        return
+    if person.birth_date is None:
+        put(party, "BirthDateUnknownIndicator", "Y")
+    else:
+        put(party, "IndividualBirthDateText", birth_text(person.birth_date, f"{field}.birth_date"))
 
 
 def dollars_text(dollars: int, field: str) -> str:

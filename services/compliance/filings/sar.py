@@ -18,11 +18,11 @@ from services.compliance.filings.efiling import (
     PartyCode,
     Person,
     begin,
-    birth_text,
     day_text,
     dollars_text,
     line,
     put,
+    put_birth_date,
     written,
 )
 from services.compliance.filings.faults import FilingFault
@@ -32,6 +32,7 @@ SUBJECTS_MAX = 200
 ACTIVITIES_MAX = 99
 ACCOUNTS_MAX = 99
 ALIASES_MAX = 99
+DOCUMENTS_MAX = 99
 
 
 class SuspiciousKind(StrEnum):
@@ -145,31 +146,14 @@ def _require_sound(report: SarReport, filed_on: date) -> None:
 
 def _put_subject(form: Form, activity: Element, subject: Person, institution: Institution, field: str) -> None:
     party = form.party(activity, PartyCode.SUBJECT)
-    if not subject.is_entity and subject.birth_date is None:
-        put(party, "BirthDateUnknownIndicator", "Y")
-    if not subject.is_entity and subject.birth_date is not None:
-        put(party, "IndividualBirthDateText", birth_text(subject.birth_date, f"{field}.birth_date"))
+    put_birth_date(party, subject, field)
     if not subject.accounts:
         put(party, "NoKnownAccountInvolvedIndicator", "Y")
     if subject.is_entity:
         put(party, "PartyAsEntityOrganizationIndicator", "Y")
     else:
         put(party, "UnknownGenderIndicator", "Y")
-    form.person_names(party, subject, field, aliases_max=ALIASES_MAX)
-    form.address(party, subject.address, f"{field}.address")
-    if subject.phone:
-        form.phone(party, subject.phone, f"{field}.phone")
-    if subject.tin is None:
-        form.unknown(party, "TINUnknownIndicator")
-    else:
-        form.identification(party, subject.tin, f"{field}.tin")
-    for document in subject.documents:
-        form.identification(party, document, f"{field}.documents")
-    if not subject.documents:
-        form.unknown(party, "IdentificationPresentUnknownIndicator")
-    if subject.occupation:
-        occupation = form.add(party, "PartyOccupationBusiness")
-        put(occupation, "OccupationBusinessText", line(subject.occupation, 50, f"{field}.occupation"))
+    form.describe(party, subject, field, aliases_max=ALIASES_MAX, documents_max=DOCUMENTS_MAX)
     association = form.add(party, "PartyAssociation")
     put(association, "CustomerIndicator" if subject.is_customer else "NoRelationshipToInstitutionIndicator", "Y")
     if subject.is_customer:
