@@ -29,6 +29,7 @@ from services.compliance import queries
 from services.compliance.desk import guard, render
 from services.compliance.desk.filing_forms import read_ctr, read_sar, suggested, suspicion_words
 from services.compliance.desk.sessions import DeskSession, DeskSessions
+from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import NOTE_LENGTH_MAX
 from services.compliance.domain.filings import (
@@ -48,6 +49,7 @@ from services.compliance.filings.filing import UNDER_WAY, Filing, FilingKind
 from services.compliance.filings.sar import SarReport
 from services.compliance.queries import FilingQueue
 from services.compliance.settings import ComplianceSettings
+from services.compliance.store import audit
 
 PATH = f"{guard.PATH}/filings"
 DOCUMENT_NUMBER_LENGTH_MAX = 40
@@ -117,8 +119,8 @@ class Filings:
         except FilingFault as fault:
             raise Problem(HTTPStatus.CONFLICT, FilingRefusal.FAULTY, str(fault), field=fault.field) from fault
 
-    async def submit(self, request: Request, command: FilingCommand, key: str) -> Answer:
-        """Have a command carried out, once by its key."""
+    async def submit(self, request: Request, command: FilingCommand, key: str, by: DeskSession) -> Answer:
+        """Have a command carried out, once by its key. What is refused is in the audit log, too."""
         message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=request.state.trace)
 
         def answer(work: Work, refusals: Any) -> Answer:
@@ -130,7 +132,12 @@ class Filings:
             return answer_json(HTTPStatus.OK, body)
 
         request_key = RequestKey(client_id=f"desk/{command.actor}", route=f"filings/{type(command).__name__}", key=key)
-        return await self._runtime.edge.submit(request_key, msgspec.json.encode(command), [message], answer)
+        answered = await self._runtime.edge.submit(request_key, msgspec.json.encode(command), [message], answer)
+        if answered.status >= HTTPStatus.BAD_REQUEST:
+            reason = msgspec.json.decode(answered.body)["reason"]
+            happening = by.happening(AuditVerb.REFUSED, ObjectKind.FILING, command.filing_id, reason)
+            await run_in_threadpool(self._runtime.unit.administer, lambda tx: audit.append(tx, happening))
+        return answered
 
 
 def _problem(refusal: Refusal) -> Problem:
@@ -138,8 +145,13 @@ def _problem(refusal: Refusal) -> Problem:
     return Problem(status, refusal.reason, refusal.detail, field=refusal.field)
 
 
-def _command(verb: FilingVerb, filing_id: str, actor: str, body: VerbBody) -> FilingCommand:
-    common: dict[str, Any] = {"filing_id": filing_id, "actor": actor, "version": body.version}
+def _command(verb: FilingVerb, filing_id: str, by: DeskSession, body: VerbBody) -> FilingCommand:
+    common: dict[str, Any] = {
+        "filing_id": filing_id,
+        "actor": by.username,
+        "role": by.role,
+        "version": body.version,
+    }
     match verb:
         case FilingVerb.APPROVE:
             return ApproveFiling(**common)
@@ -160,11 +172,16 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """/desk/filings."""
     router = APIRouter(prefix=PATH, route_class=guard.PageRoute, include_in_schema=False)
     filings = Filings(runtime)
-    sees, files = (guard.allow(sessions, permission) for permission in (Permission.SEE_FILINGS, Permission.FILE))
+    sees_all = guard.allow(sessions, Permission.SEE_FILINGS, ObjectKind.FILINGS)
+    sees = guard.allow(sessions, Permission.SEE_FILINGS, ObjectKind.FILING)
+    writes = guard.allow(sessions, Permission.FILE, ObjectKind.FILING)
+    # What the form begins with is a case's.
+    shows_case = guard.allow(sessions, Permission.FILE, ObjectKind.CASE)
+    files = guard.allow(sessions, Permission.FILE)
 
     @router.get("")
     def show_filings(
-        person: DeskSession = sees,
+        person: DeskSession = sees_all,
         queue: Annotated[FilingQueue, Query()] = FilingQueue.OPEN,
         after: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Response:
@@ -183,7 +200,7 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     def show_new(
         case_id: Annotated[Id, Query()],
         kind: Annotated[FilingKind, Query()] = FilingKind.SAR,
-        person: DeskSession = files,
+        person: DeskSession = shows_case,
     ) -> Response:
         """A draft that is not kept yet, with what the case knows."""
         case = queries.find_case(runtime.engine, case_id)
@@ -202,6 +219,7 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             return DraftFiling(
                 filing_id=filing_id,
                 actor=person.username,
+                role=person.role,
                 version=0,
                 case_id=case_id,
                 detected_on=detected_on,
@@ -218,7 +236,7 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         return _filing_page(runtime, filings, filing_id, person, notice=_DONE.get(done, ""))
 
     @router.get("/{filing_id}/edit")
-    def show_edit(filing_id: Id, person: DeskSession = files) -> Response:
+    def show_edit(filing_id: Id, person: DeskSession = writes) -> Response:
         """A report, to be written anew."""
         filing = filings.find(filing_id)
         values = suggested(filing, filing.kind, filing.detected_on)
@@ -235,6 +253,7 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             return ReviseFiling(
                 filing_id=filing_id,
                 actor=person.username,
+                role=person.role,
                 version=int(version) if version.isdecimal() else 0,
                 **report,
             )
@@ -275,13 +294,13 @@ def _add_verb(router: APIRouter, runtime: Runtime, filings: Filings, verb: Filin
         try:
             day = date.fromisoformat(filed_on) if filed_on else None
             body = VerbBody(version=version, note=note, document_number=document_number, filed_on=day)
-            command = _command(verb, filing_id, person.username, body)
+            command = _command(verb, filing_id, person, body)
         except ValueError:
             fault = "the day it was filed on is no date"
         except Problem as problem:
             fault = problem.detail
         else:
-            answer = await filings.submit(request, command, request_id or ids.new())
+            answer = await filings.submit(request, command, request_id or ids.new(), person)
             if answer.status == HTTPStatus.OK:
                 return RedirectResponse(f"{PATH}/{filing_id}?done={verb}", HTTPStatus.SEE_OTHER)
             fault = msgspec.json.decode(answer.body)["detail"]
@@ -317,7 +336,7 @@ async def _write(
         detail = "detected_on is no date"
     else:
         made = command(report, detected_on)
-        answer = await filings.submit(request, made, form.get("request_id", "") or ids.new())
+        answer = await filings.submit(request, made, form.get("request_id", "") or ids.new(), person)
         if answer.status == HTTPStatus.OK:
             done = "draft" if filing is None else "revise"
             return RedirectResponse(f"{PATH}/{made.filing_id}?done={done}", HTTPStatus.SEE_OTHER)
@@ -404,11 +423,13 @@ def program_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """/desk/api/filings."""
     router = APIRouter(prefix=f"{guard.PATH}/api/filings", route_class=guard.ProgramRoute, tags=["desk"])
     filings = Filings(runtime)
-    sees, files = (guard.allow(sessions, permission) for permission in (Permission.SEE_FILINGS, Permission.FILE))
+    sees_all = guard.allow(sessions, Permission.SEE_FILINGS, ObjectKind.FILINGS)
+    sees = guard.allow(sessions, Permission.SEE_FILINGS, ObjectKind.FILING)
+    files = guard.allow(sessions, Permission.FILE)
 
     @router.get("")
     def list_filings(
-        person: DeskSession = sees,
+        person: DeskSession = sees_all,
         queue: Annotated[FilingQueue, Query()] = FilingQueue.OPEN,
         after: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Mapping[str, Any]:
@@ -430,12 +451,13 @@ def program_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         command = DraftFiling(
             filing_id=ids.named("compliance", "filing", person.username, key),
             actor=person.username,
+            role=person.role,
             version=0,
             case_id=body.case_id,
             detected_on=body.detected_on,
             **_reports(body.sar, body.ctr),
         )
-        return respond(await filings.submit(request, command, key))
+        return respond(await filings.submit(request, command, key, person))
 
     @router.get("/{filing_id}")
     def get_filing(filing_id: Id, person: DeskSession = sees) -> Mapping[str, Any]:
@@ -455,9 +477,13 @@ def program_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         """Write it anew."""
         guard.require_csrf_token(person, x_csrf_token)
         command = ReviseFiling(
-            filing_id=filing_id, actor=person.username, version=body.version, **_reports(body.sar, body.ctr)
+            filing_id=filing_id,
+            actor=person.username,
+            role=person.role,
+            version=body.version,
+            **_reports(body.sar, body.ctr),
         )
-        return respond(await filings.submit(request, command, idempotency_key or ids.new()))
+        return respond(await filings.submit(request, command, idempotency_key or ids.new(), person))
 
     @router.post("/{filing_id}/{verb}")
     async def act(
@@ -471,8 +497,8 @@ def program_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     ) -> Response:
         """Approve it, record that it was filed, or decide that nothing is reported."""
         guard.require_csrf_token(person, x_csrf_token)
-        command = _command(verb, filing_id, person.username, body)
-        return respond(await filings.submit(request, command, idempotency_key or ids.new()))
+        command = _command(verb, filing_id, person, body)
+        return respond(await filings.submit(request, command, idempotency_key or ids.new(), person))
 
     return router
 

@@ -40,6 +40,8 @@ class ObjectKind(StrEnum):
     BLOCKED_PROPERTY = "blocked_property"
     USER = "user"
     USERS = "users"
+    FILING = "filing"
+    FILINGS = "filings"
     AUDIT = "audit"
     DESK = "desk"
 

@@ -13,8 +13,9 @@ from enum import StrEnum
 
 from libs.common.batch import Refusal
 from libs.common.events import Event
-from libs.common.message import Command
 from libs.common.record import replace
+from services.compliance.domain.acts import DeskCommand
+from services.compliance.domain.audit import Happening, ObjectKind
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.work import Work
 from services.compliance.filings import deadlines
@@ -57,11 +58,10 @@ _IN_WORDS = {
 }
 
 
-class FilingCommand(Command):
+class FilingCommand(DeskCommand):
     """Something an officer wants to do with a filing."""
 
     filing_id: str
-    actor: str
     version: int
     """The version of the filing that the officer has seen; 0 for one that is new."""
 
@@ -121,7 +121,7 @@ def draft(work: Work, command: DraftFiling, at: datetime) -> Sequence[Event] | R
         return _refusal(FilingRefusal.ALREADY_DRAFTED)
     if command.detected_on > day_of(at):
         return _refusal(FilingRefusal.DATE_WRONG, "it can't have been detected after today", "detected_on")
-    _act(work, filing, FilingActKind.DRAFTED, command.actor, at)
+    _act(work, filing, FilingActKind.DRAFTED, command, at)
     return []
 
 
@@ -143,7 +143,7 @@ def revise(work: Work, command: ReviseFiling, at: datetime) -> Sequence[Event] |
         written_by=command.actor,
         approved_by=None,
     )
-    _act(work, revised, FilingActKind.REVISED, command.actor, at)
+    _act(work, revised, FilingActKind.REVISED, command, at)
     return []
 
 
@@ -163,7 +163,7 @@ def approve(work: Work, command: ApproveFiling, at: datetime) -> Sequence[Event]
     if command.version != filing.version:
         return _refusal(FilingRefusal.STALE)
     approved = replace(filing, status=FilingStatus.APPROVED, approved_by=command.actor)
-    _act(work, approved, FilingActKind.APPROVED, command.actor, at)
+    _act(work, approved, FilingActKind.APPROVED, command, at)
     return []
 
 
@@ -183,7 +183,7 @@ def record_filed(work: Work, command: RecordFiled, at: datetime) -> Sequence[Eve
         filed_on=command.filed_on,
         review_on=deadlines.review_due_on(command.filed_on) if filing.kind is FilingKind.SAR else None,
     )
-    _act(work, filed, FilingActKind.FILED, command.actor, at, note=command.document_number)
+    _act(work, filed, FilingActKind.FILED, command, at, note=command.document_number)
     return []
 
 
@@ -197,7 +197,7 @@ def withdraw(work: Work, command: WithdrawFiling, at: datetime) -> Sequence[Even
     if command.version != filing.version:
         return _refusal(FilingRefusal.STALE)
     withdrawn = replace(filing, status=FilingStatus.WITHDRAWN)
-    _act(work, withdrawn, FilingActKind.WITHDRAWN, command.actor, at, note=command.note.strip())
+    _act(work, withdrawn, FilingActKind.WITHDRAWN, command, at, note=command.note.strip())
     return []
 
 
@@ -226,11 +226,32 @@ def _filing(work: Work, command: FilingCommand, *statuses: FilingStatus) -> Fili
     return filing
 
 
-def _act(work: Work, filing: Filing, kind: FilingActKind, actor: str, at: datetime, *, note: str = "") -> None:
+def _act(
+    work: Work, filing: Filing, kind: FilingActKind, command: FilingCommand, at: datetime, *, note: str = ""
+) -> None:
+    """Put a filing as an officer has left it, with what was done, in its timeline and in the audit log."""
     filing = replace(filing, version=filing.version + 1)
     work.filings.put(filing.filing_id, filing)
     work.filing_acts.append(
-        FilingAct(filing_id=filing.filing_id, number=filing.version, kind=kind, actor=actor, acted_at=at, note=note)
+        FilingAct(
+            filing_id=filing.filing_id,
+            number=filing.version,
+            kind=kind,
+            actor=command.actor,
+            acted_at=at,
+            note=note,
+        )
+    )
+    work.audit.append(
+        Happening(
+            at=at,
+            actor=command.actor,
+            role=command.role.value,
+            verb=kind.value,
+            object_kind=ObjectKind.FILING,
+            object_id=filing.filing_id,
+            details="; ".join(part for part in (f"act {filing.version}", note) if part),
+        )
     )
 
 

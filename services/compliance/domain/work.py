@@ -104,7 +104,7 @@ class Handed(Record):
 
 
 class Work(State):
-    """Customers, screenings, cases and filings, locked; parties, remembered; acts, blocked property, the log, added to."""
+    """Customers, screenings, cases, filings, locked; parties, remembered; acts, blocked property, the log, added to."""
 
     def __init__(
         self,

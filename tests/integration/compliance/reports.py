@@ -11,6 +11,7 @@ from libs.common.record import replace
 from libs.common.service import Runtime
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.filings import ApproveFiling, DraftFiling
+from services.compliance.domain.people import Role
 from services.compliance.filings.sar import SarReport
 from tests.deciding import decide
 from tests.unit.compliance.test_filings import SAR, WEIR
@@ -41,10 +42,12 @@ def write_institution(folder: Path) -> Path:
 def filing_on(runtime: Runtime, case_id: str, *, approved: bool = False) -> str:
     """A report by olga, which oscar may have approved."""
     filing_id = ids.new()
-    draft = DraftFiling(filing_id=filing_id, actor="olga", version=0, case_id=case_id, detected_on=TODAY, sar=REPORT)
+    draft = DraftFiling(
+        filing_id=filing_id, actor="olga", role=Role.OFFICER, version=0, case_id=case_id, detected_on=TODAY, sar=REPORT
+    )
     decide(runtime, draft)
     if approved:
-        decide(runtime, ApproveFiling(filing_id=filing_id, actor="oscar", version=1))
+        decide(runtime, ApproveFiling(filing_id=filing_id, actor="oscar", role=Role.OFFICER, version=1))
     return filing_id
 
 

@@ -15,6 +15,7 @@ from services.compliance.domain.filings import (
     ReviseFiling,
     WithdrawFiling,
 )
+from services.compliance.domain.people import Role
 from services.compliance.filings.filing import Filing, FilingStatus
 from services.compliance.filings.sar import SarReport
 from tests.unit.compliance.office import Office, suspended
@@ -42,10 +43,14 @@ class Files:
     def draft(self, actor: str = "olga", **change: Any) -> DraftFiling:
         fields: dict[str, Any] = {"detected_on": self.today, "sar": self.sar, **change}
         case_id = fields.pop("case_id", self.office.case().case_id)
-        return DraftFiling(filing_id=fields.pop("filing_id", ID), actor=actor, version=0, case_id=case_id, **fields)
+        return DraftFiling(
+            filing_id=fields.pop("filing_id", ID), actor=actor, role=Role.OFFICER, version=0, case_id=case_id, **fields
+        )
 
     def act(self, kind: type, actor: str, **more: Any) -> Any:
-        return kind(filing_id=ID, actor=actor, version=more.pop("version", self.filing.version), **more)
+        return kind(
+            filing_id=ID, actor=actor, role=Role.OFFICER, version=more.pop("version", self.filing.version), **more
+        )
 
     def approved(self) -> "Files":
         self.office.decide(self.draft())
@@ -64,6 +69,12 @@ def test_a_report_is_drafted_approved_by_another_and_filed() -> None:
     assert (files.filing.status, files.filing.document_number) == (FilingStatus.FILED, "31000123456789")
     assert files.filing.review_on == files.today + timedelta(days=90)
     assert [act.kind.value for act in files.office.filing_acts] == ["drafted", "approved", "filed"]
+    told = [(entry.actor, entry.role, entry.verb, entry.object_id) for entry in files.office.audit]
+    assert told == [
+        ("olga", "officer", "drafted", ID),
+        ("oscar", "officer", "approved", ID),
+        ("olga", "officer", "filed", ID),
+    ]
 
 
 def test_nothing_but_the_filing_itself_tells_of_it() -> None:
@@ -124,7 +135,7 @@ def test_a_draft_is_refused_for_its_reason() -> None:
 
 def test_a_filing_is_acted_on_in_its_order_only() -> None:
     files = Files()
-    unknown = ApproveFiling(filing_id=ids.new(), actor="oscar", version=1)
+    unknown = ApproveFiling(filing_id=ids.new(), actor="oscar", role=Role.OFFICER, version=1)
     assert files.office.refusal(unknown) == "filing_unknown"
     files.office.decide(files.draft())
     filed = {"document_number": "1", "filed_on": files.today}
