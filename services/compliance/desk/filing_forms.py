@@ -14,7 +14,7 @@ from services.compliance.filings.efiling import Address, Identification, Identif
 from services.compliance.filings.faults import FilingFault
 from services.compliance.filings.filing import Filing, FilingKind
 from services.compliance.filings.sar import SarReport, Suspicion, SuspiciousKind
-from services.compliance.matching.screening import Subject
+from services.compliance.matching.subject import Subject
 
 SUBJECTS_ON_FORM = 3
 _ADDRESS = ("street", "city", "state", "postal_code", "country")
