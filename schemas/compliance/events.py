@@ -62,6 +62,8 @@ class CaseConcern(StrEnum):
     SCREENING = "screening"
     """Someone resembles a listed party, or could not be compared."""
     OTHER = "other"
+    MONITORING = "monitoring"
+    """What a customer's money has done looks suspicious, or must be reported."""
 
 
 class ScreeningHit(Record):

@@ -174,9 +174,13 @@ class PaymentSettled(Event):
     payment_id: str
     debtor_account_id: str
     creditor_account_id: str
+    debtor_customer_id: str = ""
+    creditor_customer_id: str = ""
     amount_minor: int
     currency: str
     fee_minor: int = 0
+    is_cash: bool = False
+    instructed_at: datetime | None = None
     transfer_id: str
     settled_at: datetime
 

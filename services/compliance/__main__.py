@@ -5,19 +5,20 @@ from pathlib import Path
 from libs.common import cli
 from libs.common.service import Service
 from services.compliance import api, commands, desk
-from services.compliance.handlers import handlers
+from services.compliance.handlers import handlers, pruning
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import work
 
 SERVICE = Service(
     name="compliance",
     title="Weir compliance",
-    description="Screening against sanctions lists, and the desk where people decide.",
+    description="Screening against sanctions lists, monitoring of what moved, and the desk where people decide.",
     folder=Path(__file__).parent,
     settings=ComplianceSettings,
     handlers=handlers,
     routes=lambda runtime: [*api.routes(runtime), *desk.routes(runtime)],
     find_due=work.find_due,
+    prunes=pruning,
 )
 
 if __name__ == "__main__":

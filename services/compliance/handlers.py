@@ -1,8 +1,12 @@
-"""What compliance does: it answers whether payments and customers are allowed, and has people decide what it can't."""
+"""What compliance does: it answers whether payments and customers are allowed, watches what money has done, and has
+people decide what it can't.
+"""
 
+from collections.abc import Sequence
 from functools import partial
 
 from libs.common.batch import Handlers
+from libs.common.sweep import Prune
 from schemas.accounts.events import CustomerClosed, CustomerRegistered
 from schemas.compliance.events import (
     CaseOpened,
@@ -20,19 +24,37 @@ from schemas.payments.events import (
     PaymentInitiated,
     PaymentRefusalExplained,
     PaymentResumed,
+    PaymentSettled,
     PaymentSuspended,
 )
 from services.compliance.catalogue import live_catalogue
-from services.compliance.domain import acts, alike, cases, casework, customers, filings, forgetting, screenings
+from services.compliance.domain import (
+    acts,
+    alerting,
+    alike,
+    cases,
+    casework,
+    customers,
+    filings,
+    forgetting,
+    screenings,
+    silencing,
+)
 from services.compliance.settings import ComplianceSettings
-from services.compliance.store import work
+from services.compliance.standards import live_standards
+from services.compliance.store import monitoring, work
 
 
 def handlers(settings: ComplianceSettings) -> Handlers:
     """The table of contents: each event and command, and what is decided on it."""
     return Handlers(
         service="compliance",
-        load=partial(work.load_work, live=live_catalogue(settings), policy=settings.policy),
+        load=partial(
+            work.load_work,
+            live=live_catalogue(settings),
+            live_standards=live_standards(settings),
+            policy=settings.policy,
+        ),
         save=work.save_work,
         decisions={
             # Is this payment allowed?
@@ -43,6 +65,13 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             CustomerRegistered: customers.register,
             CustomerClosed: customers.close,
             customers.RescreenCustomer: customers.rescreen,
+            # What has the money done?
+            PaymentSettled: alerting.watch_payment,
+            alerting.LookForCycle: alerting.look_for_cycle,
+            alerting.WakeAlerts: alerting.wake,
+            silencing.SilenceScenario: silencing.silence,
+            silencing.EndSilence: silencing.end_silence,
+            silencing.SetParameters: silencing.set_parameters,
             # What people are asked
             PaymentSuspended: cases.open_or_update,
             PaymentResumed: cases.close,
@@ -87,3 +116,8 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             CustomerRestricted,
         ),
     )
+
+
+def pruning(_: ComplianceSettings) -> Sequence[Prune]:
+    """What is kept for a time only."""
+    return monitoring.forget_hops, monitoring.forget_alerts, monitoring.forget_watched

@@ -44,11 +44,13 @@ from services.accounts.domain.ledger import Refund as AccountsRefund
 from services.accounts.domain.transfers import Reverse, reversal_id
 from services.accounts.store import named_accounts
 from services.compliance.catalogue import shipped_import
+from services.compliance.defaults import shipped_listings, shipped_versions
 from services.compliance.domain.acts import CaseCommand
 from services.compliance.domain.case import Act, Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id
 from services.compliance.domain.forgetting import ForgetParties
+from services.compliance.domain.monitored import Hop, Monitored
 from services.compliance.domain.parties import Parties, ScreenedParty
 from services.compliance.domain.screenings import RescreenPayment
 from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
@@ -56,6 +58,12 @@ from services.compliance.domain.work import Policy as CompliancePolicy
 from services.compliance.lists.own import parse_own
 from services.compliance.matching.index import NameIndex
 from services.compliance.matching.sourced import SourcedParty
+from services.compliance.monitoring import history as money
+from services.compliance.monitoring.alerts import Alert, Watched
+from services.compliance.monitoring.countries import CountryLists
+from services.compliance.monitoring.movements import Profile
+from services.compliance.monitoring.standards import Standards
+from services.compliance.store import watching
 from services.fraud import rulebooks
 from services.fraud.domain import history
 from services.fraud.domain.entities import Entity, EntityKind, device_entity_id
@@ -270,6 +278,9 @@ class ComplianceMemory:
         self.acts: list[Act] = []
         self.blocked: list[BlockedProperty] = []
         self.remembered: dict[str, ScreenedParty] = {}
+        self.watched: dict[str, Watched] = {}
+        self.hops: dict[str, Hop] = {}
+        self.alerts: dict[str, Alert] = {}
 
     def load(self, messages: Sequence[Message]) -> Work:
         bodies = [message.body for message in messages]
@@ -289,6 +300,8 @@ class ComplianceMemory:
             if isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited
         } | {body.payment_id for body in _of(bodies, RescreenPayment)}
         now = max((message.received_at for message in messages), default=datetime.min.replace(tzinfo=UTC))
+        monitored = self._monitored(bodies)
+        case_ids |= watching.case_ids(monitored)
         return Work(
             customers=select(self.customers, customer_ids | {case.customer_id for case in acted_on.values()}),
             screenings=select(self.screenings, asked),
@@ -301,6 +314,19 @@ class ComplianceMemory:
             ),
             lists_version=f"simulated:{self.index.version}",
             policy=self.policy,
+            monitored=monitored,
+        )
+
+    def _monitored(self, bodies: Sequence[Any]) -> Monitored:
+        """Cycles are the sweep's, which waits longer than a simulated story lasts."""
+        customer_ids = watching.customer_ids(bodies)
+        return Monitored(
+            watched={id_: self.watched.get(id_) or Watched(customer_id=id_) for id_ in sorted(customer_ids)},
+            known={
+                id_: Profile(customer_id=id_, kind=one.kind, subject=one.subject, registered_at=one.registered_at)
+                for id_, one in select(self.customers, customer_ids).items()
+            },
+            standards=shipped_standards(),
         )
 
     def absorb(self, state: Work) -> None:
@@ -309,6 +335,13 @@ class ComplianceMemory:
         absorb(self.cases, state.cases, lambda case: case.case_id)
         self.acts += state.acts
         self.blocked += state.blocked
+        for watched in state.monitored.watched.updated:
+            past = money.unpack(money.pack(watched.history))
+            self.watched[watched.customer_id] = replace(watched, history=past)
+        absorb(self.hops, state.monitored.hops, lambda hop: hop.payment_id)
+        for alert in state.monitored.alerts:
+            assert alert.alert_id not in self.alerts, "an alert was raised twice"
+            self.alerts[alert.alert_id] = alert
         self.remembered |= {party.party_key: party for party in state.parties.screened}
         before = state.forgets_before
         if before is not None:
@@ -335,7 +368,15 @@ class ComplianceMemory:
     @property
     def everything(self) -> object:
         # Not whom it remembers: until when depends on which batch met a party first, and no decision on that.
-        return self.customers, self.screenings, self.cases, self.acts, self.blocked
+        return (
+            self.customers, self.screenings, self.cases, self.acts, self.blocked, self.watched, self.hops, self.alerts
+        )  # fmt: skip
+
+
+@cache
+def shipped_standards() -> Standards:
+    """What movements are held against as long as nobody has set anything else."""
+    return Standards(shipped_versions(), CountryLists(shipped_listings()))
 
 
 def names_on_list(version: int) -> tuple[str, ...]:

@@ -42,6 +42,18 @@ REASONS = {
     CaseReason.LIST_CHANGED: "A list has changed",
     CaseReason.MATCHER_CHANGED: "Names are compared anew",
     CaseReason.NOT_SCREENABLE: "Could not be screened",
+    CaseReason.STRUCTURING: "Cash just below what is reported",
+    CaseReason.RAPID_MOVEMENT: "Money soon gone again",
+    CaseReason.FAN_IN: "Many payers in a short time",
+    CaseReason.FAN_OUT: "Many payees in a short time",
+    CaseReason.CYCLE: "Money that came back",
+    CaseReason.DORMANCY: "A large sum after a long rest",
+    CaseReason.MIRRORED_AMOUNTS: "Amounts passed on as they came",
+    CaseReason.OWN_MAXIMUM: "Far more than ever before",
+    CaseReason.HIGH_RISK_COUNTRY: "Country on a FATF list",
+    CaseReason.ROUND_AMOUNTS: "Many round amounts",
+    CaseReason.NEW_ACCOUNT: "New customer, money only passes",
+    CaseReason.CASH_REPORT: "Cash to be reported",
 }
 STATUSES = {
     CaseStatus.OPEN: "Open",

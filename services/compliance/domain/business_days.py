@@ -10,8 +10,9 @@ from functools import lru_cache
 
 REPORT_BUSINESS_DAYS = 10
 
-_EASTERN = timezone(timedelta(hours=-5))
+OFFSET = timedelta(hours=-5)
 """Standard time, the earlier of Washington's two: the day is never taken for a later one than it was."""
+_EASTERN = timezone(OFFSET)
 _MONDAY, _THURSDAY = 0, 3
 
 
@@ -38,6 +39,17 @@ def later_by_business_days(at: datetime, count: int) -> datetime:
     """The same time of day, so many business days later."""
     on = day_of(at)
     return at + (after_business_days(on, count) - on)
+
+
+def business_day_of(day: date) -> date:
+    """The business day that what happens on a day belongs to: that day itself, or the next one that is.
+
+    So cash is counted that is reported by the business day (31 CFR 1010.100(d), 1010.313): what a weekend brings
+    is posted, and added up, with the Monday.
+    """
+    while not is_business_day(day):
+        day += timedelta(days=1)
+    return day
 
 
 def is_business_day(day: date) -> bool:

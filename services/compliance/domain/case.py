@@ -12,6 +12,8 @@ from services.compliance.domain.people import SYSTEM as SYSTEM
 from services.compliance.domain.people import Role
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
+from services.compliance.monitoring.alerts import CaseAlert
+from services.compliance.monitoring.parameters import Scenario
 
 NOTE_LENGTH_MAX = 4_000
 
@@ -63,6 +65,20 @@ class CaseReason(StrEnum):
     MATCHER_CHANGED = "matcher_changed"
     NOT_SCREENABLE = "not_screenable"
 
+    # What monitoring has raised: the names of its scenarios.
+    STRUCTURING = "structuring"
+    RAPID_MOVEMENT = "rapid_movement"
+    FAN_IN = "fan_in"
+    FAN_OUT = "fan_out"
+    CYCLE = "cycle"
+    DORMANCY = "dormancy"
+    MIRRORED_AMOUNTS = "mirrored_amounts"
+    OWN_MAXIMUM = "own_maximum"
+    HIGH_RISK_COUNTRY = "high_risk_country"
+    ROUND_AMOUNTS = "round_amounts"
+    NEW_ACCOUNT = "new_account"
+    CASH_REPORT = "cash_report"
+
 
 _CONCERNS: Mapping[str, CaseConcern] = {
     InternalReason.FRAUD_REVIEW: CaseConcern.FRAUD,
@@ -70,6 +86,7 @@ _CONCERNS: Mapping[str, CaseConcern] = {
     InternalReason.COMPLIANCE_REVIEW: CaseConcern.SCREENING,
     InternalReason.COMPLIANCE_BLOCK: CaseConcern.SCREENING,
     **dict.fromkeys(CaseReason, CaseConcern.SCREENING),
+    **dict.fromkeys(map(CaseReason, Scenario), CaseConcern.MONITORING),
 }
 """By the reasons of a case."""
 
@@ -130,6 +147,8 @@ class Case(Record, omit_defaults=True):
     payment: PaymentFacts | None = None
     customer: CustomerFacts | None = None
     rescreened: Rescreened | None = None
+    alerts: tuple[CaseAlert, ...] = ()
+    """What monitoring has raised about the customer, the newest last. Such a case is about that alone."""
     catalogue_version: int = 0
     """The version of all lists that the payment's parties were last looked for in while it waited."""
     matcher_version: int = 0
@@ -172,6 +191,8 @@ class Case(Record, omit_defaults=True):
         if self.payment is not None:
             news = (self.rescreened.reason.value,) if self.rescreened is not None else ()
             return (*(reason.value for reason in self.payment.reasons), *news)
+        if self.alerts:
+            return tuple(dict.fromkeys(alert.scenario.value for alert in self.alerts))
         return tuple(reason.value for reason in self.customer.reasons) if self.customer is not None else ()
 
     @property

@@ -74,6 +74,7 @@ def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Ev
         verdict=verdict,
         catalogue_version=catalogue_version,
         matcher_version=matcher_version,
+        registered_at=event.registered_at,
     )
     work.customers.put(customer.customer_id, customer)
     match customer.status:
@@ -132,8 +133,10 @@ def rescreen(work: Work, command: RescreenCustomer, at: datetime) -> Sequence[Ev
 
 
 def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Sequence[Event]:
-    """Do what two people have decided about a customer. Nothing if the case is about a payment."""
-    if case.customer_id is None or case.customer is None:
+    """Do what two people have decided about a customer. Nothing if the case is about a payment, or about alerts:
+    what money has done is reported or explained, and says nothing of whether the customer is served.
+    """
+    if case.customer_id is None or case.customer is None or case.alerts:
         return []
     customer = work.customers[case.customer_id]
     if customer.status is CustomerStatus.CLOSED:

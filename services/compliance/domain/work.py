@@ -17,6 +17,7 @@ from schemas.compliance.events import (
 )
 from services.compliance.domain.audit import EMPTY, AuditHead, Happening
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
+from services.compliance.domain.monitored import Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
 from services.compliance.filings.efiling import Institution
@@ -81,6 +82,8 @@ class Customer(Record, omit_defaults=True):
     """The version of all lists it was last screened against."""
     matcher_version: int
     """The version of the matcher it was last screened by."""
+    registered_at: datetime | None = None
+    """None for those that were registered before this was kept."""
     sequence: int = 0
 
 
@@ -104,7 +107,9 @@ class Handed(Record):
 
 
 class Work(State):
-    """Customers, screenings, cases, filings, locked; parties, remembered; acts, blocked property, the log, added to."""
+    """Customers, screenings, cases, filings, locked; parties, remembered; acts, blocked property, the log, added to;
+    and what monitoring has of its own.
+    """
 
     def __init__(
         self,
@@ -119,6 +124,7 @@ class Work(State):
         audit_head: AuditHead = EMPTY,
         offered: Sequence[str] = (),
         workers: Mapping[str, Role] | None = None,
+        monitored: Monitored | None = None,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
@@ -134,6 +140,7 @@ class Work(State):
         """Those let in at the desk whom cases may be assigned to by this batch."""
         self.filings: Aggregates[Filing] = Aggregates(filings)
         self.filing_acts: Journal[FilingAct] = Journal()
+        self.monitored = monitored or Monitored()
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -149,6 +156,7 @@ class Work(State):
             self.handed,
             self.filings,
             self.filing_acts,
+            *self.monitored.parts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),
                 CUSTOMER_CHECK: Numbered(aggregates=self.customers),

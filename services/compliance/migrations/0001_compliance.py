@@ -1,4 +1,4 @@
-"""Lists, parties once screened, screenings, customers, cases with their acts, and the desk's users."""
+"""Lists, parties once screened, screenings, customers, cases with their acts, monitoring, and the desk's users."""
 
 from alembic import op
 
@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.execute(_SCREENING)
     op.execute(_CASES)
     op.execute(_FILINGS)
+    op.execute(_MONITORING)
     op.execute(_DESK)
     op.execute(_AUDIT)
 
@@ -188,6 +189,91 @@ CREATE TABLE filing_acts (
 );
 CREATE TRIGGER filing_acts_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON filing_acts
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+"""
+
+_MONITORING = """
+-- One row a customer whose money moves: what it did lately, and how people want to hear of it.
+CREATE TABLE watched_customers (
+  customer_id uuid PRIMARY KEY,
+  history bytea NOT NULL,
+  standing text NOT NULL,
+  wake_at timestamptz,
+  forget_on date NOT NULL
+) WITH (fillfactor = 50);
+CREATE INDEX watched_customers_to_wake ON watched_customers (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX watched_customers_to_forget ON watched_customers (forget_on);
+
+CREATE TABLE alerts (
+  alert_id uuid PRIMARY KEY,
+  scenario text NOT NULL,
+  customer_id uuid NOT NULL,
+  body text NOT NULL,
+  occurred_at timestamptz NOT NULL,
+  raised_at timestamptz NOT NULL,
+  state text NOT NULL,
+  case_id uuid,
+  CONSTRAINT is_in_a_case_if_open CHECK ((state = 'open') = (case_id IS NOT NULL))
+);
+CREATE INDEX alerts_newest ON alerts (raised_at DESC, alert_id DESC);
+CREATE INDEX alerts_of_customer ON alerts (customer_id, raised_at DESC, alert_id DESC);
+
+-- Movements large enough for a cycle, for as long as one may last.
+CREATE TABLE hops (
+  payment_id uuid PRIMARY KEY,
+  debtor_customer_id uuid NOT NULL,
+  creditor_customer_id uuid NOT NULL,
+  cents bigint NOT NULL,
+  at_micros bigint NOT NULL,
+  is_looked_at boolean NOT NULL,
+  known_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX hops_into ON hops (creditor_customer_id, at_micros DESC, payment_id);
+CREATE INDEX hops_to_look_at ON hops (known_at) WHERE NOT is_looked_at;
+CREATE INDEX hops_by_age ON hops (known_at);
+
+-- Who was left alone by which scenario, why, and until when: never changed. A kind that is NULL ended it.
+CREATE TABLE alert_silences (
+  silence_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  customer_id uuid NOT NULL,
+  scenario text NOT NULL,
+  kind text,
+  until timestamptz NOT NULL,
+  reason text NOT NULL,
+  said_by text NOT NULL,
+  said_at timestamptz NOT NULL
+);
+CREATE INDEX alert_silences_of_customer ON alert_silences (customer_id, silence_id DESC);
+CREATE TRIGGER alert_silences_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON alert_silences
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TABLE scenario_versions (
+  scenario text NOT NULL,
+  version text NOT NULL,
+  body text NOT NULL,
+  effective_from timestamptz NOT NULL,
+  reason text NOT NULL,
+  set_by text NOT NULL,
+  set_at timestamptz NOT NULL,
+  PRIMARY KEY (scenario, version)
+);
+CREATE TRIGGER scenario_versions_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON scenario_versions
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TABLE country_imports (
+  import_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  source text NOT NULL,
+  content_hash text NOT NULL,
+  imported_by text NOT NULL,
+  imported_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE country_listings (
+  import_id bigint NOT NULL REFERENCES country_imports,
+  country text NOT NULL,
+  list_name text NOT NULL,
+  listed_from date NOT NULL,
+  listed_until date,
+  PRIMARY KEY (import_id, country, list_name, listed_from)
+);
 """
 
 _DESK = """

@@ -34,7 +34,8 @@ from services.compliance.domain.screenings import RescreenPayment, subjects_of
 from services.compliance.domain.work import Customer, Policy, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
-from services.compliance.store import audit, cases, customers, filings, lists, parties, people, screenings
+from services.compliance.standards import LiveStandards
+from services.compliance.store import audit, cases, customers, filings, lists, parties, people, screenings, watching
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _ABOUT_CUSTOMERS = (CustomerRegistered, CustomerClosed, RescreenCustomer)
@@ -47,9 +48,18 @@ _ABOUT_PAYMENT_CASES = (
 )
 
 
-def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogue, policy: Policy) -> Work:
-    """Lock and read all that a batch can touch. Order of locks: customers, screenings, cases, filings; each by id;
-    then the end of the audit log.
+def load_work(
+    tx: Connection,
+    messages: Sequence[Message],
+    *,
+    live: LiveCatalogue,
+    live_standards: LiveStandards,
+    policy: Policy,
+) -> Work:
+    """Lock and read all that a batch can touch.
+
+    Order of locks: customers, screenings, watched customers, hops, cases, filings; each by id; then the end of the
+    audit log.
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
@@ -58,6 +68,8 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, RescreenPayment) or _asks_for_screening(body)}
     found_screenings = screenings.lock_screenings(tx, screened)
+    monitored = watching.load(tx, bodies, live_standards)
+    case_ids |= watching.case_ids(monitored)
     case_ids |= {payment_case_id(body.payment_id) for body in bodies if isinstance(body, _ABOUT_PAYMENT_CASES)}
     case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
     case_ids |= {body.case_id for body in bodies if isinstance(body, WakeCase)}
@@ -80,6 +92,7 @@ def load_work(tx: Connection, messages: Sequence[Message], *, live: LiveCatalogu
         audit_head=audit.lock_head(tx) if is_peoples else EMPTY,
         offered=tuple(offered),
         workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
+        monitored=monitored,
     )
 
 
@@ -94,6 +107,7 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
     writes.save(filings.FILINGS, work.filings, filings.filing_row)
     writes.insert(filings.FILING_ACTS, map(filings.act_row, work.filing_acts))
+    watching.save(writes, work.monitored)
     writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
     audit.put(writes, work.audit_head, list(work.audit))
     if work.forgets_before is not None:
@@ -101,7 +115,8 @@ def save_work(writes: Writes, work: Work) -> None:
 
 
 def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
-    """Cases that come back, who was not looked at since the lists or the matcher changed, and parties to be forgotten.
+    """Cases that come back, who was not looked at since the lists or the matcher changed, what monitoring has waited
+    for, and parties to be forgotten.
 
     Payments that wait for people come first: someone may be about to decide.
     """
@@ -114,6 +129,9 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
     }
     due = [_due(WakeCase(case_id=id_), id_, ids.derive(id_, "wake", now.isoformat()), now) for id_ in awake]
     due += [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
+    due += [
+        _due(body, id_, ids.derive(id_, *why), now) for body, id_, why in watching.find_due(tx, now, at_most - len(due))
+    ]
     if not due and parties.has_expired(tx, now):
         id_ = ids.named("compliance", "forget", now.isoformat())
         due.append(_due(ForgetParties(before=now), id_, id_, now))

@@ -15,9 +15,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from libs.common.record import Record
+from libs.common.rough import EUROS_PER_CENT, shown
 from schemas.payments.events import Channel
 from services.fraud.domain.entities import EntityKind, Risk
-from services.fraud.domain.euros import EUROS_PER_CENT, shown
 from services.fraud.domain.history import MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_SECOND
 from services.fraud.domain.measures import DEFINITIONS, WIDTHS, Aggregate, Measure, Span
 from services.fraud.domain.moment import Moment

@@ -8,12 +8,12 @@ from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
+from libs.common.rough import euro_cents
 from schemas.compliance.events import CaseConcern, CaseDecision, CaseResolved
 from schemas.fraud.events import DebtorPaymentLabelled, Label, PartyRiskUpdated, PartyRole, PaymentLabelled
 from services.fraud.domain import history
 from services.fraud.domain.assessing import past_field
 from services.fraud.domain.entities import Entity, EntityKind, Risk, fingerprint
-from services.fraud.domain.euros import euro_cents
 from services.fraud.domain.knowledge import Assessment, EntityKey, Knowledge, Tally
 from services.fraud.domain.moment import is_from_future, micros_of
 

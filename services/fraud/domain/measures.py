@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from libs.common.record import Record
+from libs.common.rough import EUROS_PER_CENT
 from services.fraud.domain import history
-from services.fraud.domain.euros import EUROS_PER_CENT
 from services.fraud.domain.history import LABEL_DELAY_DAYS, MICROS_PER_DAY, MICROS_PER_HOUR, LabelWindow, Window
 from services.fraud.domain.moment import Moment, Side
 

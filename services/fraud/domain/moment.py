@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 from libs.common.record import Record
+from libs.common.rough import euro_cents
 from schemas.payments.events import PaymentOrder, PaymentPersonalData
 from services.fraud.domain import history
 from services.fraud.domain.entities import Entity, EntityKind, Risk, fingerprint
-from services.fraud.domain.euros import euro_cents
 from services.fraud.domain.history import EMPTY, LOOK_BACK_DAYS, MICROS_PER_DAY, LabelWindow, Past, Window
 
 SNAPSHOT_DAYS_MAX = 30

@@ -137,9 +137,13 @@ def settle(payments: Payments, event: FundsPosted, at: datetime) -> Sequence[Eve
             payment_id=event.payment_id,
             debtor_account_id=event.debtor_account_id,
             creditor_account_id=event.creditor_account_id,
+            debtor_customer_id=payment.order.debtor_customer_id,
+            creditor_customer_id=payment.order.creditor_customer_id,
             amount_minor=event.amount_minor,
             currency=event.currency,
             fee_minor=event.fee_minor,
+            is_cash=payment.order.is_cash,
+            instructed_at=payment.order.instructed_at,
             transfer_id=event.transfer_id,
             settled_at=at,
         )

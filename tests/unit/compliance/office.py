@@ -9,7 +9,7 @@ from libs.common.batch import Decided, decide_all
 from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Trace
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.payments.events import (
     Channel,
@@ -22,8 +22,10 @@ from schemas.payments.events import (
     PaymentPersonalData,
     PaymentSuspended,
 )
+from services.compliance.defaults import shipped_listings, shipped_versions
 from services.compliance.domain.audit import Happening
 from services.compliance.domain.case import Act, Case, CaseStatus
+from services.compliance.domain.monitored import Hop, Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import due_at, priority_of
@@ -35,7 +37,13 @@ from services.compliance.lists.own import parse_own
 from services.compliance.matching.index import NameIndex
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.sourced import SourcedParty
+from services.compliance.monitoring.alerts import Alert, AlertState, SilenceChange, Watched
+from services.compliance.monitoring.countries import CountryLists
+from services.compliance.monitoring.cycles import Edge, among, search
+from services.compliance.monitoring.movements import Profile
+from services.compliance.monitoring.standards import Standards
 from services.compliance.settings import ComplianceSettings
+from services.compliance.store import watching
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 DECIDE_BY = START + timedelta(days=5)
@@ -67,6 +75,11 @@ class Office:
         self.acts: list[Act] = []
         self.audit: list[Happening] = []
         self.blocked: list[BlockedProperty] = []
+        self.watched: dict[str, Watched] = {}
+        self.hops: dict[str, Hop] = {}
+        self.alerts: dict[str, Alert] = {}
+        self.silences: list[SilenceChange] = []
+        self.versions = shipped_versions()
         self.remembered: dict[str, Verdict] = {}
         self.filings: dict[str, Filing] = {}
         self.filing_acts: list[FilingAct] = []
@@ -111,6 +124,7 @@ class Office:
             policy=self.policy,
             offered=self._offered(),
             workers=WORKERS,
+            monitored=self._monitored(bodies),
         )
         told: list[Event] = []
 
@@ -128,6 +142,24 @@ class Office:
     def _offered(self) -> list[str]:
         waiting = [case for case in self.cases.values() if case.opened_at and case.status is CaseStatus.OPEN]
         return [case.case_id for case in sorted(waiting, key=lambda case: (priority_of(case), due_at(case)))]
+
+    def _monitored(self, bodies: Sequence[Record]) -> Monitored:
+        customer_ids = watching.customer_ids(bodies)
+        standards = Standards(self.versions, CountryLists(shipped_listings()))
+        last_hops = [hop.edge for hop in self.hops.values() if not hop.is_looked_at]
+        into: dict[str, list[Edge]] = {}
+        for hop in self.hops.values():
+            into.setdefault(hop.edge.creditor_customer_id, []).append(hop.edge)
+        return Monitored(
+            watched={id_: self.watched.get(id_) or Watched(customer_id=id_) for id_ in customer_ids},
+            hops=self.hops,
+            known={
+                id_: Profile(customer_id=id_, kind=one.kind, subject=one.subject, registered_at=one.registered_at)
+                for id_, one in self.customers.items()
+            },
+            standards=standards,
+            chains=search(last_hops, standards, among(into)),
+        )
 
     def _message(self, body: Record) -> Message:
         trace = Trace(correlation_id=PAYMENT, traceparent="")
@@ -149,6 +181,14 @@ class Office:
         self.filings = {**self.filings, **_by(work.filings.values(), "filing_id")}
         self.filing_acts += list(work.filing_acts)
         self.blocked += list(work.blocked)
+        self.watched |= _by(work.monitored.watched.values(), "customer_id")
+        self.hops |= _by(work.monitored.hops.values(), "payment_id")
+        self.alerts |= _by(list(work.monitored.alerts), "alert_id")
+        for move in work.monitored.moves:
+            moved = replace(self.alerts[move.alert_id], state=AlertState.OPEN, case_id=move.case_id)
+            self.alerts[move.alert_id] = moved
+        self.silences += work.monitored.silences
+        self.versions = (*self.versions, *work.monitored.versions)
         self.searches += len(work.parties.screened)
         self.remembered |= {party.party_key: party.verdict for party in work.parties.screened}
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 from fractions import Fraction
 from math import isqrt
 
+from libs.common.rough import euro_cents
 from schemas.fraud.events import Label
 from schemas.payments.events import Channel, PaymentOrder
-from services.fraud.domain.euros import euro_cents
 from services.fraud.domain.features import Value
 from tests.unit.fraud.past import DAY, HOUR, Paid
 

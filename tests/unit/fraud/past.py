@@ -10,6 +10,7 @@ from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Trace
 from libs.common.record import Record, replace
+from libs.common.rough import euro_cents
 from schemas.fraud.events import FraudAssessed, Label, PartyRiskUpdated
 from schemas.payments.events import (
     Answer,
@@ -23,7 +24,6 @@ from schemas.payments.events import (
 from services.fraud import rulebooks
 from services.fraud.domain import history
 from services.fraud.domain.entities import Entity, EntityKind, Risk, device_entity_id, fingerprint
-from services.fraud.domain.euros import euro_cents
 from services.fraud.domain.features import FEATURES, Value
 from services.fraud.domain.judging import CATALOGUE, Judge
 from services.fraud.domain.knowledge import (

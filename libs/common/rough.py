@@ -1,8 +1,11 @@
-"""Amounts in rough euros, so that one limit serves all currencies, and one history. To detect by, never for money.
+"""Amounts in rough euros and dollars, so that one limit serves all currencies, and one history. Never for money.
 
-Within a factor of two for years, which is all a limit needs: rates of the European Central Bank at
-the end of 2025, rounded. A currency that isn't listed counts as if its unit were a euro.
+Within a factor of two for years, which is all that detection needs: rates of the European Central Bank
+at the end of 2025, rounded. What is in the unit's own currency is exact. A currency that isn't listed
+counts as if its unit were a euro.
 """
+
+from collections.abc import Mapping
 
 from libs.common.money import SCALES, format_amount
 
@@ -20,16 +23,32 @@ _MINOR_PER_100_EUROS = {
     "BTC": 130_000,
     "ETH": 40_000_000,
 }
-_CENTS_PER_MINOR = {currency: 10_000 / minor for currency, minor in _MINOR_PER_100_EUROS.items()}
 _CENTS_MAX = 2**62
+
+
+def _cents_per_minor(unit: str) -> Mapping[str, float]:
+    """By currency. 1.0 for the unit itself."""
+    cents = _MINOR_PER_100_EUROS[unit]
+    return {currency: cents / minor for currency, minor in _MINOR_PER_100_EUROS.items()}
+
+
+_EURO_CENTS, _DOLLAR_CENTS = _cents_per_minor("EUR"), _cents_per_minor("USD")
 
 
 def euro_cents(amount_minor: int, currency: str) -> int:
     """About how many cents of a euro an amount is, 2^62 at most; exactly, if it is in euros."""
-    rate = _CENTS_PER_MINOR.get(currency, 1.0)
-    return min(amount_minor if rate == 1.0 else round(amount_minor * rate), _CENTS_MAX)
+    return _cents(amount_minor, _EURO_CENTS.get(currency, 1.0))
+
+
+def dollar_cents(amount_minor: int, currency: str) -> int:
+    """About how many cents of a dollar an amount is, 2^62 at most; exactly, if it is in dollars."""
+    return _cents(amount_minor, _DOLLAR_CENTS.get(currency, _DOLLAR_CENTS["EUR"]))
 
 
 def shown(amount_minor: int, currency: str) -> str:
     """An amount as a person reads it, whatever its currency."""
     return f"{format_amount(amount_minor, currency)} {currency}" if currency in SCALES else f"{amount_minor} {currency}"
+
+
+def _cents(amount_minor: int, rate: float) -> int:
+    return min(amount_minor if rate == 1.0 else round(amount_minor * rate), _CENTS_MAX)

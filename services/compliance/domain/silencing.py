@@ -1,0 +1,152 @@
+"""People silence scenarios about a customer for a time, and set what they look for; never without a reason. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from libs.common.batch import Refusal
+from libs.common.events import Event
+from libs.common.message import Command
+from libs.common.record import replace
+from services.compliance.domain.work import Work
+from services.compliance.monitoring.alerts import SILENCE_DAYS_MAX, Silence, SilenceChange, SilenceKind
+from services.compliance.monitoring.parameters import Parameters, Scenario, version_of
+
+
+class RefusalReason(StrEnum):
+    """Why it is refused, in order of precedence."""
+
+    CUSTOMER_UNKNOWN = "customer_unknown"
+    REASON_MISSING = "reason_missing"
+    END_PASSED = "end_passed"
+    END_TOO_FAR = "end_too_far"
+    NOT_SILENT = "not_silent"
+    ALREADY_DECIDED = "already_decided"
+
+
+_IN_WORDS = {
+    RefusalReason.CUSTOMER_UNKNOWN: ("there is no such customer", "customer_id"),
+    RefusalReason.REASON_MISSING: ("a reason must say why", "reason"),
+    RefusalReason.END_PASSED: ("it must end later than now", "until"),
+    RefusalReason.END_TOO_FAR: (f"it must end within {SILENCE_DAYS_MAX} days: then people look anew", "until"),
+    RefusalReason.NOT_SILENT: ("the customer is not left alone by this scenario", "scenario"),
+    RefusalReason.ALREADY_DECIDED: (
+        "parameters are in force from now on or later: what was decided by others stands",
+        "effective_from",
+    ),
+}
+
+
+class SilenceScenario(Command):
+    """Leave a customer alone by a scenario until a time, whatever was said before."""
+
+    customer_id: str
+    scenario: Scenario
+    kind: SilenceKind
+    until: datetime
+    reason: str
+    by: str
+
+
+class EndSilence(Command):
+    """Leave the customer alone no more. What a snooze has held back comes up."""
+
+    customer_id: str
+    scenario: Scenario
+    reason: str
+    by: str
+
+
+class SetParameters(Command):
+    """Have a scenario look for something else from a moment on."""
+
+    scenario: Scenario
+    parameters: Parameters
+    effective_from: datetime | None
+    """None: from now on."""
+    reason: str
+    by: str
+
+
+def silence(work: Work, command: SilenceScenario, at: datetime) -> Sequence[Event] | Refusal:
+    """From now on alerts of this scenario about this customer are kept silent, or held back until the end."""
+    if command.customer_id not in work.monitored.known:
+        return _refusal(RefusalReason.CUSTOMER_UNKNOWN)
+    if not command.reason.strip():
+        return _refusal(RefusalReason.REASON_MISSING)
+    if command.until <= at:
+        return _refusal(RefusalReason.END_PASSED)
+    if command.until - at > timedelta(days=SILENCE_DAYS_MAX):
+        return _refusal(RefusalReason.END_TOO_FAR)
+    new = Silence(
+        scenario=command.scenario,
+        kind=command.kind,
+        until=command.until,
+        reason=command.reason.strip(),
+        by=command.by,
+        since=at,
+    )
+    _put(work, command.customer_id, command.scenario, new)
+    _note(work, command.customer_id, command.scenario, command.kind, command.until, command.reason, command.by, at)
+    return []
+
+
+def end_silence(work: Work, command: EndSilence, at: datetime) -> Sequence[Event] | Refusal:
+    """From now on alerts are seen again."""
+    known = work.monitored.watched[command.customer_id].silence(command.scenario, at)
+    if known is None:
+        return _refusal(RefusalReason.NOT_SILENT)
+    if not command.reason.strip():
+        return _refusal(RefusalReason.REASON_MISSING)
+    # It ends now, rather than that it were gone: what it holds back is woken by its end.
+    _put(work, command.customer_id, command.scenario, replace(known, until=at))
+    _note(work, command.customer_id, command.scenario, None, at, command.reason, command.by, at)
+    return []
+
+
+def set_parameters(work: Work, command: SetParameters, at: datetime) -> Sequence[Event] | Refusal:
+    """Keep a version, in force from its moment on. The same again changes nothing."""
+    effective_from = command.effective_from or at
+    if not command.reason.strip():
+        return _refusal(RefusalReason.REASON_MISSING)
+    if effective_from < at:
+        return _refusal(RefusalReason.ALREADY_DECIDED)
+    work.monitored.versions.append(
+        version_of(
+            command.scenario,
+            command.parameters,
+            effective_from=effective_from,
+            set_by=command.by,
+            reason=command.reason.strip(),
+            set_at=at,
+        )
+    )
+    return []
+
+
+def _put(work: Work, customer_id: str, scenario: Scenario, new: Silence) -> None:
+    watched = work.monitored.watched[customer_id]
+    others = tuple(one for one in watched.silences if one.scenario is not scenario)
+    work.monitored.watched.put(customer_id, replace(watched, silences=(*others, new)))
+
+
+def _note(
+    work: Work,
+    customer_id: str,
+    scenario: Scenario,
+    kind: SilenceKind | None,
+    until: datetime,
+    reason: str,
+    by: str,
+    at: datetime,
+) -> None:
+    work.monitored.silences.append(
+        SilenceChange(
+            customer_id=customer_id, scenario=scenario, kind=kind, until=until, reason=reason.strip(), by=by, at=at
+        )
+    )
+
+
+def _refusal(reason: RefusalReason) -> Refusal:
+    detail, field = _IN_WORDS[reason]
+    return Refusal(reason=reason, detail=detail, field=field)

@@ -1,0 +1,47 @@
+"""Countries on the lists of the FATF, by the days on which they were put there and taken off."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from enum import StrEnum
+
+from libs.common.record import Record
+
+
+class CountryList(StrEnum):
+    """Which list of the FATF."""
+
+    CALL_FOR_ACTION = "call_for_action"
+    """High-risk jurisdictions subject to a call for action."""
+    INCREASED_MONITORING = "increased_monitoring"
+    """Jurisdictions under increased monitoring."""
+
+
+class Listing(Record):
+    """A country's time on a list."""
+
+    country: str
+    """Two letters, ISO 3166-1."""
+    list_name: CountryList
+    listed_from: date
+    listed_until: date | None = None
+    """The first day on which it was on the list no more."""
+
+    def holds(self, on: date) -> bool:
+        return self.listed_from <= on and (self.listed_until is None or on < self.listed_until)
+
+
+class CountryLists:
+    """All of them, to be asked about one country on one day."""
+
+    def __init__(self, listings: Iterable[Listing]) -> None:
+        self._by_country: dict[str, list[Listing]] = defaultdict(list)
+        # Whoever is on both lists is on the graver.
+        for listing in sorted(listings, key=lambda one: (list(CountryList).index(one.list_name), one.listed_from)):
+            self._by_country[listing.country].append(listing)
+
+    def listing_of(self, country: str | None, on: date) -> Listing | None:
+        """Why a country is one to look at, if it was on that day."""
+        if country is None or country not in self._by_country:
+            return None
+        return next((listing for listing in self._by_country[country] if listing.holds(on)), None)

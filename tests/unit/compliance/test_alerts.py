@@ -1,0 +1,273 @@
+"""Alerts: raised once by what has settled, joined into one case a customer, held back by what people say."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from libs.common import ids
+from libs.common.record import replace
+from schemas.compliance.events import CaseConcern, CaseDecision, CaseOpened, CaseResolved
+from schemas.payments.events import PaymentSettled
+from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
+from services.compliance.domain.alerting import LookForCycle, WakeAlerts
+from services.compliance.domain.case import CaseStatus
+from services.compliance.domain.customers import customer_case_id
+from services.compliance.domain.silencing import EndSilence, SetParameters, SilenceScenario
+from services.compliance.monitoring import parameters
+from services.compliance.monitoring.alerts import Alert, AlertState, SilenceKind
+from services.compliance.monitoring.parameters import Scenario
+from tests.unit.compliance.office import ACCOUNT, CREDITOR_ACCOUNT, CUSTOMER, START, Office, registered
+
+OTHER, THIRD = ids.named("other"), ids.named("third")
+DAY = timedelta(days=1)
+
+
+def settled(
+    dollars: int = 12_000,
+    *,
+    debtor: str = OTHER,
+    creditor: str = CUSTOMER,
+    after: timedelta = timedelta(0),
+    is_cash: bool = True,
+    payment_id: str | None = None,
+) -> PaymentSettled:
+    """Cash above the limit, paid in by Ann, unless something else is said."""
+    return PaymentSettled(
+        payment_id=payment_id or ids.new(),
+        debtor_account_id=ACCOUNT,
+        creditor_account_id=CREDITOR_ACCOUNT,
+        debtor_customer_id=debtor,
+        creditor_customer_id=creditor,
+        amount_minor=dollars * 100,
+        currency="USD",
+        is_cash=is_cash,
+        instructed_at=START + after,
+        transfer_id=ids.new(),
+        settled_at=START + after + timedelta(minutes=1),
+    )
+
+
+def silenced(
+    kind: SilenceKind = SilenceKind.SUPPRESS, *, until: timedelta = 30 * DAY, reason: str = "a till"
+) -> SilenceScenario:
+    return SilenceScenario(
+        customer_id=CUSTOMER,
+        scenario=Scenario.CASH_REPORT,
+        kind=kind,
+        until=START + until,
+        reason=reason,
+        by="ann",
+    )
+
+
+@pytest.fixture
+def office() -> Office:
+    """One that knows Ann. Of the other side nobody has heard."""
+    office = Office()
+    office.decide(registered())
+    return office
+
+
+def about_ann(office: Office) -> list[Alert]:
+    return [alert for alert in office.alerts.values() if alert.customer_id == CUSTOMER]
+
+
+def test_what_has_settled_raises_an_alert_and_opens_a_case_of_the_customer(office: Office) -> None:
+    events = office.decide(settled())
+    (alert,) = about_ann(office)
+    assert (alert.scenario, alert.state) == (Scenario.CASH_REPORT, AlertState.OPEN)
+    assert alert.reason == "cash of $12000.00 was paid in on the business day 2026-01-05: a report is due"
+    assert [event.customer_id for event in events if isinstance(event, CaseOpened)] == [OTHER, CUSTOMER]
+    assert alert.case_id is not None
+    case = office.cases[alert.case_id]
+    assert (case.customer_id, case.reasons, case.concerns) == (CUSTOMER, ("cash_report",), (CaseConcern.MONITORING,))
+    assert case.customer is not None and case.customer.subject is not None
+    assert case.case_id != customer_case_id(CUSTOMER)
+
+
+def test_alerts_of_one_customer_join_one_case_until_it_has_ended(office: Office) -> None:
+    office.decide(settled())
+    office.decide(settled(after=DAY))
+    first, second = about_ann(office)
+    assert first.case_id == second.case_id
+    resolve(office, first.case_id)
+    office.decide(settled(after=2 * DAY))
+    third = about_ann(office)[-1]
+    assert third.case_id != first.case_id
+    assert third.case_id is not None and len(office.cases[third.case_id].alerts) == 1
+
+
+def resolve(office: Office, case_id: str | None) -> list[object]:
+    assert case_id is not None
+    version = office.cases[case_id].version
+    office.decide(TakeCase(case_id=case_id, actor="ann", version=version))
+    decision = CaseDecision.REJECT
+    office.decide(ProposeDecision(case_id=case_id, actor="ann", version=version + 1, decision=decision, note="report"))
+    return list(office.decide(ConfirmDecision(case_id=case_id, actor="ben", version=version + 2, note="")))
+
+
+def test_what_two_people_decide_about_alerts_says_nothing_of_whether_the_customer_is_served(office: Office) -> None:
+    office.decide(settled())
+    before = office.customers[CUSTOMER]
+    (resolved,) = resolve(office, about_ann(office)[0].case_id)
+    assert isinstance(resolved, CaseResolved)
+    assert resolved.concerns == (CaseConcern.MONITORING,)
+    assert office.customers[CUSTOMER] == before
+
+
+def test_a_proposal_falls_with_the_next_alert(office: Office) -> None:
+    office.decide(settled())
+    case_id = about_ann(office)[0].case_id
+    assert case_id is not None
+    office.decide(TakeCase(case_id=case_id, actor="ann", version=1))
+    decision = CaseDecision.APPROVE
+    office.decide(ProposeDecision(case_id=case_id, actor="ann", version=2, decision=decision, note="known"))
+    office.decide(settled(after=DAY))
+    assert office.cases[case_id].status is CaseStatus.TAKEN
+
+
+def test_the_same_payment_told_again_changes_nothing(office: Office) -> None:
+    event = settled()
+    office.decide(event)
+    alerts, watched = dict(office.alerts), dict(office.watched)
+    office.decide(event, event)
+    assert (office.alerts, office.watched) == (alerts, watched)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        settled(debtor=CUSTOMER),
+        replace(settled(), debtor_customer_id=""),
+        replace(settled(), creditor_customer_id=""),
+    ],
+)
+def test_own_money_and_money_of_nobody_known_is_not_looked_at(office: Office, event: PaymentSettled) -> None:
+    assert not office.decide(event)
+    assert not office.alerts
+
+
+def test_an_order_that_claims_to_be_of_the_future_is_of_when_it_was_settled(office: Office) -> None:
+    office.decide(replace(settled(), instructed_at=START + 400 * DAY, settled_at=START))
+    assert about_ann(office)[0].occurred_at == START
+
+
+# Silence
+
+
+def test_a_suppressed_alert_is_kept_and_opens_no_case(office: Office) -> None:
+    office.decide(silenced())
+    office.decide(settled())
+    (alert,) = about_ann(office)
+    assert (alert.state, alert.case_id) == (AlertState.SUPPRESSED, None)
+    assert not [case for case in office.cases.values() if case.customer_id == CUSTOMER]
+    (change,) = office.silences
+    assert (change.kind, change.reason, change.by) == (SilenceKind.SUPPRESS, "a till", "ann")
+
+
+def test_another_scenario_is_heard_all_the_same(office: Office) -> None:
+    office.decide(silenced())
+    office.decide(*(settled(9_000, after=n * DAY) for n in range(3)))
+    assert [alert.scenario for alert in about_ann(office)] == [Scenario.STRUCTURING]
+
+
+def test_silence_has_an_end(office: Office) -> None:
+    office.decide(silenced(until=DAY))
+    office.now = START + DAY
+    office.decide(settled())
+    assert about_ann(office)[0].state is AlertState.OPEN
+
+
+def test_what_a_snooze_holds_back_comes_up_at_its_end(office: Office) -> None:
+    office.decide(silenced(SilenceKind.SNOOZE, until=DAY))
+    office.decide(settled())
+    assert about_ann(office)[0].state is AlertState.SNOOZED
+    assert office.watched[CUSTOMER].wake_at == START + DAY
+    assert not office.decide(WakeAlerts(customer_id=CUSTOMER))
+    office.now = START + DAY
+    (opened,) = office.decide(WakeAlerts(customer_id=CUSTOMER))
+    assert isinstance(opened, CaseOpened)
+    (alert,) = about_ann(office)
+    assert (alert.state, alert.case_id) == (AlertState.OPEN, opened.case_id)
+    assert office.watched[CUSTOMER].wake_at is None
+    assert not office.decide(WakeAlerts(customer_id=CUSTOMER))
+
+
+def test_a_snooze_that_is_ended_early_gives_back_what_it_holds(office: Office) -> None:
+    office.decide(silenced(SilenceKind.SNOOZE))
+    office.decide(settled())
+    office.decide(EndSilence(customer_id=CUSTOMER, scenario=Scenario.CASH_REPORT, reason="back", by="ben"))
+    office.decide(WakeAlerts(customer_id=CUSTOMER))
+    assert about_ann(office)[0].state is AlertState.OPEN
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (replace(silenced(), customer_id=THIRD), "customer_unknown"),
+        (silenced(reason=" "), "reason_missing"),
+        (silenced(until=-DAY), "end_passed"),
+        (silenced(until=367 * DAY), "end_too_far"),
+        (EndSilence(customer_id=CUSTOMER, scenario=Scenario.FAN_IN, reason="x", by="ann"), "not_silent"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(office: Office, command: SilenceScenario | EndSilence, reason: str) -> None:
+    assert office.refusal(command) == reason
+
+
+# Parameters
+
+
+def cash_above(dollars: int, effective_from: datetime | None = None, reason: str = "a new law") -> SetParameters:
+    return SetParameters(
+        scenario=Scenario.CASH_REPORT,
+        parameters=parameters.read(Scenario.CASH_REPORT, {"above_cents": dollars * 100}),
+        effective_from=effective_from,
+        reason=reason,
+        by="ann",
+    )
+
+
+def test_parameters_are_in_force_from_their_day_on_by_event_time(office: Office) -> None:
+    office.decide(cash_above(20_000, START + 2 * DAY))
+    office.decide(settled(), settled(after=3 * DAY), settled(21_000, after=4 * DAY))
+    assert [alert.occurred_at for alert in about_ann(office)] == [START, START + 4 * DAY]
+    first, last = about_ann(office)
+    assert first.parameters_version != last.parameters_version == office.versions[-1].version
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (cash_above(1, reason=""), "reason_missing"),
+        (cash_above(1, datetime(2020, 1, 1, tzinfo=UTC)), "already_decided"),
+    ],
+)
+def test_nobody_sets_parameters_for_the_past_or_without_a_reason(
+    office: Office, command: SetParameters, reason: str
+) -> None:
+    assert office.refusal(command) == reason
+
+
+# Cycles
+
+
+def hops(*customers: str, dollars: int = 5_000) -> list[PaymentSettled]:
+    return [
+        settled(dollars, debtor=debtor, creditor=creditor, after=n * DAY, is_cash=False)
+        for n, (debtor, creditor) in enumerate(pairwise(customers))
+    ]
+
+
+def test_money_that_comes_back_is_told_to_whom_it_came_back_once(office: Office) -> None:
+    events = hops(CUSTOMER, OTHER, THIRD, CUSTOMER)
+    for event in events:
+        office.decide(event)
+    looks = [LookForCycle(payment_id=event.payment_id, customer_id=event.creditor_customer_id) for event in events]
+    for look in (*looks, *looks):
+        office.decide(look)
+    (alert,) = (alert for alert in office.alerts.values() if alert.scenario is Scenario.CYCLE)
+    assert alert.customer_id == CUSTOMER
+    assert alert.payment_ids == tuple(event.payment_id for event in events)
+    assert alert.reason == "$5000.00 came back over 3 hops within 3 days"
