@@ -38,10 +38,12 @@ ALERTS = Table(
         "body": "text",
         "occurred_at": "timestamptz",
         "raised_at": "timestamptz",
+        "state": "text",
+        "case_id": "uuid",
     },
-    changing={"state": "text", "case_id": "uuid"},
     on_conflict="DO NOTHING",
 )
+MOVED_ALERTS = Table("alerts", key={"alert_id": "uuid"}, changing={"state": "text", "case_id": "uuid"})
 HOPS = Table(
     "hops",
     key={"payment_id": "uuid"},
@@ -184,7 +186,7 @@ def save(writes: Writes, monitored: Monitored) -> None:
     writes.update(WATCHED, map(_watched_row, monitored.watched.updated))
     writes.save(HOPS, monitored.hops, _hop_row)
     writes.insert(ALERTS, map(_alert_row, monitored.alerts))
-    writes.update(ALERTS, map(_move_row, monitored.moves))
+    writes.update(MOVED_ALERTS, map(_move_row, monitored.moves))
     writes.insert(SILENCES, map(_silence_row, monitored.silences))
 
 
