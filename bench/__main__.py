@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 
-from bench import consumer, desk, fraud, growth, ledger, relay, screening, transfers
+from bench import consumer, desk, fraud, growth, ledger, monitoring, relay, screening, transfers
 from bench.figures import Figures, median
 from bench.suite import Suite
 from libs.common.service import tune_interpreter
@@ -42,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Figures]] = {
     "replay": lambda _: fraud.replay(),
     "screening": lambda bench: screening.names(bench.parts),
     "desk": lambda bench: desk.pages(bench.parts),
+    "monitoring": lambda bench: monitoring.movements(bench.parts),
     "postings": lambda bench: ledger.throughput(bench.parts),
     "two_workers": lambda bench: ledger.throughput_of_two(bench.parts),
     "one_payer": lambda bench: ledger.hot_account(bench.parts),

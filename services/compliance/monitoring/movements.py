@@ -45,20 +45,25 @@ class Movement(Record):
     """When the payer ordered it, in microseconds since 1970; never later than when it was settled."""
 
 
+def is_watched(event: PaymentSettled) -> bool:
+    """Whether money went from one customer to another: not own money, nor an event that names no customers."""
+    debtor, creditor = event.debtor_customer_id, event.creditor_customer_id
+    return bool(debtor and creditor and debtor != creditor)
+
+
 def movement_of(event: PaymentSettled) -> Movement | None:
-    """What moved, or None if nothing went from one customer to another: own money, or an event that names no customers.
+    """What moved, or None if it is not watched.
 
     The time is when it was ordered, and not when it was settled: what people review is released in clumps, and that
     says nothing about those who pay. An order that claims to be of the future is of when it was settled.
     """
-    debtor, creditor = event.debtor_customer_id, event.creditor_customer_id
-    if not debtor or not creditor or debtor == creditor:
+    if not is_watched(event):
         return None
     at = min(event.instructed_at or event.settled_at, event.settled_at)
     return Movement(
         payment_id=event.payment_id,
-        debtor_customer_id=debtor,
-        creditor_customer_id=creditor,
+        debtor_customer_id=event.debtor_customer_id,
+        creditor_customer_id=event.creditor_customer_id,
         amount_minor=event.amount_minor,
         currency=event.currency,
         cents=dollar_cents(event.amount_minor, event.currency),

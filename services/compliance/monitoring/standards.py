@@ -1,11 +1,13 @@
 """What movements are held against: the parameters of all scenarios, and the lists of countries."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from schemas.accounts.events import CustomerKind
 from services.compliance.monitoring.countries import CountryLists
 from services.compliance.monitoring.parameters import BEGINNING, Scenario, Version
+from services.compliance.monitoring.scenarios import JUDGES, Judge, is_asked, watches
 
 
 class Standards:
@@ -18,12 +20,35 @@ class Standards:
         for version in sorted(versions, key=lambda one: (one.effective_from, one.set_at, one.version), reverse=True):
             self._versions[version.scenario].append(version)
         self._settled_from = max((found[0].effective_from for found in self._versions.values()), default=BEGINNING)
-        self._newest = {scenario: found[0] for scenario, found in self._versions.items() if found[0].parameters.is_on}
+        """From then on nothing changes any more, and the same are asked about all of a kind."""
+        self._newest_judges: dict[tuple[CustomerKind | None, bool, bool], Sequence[tuple[Judge, Version]]] = {}
 
-    def all_in_force(self, at: datetime) -> Mapping[Scenario, Version]:
+    def judges(
+        self, at: datetime, kind: CustomerKind | None, *, is_out: bool, is_cash: bool
+    ) -> Sequence[tuple[Judge, Version]]:
+        """Those who are asked about a movement of such a customer, each with the version it goes by."""
+        if at < self._settled_from:
+            return self._judges(self._all_in_force(at), kind, is_out=is_out, is_cash=is_cash)
+        key = kind, is_out, is_cash
+        found = self._newest_judges.get(key)
+        if found is None:
+            newest = self._all_in_force(at)
+            found = self._newest_judges[key] = self._judges(newest, kind, is_out=is_out, is_cash=is_cash)
+        return found
+
+    def _judges(
+        self, versions: Mapping[Scenario, Version], kind: CustomerKind | None, *, is_out: bool, is_cash: bool
+    ) -> Sequence[tuple[Judge, Version]]:
+        return [
+            (judge, versions[scenario])
+            for scenario, (asked, judge) in JUDGES.items()
+            if scenario in versions
+            and is_asked(asked, is_out=is_out, is_cash=is_cash)
+            and watches(versions[scenario].parameters, kind)
+        ]
+
+    def _all_in_force(self, at: datetime) -> Mapping[Scenario, Version]:
         """The version of every scenario that is on."""
-        if at >= self._settled_from:
-            return self._newest
         found = {scenario: self.in_force(scenario, at) for scenario in self._versions}
         return {scenario: version for scenario, version in found.items() if version is not None}
 

@@ -19,7 +19,7 @@ from services.compliance.monitoring.history import (
 )
 from services.compliance.monitoring.movements import Movement, Profile, moment_of, zeros_of
 from services.compliance.monitoring.parameters import Version
-from services.compliance.monitoring.scenarios import JUDGES, Finding, Moment, watches
+from services.compliance.monitoring.scenarios import Finding, Moment
 from services.compliance.monitoring.standards import Standards
 
 MARKS_MAX = 64
@@ -38,14 +38,12 @@ def watch(
     moment = _moment(watched, movement, known, standards)
     watched = replace(watched, history=moment.history)
     told: list[Told] = []
-    in_force = standards.all_in_force(moment_of(movement.at_micros))
-    for scenario, judge in JUDGES.items():
-        version = in_force.get(scenario)
-        if version is not None and watches(version.parameters, moment.profile.kind):
-            finding = judge(moment, version.parameters)
-            if finding is not None:
-                told.append((finding, version))
-    return quieten(watched, told)
+    at, entry = moment_of(movement.at_micros), moment.entry
+    for judge, version in standards.judges(at, moment.profile.kind, is_out=entry.is_out, is_cash=entry.is_cash):
+        finding = judge(moment, version.parameters)
+        if finding is not None:
+            told.append((finding, version))
+    return quieten(watched, told) if told else (watched, told)
 
 
 def quieten(watched: Watched, told: list[Told]) -> tuple[Watched, list[Told]]:

@@ -13,7 +13,7 @@ from services.compliance.domain.alerting import LookForCycle, WakeAlerts
 from services.compliance.domain.monitored import Monitored
 from services.compliance.domain.silencing import EndSilence, SilenceScenario
 from services.compliance.monitoring import cycles
-from services.compliance.monitoring.movements import movement_of
+from services.compliance.monitoring.movements import is_watched
 from services.compliance.standards import LiveStandards
 from services.compliance.store import monitoring, standards
 
@@ -67,6 +67,6 @@ def customer_ids(bodies: Iterable[Any]) -> set[str]:
     """The customers whose histories a batch may touch."""
     found = {body.customer_id for body in bodies if isinstance(body, _ABOUT_ONE_CUSTOMER)}
     for body in bodies:
-        if isinstance(body, PaymentSettled) and movement_of(body) is not None:
+        if isinstance(body, PaymentSettled) and is_watched(body):
             found |= {body.debtor_customer_id, body.creditor_customer_id}
     return found
