@@ -37,7 +37,9 @@ class CountryLists:
     def __init__(self, listings: Iterable[Listing]) -> None:
         self._by_country: dict[str, list[Listing]] = defaultdict(list)
         # Whoever is on both lists is on the graver.
-        for listing in sorted(listings, key=lambda one: (list(CountryList).index(one.list_name), one.listed_from)):
+        graver = list(CountryList).index
+        self.listings = sorted(listings, key=lambda one: (graver(one.list_name), one.country, one.listed_from))
+        for listing in self.listings:
             self._by_country[listing.country].append(listing)
 
     def listing_of(self, country: str | None, on: date) -> Listing | None:

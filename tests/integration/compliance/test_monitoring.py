@@ -1,13 +1,15 @@
 """Monitoring on real parts: what has settled comes by Kafka, is kept in Postgres, and raises what it must once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 
 from libs.common import ids
 from libs.common.database import transaction
+from libs.common.record import replace
 from libs.common.service import Runtime
+from schemas.accounts.events import CustomerPersonalData
 from schemas.compliance.events import CaseOpened
 from schemas.payments.events import PaymentSettled
 from services.compliance.defaults import shipped_listings, shipped_versions
@@ -87,16 +89,11 @@ def test_cash_of_two_batches_of_one_business_day_is_added_up(compliance: Runtime
 
 def test_who_is_known_to_live_in_a_country_on_a_list_is_told_of_to_the_other_side(compliance: Runtime) -> None:
     ann, kim = ids.new(), ids.new()
-    event = registered("Kim Example", customer_id=kim)
-    personal = event.personal
-    decide(compliance, type(event)(**{**_fields(event), "personal": type(personal)(name="Kim", country="KP")}))
+    personal = CustomerPersonalData(name="Kim Example", country="KP")
+    decide(compliance, replace(registered("Kim Example", customer_id=kim), personal=personal))
     decide(compliance, settled(100, debtor=ann, creditor=kim))
     assert alerts(compliance, ann) == [("high_risk_country", "open")]
     assert alerts(compliance, kim) == []
-
-
-def _fields(record: object) -> Mapping[str, object]:
-    return {name: getattr(record, name) for name in record.__struct_fields__}  # type: ignore[attr-defined]
 
 
 def test_what_a_snooze_holds_back_comes_up_by_the_sweep(compliance: Runtime) -> None:

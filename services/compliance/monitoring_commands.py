@@ -1,0 +1,205 @@
+"""What people ask of monitoring on the command line: what it looks for, who is left alone, and a run over history.
+
+The same commands as over HTTP, in the operator's name.
+"""
+
+import getpass
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from libs.common import ids, tracing
+from libs.common.answers import PAGE_LENGTH_MAX
+from libs.common.cli import Actor
+from libs.common.database import transaction
+from libs.common.message import Command, Message
+from libs.common.service import Runtime
+from libs.common.sweep import NoClaim
+from services.compliance import monitoring_queries as asked_of
+from services.compliance.backtest import BacktestFault, run_backtest
+from services.compliance.defaults.countries import ListingsFault, read_listings
+from services.compliance.domain.silencing import EndSilence, SetParameters, SilenceScenario
+from services.compliance.monitoring import parameters
+from services.compliance.monitoring.alerts import AlertState, SilenceKind
+from services.compliance.monitoring.parameters import ParametersFault, Scenario, values_of
+from services.compliance.monitoring.standards import Standards
+from services.compliance.settings import ComplianceSettings
+from services.compliance.standards import live_standards
+from services.compliance.store import standards
+from services.compliance.store.standards import CountryImport
+
+MakeRuntime = Callable[[], Runtime]
+Why = Annotated[str, typer.Option("--reason", help="why, for those who ask later")]
+Until = Annotated[datetime, typer.Option(help="the end, UTC; within a year")]
+
+
+def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
+    """Add them to the command line."""
+    group = typer.Typer(help="Monitoring: what money that has moved says about customers.", no_args_is_help=True)
+    commands.add_typer(group, name="monitoring")
+    _add_parameters(group, runtime)
+    _add_silence(group, runtime)
+    _add_countries(group, runtime)
+
+    @commands.command("monitor-backtest")
+    def backtest(
+        input_path: Annotated[Path, typer.Option("--input", help=".csv or .parquet; the columns are in backtest.py")],
+        output: Annotated[Path, typer.Option(help="the folder for alerts.csv and counts.csv")],
+        parameters_path: Annotated[
+            Path | None, typer.Option("--parameters", help="a file like defaults/scenarios.toml; else what is shipped")
+        ] = None,
+    ) -> None:
+        """Say what the scenarios would have raised about a file of movements: nothing is kept, and nobody told."""
+        try:
+            counts = run_backtest(input_path, output, parameters_path)
+        except (BacktestFault, ParametersFault) as fault:
+            _fail(str(fault))
+        for name, count in counts.items():
+            typer.echo(f"{name}: {count:,}")
+
+
+def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
+    @group.command("scenarios")
+    def list_scenarios() -> None:
+        """What each scenario looks for, and from when on for something else, a line each, as JSON."""
+        for version in asked_of.scenarios_view(_standards(runtime()), datetime.now(UTC)):
+            typer.echo(json.dumps(version, default=str))
+
+    @group.command("set")
+    def set_parameters(
+        scenario: Scenario,
+        changes: Annotated[list[str], typer.Argument(help="NAME=VALUE …; what is not named stays")],
+        reason: Why,
+        actor: Actor,
+        effective_from: Annotated[datetime | None, typer.Option("--from", help="now, if not given; UTC")] = None,
+    ) -> None:
+        """Have a scenario look for something else from a moment on."""
+        found = runtime()
+        since = effective_from and effective_from.replace(tzinfo=UTC)
+        known = _standards(found).to_come(scenario, since or datetime.now(UTC))[-1]
+        try:
+            changed = parameters.read(scenario, {**values_of(known.parameters), **_values(changes)})
+        except ParametersFault as fault:
+            _fail(str(fault))
+        command = SetParameters(scenario=scenario, parameters=changed, effective_from=since, reason=reason, by=actor)
+        _carry_out(found, command)
+        typer.echo(json.dumps(values_of(changed)))
+
+    @group.command("alerts")
+    def list_alerts(
+        scenario: Scenario | None = None,
+        customer: Annotated[str | None, typer.Option(help="a customer's id")] = None,
+        state: AlertState | None = None,
+        limit: Annotated[int, typer.Option(min=1, max=PAGE_LENGTH_MAX)] = 50,
+    ) -> None:
+        """The newest alerts, a line each, as JSON."""
+        page = asked_of.list_alerts(
+            runtime().engine, scenario=scenario, customer_id=_an_id(customer), state=state, limit=limit
+        )
+        for alert in page["alerts"]:
+            typer.echo(json.dumps(alert, default=str))
+
+
+def _add_silence(group: typer.Typer, runtime: MakeRuntime) -> None:
+    def silence(kind: SilenceKind, customer: str, scenario: Scenario, until: datetime, reason: str, actor: str) -> None:
+        _an_id(customer)
+        _carry_out(
+            runtime(),
+            SilenceScenario(
+                customer_id=customer,
+                scenario=scenario,
+                kind=kind,
+                until=until.replace(tzinfo=UTC),
+                reason=reason,
+                by=actor,
+            ),
+        )
+
+    @group.command()
+    def suppress(customer: str, scenario: Scenario, until: Until, reason: Why, actor: Actor) -> None:
+        """Keep alerts of a scenario about a customer silent: why they come is known, and holds until the end."""
+        silence(SilenceKind.SUPPRESS, customer, scenario, until, reason, actor)
+
+    @group.command()
+    def snooze(customer: str, scenario: Scenario, until: Until, reason: Why, actor: Actor) -> None:
+        """Hold alerts of a scenario about a customer back until the end."""
+        silence(SilenceKind.SNOOZE, customer, scenario, until, reason, actor)
+
+    @group.command("end-silence")
+    def end_silence(customer: str, scenario: Scenario, reason: Why, actor: Actor) -> None:
+        """Suppress or snooze no more."""
+        _an_id(customer)
+        _carry_out(runtime(), EndSilence(customer_id=customer, scenario=scenario, reason=reason, by=actor))
+
+
+def _add_countries(group: typer.Typer, runtime: MakeRuntime) -> None:
+    @group.command("import-countries")
+    def import_countries(path: Path) -> None:
+        """Make a file the lists of countries, in place of all that were; defaults/countries.py names the columns."""
+        try:
+            content = path.read_bytes()
+            listings = read_listings(content)
+        except (ListingsFault, OSError) as fault:
+            _fail(f"{path}: nothing was imported: {fault}")
+        imported = CountryImport(
+            source=path.name,
+            content_hash=hashlib.sha256(content).hexdigest(),
+            imported_by=getpass.getuser(),
+            listings=listings,
+        )
+        version = runtime().unit.administer(lambda tx: standards.save_import(tx, imported))
+        typer.echo(f"version {version}: {len(listings)} times on a list")
+
+    @group.command("countries")
+    def show_countries() -> None:
+        """Which country was on which list, and from when to when."""
+        for line in asked_of.countries_view(_standards(runtime()).countries):
+            typer.echo(line)
+
+
+def _standards(runtime: Runtime) -> Standards:
+    assert isinstance(runtime.settings, ComplianceSettings)
+    with transaction(runtime.engine) as tx:
+        return live_standards(runtime.settings).current(tx)
+
+
+def _values(changes: list[str]) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for change in changes:
+        name, is_given, value = change.partition("=")
+        if not is_given:
+            _fail(f"{change!r} is not NAME=VALUE")
+        found[name] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    if text in ("true", "false"):
+        return text == "true"
+    plain = text.replace("_", "")
+    return int(plain) if plain.isdigit() else text
+
+
+def _carry_out(runtime: Runtime, command: Command) -> None:
+    message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=tracing.begin())
+    (result,) = runtime.unit.run([message], NoClaim())
+    if result.error is not None:
+        raise result.error
+    if result.refusal is not None:
+        _fail(result.refusal.detail)
+
+
+def _an_id(customer: str | None) -> str | None:
+    if customer is not None and not ids.is_id(customer):
+        _fail(f"a customer's id is a UUID in lower case, and not {customer!r}")
+    return customer
+
+
+def _fail(reason: str) -> NoReturn:
+    typer.echo(reason, err=True)
+    raise typer.Exit(1)
