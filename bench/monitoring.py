@@ -6,6 +6,7 @@ from random import Random
 from bench import batches, orders
 from bench.figures import Figures
 from libs.common import ids
+from schemas.accounts.events import CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.payments.events import PaymentSettled
 from services.compliance.__main__ import SERVICE
 from tests.parts import Parts
@@ -22,9 +23,16 @@ def movements(parts: Parts) -> Figures:
     payees = [ids.new() for _ in range(orders.MERCHANTS)]
     events = settled(PAST + EVENTS, payers=payers, payees=payees, seed=1)
     with parts.runtime(SERVICE) as runtime:
+        batches.apply(runtime, [_registered(id_, CustomerKind.PERSON) for id_ in payers], batch_size=BATCH)
+        batches.apply(runtime, [_registered(id_, CustomerKind.COMPANY) for id_ in payees], batch_size=BATCH)
         batches.apply(runtime, events[:PAST], batch_size=BATCH)
         seconds = batches.apply(runtime, events[PAST:], batch_size=BATCH)
     return {"monitoring_events_per_second": EVENTS / sum(seconds)}
+
+
+def _registered(customer_id: str, kind: CustomerKind) -> CustomerRegistered:
+    personal = CustomerPersonalData(name="Ann Miller", birth_date="1980-05-17", country="DE")
+    return CustomerRegistered(customer_id=customer_id, kind=kind, personal=personal, registered_at=orders.START)
 
 
 def settled(count: int, *, payers: list[str], payees: list[str], seed: int) -> list[PaymentSettled]:

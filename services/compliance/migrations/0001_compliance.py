@@ -199,7 +199,9 @@ CREATE TABLE watched_customers (
   standing text NOT NULL,
   wake_at timestamptz,
   forget_on date NOT NULL
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 50, toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.05);
+-- Rewritten at every payment, some kilobytes at most: kept in the page, uncompressed as long as it fits.
+ALTER TABLE watched_customers ALTER COLUMN history SET STORAGE MAIN;
 CREATE INDEX watched_customers_to_wake ON watched_customers (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX watched_customers_to_forget ON watched_customers (forget_on);
 
