@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.compliance import api, commands, desk
+from services.compliance import api, commands, desk, metrics
 from services.compliance.handlers import handlers, pruning
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import work
@@ -19,6 +19,7 @@ SERVICE = Service(
     routes=lambda runtime: [*api.routes(runtime), *desk.routes(runtime)],
     find_due=work.find_due,
     prunes=pruning,
+    observer=metrics.observer,
 )
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
     A ─► B ─► C ─► … ─► Z ─► A      looked for from the last hop backwards, level by level
 
-Bounded, or a payee of thousands would cost as much as all of them: so many movements into each, so many
-chains for each last hop. What is beyond that is not looked at; the newest movements are.
+Bounded, or a payee of thousands would cost as much as all of them: of what went to a customer the newest
+movements are looked at, of those that fit the newest are followed, and of chains so many for each last hop.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from services.compliance.monitoring.history import MICROS_PER_DAY
@@ -15,8 +17,11 @@ from services.compliance.monitoring.parameters import Cycle, Scenario, Version
 from services.compliance.monitoring.scenarios import Finding, dollars, watches
 from services.compliance.monitoring.standards import Standards
 
-EDGES_PER_NODE_MAX = 8
-CHAINS_MAX = 64
+LOOKED_AT_MAX = 256
+"""Movements to a customer before a moment."""
+FOLLOWED_MAX = 8
+"""Of these, those that fit."""
+CHAINS_MAX = 16
 """Of each last hop, at each level."""
 
 
@@ -41,7 +46,10 @@ class Wanted(NamedTuple):
 
 
 EdgesInto = Callable[[Sequence[Wanted]], Sequence[Sequence[Edge]]]
-"""What was wanted, for each: the newest EDGES_PER_NODE_MAX, the newest first; of equal times by payment id."""
+"""What was wanted, for each: of the newest LOOKED_AT_MAX in that time the newest FOLLOWED_MAX of such an amount.
+
+The newest come first; of equal times, by payment id.
+"""
 
 Chain = tuple[Edge, ...]
 """In order of time."""
@@ -98,22 +106,23 @@ def finding_of(chain: Chain, standards: Standards, profile: Profile) -> tuple[Fi
 
 
 def among(edges: Mapping[str, Sequence[Edge]]) -> EdgesInto:
-    """A look-up among movements in memory, each customer's in order of time."""
+    """A look-up among movements in memory, by the customers to whom they went."""
+    newest_first = {
+        customer_id: sorted(found, key=lambda edge: (-edge.at_micros, edge.payment_id))
+        for customer_id, found in edges.items()
+    }
 
     def edges_into(asked: Sequence[Wanted]) -> list[list[Edge]]:
-        return [_newest(edges.get(wanted.creditor_customer_id, ()), wanted) for wanted in asked]
+        return [list(_fitting(newest_first.get(wanted.creditor_customer_id, ()), wanted)) for wanted in asked]
 
     return edges_into
 
 
-def _newest(edges: Sequence[Edge], wanted: Wanted) -> list[Edge]:
-    fitting = (
-        edge
-        for edge in edges
-        if wanted.after_micros < edge.at_micros < wanted.before_micros
-        and wanted.low_cents <= edge.cents <= wanted.high_cents
-    )
-    return sorted(fitting, key=lambda edge: (-edge.at_micros, edge.payment_id))[:EDGES_PER_NODE_MAX]
+def _fitting(newest_first: Sequence[Edge], wanted: Wanted) -> Iterator[Edge]:
+    start = bisect_right(newest_first, -wanted.before_micros, key=lambda edge: -edge.at_micros)
+    looked_at = newest_first[start : start + LOOKED_AT_MAX]
+    in_time = takewhile(lambda edge: edge.at_micros > wanted.after_micros, looked_at)
+    return islice((edge for edge in in_time if wanted.low_cents <= edge.cents <= wanted.high_cents), FOLLOWED_MAX)
 
 
 def _lengthen(

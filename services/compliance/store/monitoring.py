@@ -15,7 +15,7 @@ from services.compliance.domain.monitored import AlertMove, Hop, Monitored
 from services.compliance.matching.subject import Subject
 from services.compliance.monitoring import history
 from services.compliance.monitoring.alerts import Alert, AlertState, CaseAlert, Mark, Silence, SilenceChange, Watched
-from services.compliance.monitoring.cycles import EDGES_PER_NODE_MAX, Edge, EdgesInto, Wanted
+from services.compliance.monitoring.cycles import FOLLOWED_MAX, LOOKED_AT_MAX, Edge, EdgesInto, Wanted
 from services.compliance.monitoring.history import LATE_DAYS_MAX, WINDOW_DAYS_MAX
 from services.compliance.monitoring.movements import Profile, moment_of
 
@@ -144,13 +144,15 @@ def edges_into(tx: Connection) -> EdgesInto:
             """SELECT k.number, e.* FROM unnest(%b::uuid[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[])
                                          WITH ORDINALITY AS k (creditor, after, before, low, high, number)
                 CROSS JOIN LATERAL (
-                  SELECT payment_id, debtor_customer_id, creditor_customer_id, cents, at_micros FROM hops
-                   WHERE creditor_customer_id = k.creditor AND at_micros > k.after AND at_micros < k.before
-                     AND cents BETWEEN k.low AND k.high
+                  SELECT * FROM (
+                    SELECT payment_id, debtor_customer_id, creditor_customer_id, cents, at_micros FROM hops
+                     WHERE creditor_customer_id = k.creditor AND at_micros > k.after AND at_micros < k.before
+                     ORDER BY at_micros DESC, payment_id LIMIT %s) AS looked_at
+                   WHERE cents BETWEEN k.low AND k.high
                    ORDER BY at_micros DESC, payment_id LIMIT %s) AS e
                 ORDER BY k.number, e.at_micros DESC, e.payment_id""",
             (array("uuid", creditors), *(array("bigint", column) for column in (after, before, low, high)),
-             EDGES_PER_NODE_MAX),
+             LOOKED_AT_MAX, FOLLOWED_MAX),
         )  # fmt: skip
         for number, *edge in rows:
             edges[number - 1].append(Edge(*edge))

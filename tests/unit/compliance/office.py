@@ -1,6 +1,6 @@
 """An office kept in memory: lists, customers, payments and cases, and short words for what happens to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -85,6 +85,7 @@ class Office:
         self.filing_acts: list[FilingAct] = []
         self.policy = SETTINGS.policy
         self.searches = 0
+        self.observe: Callable[[Work], None] = lambda _: None
         self._version = 0
         self.switch_to(listed)
 
@@ -137,6 +138,7 @@ class Office:
             results.append((result, told[: len(result.rows)]))
             del told[: len(result.rows)]
         self._keep(work)
+        self.observe(work)
         return results
 
     def _offered(self) -> list[str]:

@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from libs.common import ids
 from libs.common.record import replace
 from schemas.compliance.events import CaseConcern, CaseDecision, CaseOpened, CaseResolved
 from schemas.payments.events import PaymentSettled
+from services.compliance import metrics
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.alerting import LookForCycle, WakeAlerts
 from services.compliance.domain.case import CaseStatus
@@ -271,3 +273,24 @@ def test_money_that_comes_back_is_told_to_whom_it_came_back_once(office: Office)
     assert alert.customer_id == CUSTOMER
     assert alert.payment_ids == tuple(event.payment_id for event in events)
     assert alert.reason == "$5000.00 came back over 3 hops within 3 days"
+
+
+# What Prometheus sees
+
+
+def test_alerts_are_counted_by_scenario_and_by_whether_people_see_them() -> None:
+    registry = CollectorRegistry()
+    observe = metrics.observer(registry)
+    office = Office()
+    office.observe = observe
+    office.decide(registered())
+    office.decide(settled())
+    office.decide(silenced())
+    office.decide(settled(after=DAY))
+
+    def counted(state: AlertState) -> float | None:
+        labels = {"scenario": "cash_report", "state": state.value}
+        return registry.get_sample_value("compliance_alerts_total", labels)
+
+    # The other side has paid out as much, twice.
+    assert (counted(AlertState.OPEN), counted(AlertState.SUPPRESSED), counted(AlertState.SNOOZED)) == (3.0, 1.0, 0.0)
