@@ -17,8 +17,6 @@ from services.compliance.monitoring.movements import is_watched
 from services.compliance.standards import LiveStandards
 from services.compliance.store import monitoring, standards
 
-LAST_HOPS_MAX = 250
-"""Movements that are looked at for cycles in one batch, and so about a second."""
 CYCLE_DELAY = timedelta(minutes=5)
 """How long a movement waits to be looked at: those before it, on other partitions, are to have come by then."""
 
@@ -56,7 +54,7 @@ def save(writes: Writes, monitored: Monitored) -> None:
 
 def find_due(tx: Connection, now: datetime, at_most: int) -> Iterator[tuple[Command, str, Sequence[object]]]:
     """What is to be done, for whom, and what makes it something else than what was done before."""
-    for payment_id, customer_id in monitoring.find_unseen_hops(tx, now - CYCLE_DELAY, min(at_most, LAST_HOPS_MAX)):
+    for payment_id, customer_id in monitoring.find_unseen_hops(tx, now - CYCLE_DELAY, at_most):
         yield LookForCycle(payment_id=payment_id, customer_id=customer_id), payment_id, ("cycle",)
         at_most -= 1
     for customer_id in monitoring.find_to_wake(tx, now, at_most):

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from libs.common import ids
 from libs.common.service import Runtime
+from schemas.compliance.events import CaseConcern, CaseResolved
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
 from services.compliance.monitoring_views import (
@@ -21,8 +22,9 @@ from services.compliance.monitoring_views import (
 )
 from tests.deciding import decide
 from tests.integration.compliance.scene import registered
+from tests.integration.compliance.test_desk import signed_in
 from tests.integration.compliance.test_monitoring import DAY, alerts, settled
-from tests.serving import Api, problem, require
+from tests.serving import Api, problem, require, told
 
 NEXT_YEAR = (datetime.now(UTC) + timedelta(days=300)).isoformat()
 
@@ -149,6 +151,24 @@ def test_the_same_is_done_on_the_command_line(run: Callable[..., Result], compli
     assert run("monitoring", "end-silence", ann, "cash_report", "--reason", "no till", "--actor", "ben").exit_code == 1
     told = [json.loads(line) for line in run("monitoring", "alerts", "--customer", ann).stdout.splitlines()]
     assert len(told) == 3
+
+
+def test_the_case_is_at_the_desk_as_any_other_with_its_reason_in_words(
+    compliance: Runtime, address: str, ann: str
+) -> None:
+    with signed_in(address) as analyst:
+        (row,) = (case for case in analyst.queue()["cases"] if case["customer_id"] == ann)
+        assert row["reasons"] == ["cash_report"]
+        page = analyst.http.get(f"/desk/cases/{row['case_id']}")
+        assert page.status_code == 200
+        assert "Ann Miller" in page.text and "Cash to be reported" in page.text
+        assert analyst.do("take", row["case_id"]).status_code == 200
+        proposed = analyst.do("propose", row["case_id"], decision="reject", note="to be reported")
+        assert proposed.json()["status"] == "proposed"
+    with signed_in(address, "analyst2") as other:
+        assert other.do("confirm", row["case_id"]).json()["status"] == "resolved"
+    resolved = [event for event in told(compliance) if isinstance(event, CaseResolved)]
+    assert [event.concerns for event in resolved] == [(CaseConcern.MONITORING,)]
 
 
 def test_a_newer_list_of_countries_takes_the_place_of_the_old_one(

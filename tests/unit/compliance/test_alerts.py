@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from libs.common import ids
@@ -273,6 +275,48 @@ def test_money_that_comes_back_is_told_to_whom_it_came_back_once(office: Office)
     assert alert.customer_id == CUSTOMER
     assert alert.payment_ids == tuple(event.payment_id for event in events)
     assert alert.reason == "$5000.00 came back over 3 hops within 3 days"
+
+
+# Batches
+
+EVENTS = st.lists(
+    st.builds(
+        lambda dollars, is_in, after, is_cash: settled(
+            dollars,
+            debtor=OTHER if is_in else CUSTOMER,
+            creditor=CUSTOMER if is_in else OTHER,
+            after=after * timedelta(hours=1),
+            is_cash=is_cash,
+        ),
+        st.sampled_from([500, 4_000, 6_000, 9_500, 12_000]),
+        st.booleans(),
+        st.integers(0, 300),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(EVENTS, st.integers(1, 12))
+def test_any_split_into_batches_raises_the_same_alerts_and_puts_them_into_the_same_cases(
+    events: list[PaymentSettled], size: int
+) -> None:
+    one, many = Office(), Office()
+    for office in (one, many):
+        office.decide(registered())
+    one.decide(*events)
+    for start in range(0, len(events), size):
+        many.decide(*events[start : start + size])
+
+    def told(office: Office) -> dict[str, tuple[str, tuple[str, ...], str | None]]:
+        return {id_: (alert.reason, alert.payment_ids, alert.case_id) for id_, alert in office.alerts.items()}
+
+    assert told(one) == told(many)
+    assert {id_: case.reasons for id_, case in one.cases.items()} == {
+        id_: case.reasons for id_, case in many.cases.items()
+    }
 
 
 # What Prometheus sees
