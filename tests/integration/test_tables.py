@@ -11,7 +11,7 @@ from libs.common.writes import Table
 from services.accounts import __main__ as accounts
 from services.accounts import store as accounts_store
 from services.compliance import __main__ as compliance
-from services.compliance.store import cases, customers, lists, parties, screenings
+from services.compliance.store import cases, customers, lists, monitoring, parties, screenings, standards
 from services.fraud import __main__ as fraud
 from services.fraud.store import assessments, entities, tallies, versions
 from services.fraud.store import lists as fraud_lists
@@ -24,7 +24,7 @@ TYPES = {"timestamp with time zone": "timestamptz"}
 EVERYWHERE = (dead_letters, idempotency, inbox, outbox, parking)
 STORES = [
     (accounts.SERVICE, (accounts_store,)),
-    (compliance.SERVICE, (cases, customers, lists, parties, screenings)),
+    (compliance.SERVICE, (cases, customers, lists, monitoring, parties, screenings, standards)),
     (fraud.SERVICE, (assessments, entities, fraud_lists, tallies, versions)),
     (payments.SERVICE, (payments_store, *EVERYWHERE)),
 ]
