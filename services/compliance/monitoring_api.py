@@ -37,7 +37,7 @@ Reason = Annotated[str, text(500), Field(examples=["the till of the branch in Ma
 
 
 def _a_cursor(value: str) -> str:
-    if queries.parse_cursor(value) is None:
+    if queries.parse_moment_cursor(value) is None:
         raise PydanticCustomError("not_a_cursor", "must be the `next_cursor` of a page")
     return value
 
@@ -172,7 +172,7 @@ class MonitoringRoutes:
             scenario=filters.scenario,
             customer_id=filters.customer_id,
             state=filters.state,
-            cursor=queries.parse_cursor(filters.cursor) if filters.cursor else None,
+            cursor=queries.parse_moment_cursor(filters.cursor) if filters.cursor else None,
             limit=filters.limit,
         )
 

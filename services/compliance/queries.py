@@ -241,16 +241,23 @@ def _cursor_text(key: Sequence[Any]) -> str:
 
 def parse_cursor(text: str) -> Cursor | None:
     """Where a page goes on, from what the page before it said; None if that is no such thing."""
-    front, _, case_id = text.rpartition("_")
-    priority, _, at = front.rpartition("_")
+    priority, _, rest = text.partition("_") if text.count("_") > 1 else ("", "", text)
+    found = parse_moment_cursor(rest)
+    if found is None or (priority and priority not in {"1", "2", "3"}):
+        return None
+    at, case_id = found
+    return Cursor(at=at, case_id=case_id, priority=int(priority) if priority else None)
+
+
+def parse_moment_cursor(text: str) -> tuple[datetime, str] | None:
+    """The same where a page goes by moments."""
+    at, _, id_ = text.rpartition("_")
     try:
         moment = datetime.fromisoformat(at)
     except ValueError:
         return None
-    is_ours = ids.is_id(case_id) and moment.tzinfo is not None and YEAR_MIN <= moment.year <= YEAR_MAX
-    if not is_ours or (priority and priority not in {"1", "2", "3"}):
-        return None
-    return Cursor(at=moment, case_id=case_id, priority=int(priority) if priority else None)
+    is_ours = ids.is_id(id_) and moment.tzinfo is not None and YEAR_MIN <= moment.year <= YEAR_MAX
+    return (moment, id_) if is_ours else None
 
 
 def count_cases(engine: Engine) -> dict[Queue, int]:

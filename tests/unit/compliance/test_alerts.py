@@ -17,6 +17,7 @@ from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, Ta
 from services.compliance.domain.alerting import LookForCycle, WakeAlerts
 from services.compliance.domain.case import CaseStatus
 from services.compliance.domain.customers import customer_case_id
+from services.compliance.domain.people import Role
 from services.compliance.domain.silencing import EndSilence, SetParameters, SilenceScenario
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import Alert, AlertState, SilenceKind
@@ -105,10 +106,16 @@ def test_alerts_of_one_customer_join_one_case_until_it_has_ended(office: Office)
 def resolve(office: Office, case_id: str | None) -> list[object]:
     assert case_id is not None
     version = office.cases[case_id].version
-    office.decide(TakeCase(case_id=case_id, actor="ann", version=version))
+    office.decide(TakeCase(case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=version))
     decision = CaseDecision.REJECT
-    office.decide(ProposeDecision(case_id=case_id, actor="ann", version=version + 1, decision=decision, note="report"))
-    return list(office.decide(ConfirmDecision(case_id=case_id, actor="ben", version=version + 2, note="")))
+    office.decide(
+        ProposeDecision(
+            case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=version + 1, decision=decision, note="report"
+        )
+    )
+    return list(
+        office.decide(ConfirmDecision(case_id=case_id, actor="ben", role=Role.SUPERVISOR, version=version + 2, note=""))
+    )
 
 
 def test_what_two_people_decide_about_alerts_says_nothing_of_whether_the_customer_is_served(office: Office) -> None:
@@ -124,9 +131,11 @@ def test_a_proposal_falls_with_the_next_alert(office: Office) -> None:
     office.decide(settled())
     case_id = about_ann(office)[0].case_id
     assert case_id is not None
-    office.decide(TakeCase(case_id=case_id, actor="ann", version=1))
+    office.decide(TakeCase(case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=1))
     decision = CaseDecision.APPROVE
-    office.decide(ProposeDecision(case_id=case_id, actor="ann", version=2, decision=decision, note="known"))
+    office.decide(
+        ProposeDecision(case_id=case_id, actor="ann", role=Role.SUPERVISOR, version=2, decision=decision, note="known")
+    )
     office.decide(settled(after=DAY))
     assert office.cases[case_id].status is CaseStatus.TAKEN
 
