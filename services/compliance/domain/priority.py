@@ -2,7 +2,7 @@
 
     priority   what                                                     within
     P1         may have to be blocked: a listed party, suspected fraud  24 hours
-    P2         in doubt: resembles someone listed, suspicious           5 business days
+    P2         in doubt: resembles someone listed, suspicious, watched  5 business days
     P3         can wait: a second look at what has ended                30 days
 
 The clock runs from when the case was opened, or opened again, and nobody can stop it: a case that is put off comes
@@ -16,6 +16,7 @@ from enum import IntEnum
 from schemas.payments.events import InternalReason
 from services.compliance.domain.business_days import later_by_business_days
 from services.compliance.domain.case import Case, CaseReason
+from services.compliance.monitoring.parameters import Scenario
 
 
 class Priority(IntEnum):
@@ -37,6 +38,8 @@ PRIORITIES: Mapping[str, Priority] = {
     CaseReason.LIST_CHANGED: Priority.P2,
     CaseReason.MATCHER_CHANGED: Priority.P2,
     CaseReason.NOT_SCREENABLE: Priority.P2,
+    # What monitoring has raised has moved already: reports on it are due within weeks.
+    **dict.fromkeys(map(CaseReason, Scenario), Priority.P2),
 }
 """By the reasons of a case: the most urgent counts, and what is not in here is P2."""
 
