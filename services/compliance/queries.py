@@ -349,6 +349,15 @@ def list_alike(engine: Engine, case: Case) -> list[Case]:
     return [_decode_case(body) for (body,) in rows]
 
 
+def find_file(engine: Engine, case_id: str, number: int) -> bytes | None:
+    """What is in a file of a case."""
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx, "SELECT content FROM case_files WHERE case_id = %s AND number = %s", (case_id, number), binary=True
+        )
+    return bytes(rows[0][0]) if rows else None
+
+
 def list_acts(engine: Engine, case_id: str) -> list[Act]:
     """What was done with a case, in order."""
     with transaction(engine) as tx:

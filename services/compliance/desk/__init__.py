@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from libs.common.service import Runtime
-from services.compliance.desk import alike, audit_log, filings, pages, programs, signing_in, users
+from services.compliance.desk import alike, audit_log, files, filings, pages, programs, signing_in, users
 from services.compliance.desk.sessions import DeskSessions
 from services.compliance.settings import ComplianceSettings
 
@@ -19,6 +19,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         signing_in.routes(sessions),
         pages.routes(runtime, sessions),
         programs.routes(runtime, sessions),
+        *files.routes(runtime, sessions),
         *alike.routes(runtime, sessions),
         filings.page_routes(runtime, sessions),
         filings.program_routes(runtime, sessions),

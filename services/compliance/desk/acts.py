@@ -42,6 +42,7 @@ from services.compliance.domain.casework import (
     ReopenCase,
     SnoozeCase,
 )
+from services.compliance.domain.evidence import AddFile
 from services.compliance.domain.people import Permission, Role
 from services.compliance.domain.work import Work
 from services.compliance.store import audit
@@ -89,6 +90,7 @@ _STATUS = {
     RefusalReason.CASE_UNKNOWN: HTTPStatus.NOT_FOUND,
     RefusalReason.NOTE_MISSING: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.ASSIGNEE_UNFIT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RefusalReason.FILE_UNFIT: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.SNOOZE_OUT_OF_RANGE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
@@ -179,6 +181,35 @@ class CaseActs:
             return next(work.cases[given.case_id] for given in work.handed if given.request_id == request_id)
 
         return await self._submit("next", "", command, done, b"", by, key, trace)
+
+    async def add_file(
+        self,
+        case_id: str,
+        name: str,
+        content: bytes,
+        *,
+        version: int,
+        note: str,
+        by: DeskSession,
+        key: str,
+        trace: Trace,
+    ) -> Answer:
+        """Keep a file with a case. Raises as `carry_out`."""
+        command = AddFile(
+            case_id=case_id,
+            actor=by.username,
+            role=by.role,
+            version=version,
+            name=name.replace("\\", "/").rpartition("/")[2],
+            content=content,
+            note=_note(note),
+        )
+
+        def done(work: Work) -> Case:
+            return work.cases[case_id]
+
+        route = f"files/{case_id}"
+        return await self._submit(route, case_id, command, done, msgspec.json.encode(command), by, key, trace)
 
     async def carry_out_alike(
         self,

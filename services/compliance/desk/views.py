@@ -10,7 +10,7 @@ from schemas.compliance.events import CaseDecision
 from schemas.payments.events import EncryptedPersonalData, Finding, InternalReason
 from services.compliance.desk.parties import PartyView, country_in_words, customer_party, payment_parties
 from services.compliance.desk.render import amount, plain
-from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, Task
+from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseFile, CaseReason, CaseStatus, Task
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.matching.screening import Hit
@@ -77,6 +77,7 @@ ACTS = {
     ActKind.NOTED: "Note",
     ActKind.TASK_ADDED: "Task",
     ActKind.TASK_DONE: "Task done",
+    ActKind.FILE_ADDED: "File",
     ActKind.SNOOZED: "Put off",
     ActKind.AWAKENED: "Back",
     ActKind.ESCALATED: "Passed up",
@@ -137,6 +138,7 @@ class CaseView(Record):
     decide_by: datetime | None
     due_at: datetime | None
     tasks: tuple[Task, ...]
+    files: tuple[CaseFile, ...]
     opened_at: datetime | None
     facts: tuple[tuple[str, str], ...]
     parties: tuple[PartyView, ...]
@@ -191,6 +193,7 @@ def case_view(case: Case, acts: list[Act], screening: Screening | None, now: dat
         decide_by=None if case.is_second_look else case.decide_by,
         due_at=due_at(case),
         tasks=case.tasks,
+        files=case.files,
         opened_at=case.opened_at,
         facts=_payment_facts(case) if case.payment else (),
         parties=parties,

@@ -40,6 +40,7 @@ class RefusalReason(StrEnum):
     ASSIGNEE_UNFIT = "assignee_unfit"
     SNOOZE_OUT_OF_RANGE = "snooze_out_of_range"
     TASK_UNKNOWN = "task_unknown"
+    FILE_UNFIT = "file_unfit"
     NOT_ALIKE = "not_alike"
     NOT_ENDED = "not_ended"
     CUSTOMER_CLOSED = "customer_closed"
@@ -64,6 +65,7 @@ _IN_WORDS = {
     RefusalReason.TASK_UNKNOWN: "there is no such task that is not done",
     RefusalReason.NOT_ENDED: "the case has not ended",
     RefusalReason.CUSTOMER_CLOSED: "the customer is served no more",
+    RefusalReason.FILE_UNFIT: "a file is a PDF, PNG, JPEG, text or CSV, as its name says, 5 MB at most; 50 in a case",
     RefusalReason.NOT_ALIKE: "the cases don't have the same reasons and the same hits",
     RefusalReason.NOTHING_WAITS: "no case waits for anybody",
     RefusalReason.STALE: "the case has changed since you looked at it",

@@ -36,6 +36,7 @@ class ObjectKind(StrEnum):
 
     CASE = "case"
     CASES = "cases"
+    FILE = "file"
     SEARCH = "search"
     BLOCKED_PROPERTY = "blocked_property"
     USER = "user"

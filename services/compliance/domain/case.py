@@ -50,6 +50,7 @@ class ActKind(StrEnum):
     NOTED = "noted"
     TASK_ADDED = "task_added"
     TASK_DONE = "task_done"
+    FILE_ADDED = "file_added"
     SNOOZED = "snoozed"
     AWAKENED = "awakened"
     ESCALATED = "escalated"
@@ -129,6 +130,19 @@ class Task(Record, omit_defaults=True):
     done_at: datetime | None = None
 
 
+class CaseFile(Record, omit_defaults=True):
+    """A file that was added to a case."""
+
+    number: int
+    """Its place among the case's files, from 1."""
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    added_by: str
+    added_at: datetime
+
+
 class Rescreened(Record):
     """What screening said about a waiting payment when it found other than it had answered."""
 
@@ -167,6 +181,7 @@ class Case(Record, omit_defaults=True):
     is_second_look: bool = False
     """Whether people look at it again without effect: what it was about has ended, and stays as it is."""
     tasks: tuple[Task, ...] = ()
+    files: tuple[CaseFile, ...] = ()
     taken_by: str | None = None
     proposal: Proposal | None = None
     decision: CaseDecision | None = None

@@ -99,6 +99,14 @@ class BlockedProperty(Record):
     report_due_on: date
 
 
+class FileContent(Record):
+    """What is in a file of a case."""
+
+    case_id: str
+    number: int
+    content: bytes
+
+
 class Handed(Record):
     """Which case somebody was given who had asked for any."""
 
@@ -133,6 +141,7 @@ class Work(State):
         self.blocked: Journal[BlockedProperty] = Journal()
         self.audit: Journal[Happening] = Journal()
         self.audit_head = audit_head
+        self.files: Journal[FileContent] = Journal()
         self.handed: Journal[Handed] = Journal()
         self.offered = offered
         """Cases that wait for anybody, locked, the most urgent first."""
@@ -153,6 +162,7 @@ class Work(State):
             self.acts,
             self.blocked,
             self.audit,
+            self.files,
             self.handed,
             self.filings,
             self.filing_acts,

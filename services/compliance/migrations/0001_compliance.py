@@ -122,6 +122,13 @@ CREATE INDEX cases_by_version ON cases (matcher_version, catalogue_version, case
 CREATE INDEX cases_ended ON cases (ended_at DESC, case_id DESC)
   WHERE opened_at IS NOT NULL AND status IN ('resolved', 'closed');
 
+CREATE TABLE case_files (
+  case_id uuid NOT NULL,
+  number integer NOT NULL,
+  content bytea NOT NULL,
+  PRIMARY KEY (case_id, number)
+);
+
 -- What cases are found by: words of names, and ids of customers and accounts.
 CREATE TABLE case_words (
   word text COLLATE "C" NOT NULL,
@@ -147,6 +154,9 @@ BEGIN
   RAISE EXCEPTION '% is append-only: what was done stays on record', TG_TABLE_NAME USING ERRCODE = '23514';
 END $$;
 CREATE TRIGGER case_acts_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON case_acts
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER case_files_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON case_files
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TABLE blocked_property (

@@ -38,6 +38,7 @@ CASES = Table(
         "body": "text",
     },
 )
+FILES = Table("case_files", key={"case_id": "uuid", "number": "integer"}, fixed={"content": "bytea"})
 WORDS = Table("case_words", key={"word": "text", "case_id": "uuid"}, on_conflict="DO NOTHING")
 ACTS = Table(
     "case_acts",

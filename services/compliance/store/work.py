@@ -103,6 +103,7 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.save(cases.CASES, work.cases, cases.case_row)
     writes.insert(cases.WORDS, sorted(row for change in work.cases.changes for row in cases.word_rows(*change)))
     writes.insert(cases.ACTS, map(cases.act_row, work.acts))
+    writes.insert(cases.FILES, ((found.case_id, found.number, found.content) for found in work.files))
     # In the order of their keys, for others may be adding the same.
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
     writes.save(filings.FILINGS, work.filings, filings.filing_row)

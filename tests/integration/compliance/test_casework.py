@@ -1,5 +1,6 @@
 """Casework on real parts: the next case for one person only, what comes back by itself, filters, and search."""
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from libs.common.service import Runtime
@@ -278,3 +280,34 @@ def test_cases_are_found_by_names_however_spelt_and_by_ids(compliance: Runtime, 
         assert ann.http.get("/desk/search", params={"q": query}).text.count('class="row-link"') == count, query
     looked = rows(compliance, "SELECT DISTINCT object_kind FROM audit_entries WHERE details LIKE 'q=%'")
     assert looked == [("search",)]
+
+
+def test_a_file_is_kept_with_its_hash_and_handed_out_only_to_be_saved(
+    compliance: Runtime, ann: Analyst, sue: Analyst
+) -> None:
+    (case_id,) = payments(compliance, ALIKE)
+    content = b"%PDF-1.7 <script>alert(1)</script>" + bytes(100_000)
+
+    def add(name: str, content: bytes, token: str = ann.csrf_token) -> httpx.Response:
+        sent = {"file": (name, content)}
+        headers = {"X-CSRF-Token": token}
+        return ann.http.post("/desk/api/files", data={"case_id": case_id}, files=sent, headers=headers)
+
+    assert add("papers.pdf", content, "forged").status_code == 403
+    assert add("C:\\\\x\\\\papiere \u00fc.pdf", content).status_code == 200
+    assert (add("page.html", b"<script>").status_code, add("a.pdf", b"MZ").json()["reason"]) == (422, "file_unfit")
+    assert add("a.txt", b"x" * (5 * 1024 * 1024 + 1)).json()["reason"] == "file_unfit"
+    assert add("a.txt", b"x" * (6 * 1024 * 1024)).status_code == 413
+    (file,) = ann.case(case_id)["page"]["files"]
+    assert (file["name"], file["size_bytes"], file["added_by"]) == ("papiere \u00fc.pdf", len(content), "analyst")
+    for api in ("", "/api"):
+        got = sue.http.get(f"/desk{api}/cases/{case_id}/files/1")
+        assert got.content == content
+        assert hashlib.sha256(got.content).hexdigest() == file["sha256"] == got.headers["x-content-sha256"]
+        assert got.headers["content-disposition"].startswith("attachment; ")
+        assert got.headers["x-content-type-options"] == "nosniff"
+        assert "sandbox" in got.headers["content-security-policy"]
+        assert sue.http.get(f"/desk{api}/cases/{case_id}/files/2").status_code == 404
+    assert rows(compliance, "SELECT count(*) FROM audit_entries WHERE object_kind = 'file'") == [(4,)]
+    with pytest.raises(psycopg.errors.CheckViolation, match="append-only"):
+        rows(compliance, "UPDATE case_files SET content = ''")

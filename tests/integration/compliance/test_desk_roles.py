@@ -122,9 +122,19 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
         path = path.replace("{username}", username)
     if "/filings" in path:
         return asked_about_filings(scene, person, method, path, verb)
+    if verb == "{number}":
+        about = {"case_id": path.split("/")[-3]}
+        with signed_in(str(person.http.base_url), "officer") as officer:
+            token = {"X-CSRF-Token": officer.csrf_token}
+            officer.http.post("/desk/api/files", data=about, files={"file": ("a.txt", b"text")}, headers=token)
+        return person.http.get(path.replace("{number}", "1"))
     if method == "GET":
         return person.http.get(path, params={"q": "miller"} if verb == "search" else None)
     body = {**BODIES.get(verb, {}), **({"username": username} if verb == "users" else {})}
+    if verb == "files":
+        csrf, about = {"X-CSRF-Token": person.csrf_token}, {"case_id": scene.case_for(verb, "")}
+        form = {**about, "csrf_token": person.csrf_token}
+        return person.http.post(path, data=form, files={"file": ("a.txt", b"text")}, headers=csrf)
     if "/alike/" in path:
         return asked_of_several(scene, person, role, path, verb)
     if "/cases/" in path:

@@ -1,5 +1,6 @@
 """Casework: shared out, written down, put off, passed up, looked at again; and every refusal."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +36,7 @@ from services.compliance.domain.casework import (
     WakeCase,
 )
 from services.compliance.domain.customers import customer_case_id
+from services.compliance.domain.evidence import FILE_BYTES_MAX, AddFile, media_type_of
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import PRIORITIES, Priority, due_at, priority_of
 from services.compliance.domain.searching import query_words, search_words
@@ -89,6 +91,10 @@ def reopen(version: int = 4, note: str = "a newspaper says otherwise", case_id: 
 
 def next_case(actor: str = "ann", role: Role = Role.ANALYST) -> NextCase:
     return NextCase(actor=actor, role=role, request_id=ids.new())
+
+
+def add_file(name: str, content: bytes) -> AddFile:
+    return AddFile(**BY_ANN, version=1, name=name, content=content, note="from the branch")
 
 
 def escalated(office: Office) -> None:
@@ -150,6 +156,7 @@ def decided_customer(office: Office, decision: CaseDecision = CaseDecision.APPRO
         (resolved, reopen(3), RefusalReason.STALE),
         (served_no_more, reopen(case_id=CUSTOMER_CASE), RefusalReason.CUSTOMER_CLOSED),
         (opened, ConfirmAlike(**OF_BEN, cases=(SeenCase(case_id=CASE, version=1),), note=""), RefusalReason.NOT_ALIKE),
+        (opened, add_file("a.pdf", b"<script>"), RefusalReason.FILE_UNFIT),
         (nothing, next_case(), RefusalReason.NOTHING_WAITS),
         (taken, next_case("ben"), RefusalReason.NOTHING_WAITS),
         (escalated, next_case("ann"), RefusalReason.NOTHING_WAITS),
@@ -274,6 +281,43 @@ def test_a_task_is_done_once_by_somebody_at_some_time() -> None:
     (task,) = office.case().tasks
     assert (task.title, task.added_by, task.done_by, task.done_at) == ("ask the branch", "ann", "ben", office.now)
     assert office.refusal(FinishTask(**BY_BEN, version=3, task=1)) == RefusalReason.TASK_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "media_type"),
+    [
+        ("passport.PDF", b"%PDF-1.7 ...", "application/pdf"),
+        ("face.png", b"\x89PNG\r\n\x1a\n....", "image/png"),
+        ("face.jpeg", b"\xff\xd8\xff\xe0", "image/jpeg"),
+        ("calls.csv", "née,1\n".encode(), "text/csv"),
+        ("page.html", b"<script>", None),
+        ("face.svg", b"<svg onload='alert(1)'/>", None),
+        ("passport.pdf", b"MZ\x90", None),
+        ("note.txt", b"\x00\x01", None),
+        ("note.txt", b"\xff\xfe", None),
+        ("pdf", b"%PDF-1.7", None),
+    ],
+)
+def test_a_file_is_what_its_first_bytes_and_its_name_say(name: str, content: bytes, media_type: str | None) -> None:
+    assert media_type_of(name, content) == media_type
+    office = Office()
+    opened(office)
+    if media_type is None:
+        assert office.refusal(add_file(name, content)) == RefusalReason.FILE_UNFIT
+        return
+    office.decide(add_file(name, content))
+    (file,) = office.case().files
+    assert (file.name, file.media_type, file.size_bytes) == (name, media_type, len(content))
+    assert file.sha256 == hashlib.sha256(content).hexdigest()
+    assert file.sha256 in office.audit[-1].details
+
+
+@pytest.mark.parametrize("name", ["", "a/b.txt", "a\nb.txt", "x" * 200 + ".txt"])
+def test_a_file_has_a_plain_name(name: str) -> None:
+    office = Office()
+    opened(office)
+    assert office.refusal(add_file(name, b"text")) == RefusalReason.FILE_UNFIT
+    assert office.refusal(add_file("large.txt", b"x" * (FILE_BYTES_MAX + 1))) == RefusalReason.FILE_UNFIT
 
 
 # Put off

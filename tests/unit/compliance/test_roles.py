@@ -50,6 +50,10 @@ WHO = {
         for api in ("", "/api")
     },
     "GET /desk/alike/{case_id}": READERS,
+    "GET /desk/cases/{case_id}/files/{number}": READERS,
+    "GET /desk/api/cases/{case_id}/files/{number}": READERS,
+    "POST /desk/files": WORKERS,
+    "POST /desk/api/files": WORKERS,
     "POST /desk/alike/{case_id}/propose": WORKERS,
     "POST /desk/alike/{case_id}/confirm": SUPERVISORS,
     "POST /desk/api/alike/propose": WORKERS,
