@@ -203,10 +203,10 @@ def test_a_label_that_is_published_twice_is_counted_once(bench: Bench, topic: st
     bench.label(bench.pay([ids.new()], 20))
     bench.wait_until_equal()
     counted = worker.metric("fraud_features_labels_total")
+    repeated = worker.metric("fraud_features_repeated_labels_total")
     again = repeat_labels(bench.runtime, topic, PAYERS[0])
     assert again > 0
-    repeated = worker.metric("fraud_features_repeated_labels_total") + again
-    worker.wait_for("fraud_features_repeated_labels_total", repeated)
+    worker.wait_for("fraud_features_repeated_labels_total", repeated + again)
     assert worker.metric("fraud_features_labels_total") == counted
     bench.wait_until_equal()
 
