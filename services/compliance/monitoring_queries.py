@@ -7,11 +7,14 @@ from typing import Any
 from sqlalchemy import Engine
 
 from libs.common.database import fetch, transaction
-from services.compliance.monitoring.alerts import AlertState, Silence
+from services.compliance.domain.case import Case
+from services.compliance.monitoring.alerts import Alert, AlertState, Silence
 from services.compliance.monitoring.countries import CountryLists
 from services.compliance.monitoring.parameters import Scenario, Version, values_of
 from services.compliance.monitoring.standards import Standards
 from services.compliance.store.monitoring import alert_of
+
+CASE_ALERTS_MAX = 50
 
 
 def list_alerts(
@@ -45,6 +48,20 @@ def list_alerts(
         "alerts": page,
         "next_cursor": f"{last['raised_at'].isoformat()}_{last['alert_id']}" if last else None,
     }
+
+
+def list_case_alerts(engine: Engine, case: Case) -> list[Alert]:
+    """The alerts of a case with all that they rest on, the newest first; at most CASE_ALERTS_MAX."""
+    if not case.alerts or case.customer_id is None:
+        return []
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT body, state, case_id FROM alerts WHERE customer_id = %s AND case_id = %s
+                ORDER BY raised_at DESC, alert_id DESC LIMIT %s""",
+            (case.customer_id, case.case_id, CASE_ALERTS_MAX),
+        )
+    return [alert_of(*row) for row in rows]
 
 
 def list_silences(engine: Engine, customer_id: str, *, limit: int) -> list[dict[str, Any]]:

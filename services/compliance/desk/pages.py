@@ -14,7 +14,7 @@ from libs.common.fields import Id
 from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import queries
+from services.compliance import monitoring_queries, queries
 from services.compliance.desk import acts, guard, render, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.filters import filter_address, filtered
@@ -200,7 +200,13 @@ def _case_page(
     if case is None:
         raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
     screening = queries.find_screening(runtime.engine, case.payment_id) if case.payment_id else None
-    view = views.case_view(case, queries.list_acts(runtime.engine, case_id), screening, datetime.now(UTC))
+    view = views.case_view(
+        case,
+        queries.list_acts(runtime.engine, case_id),
+        screening,
+        monitoring_queries.list_case_alerts(runtime.engine, case),
+        datetime.now(UTC),
+    )
     return render.page(
         "case.html",
         status=status,

@@ -14,7 +14,7 @@ from libs.common.http import Problem, respond
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import queries
+from services.compliance import monitoring_queries, queries
 from services.compliance.desk import acts, guard, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.filters import filtered
@@ -103,7 +103,13 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         if case is None:
             raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "there is no such case", field="case_id")
         screening = queries.find_screening(engine, case.payment_id) if case.payment_id else None
-        view = views.case_view(case, queries.list_acts(engine, case_id), screening, datetime.now(UTC))
+        view = views.case_view(
+            case,
+            queries.list_acts(engine, case_id),
+            screening,
+            monitoring_queries.list_case_alerts(engine, case),
+            datetime.now(UTC),
+        )
         return {**_case_view(case), "page": msgspec.to_builtins(view)}
 
     for verb, permission in acts.PERMISSIONS.items():

@@ -14,6 +14,7 @@ from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseFile
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.matching.screening import Hit
+from services.compliance.monitoring.alerts import Alert
 
 SOON = timedelta(hours=24)
 
@@ -130,6 +131,16 @@ class ActView(Record):
     note: str
 
 
+class AlertView(Record):
+    """What monitoring has raised, and what it rests on."""
+
+    what: str
+    reason: str
+    occurred_at: datetime
+    payment_ids: tuple[str, ...]
+    parameters_version: str
+
+
 class CaseView(Record):
     """Everything on a case's page."""
 
@@ -151,6 +162,8 @@ class CaseView(Record):
     compliance_findings: tuple[FindingView, ...]
     """Shown where the screening itself is not known here."""
     funds_outcome: str | None
+    alerts: tuple[AlertView, ...]
+    """What monitoring has raised, the newest first."""
     acts: tuple[ActView, ...]
     is_listed: bool
     refused: tuple[CaseDecision, ...]
@@ -183,7 +196,9 @@ def case_row(case: Case, now: datetime) -> CaseRow:
     )
 
 
-def case_view(case: Case, acts: list[Act], screening: Screening | None, now: datetime) -> CaseView:
+def case_view(
+    case: Case, acts: list[Act], screening: Screening | None, alerts: Sequence[Alert], now: datetime
+) -> CaseView:
     """A case as its page shows it."""
     evidence = case.payment.evidence if case.payment else None
     parties = payment_parties(case.payment.order, screening) if case.payment else customer_party(case)
@@ -204,6 +219,7 @@ def case_view(case: Case, acts: list[Act], screening: Screening | None, now: dat
         compliance_outcome=compliance_outcome(case),
         compliance_findings=tuple(map(_finding, evidence.compliance_hits)) if evidence and screening is None else (),
         funds_outcome=evidence.funds_outcome if evidence else None,
+        alerts=tuple(map(_alert, alerts)),
         acts=tuple(map(_act, acts)),
         is_listed=case.is_about_listed_party,
         refused=tuple(decision for decision in CaseDecision if not case.may_end_in(decision)),
@@ -313,6 +329,11 @@ def meanings(case: Case) -> dict[CaseDecision, str]:
     """What each decision comes to. A listed party's money is blocked, whatever people decide."""
     if case.is_second_look:
         return dict.fromkeys(DECISIONS, "should have been decided; nothing is changed by it")
+    if case.alerts:
+        # What has moved has moved; whether the customer is served is another case's to decide.
+        suspicious = "it is suspicious: the compliance officer considers a report"
+        explained = "it is explained; the next alert opens another case"
+        return {CaseDecision.APPROVE: explained, CaseDecision.REJECT: suspicious, CaseDecision.BLOCK: suspicious}
     if case.payment is None:
         reject, block = "do not serve this customer", "do not serve this listed customer"
     else:
@@ -320,6 +341,16 @@ def meanings(case: Case) -> dict[CaseDecision, str]:
         reject = "refuse it; the money is blocked all the same" if is_listed else "refuse it, money goes back"
         block = "keep the money in blocked funds"
     return {CaseDecision.APPROVE: "let it go on", CaseDecision.REJECT: reject, CaseDecision.BLOCK: block}
+
+
+def _alert(alert: Alert) -> AlertView:
+    return AlertView(
+        what=_reason(alert.scenario.value),
+        reason=alert.reason,
+        occurred_at=alert.occurred_at,
+        payment_ids=alert.payment_ids,
+        parameters_version=alert.parameters_version,
+    )
 
 
 def _act(act: Act) -> ActView:

@@ -162,6 +162,11 @@ def test_the_case_is_at_the_desk_as_any_other_with_its_reason_in_words(
         page = analyst.http.get(f"/desk/cases/{row['case_id']}")
         assert page.status_code == 200
         assert "Ann Miller" in page.text and "Cash to be reported" in page.text
+        alerts = analyst.case(row["case_id"])["page"]["alerts"]
+        assert {alert["what"] for alert in alerts} == {"Cash to be reported"}
+        assert all(alert["reason"] in page.text for alert in alerts)
+        assert all(payment_id in page.text for alert in alerts for payment_id in alert["payment_ids"])
+        assert "do not serve" not in page.text, "what is decided about an alert says nothing of that"
         assert analyst.do("take", row["case_id"]).status_code == 200
         proposed = analyst.do("propose", row["case_id"], decision="reject", note="to be reported")
         assert proposed.json()["status"] == "proposed"
