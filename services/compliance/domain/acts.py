@@ -152,13 +152,9 @@ def take_over(work: Work, command: TakeOverCase, at: datetime) -> Sequence[Event
 
 def release(work: Work, command: ReleaseCase, at: datetime) -> Sequence[Event] | Refusal:
     """Put a case back, for someone else to take."""
-    case = open_case(work, command, note=command.note)
+    case = own_case(work, command, note=command.note)
     if isinstance(case, Refusal):
         return case
-    if case.taken_by != command.actor:
-        return refused(RefusalReason.NOT_TAKEN)
-    if case.status is CaseStatus.PROPOSED:
-        return refused(RefusalReason.ALREADY_PROPOSED)
     if command.version != case.version:
         return refused(RefusalReason.STALE)
     released = replace(case, status=CaseStatus.OPEN, taken_by=None, snoozed_until=None)
@@ -168,13 +164,9 @@ def release(work: Work, command: ReleaseCase, at: datetime) -> Sequence[Event] |
 
 def propose(work: Work, command: ProposeDecision, at: datetime) -> Sequence[Event] | Refusal:
     """The person who has taken a case says what should be done, and why."""
-    case = open_case(work, command, note=command.note)
+    case = own_case(work, command, note=command.note)
     if isinstance(case, Refusal):
         return case
-    if case.taken_by != command.actor:
-        return refused(RefusalReason.NOT_TAKEN)
-    if case.status is CaseStatus.PROPOSED:
-        return refused(RefusalReason.ALREADY_PROPOSED)
     if not case.may_end_in(command.decision):
         return refused(RefusalReason.LISTED_PARTY)
     if command.version != case.version:
@@ -249,6 +241,18 @@ def open_case(work: Work, command: CaseCommand, *, note: str | None = None) -> C
     return case
 
 
+def own_case(work: Work, command: CaseCommand, *, note: str) -> Case | Refusal:
+    """The same, if this person has it and has proposed nothing yet."""
+    case = open_case(work, command, note=note)
+    if isinstance(case, Refusal):
+        return case
+    if case.taken_by != command.actor:
+        return refused(RefusalReason.NOT_TAKEN)
+    if case.status is CaseStatus.PROPOSED:
+        return refused(RefusalReason.ALREADY_PROPOSED)
+    return case
+
+
 def act(
     work: Work,
     case: Case,
@@ -263,18 +267,31 @@ def act(
     """Put a case as a person has left it, with what they did, in its timeline and in the audit log."""
     case = work.act(case, kind, command.actor, at, decision=decision, note=note, taken_from=taken_from)
     said = (f"act {case.version}", decision and decision.value, taken_from and f"from {taken_from}", note)
+    put_down(work, command, at, kind.value, ObjectKind.CASE, case.case_id, said)
+    return case
+
+
+def put_down(
+    work: Work,
+    command: DeskCommand,
+    at: datetime,
+    verb: str,
+    kind: ObjectKind,
+    object_id: str,
+    said: Sequence[str | None],
+) -> None:
+    """Put what a person did into the audit log, with as much of what was said as there is."""
     work.audit.append(
         Happening(
             at=at,
             actor=command.actor,
             role=command.role.value,
-            verb=kind.value,
-            object_kind=ObjectKind.CASE,
-            object_id=case.case_id,
+            verb=verb,
+            object_kind=kind,
+            object_id=object_id,
             details="; ".join(part for part in said if part),
         )
     )
-    return case
 
 
 def hand_to(

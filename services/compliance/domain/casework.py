@@ -12,7 +12,16 @@ from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
 from services.compliance.domain import customers
-from services.compliance.domain.acts import CaseCommand, DeskCommand, RefusalReason, act, hand_to, open_case, refused
+from services.compliance.domain.acts import (
+    CaseCommand,
+    DeskCommand,
+    RefusalReason,
+    act,
+    hand_to,
+    open_case,
+    own_case,
+    refused,
+)
 from services.compliance.domain.case import SYSTEM, ActKind, Case, CaseStatus, Task
 from services.compliance.domain.cases import opened
 from services.compliance.domain.people import Role, is_up_to, rank_of
@@ -138,13 +147,9 @@ def finish_task(work: Work, command: FinishTask, at: datetime) -> Sequence[Event
 
 def snooze(work: Work, command: SnoozeCase, at: datetime) -> Sequence[Event] | Refusal:
     """The person who has a case puts it off. Its clock goes on."""
-    case = open_case(work, command, note=command.note)
+    case = own_case(work, command, note=command.note)
     if isinstance(case, Refusal):
         return case
-    if case.taken_by != command.actor:
-        return refused(RefusalReason.NOT_TAKEN)
-    if case.status is CaseStatus.PROPOSED:
-        return refused(RefusalReason.ALREADY_PROPOSED)
     if not at < command.until <= _snooze_end(case, at):
         return refused(RefusalReason.SNOOZE_OUT_OF_RANGE)
     if command.version != case.version:
@@ -165,13 +170,9 @@ def wake(work: Work, command: WakeCase, at: datetime) -> Sequence[Event]:
 
 def escalate(work: Work, command: EscalateCase, at: datetime) -> Sequence[Event] | Refusal:
     """The person who has a case passes it up."""
-    case = open_case(work, command, note=command.note)
+    case = own_case(work, command, note=command.note)
     if isinstance(case, Refusal):
         return case
-    if case.taken_by != command.actor:
-        return refused(RefusalReason.NOT_TAKEN)
-    if case.status is CaseStatus.PROPOSED:
-        return refused(RefusalReason.ALREADY_PROPOSED)
     if rank_of(command.to) <= rank_of(command.role):
         return refused(RefusalReason.NOT_HIGHER)
     if command.version != case.version:

@@ -14,8 +14,8 @@ from enum import StrEnum
 from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.record import replace
-from services.compliance.domain.acts import DeskCommand
-from services.compliance.domain.audit import Happening, ObjectKind
+from services.compliance.domain.acts import DeskCommand, put_down
+from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.work import Work
 from services.compliance.filings import deadlines
@@ -242,17 +242,7 @@ def _act(
             note=note,
         )
     )
-    work.audit.append(
-        Happening(
-            at=at,
-            actor=command.actor,
-            role=command.role.value,
-            verb=kind.value,
-            object_kind=ObjectKind.FILING,
-            object_id=filing.filing_id,
-            details="; ".join(part for part in (f"act {filing.version}", note) if part),
-        )
-    )
+    put_down(work, command, at, kind.value, ObjectKind.FILING, filing.filing_id, (f"act {filing.version}", note))
 
 
 def _refusal(reason: FilingRefusal, detail: str | None = None, field: str | None = None) -> Refusal:

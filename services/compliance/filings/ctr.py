@@ -71,10 +71,7 @@ def write_ctr(report: CtrReport, institution: Institution, filed_on: date) -> by
     put(association, "CorrectsAmendsPriorReportIndicator", "" if is_first else "Y")
     put(association, "FinCENDirectBackFileIndicator", "")
     put(association, "InitialReportIndicator", "Y" if is_first else "")
-    form.transmitter(activity, institution)
-    form.institution(activity, PartyCode.FILING_INSTITUTION, institution)
-    form.contact(activity, institution)
-    form.institution(activity, PartyCode.LOCATION, institution)
+    form.filers(activity, institution)
     for number, party in enumerate(report.parties):
         _put_party(form, activity, party, f"parties.{number}")
     _put_cash(form, activity, report)

@@ -237,7 +237,14 @@ class Form:
         if kind is InstitutionKind.OTHER:
             put(classified, "OtherOrganizationTypeText", "Other financial institution")
 
-    def transmitter(self, activity: Element, institution: Institution) -> None:
+    def filers(self, activity: Element, institution: Institution) -> None:
+        """Who sends and files, whom to ask, and where it happened: one institution here. In the order of the forms."""
+        self._transmitter(activity, institution)
+        self._institution(activity, PartyCode.FILING_INSTITUTION, institution)
+        self._contact(activity, institution)
+        self._institution(activity, PartyCode.LOCATION, institution)
+
+    def _transmitter(self, activity: Element, institution: Institution) -> None:
         """Who sends the file, and whom to ask about it."""
         sender = self.party(activity, PartyCode.TRANSMITTER)
         self.full_name(sender, institution.name, "institution.name")
@@ -252,7 +259,7 @@ class Form:
         contact = self.party(activity, PartyCode.TRANSMITTER_CONTACT)
         self.full_name(contact, institution.contact_name, "institution.contact_name")
 
-    def institution(self, activity: Element, code: PartyCode, institution: Institution) -> None:
+    def _institution(self, activity: Element, code: PartyCode, institution: Institution) -> None:
         """The institution as who files, or as where it happened."""
         party = self.party(activity, code)
         put(party, "PrimaryRegulatorTypeCode", institution.regulator)
@@ -261,7 +268,7 @@ class Form:
         self.identification(party, _tin(institution, IdentificationKind.EIN), "institution.tin")
         self.classification(party, institution.kind)
 
-    def contact(self, activity: Element, institution: Institution) -> None:
+    def _contact(self, activity: Element, institution: Institution) -> None:
         """Whom law enforcement may ask."""
         party = self.party(activity, PartyCode.CONTACT)
         self.full_name(party, institution.contact_office, "institution.contact_office")

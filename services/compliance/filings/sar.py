@@ -112,10 +112,7 @@ def write_sar(report: SarReport, institution: Institution, filed_on: date) -> by
     association = form.add(activity, "ActivityAssociation")
     is_first = report.prior_document_number is None
     put(association, "InitialReportIndicator" if is_first else "ContinuingActivityReportIndicator", "Y")
-    form.transmitter(activity, institution)
-    form.institution(activity, PartyCode.FILING_INSTITUTION, institution)
-    form.contact(activity, institution)
-    form.institution(activity, PartyCode.LOCATION, institution)
+    form.filers(activity, institution)
     for number, subject in enumerate(report.subjects):
         _put_subject(form, activity, subject, institution, f"subjects.{number}")
     if not report.subjects:
