@@ -4,7 +4,8 @@ import getpass
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -12,13 +13,15 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 from typer._click.exceptions import ClickException
 
-from libs.common import clients, logs, outbox
+from libs.common import clients, ids, logs, outbox, tracing
 from libs.common.clients import Scope
 from libs.common.errors import Outage
+from libs.common.message import Command, Message
 from libs.common.outbox import ShardsChanged
 from libs.common.registry import IncompatibleSchema
 from libs.common.replay import DeadLetter, ReplayRefused, StillFails
 from libs.common.service import Role, Runtime, Service, run
+from libs.common.sweep import NoClaim
 
 T = TypeVar("T")
 
@@ -46,6 +49,22 @@ def main(service: Service, extend: Extend | None = None) -> None:
     except OSError as error:
         status = _give_up(service, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     sys.exit(status)
+
+
+def carry_out(runtime: Runtime, command: Command) -> None:
+    """Have an operator's command carried out, or tell why not. It may run twice: the second finds nothing to do."""
+    message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=tracing.begin())
+    (result,) = runtime.unit.run([message], NoClaim())
+    if result.error is not None:
+        raise result.error
+    if result.refusal is not None:
+        fail(result.refusal.detail)
+
+
+def fail(reason: str) -> NoReturn:
+    """End with what was wrong."""
+    typer.echo(reason, err=True)
+    raise typer.Exit(1)
 
 
 def _run(service: Service, extend: Extend | None, words: Sequence[str]) -> int:
@@ -114,7 +133,7 @@ def _add_clients(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
     def revoke(client_id: str) -> None:
         """Let a client in no more."""
         if not runtime().unit.administer(lambda tx: clients.revoke(tx, client_id)):
-            _fail(f"there is no client {client_id!r}")
+            fail(f"there is no client {client_id!r}")
 
 
 def _add_dead_letters(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
@@ -188,7 +207,7 @@ def _add_outbox(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         """Have the relay send the events of a topic and key again, before those that follow them."""
         count = runtime().unit.administer(lambda tx: outbox.request_release(tx, topic, key))
         if not count:
-            _fail("nothing is parked there")
+            fail("nothing is parked there")
         typer.echo(f"{count} events will be sent again")
 
 
@@ -208,10 +227,4 @@ def _or_fail(work: Callable[[], T]) -> T:
     try:
         return work()
     except (ReplayRefused, StillFails) as error:
-        _fail(f"{'still fails: ' if isinstance(error, StillFails) else ''}{error}")
-        raise
-
-
-def _fail(reason: str) -> None:
-    typer.echo(reason, err=True)
-    raise typer.Exit(1)
+        fail(f"{'still fails: ' if isinstance(error, StillFails) else ''}{error}")

@@ -76,8 +76,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
                 )
             )
         except (ListFault, OSError) as fault:
-            typer.echo(f"{name} was not imported, and stays as it was: {fault}", err=True)
-            raise typer.Exit(1) from fault
+            cli.fail(f"{name} was not imported, and stays as it was: {fault}")
         if imported.import_id is None:
             typer.echo(f"{name} has not changed: {imported.parties} entries, {imported.names} names")
         else:
@@ -127,8 +126,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
             return lists.retire(tx, name)
 
         if not found.unit.administer(retire):
-            typer.echo(f"there is no list {name!r}", err=True)
-            raise typer.Exit(1)
+            cli.fail(f"there is no list {name!r}")
 
     @commands.command("lists")
     def show_lists() -> None:
@@ -175,8 +173,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
             return is_known
 
         if not found.unit.administer(disable):
-            typer.echo(f"there is no user {username!r}", err=True)
-            raise typer.Exit(1)
+            cli.fail(f"there is no user {username!r}")
 
     @commands.command("verify-audit")
     def verify_audit() -> None:
@@ -188,8 +185,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
         verified = audit.verify(found.engine, entries_max=sys.maxsize)
         assert verified is not None
         if verified.fault is not None:
-            typer.echo(f"entry {verified.fault.number} {verified.fault.what}", err=True)
-            raise typer.Exit(1)
+            cli.fail(f"entry {verified.fault.number} {verified.fault.what}")
         typer.echo(f"the audit log is what was written: {verified.entry_count} entries, {verified.entry_hash.hex()}")
 
     monitoring_commands.extend(commands, make_runtime)
@@ -210,11 +206,9 @@ def _by_operator(verb: AuditVerb, username: str, details: str = "") -> Happening
 def _add_user(runtime: Runtime, username: str, password: str | None, role: Role | None) -> None:
     chosen = password or passwords.make_up()
     if len(chosen) < passwords.LENGTH_MIN:
-        typer.echo(f"a password has at least {passwords.LENGTH_MIN} characters", err=True)
-        raise typer.Exit(1)
+        cli.fail(f"a password has at least {passwords.LENGTH_MIN} characters")
     if not is_username(username):
-        typer.echo("a user name begins with a lower-case letter, and has letters, digits and _.- after it", err=True)
-        raise typer.Exit(1)
+        cli.fail("a user name begins with a lower-case letter, and has letters, digits and _.- after it")
     password_hash = passwords.hash_password(chosen)
 
     def add(tx: Connection) -> None:

@@ -9,17 +9,15 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from libs.common import ids, tracing
+from libs.common import ids
 from libs.common.answers import PAGE_LENGTH_MAX
-from libs.common.cli import Actor
+from libs.common.cli import Actor, carry_out, fail
 from libs.common.database import transaction
-from libs.common.message import Command, Message
 from libs.common.service import Runtime
-from libs.common.sweep import NoClaim
 from services.compliance import monitoring_queries as asked_of
 from services.compliance.backtest import BacktestFault, run_backtest
 from services.compliance.defaults.countries import ListingsFault, read_listings
@@ -58,7 +56,7 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
         try:
             counts = run_backtest(input_path, output, parameters_path)
         except (BacktestFault, ParametersFault) as fault:
-            _fail(str(fault))
+            fail(str(fault))
         for name, count in counts.items():
             typer.echo(f"{name}: {count:,}")
 
@@ -85,9 +83,9 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
         try:
             changed = parameters.read(scenario, {**values_of(known.parameters), **_values(changes)})
         except ParametersFault as fault:
-            _fail(str(fault))
+            fail(str(fault))
         command = SetParameters(scenario=scenario, parameters=changed, effective_from=since, reason=reason, by=actor)
-        _carry_out(found, command)
+        carry_out(found, command)
         typer.echo(json.dumps(values_of(changed)))
 
     @group.command("alerts")
@@ -108,7 +106,7 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
 def _add_silence(group: typer.Typer, runtime: MakeRuntime) -> None:
     def silence(kind: SilenceKind, customer: str, scenario: Scenario, until: datetime, reason: str, actor: str) -> None:
         _an_id(customer)
-        _carry_out(
+        carry_out(
             runtime(),
             SilenceScenario(
                 customer_id=customer,
@@ -134,7 +132,7 @@ def _add_silence(group: typer.Typer, runtime: MakeRuntime) -> None:
     def end_silence(customer: str, scenario: Scenario, reason: Why, actor: Actor) -> None:
         """Suppress or snooze no more."""
         _an_id(customer)
-        _carry_out(runtime(), EndSilence(customer_id=customer, scenario=scenario, reason=reason, by=actor))
+        carry_out(runtime(), EndSilence(customer_id=customer, scenario=scenario, reason=reason, by=actor))
 
 
 def _add_countries(group: typer.Typer, runtime: MakeRuntime) -> None:
@@ -145,7 +143,7 @@ def _add_countries(group: typer.Typer, runtime: MakeRuntime) -> None:
             content = path.read_bytes()
             listings = read_listings(content)
         except (ListingsFault, OSError) as fault:
-            _fail(f"{path}: nothing was imported: {fault}")
+            fail(f"{path}: nothing was imported: {fault}")
         imported = CountryImport(
             source=path.name,
             content_hash=hashlib.sha256(content).hexdigest(),
@@ -173,7 +171,7 @@ def _values(changes: list[str]) -> Mapping[str, Any]:
     for change in changes:
         name, is_given, value = change.partition("=")
         if not is_given:
-            _fail(f"{change!r} is not NAME=VALUE")
+            fail(f"{change!r} is not NAME=VALUE")
         found[name] = _value(value)
     return found
 
@@ -185,21 +183,7 @@ def _value(text: str) -> Any:
     return int(plain) if plain.isdigit() else text
 
 
-def _carry_out(runtime: Runtime, command: Command) -> None:
-    message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=tracing.begin())
-    (result,) = runtime.unit.run([message], NoClaim())
-    if result.error is not None:
-        raise result.error
-    if result.refusal is not None:
-        _fail(result.refusal.detail)
-
-
 def _an_id(customer: str | None) -> str | None:
     if customer is not None and not ids.is_id(customer):
-        _fail(f"a customer's id is a UUID in lower case, and not {customer!r}")
+        fail(f"a customer's id is a UUID in lower case, and not {customer!r}")
     return customer
-
-
-def _fail(reason: str) -> NoReturn:
-    typer.echo(reason, err=True)
-    raise typer.Exit(1)

@@ -7,16 +7,14 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from libs.common import ids, tracing
+from libs.common import ids
 from libs.common.answers import PAGE_LENGTH_MAX
-from libs.common.cli import Actor
-from libs.common.message import Command, Message
+from libs.common.cli import Actor, carry_out, fail
 from libs.common.service import Runtime
-from libs.common.sweep import NoClaim
 from schemas.fraud.events import VersionKind, VersionState
 from services.fraud import bringing
 from services.fraud.domain.entities import EntityKind, device_entity_id
@@ -55,7 +53,7 @@ def _add_rulebooks(commands: typer.Typer, runtime: MakeRuntime) -> None:
     def add(path: Path, name: Annotated[str, typer.Option(help="what it is called")], actor: Actor) -> None:
         """Keep a rulebook as a draft."""
         command = bringing.add_rulebook(_read_rulebook(path), name=name, by=actor)
-        _carry_out(runtime(), command)
+        carry_out(runtime(), command)
         typer.echo(command.version)
 
     _add_versions(group, runtime, VersionKind.RULEBOOK)
@@ -71,8 +69,8 @@ def _add_models(commands: typer.Typer, runtime: MakeRuntime) -> None:
         try:
             command = bringing.add_model(path.read_bytes(), by=actor)
         except ModelFault as fault:
-            _fail(f"{path}: {fault}")
-        _carry_out(runtime(), command)
+            fail(f"{path}: {fault}")
+        carry_out(runtime(), command)
         typer.echo(command.version)
 
     _add_versions(group, runtime, VersionKind.MODEL)
@@ -93,7 +91,7 @@ def _add_versions(group: typer.Typer, runtime: MakeRuntime, kind: VersionKind) -
         find = versions.find_rulebook if kind is VersionKind.RULEBOOK else versions.find_model
         found = find(runtime().engine, version)
         if found is None:
-            _fail(f"there is no {kind.value} {version}")
+            fail(f"there is no {kind.value} {version}")
         typer.echo(json.dumps(found, indent=2, default=str))
 
     @group.command()
@@ -128,7 +126,7 @@ def _add_lists(commands: typer.Typer, runtime: MakeRuntime) -> None:
         """Put an account or a device on a list."""
         end = until and until.replace(tzinfo=UTC)
         entity_id = _entity_id(kind, entity)
-        _carry_out(
+        carry_out(
             runtime(),
             AddListEntry(kind=kind, entity_id=entity_id, list_name=list_name, by=actor, reason=reason, until=end),
         )
@@ -139,7 +137,7 @@ def _add_lists(commands: typer.Typer, runtime: MakeRuntime) -> None:
         """Take an account or a device off a list."""
         entity_id = _entity_id(kind, entity)
         command = RemoveListEntry(kind=kind, entity_id=entity_id, list_name=list_name, by=actor, reason=reason)
-        _carry_out(runtime(), command)
+        carry_out(runtime(), command)
         typer.echo(entity_id)
 
     @group.command("list")
@@ -159,7 +157,7 @@ def _read_rulebook(path: Path) -> Rulebook:
     try:
         return compile_rulebook(path.read_text(), CATALOGUE)
     except UnicodeDecodeError:
-        _fail(f"{path}: not a text in UTF-8")
+        fail(f"{path}: not a text in UTF-8")
     except RulebookFaulty as faulty:
         for fault in faulty.faults:
             typer.echo(f"{path}:{fault.line}:{fault.column}: {fault.message}", err=True)
@@ -169,34 +167,19 @@ def _read_rulebook(path: Path) -> Rulebook:
 def _move(runtime: Runtime, kind: VersionKind, version: str, state: VersionState, reason: str, actor: str) -> None:
     fault = None if state is VersionState.RETIRED else versions.why_unfit(runtime.engine, kind, version)
     if fault is not None:
-        _fail(f"it can't judge any more: {fault}")
-    _carry_out(runtime, MoveVersion(kind=kind, version=version, state=state, by=actor, reason=reason))
+        fail(f"it can't judge any more: {fault}")
+    carry_out(runtime, MoveVersion(kind=kind, version=version, state=state, by=actor, reason=reason))
     typer.echo(f"{version} is {state.value}")
-
-
-def _carry_out(runtime: Runtime, command: Command) -> None:
-    """Have a command carried out. It may run twice: the second time finds nothing to do."""
-    message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=tracing.begin())
-    (result,) = runtime.unit.run([message], NoClaim())
-    if result.error is not None:
-        raise result.error
-    if result.refusal is not None:
-        _fail(result.refusal.detail)
 
 
 def _entity_id(kind: EntityKind, entity: str) -> str:
     if kind is EntityKind.DEVICE:
         return device_entity_id(entity)
     if not ids.is_id(entity):
-        _fail(f"an account's id is a UUID in lower case, and not {entity!r}")
+        fail(f"an account's id is a UUID in lower case, and not {entity!r}")
     return entity
 
 
 def _tell_each(found: list[dict[str, Any]]) -> None:
     for one in found:
         typer.echo(json.dumps(one, default=str))
-
-
-def _fail(reason: str) -> NoReturn:
-    typer.echo(reason, err=True)
-    raise typer.Exit(1)
