@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from libs.common.service import Runtime
-from services.compliance.desk import alike, audit_log, files, filings, pages, programs, signing_in, users
+from services.compliance.desk import (
+    alike,
+    audit_log,
+    files,
+    filing_pages,
+    filing_programs,
+    pages,
+    programs,
+    signing_in,
+    users,
+)
 from services.compliance.desk.sessions import DeskSessions
 from services.compliance.settings import ComplianceSettings
 
@@ -21,8 +31,8 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         programs.routes(runtime, sessions),
         *files.routes(runtime, sessions),
         *alike.routes(runtime, sessions),
-        filings.page_routes(runtime, sessions),
-        filings.program_routes(runtime, sessions),
+        filing_pages.routes(runtime, sessions),
+        filing_programs.routes(runtime, sessions),
         *audit_log.routes(runtime, sessions),
         users.page_routes(runtime, sessions),
         users.program_routes(runtime, sessions),

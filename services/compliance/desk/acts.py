@@ -2,26 +2,27 @@
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
 from libs.common.batch import Refusal
-from libs.common.http import Problem, answer_json, answer_problem
-from libs.common.idempotency import Answer, RequestKey
-from libs.common.message import Command, Message, Trace
+from libs.common.http import Problem
+from libs.common.idempotency import Answer
+from libs.common.message import Trace
 from libs.common.record import Record, replace
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance.desk.sessions import DeskSession
+from services.compliance.desk.submitting import Submission, submit
 from services.compliance.domain.acts import (
     CaseCommand,
     ConfirmDecision,
+    DeskCommand,
     ProposeDecision,
     RefusalReason,
     ReleaseCase,
@@ -30,7 +31,7 @@ from services.compliance.domain.acts import (
     TakeOverCase,
 )
 from services.compliance.domain.alike import ALIKE_MAX, AlikeCommand, ConfirmAlike, ProposeAlike, SeenCase
-from services.compliance.domain.audit import AuditVerb, ObjectKind
+from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
 from services.compliance.domain.casework import (
     AddNote,
@@ -45,7 +46,6 @@ from services.compliance.domain.casework import (
 from services.compliance.domain.evidence import AddFile
 from services.compliance.domain.people import Permission, Role
 from services.compliance.domain.work import Work
-from services.compliance.store import audit
 
 
 class Verb(StrEnum):
@@ -163,7 +163,7 @@ class CaseActs:
         Raises Problem, and as the edge.
         """
         asked = replace(asked, note=_note(asked.note))
-        about = {"case_id": case_id, "actor": by.username, "role": by.role, "version": asked.version}
+        about = {**by.signature, "case_id": case_id, "version": asked.version}
         command = _COMMANDS[verb](about, asked)
 
         def done(work: Work) -> Case:
@@ -175,7 +175,7 @@ class CaseActs:
     async def next_case(self, *, by: DeskSession, key: str, trace: Trace) -> Answer:
         """Give a person the most urgent case that nobody has. The same key gives the same case."""
         request_id = ids.new()
-        command = NextCase(actor=by.username, role=by.role, request_id=request_id)
+        command = NextCase(**by.signature, request_id=request_id)
 
         def done(work: Work) -> Case:
             return next(work.cases[given.case_id] for given in work.handed if given.request_id == request_id)
@@ -197,8 +197,7 @@ class CaseActs:
         """Keep a file with a case. Raises as `carry_out`."""
         command = AddFile(
             case_id=case_id,
-            actor=by.username,
-            role=by.role,
+            **by.signature,
             version=version,
             name=name.replace("\\", "/").rpartition("/")[2],
             content=content,
@@ -227,7 +226,7 @@ class CaseActs:
             raise Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY, "cases_missing", f"choose 1 to {ALIKE_MAX} cases", field="cases"
             )
-        about: dict[str, Any] = {"actor": by.username, "role": by.role, "cases": tuple(seen), "note": _note(note)}
+        about: dict[str, Any] = {**by.signature, "cases": tuple(seen), "note": _note(note)}
         command: AlikeCommand
         if verb is Verb.CONFIRM:
             command = ConfirmAlike(**about)
@@ -246,30 +245,28 @@ class CaseActs:
         self,
         route: str,
         object_id: str,
-        command: Command,
+        command: DeskCommand,
         done: Callable[[Work], Case],
         body: bytes,
         by: DeskSession,
         key: str,
         trace: Trace,
     ) -> Answer:
-        message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=trace)
-
-        def answer(work: Work, refusals: Sequence[Refusal | None]) -> Answer:
-            (refusal,) = refusals
-            return _done(done(work)) if refusal is None else answer_problem(_problem(refusal))
-
-        request_key = RequestKey(client_id=f"desk/{by.username}", route=route, key=key)
-        answered = await self._runtime.edge.submit(request_key, body, [message], answer)
-        if answered.status >= HTTPStatus.BAD_REQUEST:
-            reason = msgspec.json.decode(answered.body)["reason"]
-            happening = by.happening(AuditVerb.REFUSED, ObjectKind.CASE, object_id, f"{route}: {reason}")
-            await run_in_threadpool(self._runtime.unit.administer, lambda tx: audit.append(tx, happening))
-        return answered
+        submission = Submission(
+            route=route,
+            command=command,
+            body=body,
+            done=lambda work: _told(done(work)),
+            problem=_problem,
+            kind=ObjectKind.CASE,
+            object_id=object_id,
+            asked=f"{route}: ",
+        )
+        return await submit(self._runtime, submission, by=by, key=key, trace=trace)
 
 
-def _done(case: Case) -> Answer:
-    return answer_json(HTTPStatus.OK, {"case_id": case.case_id, "status": case.status.value, "version": case.version})
+def _told(case: Case) -> dict[str, str | int]:
+    return {"case_id": case.case_id, "status": case.status.value, "version": case.version}
 
 
 def _note(note: str) -> str:

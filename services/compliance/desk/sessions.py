@@ -9,6 +9,7 @@ import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -55,6 +56,11 @@ class DeskSession(Record):
             object_id=object_id,
             details=details,
         )
+
+    @property
+    def signature(self) -> dict[str, Any]:
+        """The fields of a command that say who wants it."""
+        return {"actor": self.username, "role": self.role}
 
     def may(self, permission: Permission) -> bool:
         return may(self.role, permission)

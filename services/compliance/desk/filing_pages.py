@@ -8,64 +8,38 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Form, Header, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
-from libs.common.batch import Refusal
-from libs.common.fields import Body, Id
-from libs.common.http import Problem, answer_json, answer_problem, respond
-from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
-from libs.common.message import Message
+from libs.common.fields import Id
+from libs.common.http import Problem
+from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
 from services.compliance import queries
 from services.compliance.desk import guard, render
+from services.compliance.desk.filing_acts import DOCUMENT_NUMBER_LENGTH_MAX, Filings, FilingVerb, VerbBody, command_of
 from services.compliance.desk.filing_forms import read_ctr, read_sar, suggested, suspicion_words
 from services.compliance.desk.sessions import DeskSession, DeskSessions
-from services.compliance.domain.audit import AuditVerb, ObjectKind
+from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import NOTE_LENGTH_MAX
 from services.compliance.domain.filings import (
-    ApproveFiling,
     DraftFiling,
     FilingCommand,
-    FilingRefusal,
-    RecordFiled,
     ReviseFiling,
-    WithdrawFiling,
 )
 from services.compliance.domain.people import Permission
-from services.compliance.domain.work import Policy, Work
-from services.compliance.filings.ctr import CtrReport
 from services.compliance.filings.faults import FilingFault
 from services.compliance.filings.filing import UNDER_WAY, Filing, FilingKind
-from services.compliance.filings.sar import SarReport
 from services.compliance.queries import FilingQueue
-from services.compliance.settings import ComplianceSettings
-from services.compliance.store import audit
 
 PATH = f"{guard.PATH}/filings"
-DOCUMENT_NUMBER_LENGTH_MAX = 40
-
-
-CsrfToken = Annotated[str | None, Header()]
-IdempotencyKey = Annotated[str | None, Header(max_length=KEY_LENGTH_MAX)]
-
-
-class FilingVerb(StrEnum):
-    """What can be done with a report besides writing it."""
-
-    APPROVE = "approve"
-    FILED = "filed"
-    WITHDRAW = "withdraw"
-
 
 _DONE = {
     "draft": "The draft is kept. Another officer has to approve it.",
@@ -74,101 +48,9 @@ _DONE = {
     FilingVerb.FILED: "It is on record as filed.",
     FilingVerb.WITHDRAW: "Nothing is reported. The reason is on record.",
 }
-_STATUS = {
-    FilingRefusal.CASE_UNKNOWN: HTTPStatus.NOT_FOUND,
-    FilingRefusal.FILING_UNKNOWN: HTTPStatus.NOT_FOUND,
-    FilingRefusal.NOTE_MISSING: HTTPStatus.UNPROCESSABLE_ENTITY,
-    FilingRefusal.DATE_WRONG: HTTPStatus.UNPROCESSABLE_ENTITY,
-    FilingRefusal.FAULTY: HTTPStatus.UNPROCESSABLE_ENTITY,
-}
 
 
-class VerbBody(Body):
-    """What someone wants to do with a report, as far as the verb needs it."""
-
-    version: int
-    """The version of the filing that was seen."""
-    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] = ""
-    document_number: Annotated[str, Field(max_length=DOCUMENT_NUMBER_LENGTH_MAX)] = ""
-    filed_on: date | None = None
-
-
-class Filings:
-    """Carries out what officers do, and reads what there is. Raises Problem, and as the edge."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-
-    @property
-    def policy(self) -> Policy:
-        assert isinstance(self._runtime.settings, ComplianceSettings)
-        return self._runtime.settings.policy
-
-    def find(self, filing_id: str) -> Filing:
-        found = queries.find_filing(self._runtime.engine, filing_id)
-        if found is None:
-            raise _problem(Refusal(reason=FilingRefusal.FILING_UNKNOWN, detail="There is no such filing."))
-        return found
-
-    def file(self, filing: Filing) -> bytes:
-        """The XML, dated today unless it was filed."""
-        if self.policy.institution is None:
-            raise Problem(HTTPStatus.CONFLICT, FilingRefusal.NO_INSTITUTION, "WEIR_INSTITUTION_FILE names nobody.")
-        try:
-            return filing.written(self.policy.institution, filing.filed_on or day_of(datetime.now(UTC)))
-        except FilingFault as fault:
-            raise Problem(HTTPStatus.CONFLICT, FilingRefusal.FAULTY, str(fault), field=fault.field) from fault
-
-    async def submit(self, request: Request, command: FilingCommand, key: str, by: DeskSession) -> Answer:
-        """Have a command carried out, once by its key. What is refused is in the audit log, too."""
-        message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=request.state.trace)
-
-        def answer(work: Work, refusals: Any) -> Answer:
-            (refusal,) = refusals
-            if refusal is not None:
-                return answer_problem(_problem(refusal))
-            filing = work.filings[command.filing_id]
-            body = {"filing_id": filing.filing_id, "status": filing.status.value, "version": filing.version}
-            return answer_json(HTTPStatus.OK, body)
-
-        request_key = RequestKey(client_id=f"desk/{command.actor}", route=f"filings/{type(command).__name__}", key=key)
-        answered = await self._runtime.edge.submit(request_key, msgspec.json.encode(command), [message], answer)
-        if answered.status >= HTTPStatus.BAD_REQUEST:
-            reason = msgspec.json.decode(answered.body)["reason"]
-            happening = by.happening(AuditVerb.REFUSED, ObjectKind.FILING, command.filing_id, reason)
-            await run_in_threadpool(self._runtime.unit.administer, lambda tx: audit.append(tx, happening))
-        return answered
-
-
-def _problem(refusal: Refusal) -> Problem:
-    status = _STATUS.get(FilingRefusal(refusal.reason), HTTPStatus.CONFLICT)
-    return Problem(status, refusal.reason, refusal.detail, field=refusal.field)
-
-
-def _command(verb: FilingVerb, filing_id: str, by: DeskSession, body: VerbBody) -> FilingCommand:
-    common: dict[str, Any] = {
-        "filing_id": filing_id,
-        "actor": by.username,
-        "role": by.role,
-        "version": body.version,
-    }
-    match verb:
-        case FilingVerb.APPROVE:
-            return ApproveFiling(**common)
-        case FilingVerb.WITHDRAW:
-            return WithdrawFiling(**common, note=body.note)
-        case FilingVerb.FILED:
-            if body.filed_on is None or not body.document_number.strip():
-                raise Problem(
-                    HTTPStatus.UNPROCESSABLE_ENTITY,
-                    "missing",
-                    "say when it was filed, and its number",
-                    field="filed_on",
-                )
-            return RecordFiled(**common, document_number=body.document_number.strip(), filed_on=body.filed_on)
-
-
-def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
+def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """/desk/filings."""
     router = APIRouter(prefix=PATH, route_class=guard.PageRoute, include_in_schema=False)
     filings = Filings(runtime)
@@ -218,8 +100,7 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             filing_id = ids.named("compliance", "filing", form.get("request_id", ""))
             return DraftFiling(
                 filing_id=filing_id,
-                actor=person.username,
-                role=person.role,
+                **person.signature,
                 version=0,
                 case_id=case_id,
                 detected_on=detected_on,
@@ -252,8 +133,7 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         def command(report: dict[str, Any], _: date) -> FilingCommand:
             return ReviseFiling(
                 filing_id=filing_id,
-                actor=person.username,
-                role=person.role,
+                **person.signature,
                 version=int(version) if version.isdecimal() else 0,
                 **report,
             )
@@ -294,7 +174,7 @@ def _add_verb(router: APIRouter, runtime: Runtime, filings: Filings, verb: Filin
         try:
             day = date.fromisoformat(filed_on) if filed_on else None
             body = VerbBody(version=version, note=note, document_number=document_number, filed_on=day)
-            command = _command(verb, filing_id, person, body)
+            command = command_of(verb, filing_id, person, body)
         except ValueError:
             fault = "the day it was filed on is no date"
         except Problem as problem:
@@ -400,121 +280,3 @@ def _filing_page(
         notice=notice,
         fault=fault,
     )
-
-
-class DraftBody(Body):
-    """A report on a case: one of the two, as filings/sar.py and filings/ctr.py describe them."""
-
-    case_id: Id
-    detected_on: date
-    sar: dict[str, Any] | None = None
-    ctr: dict[str, Any] | None = None
-
-
-class ReviseBody(Body):
-    """A report, written anew."""
-
-    version: int
-    sar: dict[str, Any] | None = None
-    ctr: dict[str, Any] | None = None
-
-
-def program_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
-    """/desk/api/filings."""
-    router = APIRouter(prefix=f"{guard.PATH}/api/filings", route_class=guard.ProgramRoute, tags=["desk"])
-    filings = Filings(runtime)
-    sees_all = guard.allow(sessions, Permission.SEE_FILINGS, ObjectKind.FILINGS)
-    sees = guard.allow(sessions, Permission.SEE_FILINGS, ObjectKind.FILING)
-    files = guard.allow(sessions, Permission.FILE)
-
-    @router.get("")
-    def list_filings(
-        person: DeskSession = sees_all,
-        queue: Annotated[FilingQueue, Query()] = FilingQueue.OPEN,
-        after: Annotated[str | None, Query(max_length=100)] = None,
-    ) -> Mapping[str, Any]:
-        """Reports: those under way by their deadline, those to be looked at again, or the ended ones."""
-        page = queries.list_filings(runtime.engine, queue, after=after)
-        return {"filings": [_view(filing) for filing in page.filings], "next_cursor": page.next_cursor}
-
-    @router.post("")
-    async def draft(
-        request: Request,
-        body: DraftBody,
-        person: DeskSession = files,
-        x_csrf_token: CsrfToken = None,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Begin a report on a case."""
-        guard.require_csrf_token(person, x_csrf_token)
-        key = idempotency_key or ids.new()
-        command = DraftFiling(
-            filing_id=ids.named("compliance", "filing", person.username, key),
-            actor=person.username,
-            role=person.role,
-            version=0,
-            case_id=body.case_id,
-            detected_on=body.detected_on,
-            **_reports(body.sar, body.ctr),
-        )
-        return respond(await filings.submit(request, command, key, person))
-
-    @router.get("/{filing_id}")
-    def get_filing(filing_id: Id, person: DeskSession = sees) -> Mapping[str, Any]:
-        """A report, and what was done with it."""
-        acts = queries.list_filing_acts(runtime.engine, filing_id)
-        return {**_view(filings.find(filing_id)), "acts": msgspec.to_builtins(acts)}
-
-    @router.post("/{filing_id}/revise")
-    async def revise(
-        request: Request,
-        filing_id: Id,
-        body: ReviseBody,
-        person: DeskSession = files,
-        x_csrf_token: CsrfToken = None,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Write it anew."""
-        guard.require_csrf_token(person, x_csrf_token)
-        command = ReviseFiling(
-            filing_id=filing_id,
-            actor=person.username,
-            role=person.role,
-            version=body.version,
-            **_reports(body.sar, body.ctr),
-        )
-        return respond(await filings.submit(request, command, idempotency_key or ids.new(), person))
-
-    @router.post("/{filing_id}/{verb}")
-    async def act(
-        request: Request,
-        filing_id: Id,
-        verb: FilingVerb,
-        body: VerbBody,
-        person: DeskSession = files,
-        x_csrf_token: CsrfToken = None,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Approve it, record that it was filed, or decide that nothing is reported."""
-        guard.require_csrf_token(person, x_csrf_token)
-        command = _command(verb, filing_id, person, body)
-        return respond(await filings.submit(request, command, idempotency_key or ids.new(), person))
-
-    return router
-
-
-def _reports(sar: Any, ctr: Any) -> dict[str, Any]:
-    if (sar is None) is (ctr is None):
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "missing", "give either a SAR or a CTR", field="sar")
-    try:
-        if sar is not None:
-            return {"sar": msgspec.convert(sar, SarReport)}
-        return {"ctr": msgspec.convert(ctr, CtrReport)}
-    except msgspec.ValidationError as error:
-        field = "sar" if sar is not None else "ctr"
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_value", str(error), field=field) from error
-
-
-def _view(filing: Filing) -> dict[str, Any]:
-    view: dict[str, Any] = msgspec.to_builtins(filing)
-    return {**view, "kind": filing.kind.value, "status": filing.status.value, "version": filing.version}
