@@ -53,13 +53,13 @@ def chaos(
         raise typer.BadParameter(f"no such fault: {', '.join(sorted(unknown))}; there are: {', '.join(FAULTS)}")
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     console.print(f"seed {seed}; the same again: python -m chaos {' '.join([*(names or ()), f'--seed {seed}'])}\n")
-    outcomes = _run(_schedule(names or list(FAULTS), seed), seed)
+    outcomes = _run(schedule(names or list(FAULTS), seed), seed)
     _report(outcomes)
     if any(outcome.broken for outcome in outcomes):
         raise typer.Exit(1)
 
 
-def _schedule(names: Sequence[str], seed: int) -> list[Fault]:
+def schedule(names: Sequence[str], seed: int) -> list[Fault]:
     """The faults, in an order that the seed alone decides."""
     return random.Random(seed).sample([FAULTS[name] for name in names], len(names))
 

@@ -6,8 +6,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import httpx
 import psycopg
 from psycopg import sql
 
@@ -147,8 +150,16 @@ def clock_jumps(scene: Scene) -> None:
             seconds = sign * scene.chance.randint(*CLOCK_JUMP_SECONDS)
             with hands.off_by(seconds):
                 scene.last(CLOCK_SECONDS)
+                _require_off_by(seconds, scene.installation.url(service))
             scene.say(f"{service}: {seconds:+} s")
             scene.recover()
+
+
+def _require_off_by(seconds: int, url: str) -> None:
+    """The service goes by the clock that was set: it says so with each answer, a second behind at most."""
+    told = parsedate_to_datetime(httpx.get(f"{url}/health", timeout=10).headers["date"])
+    off = (told - datetime.now(UTC)).total_seconds()
+    assert abs(off - seconds) < CLOCK_JUMP_SECONDS[0] / 2, f"its clock is off by {off:.0f} s and not by {seconds}"
 
 
 def pool_exhausted(scene: Scene) -> None:
@@ -239,9 +250,8 @@ def database_restored(scene: Scene) -> None:
         file = Path(folder) / f"{service}.dump"
         backups.back_up(settings, service, file)
         scene.last(BETWEEN_SECONDS)
-        scene.installation.supervisor.stop(service)
-        backups.restore(settings, service, file)
-        scene.installation.supervisor.start(service)
+        with scene.installation.stack.way.pause(*backups.programs_of(service)):
+            backups.restore(settings, service, file)
     scene.say(service)
     scene.recover()
 

@@ -29,7 +29,7 @@ class Proxy:
     """Listens at one port, and hands on to another, as its wire lets it. To be used as a context."""
 
     def __init__(self, host: str, port: int, *, to_port: int) -> None:
-        self._host, self._port, self._to_port = host, port, to_port
+        self._host, self.port, self._to_port = host, port, to_port
         self._wire = Wire.WELL
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
@@ -69,7 +69,7 @@ class Proxy:
         if wire is Wire.CUT:
             await self._hang_up()
         elif self._server is None:
-            self._server = await asyncio.start_server(self._connect, self._host, self._port)
+            self._server = await asyncio.start_server(self._connect, self._host, self.port)
 
     async def _hang_up(self) -> None:
         if self._server is not None:

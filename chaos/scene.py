@@ -27,9 +27,13 @@ class Recovery(Record):
 class Scene:
     """One fault's view of the suite. The same seed and name give the same harm."""
 
-    def __init__(self, installation: Installation, shop: Shop, *, seed: int, fault: str) -> None:
+    def __init__(
+        self, installation: Installation, shop: Shop, *, seed: int, fault: str, share_of_time: float = 1
+    ) -> None:
+        """`share_of_time` has every harm last for less, or for more, than it says of itself."""
         self.installation = installation
         self.shop = shop
+        self._share_of_time = share_of_time
         self.chance = random.Random(f"{seed}/{fault}")
         self.recoveries: list[Recovery] = []
         self.done: list[str] = []
@@ -41,7 +45,7 @@ class Scene:
 
     def last(self, seconds: float) -> None:
         """Let the harm last: what it has to outlast are the time-outs of clients."""
-        wait_seconds(seconds)
+        wait_seconds(seconds * self._share_of_time)
 
     def recover(self) -> None:
         """To be called when the harm has ended: wait until all works again, and keep how long that took."""

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -9,7 +10,13 @@ from psycopg import sql
 
 from stack import postgres
 from stack.part import StackError
+from stack.services import FEATURES
 from stack.settings import StackSettings
+
+
+def programs_of(service: str) -> Sequence[str]:
+    """What has a service's database open, and is to be stopped before another is put in its place."""
+    return (service, FEATURES) if service == "fraud" else (service,)
 
 
 def back_up(settings: StackSettings, service: str, file: Path) -> None:

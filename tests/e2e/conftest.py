@@ -15,7 +15,10 @@ FOLDER = TEST_FOLDER.with_name(f"{TEST_FOLDER.name}-e2e")
 PORT_BASE = TEST_PORT_BASE + 200
 """Apart from the parts that other tiers run on, which know nothing of services."""
 DEMO_SECONDS_MAX = 280
-ORDER = ("test_demo", "test_money_back", "test_killed", "test_ledger_killed", "test_zombie", "test_consuming")
+ORDER = (
+    *("test_demo", "test_money_back", "test_killed", "test_ledger_killed", "test_zombie", "test_faults"),
+    "test_consuming",
+)
 """The demo begins with an empty installation; whoever reads the topics last meets all that the deaths left there."""
 
 
