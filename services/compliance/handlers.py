@@ -21,6 +21,7 @@ from schemas.payments.events import (
     PaymentAnswerOverdue,
     PaymentBlocked,
     PaymentCancelled,
+    PaymentDataSupplied,
     PaymentInitiated,
     PaymentRefusalExplained,
     PaymentResumed,
@@ -40,6 +41,7 @@ from services.compliance.domain import (
     forgetting,
     screenings,
     silencing,
+    travel,
 )
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
@@ -62,6 +64,9 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             PaymentInitiated: screenings.screen_payment,
             PaymentAnswerOverdue: screenings.answer_again,
             screenings.RescreenPayment: screenings.rescreen,
+            PaymentDataSupplied: travel.take_supplied,
+            travel.TellDetails: travel.tell,
+            travel.SupplyPartyData: travel.supply,
             # May this customer be served?
             CustomerRegistered: customers.register,
             CustomerClosed: customers.close,

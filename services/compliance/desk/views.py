@@ -39,6 +39,7 @@ REASONS = {
     InternalReason.REVIEWER_REJECTED: "Rejected by reviewers",
     InternalReason.REVIEWER_BLOCKED: "Blocked by reviewers",
     InternalReason.REVIEW_TIMED_OUT: "Review timed out",
+    InternalReason.PARTY_DATA_MISSING: "Data about the parties are missing",
     CaseReason.RESEMBLES_LISTED: "Resembles a listed party",
     CaseReason.LIST_CHANGED: "A list has changed",
     CaseReason.MATCHER_CHANGED: "Names are compared anew",
@@ -82,6 +83,7 @@ ACTS = {
     ActKind.SNOOZED: "Put off",
     ActKind.AWAKENED: "Back",
     ActKind.ESCALATED: "Passed up",
+    ActKind.DATA_SUPPLIED: "Data supplied",
     ActKind.DOUBTED: "Looked at once more",
 }
 DECISIONS = {

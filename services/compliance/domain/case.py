@@ -54,6 +54,8 @@ class ActKind(StrEnum):
     SNOOZED = "snoozed"
     AWAKENED = "awakened"
     ESCALATED = "escalated"
+    DATA_SUPPLIED = "data_supplied"
+    """Somebody told what the travel rule asks for."""
     DOUBTED = "doubted"
     """A supervisor had it looked at once more."""
 
@@ -229,9 +231,14 @@ class Case(Record, omit_defaults=True):
         else it would give the money back.
         """
         if decision is CaseDecision.APPROVE:
-            return not self.is_about_listed_party
+            return not self.is_about_listed_party and not self.missing_data
         is_known = self.payment is None or self.payment.evidence.compliance_outcome == ScreeningOutcome.BLOCK
         return decision is not CaseDecision.REJECT or is_known or not self._is_newly_listed
+
+    @property
+    def missing_data(self) -> tuple[str, ...]:
+        """What the travel rule asks to be known about its parties, and is not: without it nobody may approve."""
+        return self.payment.evidence.compliance_missing if self.payment is not None else ()
 
     @property
     def _is_newly_listed(self) -> bool:

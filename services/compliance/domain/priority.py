@@ -33,6 +33,7 @@ PRIORITIES: Mapping[str, Priority] = {
     InternalReason.COMPLIANCE_REVIEW: Priority.P2,
     InternalReason.FRAUD_REVIEW: Priority.P2,
     InternalReason.ANSWER_MISSING: Priority.P2,
+    InternalReason.PARTY_DATA_MISSING: Priority.P2,
     InternalReason.POSTING_REFUSED: Priority.P3,
     CaseReason.RESEMBLES_LISTED: Priority.P2,
     CaseReason.LIST_CHANGED: Priority.P2,

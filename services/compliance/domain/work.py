@@ -24,6 +24,8 @@ from services.compliance.filings.efiling import Institution
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
+from services.compliance.travel.record import TravelRecord
+from services.compliance.travel.rules import TravelRules
 
 
 class CustomerStatus(StrEnum):
@@ -44,6 +46,8 @@ class Policy(Record):
     review_customers_within: timedelta
     institution: Institution | None = None
     """Who files reports; None until the installation says."""
+    travel: TravelRules
+    """Which data must go with payments that leave the house or come in."""
 
 
 class ScreenedRole(Record, omit_defaults=True):
@@ -62,6 +66,8 @@ class Screening(Record, omit_defaults=True):
     debtor_account_id: str
     outcome: ScreeningOutcome
     roles: tuple[ScreenedRole, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Data about the parties that the travel rule asks for and that are not there, as `debtor.address`."""
     lists_version: str
     screened_at: datetime
     sequence: int = 0
@@ -133,6 +139,7 @@ class Work(State):
         offered: Sequence[str] = (),
         workers: Mapping[str, Role] | None = None,
         monitored: Monitored | None = None,
+        travel: Mapping[str, TravelRecord] | None = None,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
@@ -150,6 +157,7 @@ class Work(State):
         self.filings: Aggregates[Filing] = Aggregates(filings)
         self.filing_acts: Journal[FilingAct] = Journal()
         self.monitored = monitored or Monitored()
+        self.travel: Aggregates[TravelRecord] = Aggregates(travel or {})
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -166,6 +174,7 @@ class Work(State):
             self.handed,
             self.filings,
             self.filing_acts,
+            self.travel,
             *self.monitored.parts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),

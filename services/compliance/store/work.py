@@ -14,6 +14,7 @@ from schemas.payments.events import (
     Answer,
     PaymentAnswerOverdue,
     PaymentCancelled,
+    PaymentDataSupplied,
     PaymentInitiated,
     PaymentRefusalExplained,
     PaymentResumed,
@@ -31,14 +32,27 @@ from services.compliance.domain.filings import DraftFiling
 from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.parties import Parties, party_key
 from services.compliance.domain.screenings import RescreenPayment, subjects_of
+from services.compliance.domain.travel import SupplyPartyData, TellDetails
 from services.compliance.domain.work import Customer, Policy, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
 from services.compliance.standards import LiveStandards
-from services.compliance.store import audit, cases, customers, filings, lists, parties, people, screenings, watching
+from services.compliance.store import (
+    audit,
+    cases,
+    customers,
+    filings,
+    lists,
+    parties,
+    people,
+    screenings,
+    travel,
+    watching,
+)
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _ABOUT_CUSTOMERS = (CustomerRegistered, CustomerClosed, RescreenCustomer)
+_SCREENED_AGAIN = (RescreenPayment, PaymentDataSupplied, TellDetails, SupplyPartyData)
 _ABOUT_PAYMENT_CASES = (
     PaymentSuspended,
     PaymentResumed,
@@ -58,16 +72,17 @@ def load_work(
 ) -> Work:
     """Lock and read all that a batch can touch.
 
-    Order of locks: customers, screenings, watched customers, hops, cases, filings; each by id; then the end of the
-    audit log.
+    Order of locks: customers, screenings, travel records, watched customers, hops, cases, filings; each by id; then the
+    end of the audit log.
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
     case_ids |= {seen.case_id for body in bodies if isinstance(body, AlikeCommand) for seen in body.cases}
     customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
-    screened = {body.payment_id for body in bodies if isinstance(body, RescreenPayment) or _asks_for_screening(body)}
+    screened = {body.payment_id for body in bodies if isinstance(body, _SCREENED_AGAIN) or _asks_for_screening(body)}
     found_screenings = screenings.lock_screenings(tx, screened)
+    travelling = travel.lock_records(tx, bodies)
     monitored = watching.load(tx, bodies, live_standards)
     case_ids |= watching.case_ids(monitored)
     case_ids |= {payment_case_id(body.payment_id) for body in bodies if isinstance(body, _ABOUT_PAYMENT_CASES)}
@@ -93,6 +108,7 @@ def load_work(
         offered=tuple(offered),
         workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
         monitored=monitored,
+        travel=travelling,
     )
 
 
@@ -100,6 +116,7 @@ def save_work(writes: Writes, work: Work) -> None:
     """Say what is to be written of what changed."""
     writes.save(customers.CUSTOMERS, work.customers, customers.customer_row)
     writes.save(screenings.SCREENINGS, work.screenings, screenings.screening_row)
+    writes.save(travel.RECORDS, work.travel, travel.record_row)
     writes.save(cases.CASES, work.cases, cases.case_row)
     writes.insert(cases.WORDS, sorted(row for change in work.cases.changes for row in cases.word_rows(*change)))
     writes.insert(cases.ACTS, map(cases.act_row, work.acts))
@@ -155,7 +172,7 @@ def _subjects(bodies: Iterable[Any], known: Mapping[str, Customer], waiting: Map
     """Everybody that this batch may have to screen."""
     found: list[Subject | None] = []
     for body in bodies:
-        if _asks_for_screening(body):
+        if _asks_for_screening(body) or isinstance(body, PaymentDataSupplied):
             found += subjects_of(body.order)
         elif isinstance(body, CustomerRegistered):
             found.append(subject_of(body))

@@ -33,6 +33,7 @@ from tests.integration.compliance.scene import (
     order,
     rows,
     suspended,
+    to_another_bank,
 )
 from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.unit.compliance.test_roles import WHO
@@ -68,7 +69,7 @@ class Scene:
         self.runtime = runtime
 
     def case_for(self, verb: str, actor: str) -> str:
-        event = initiated(order(creditor=ALIKE))
+        event = initiated(to_another_bank() if verb == "party-data" else order(creditor=ALIKE))
         decide(self.runtime, event, suspended(event))
         case_id = case_of(event)
         for number, command in enumerate(self._before(verb, actor, case_id), 1):
@@ -135,6 +136,13 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
         csrf, about = {"X-CSRF-Token": person.csrf_token}, {"case_id": scene.case_for(verb, "")}
         form = {**about, "csrf_token": person.csrf_token}
         return person.http.post(path, data=form, files={"file": ("a.txt", b"text")}, headers=csrf)
+    if verb == "party-data":
+        version = person_version(scene.runtime, path)
+        if "/api/" in path:
+            supplied = {"version": version, "debtor": {"birth_place": "Ghent"}}
+            return person.http.post(path, json=supplied, headers={"X-CSRF-Token": person.csrf_token})
+        form = {"version": str(version), "debtor.birth_place": "Ghent", "csrf_token": person.csrf_token}
+        return person.http.post(path, data=form)
     if "/alike/" in path:
         return asked_of_several(scene, person, role, path, verb)
     if "/cases/" in path:

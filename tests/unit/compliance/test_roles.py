@@ -49,6 +49,8 @@ WHO = {
         for verb in ("confirm", "return", "assign", "reopen")
         for api in ("", "/api")
     },
+    "POST /desk/cases/{case_id}/party-data": WORKERS,
+    "POST /desk/api/cases/{case_id}/party-data": WORKERS,
     "GET /desk/alike/{case_id}": READERS,
     "GET /desk/cases/{case_id}/files/{number}": READERS,
     "GET /desk/api/cases/{case_id}/files/{number}": READERS,
