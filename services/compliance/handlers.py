@@ -7,7 +7,7 @@ from functools import partial
 
 from libs.common.batch import Handlers
 from libs.common.sweep import Prune
-from schemas.accounts.events import CustomerClosed, CustomerRegistered
+from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered
 from schemas.compliance.events import (
     CaseOpened,
     CaseResolved,
@@ -36,6 +36,7 @@ from services.compliance.domain import (
     cases,
     casework,
     customers,
+    diligence,
     evidence,
     filings,
     forgetting,
@@ -71,6 +72,12 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             CustomerRegistered: customers.register,
             CustomerClosed: customers.close,
             customers.RescreenCustomer: customers.rescreen,
+            AccountOpened: diligence.learn_account,
+            diligence.TakeDocument: diligence.take_document,
+            diligence.HandInDocument: diligence.hand_in,
+            diligence.RecordCheck: diligence.record_check,
+            diligence.RateCustomer: diligence.rate_customer,
+            diligence.ReviewCustomer: diligence.review,
             # What has the money done?
             PaymentSettled: alerting.watch_payment,
             alerting.LookForCycle: alerting.look_for_cycle,

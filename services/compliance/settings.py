@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from pydantic import Field, SecretStr
@@ -10,6 +11,7 @@ from pydantic_settings import SettingsError
 
 from libs.common.settings import Settings
 from services.compliance.defaults.travel import FOLDER, TravelFault, read_rules, read_worths
+from services.compliance.diligence.rating import RiskTable, read_table
 from services.compliance.domain.work import Policy
 from services.compliance.filings.efiling import Institution
 from services.compliance.travel.rules import TravelRules
@@ -38,6 +40,11 @@ class ComplianceSettings(Settings):
     worths_file: Path | None = Field(
         None, description="what currencies are worth, in place of what ships; of one that is not named all is asked"
     )
+    risk_file: Path | None = Field(None, description="how customers are rated, in place of defaults/risk.toml")
+    document_provider: Literal["simulated", "none"] = Field(
+        "simulated", description="who checks documents: simulated, by the rules in diligence/providers.py, or none"
+    )
+    document_delay_seconds: float = Field(0, ge=0, le=3, description="how long the simulated provider takes")
     institution_file: Path | None = Field(
         None,
         description="a JSON file that says who files reports to the authorities: Institution in filings/efiling.py",
@@ -50,7 +57,16 @@ class ComplianceSettings(Settings):
             review_customers_within=timedelta(days=self.review_days),
             institution=self._institution,
             travel=self._travel,
+            risk=self._risk,
         )
+
+    @cached_property
+    def _risk(self) -> RiskTable:
+        path = self.risk_file or FOLDER / "risk.toml"
+        try:
+            return read_table(path.read_bytes(), type=RiskTable)
+        except msgspec.MsgspecError as error:
+            raise SettingsError(f"{path}: {error}") from error
 
     @cached_property
     def _travel(self) -> TravelRules:

@@ -8,6 +8,7 @@ from libs.common.service import Runtime
 from services.compliance.desk import (
     alike,
     audit_log,
+    customers,
     files,
     filing_pages,
     filing_programs,
@@ -33,6 +34,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         *files.routes(runtime, sessions),
         *alike.routes(runtime, sessions),
         *party_data.routes(runtime, sessions),
+        *customers.routes(runtime, sessions),
         filing_pages.routes(runtime, sessions),
         filing_programs.routes(runtime, sessions),
         *audit_log.routes(runtime, sessions),

@@ -21,7 +21,7 @@ from services.compliance.desk.filters import filter_address, filtered
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.business_days import day_of, is_business_day
-from services.compliance.domain.case import NOTE_LENGTH_MAX
+from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
 from services.compliance.domain.people import Permission, Role, rank_of
 from services.compliance.domain.searching import QUERY_LENGTH_MAX
 from services.compliance.domain.work import Policy
@@ -217,6 +217,7 @@ def case_page(
         status=status,
         person=person,
         case=view,
+        customers=_customers(case),
         decisions=acts.DECISIONS,
         meanings=views.meanings(case),
         note_length_max=NOTE_LENGTH_MAX,
@@ -228,6 +229,17 @@ def case_page(
         fault=fault,
         written={"note": note, "decision": decision, "verb": verb},
     )
+
+
+def _customers(case: Case) -> list[tuple[str, str]]:
+    """Those whom a case is about who have a page."""
+    if case.customer_id is not None:
+        return [("Customer", case.customer_id)]
+    assert case.payment is not None
+    order = case.payment.order
+    own = [("Payer", order.debtor_customer_id, order.debtor_institution)]
+    own += [("Payee", order.creditor_customer_id, order.creditor_institution)]
+    return [(role, customer_id) for role, customer_id, held in own if held is None and ids.is_id(customer_id)]
 
 
 def _policy(runtime: Runtime) -> Policy:

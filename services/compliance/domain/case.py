@@ -67,6 +67,9 @@ class CaseReason(StrEnum):
     LIST_CHANGED = "list_changed"
     MATCHER_CHANGED = "matcher_changed"
     NOT_SCREENABLE = "not_screenable"
+    DOCUMENT_REFUSED = "document_refused"
+    REVIEW_DUE = "review_due"
+    """It is time to look at the customer again."""
 
     # What monitoring has raised: the names of its scenarios.
     STRUCTURING = "structuring"
@@ -90,6 +93,8 @@ _CONCERNS: Mapping[str, CaseConcern] = {
     InternalReason.COMPLIANCE_BLOCK: CaseConcern.SCREENING,
     **dict.fromkeys(CaseReason, CaseConcern.SCREENING),
     **dict.fromkeys(map(CaseReason, Scenario), CaseConcern.MONITORING),
+    CaseReason.DOCUMENT_REFUSED: CaseConcern.OTHER,
+    CaseReason.REVIEW_DUE: CaseConcern.OTHER,
 }
 """By the reasons of a case."""
 

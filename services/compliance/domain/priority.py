@@ -39,6 +39,8 @@ PRIORITIES: Mapping[str, Priority] = {
     CaseReason.LIST_CHANGED: Priority.P2,
     CaseReason.MATCHER_CHANGED: Priority.P2,
     CaseReason.NOT_SCREENABLE: Priority.P2,
+    CaseReason.DOCUMENT_REFUSED: Priority.P2,
+    CaseReason.REVIEW_DUE: Priority.P3,
     # What monitoring has raised has moved already: reports on it are due within weeks.
     **dict.fromkeys(map(CaseReason, Scenario), Priority.P2),
 }

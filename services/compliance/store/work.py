@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from libs.common import ids
 from libs.common.message import Message, Trace
 from libs.common.writes import Writes
-from schemas.accounts.events import CustomerClosed, CustomerRegistered
+from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered
 from schemas.payments.events import (
     Answer,
     PaymentAnswerOverdue,
@@ -24,10 +24,18 @@ from services.compliance.catalogue import Catalogue, LiveCatalogue
 from services.compliance.domain.acts import CaseCommand, DeskCommand
 from services.compliance.domain.alike import AlikeCommand
 from services.compliance.domain.audit import EMPTY
+from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.casework import AssignCase, NextCase, WakeCase
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
+from services.compliance.domain.diligence import (
+    HandInDocument,
+    RateCustomer,
+    RecordCheck,
+    ReviewCustomer,
+    TakeDocument,
+)
 from services.compliance.domain.filings import DraftFiling
 from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.parties import Parties, party_key
@@ -51,7 +59,17 @@ from services.compliance.store import (
 )
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
-_ABOUT_CUSTOMERS = (CustomerRegistered, CustomerClosed, RescreenCustomer)
+_ABOUT_CUSTOMERS = (
+    AccountOpened,
+    CustomerClosed,
+    CustomerRegistered,
+    HandInDocument,
+    RateCustomer,
+    RecordCheck,
+    RescreenCustomer,
+    ReviewCustomer,
+    TakeDocument,
+)
 _SCREENED_AGAIN = (RescreenPayment, PaymentDataSupplied, TellDetails, SupplyPartyData)
 _ABOUT_PAYMENT_CASES = (
     PaymentSuspended,
@@ -82,6 +100,7 @@ def load_work(
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, _SCREENED_AGAIN) or _asks_for_screening(body)}
     found_screenings = screenings.lock_screenings(tx, screened)
+    rates = bool(found_customers) or any(isinstance(body, CustomerRegistered) for body in bodies)
     travelling = travel.lock_records(tx, bodies)
     monitored = watching.load(tx, bodies, live_standards)
     case_ids |= watching.case_ids(monitored)
@@ -109,6 +128,7 @@ def load_work(
         workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
         monitored=monitored,
         travel=travelling,
+        countries=live_standards.current(tx).countries if rates else None,
     )
 
 
@@ -147,6 +167,7 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
     }
     due = [_due(WakeCase(case_id=id_), id_, ids.derive(id_, "wake", now.isoformat()), now) for id_ in awake]
     due += [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
+    due += _due_customers(tx, now, at_most - len(due))
     due += [
         _due(body, id_, ids.derive(id_, *why), now) for body, id_, why in watching.find_due(tx, now, at_most - len(due))
     ]
@@ -154,6 +175,16 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
         id_ = ids.named("compliance", "forget", now.isoformat())
         due.append(_due(ForgetParties(before=now), id_, id_, now))
     return due
+
+
+def _due_customers(tx: Connection, now: datetime, at_most: int) -> list[Message]:
+    on = day_of(now)
+    reviews = customers.find_to_review(tx, on, at_most)
+    due = [
+        _due(ReviewCustomer(customer_id=id_), id_, ids.derive(id_, "review", on.isoformat()), now) for id_ in reviews
+    ]
+    unrated = customers.find_unrated(tx, at_most - len(due))
+    return due + [_due(RateCustomer(customer_id=id_), id_, ids.derive(id_, "rate"), now) for id_ in unrated]
 
 
 def _due(body: Any, correlation_id: str, message_id: str, now: datetime) -> Message:

@@ -31,6 +31,7 @@ from tests.integration.compliance.scene import (
     case_of,
     initiated,
     order,
+    registered,
     rows,
     suspended,
     to_another_bank,
@@ -121,6 +122,8 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
     if "{username}" in path:
         decide_user(scene.runtime, username)
         path = path.replace("{username}", username)
+    if "{customer_id}" in path:
+        return asked_about_customer(scene, person, method, path)
     if "/filings" in path:
         return asked_about_filings(scene, person, method, path, verb)
     if verb == "{number}":
@@ -175,6 +178,18 @@ def asked_of_several(scene: Scene, person: Analyst, role: Role, path: str, verb:
         return person.http.post(path, json={**about, "cases": cases}, headers=headers)
     form = {**about, "cases": f"{case_id} {case.version}", "csrf_token": person.csrf_token}
     return person.http.post(path, data=form)
+
+
+def asked_about_customer(scene: Scene, person: Analyst, method: str, path: str) -> httpx.Response:
+    event = registered("Ann Miller")
+    decide(scene.runtime, event)
+    path = path.replace("{customer_id}", event.customer_id)
+    if method == "GET":
+        return person.http.get(path)
+    document = {"kind": "passport", "number": "P1", "country": "DE", "name": "Ann Miller"}
+    if "/api/" in path:
+        return person.http.post(path, json=document, headers={"X-CSRF-Token": person.csrf_token})
+    return person.http.post(path, data={**document, "csrf_token": person.csrf_token})
 
 
 def asked_about_filings(scene: Scene, person: Analyst, method: str, path: str, verb: str) -> httpx.Response:

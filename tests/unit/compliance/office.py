@@ -129,6 +129,7 @@ class Office:
             workers=WORKERS,
             monitored=self._monitored(bodies),
             travel=self.travel,
+            countries=CountryLists(shipped_listings()),
         )
         told: list[Event] = []
 
