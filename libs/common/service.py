@@ -76,6 +76,8 @@ class Service(Record):
     """What Prometheus is to see of this service's tables, given its settings."""
     observer: Callable[[CollectorRegistry], Observe] = lambda _: lambda _: None
     """Counts what batches lead to, once each is committed."""
+    loops: Callable[["Runtime"], Mapping[str, Callable[[Flag], None]]] = lambda _: {}
+    """What workers of this service run besides the consumer and the sweep, each until it is told to stop."""
     large_bodies: Callable[[Any], Mapping[str, int]] = lambda _: {}
     """The paths that take files, with their limits in bytes."""
 
@@ -270,6 +272,7 @@ class Process:
             work.append(("edge", runtime.edge.run))
         if Role.WORKER in self._roles:
             work += [("consumer", runtime.consumer.run), ("sweep", runtime.sweep.run), ("figures", runtime.figures.run)]
+            work += runtime.service.loops(runtime).items()
         if Role.RELAY in self._roles:
             work.append(("relay", runtime.relay.run))
         return work

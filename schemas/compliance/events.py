@@ -31,6 +31,8 @@ class ScreeningOutcome(StrEnum):
     CLEAR = "clear"
     REVIEW = "review"
     BLOCK = "block"
+    INCOMPLETE = "incomplete"
+    """Nothing was found, but the law asks for data about the parties that are not there."""
 
 
 class PartyRole(StrEnum):
@@ -82,6 +84,7 @@ class ComplianceScreened(Event):
     outcome: ScreeningOutcome
     hits: tuple[ScreeningHit, ...] = ()
     unscreenable: tuple[UnscreenableReason, ...] = ()
+    missing: tuple[str, ...] = ()
     lists_version: str
     screened_at: datetime
 

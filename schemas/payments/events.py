@@ -72,6 +72,14 @@ class InternalReason(StrEnum):
     REVIEWER_REJECTED = "reviewer_rejected"
     REVIEWER_BLOCKED = "reviewer_blocked"
     REVIEW_TIMED_OUT = "review_timed_out"
+    PARTY_DATA_MISSING = "party_data_missing"
+    """The law asks for data about the parties that are not there: it goes on by itself once they are."""
+
+
+class PartyKind(StrEnum):
+    UNKNOWN = "unknown"
+    PERSON = "person"
+    COMPANY = "company"
 
 
 class Party(Record):
@@ -79,6 +87,11 @@ class Party(Record):
     country: str | None = None
     birth_date: str | None = None
     address: str | None = None
+    kind: PartyKind = PartyKind.UNKNOWN
+    account_number: str | None = None
+    birth_place: str | None = None
+    document_number: str | None = None
+    customer_number: str | None = None
 
 
 class PaymentPersonalData(Record, tag_field=UNION_TAG, tag="weir.payments.PaymentPersonalData"):
@@ -90,6 +103,15 @@ class PaymentPersonalData(Record, tag_field=UNION_TAG, tag="weir.payments.Paymen
 class EncryptedPersonalData(Record, tag_field=UNION_TAG, tag="weir.payments.EncryptedPersonalData"):
     key_id: str
     ciphertext: bytes
+
+
+class Institution(Record):
+    """Where a party's account is held, if not with us."""
+
+    name: str | None = None
+    country: str | None = None
+    lei: str | None = None
+    is_self_hosted: bool = False
 
 
 class PaymentOrder(Record):
@@ -108,6 +130,8 @@ class PaymentOrder(Record):
     purpose: str | None = None
     instructed_at: datetime
     personal: PaymentPersonalData | EncryptedPersonalData
+    debtor_institution: Institution | None = None
+    creditor_institution: Institution | None = None
 
 
 @event(topic=PAYMENT, key="order.debtor_account_id", subject="payment_id")
@@ -116,6 +140,13 @@ class PaymentInitiated(Event):
     order: PaymentOrder
     batch_id: str | None = None
     initiated_at: datetime
+
+
+@event(topic=PAYMENT, key="order.debtor_account_id", subject="payment_id")
+class PaymentDataSupplied(Event):
+    payment_id: str
+    order: PaymentOrder
+    supplied_at: datetime
 
 
 @event(topic=PAYMENT, key="order.debtor_account_id", subject="payment_id")
@@ -222,6 +253,7 @@ class PaymentEvidence(Record):
     fraud_findings: tuple[Finding, ...] = ()
     compliance_outcome: str | None = None
     compliance_hits: tuple[Finding, ...] = ()
+    compliance_missing: tuple[str, ...] = ()
     funds_outcome: str | None = None
 
 

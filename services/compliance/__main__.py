@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.compliance import api, commands, desk, metrics
+from services.compliance import api, checking, commands, desk, metrics
 from services.compliance.handlers import handlers, pruning
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import work
@@ -20,6 +20,7 @@ SERVICE = Service(
     find_due=work.find_due,
     prunes=pruning,
     observer=metrics.observer,
+    loops=checking.loops,
     large_bodies=lambda _: dict.fromkeys(desk.files.PATHS, desk.files.BODY_BYTES_MAX),
 )
 

@@ -12,7 +12,7 @@ from libs.common.fields import Body, Country, PartialDate, text
 from libs.common.http import Caller, caller
 from libs.common.openapi import answering, reading
 from libs.common.service import Runtime
-from services.compliance import monitoring_api, queries
+from services.compliance import diligence_api, monitoring_api, queries, travel_api
 from services.compliance.catalogue import live_catalogue
 from services.compliance.lists.listed import ListedParty
 from services.compliance.matching.screening import Hit, screen
@@ -57,7 +57,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         """Which version of which list is searched."""
         return {"lists": queries.list_lists(runtime.engine)}
 
-    return [router, monitoring_api.router(runtime)]
+    return [router, monitoring_api.router(runtime), travel_api.router(runtime), diligence_api.router(runtime)]
 
 
 def _hit_view(hit: Hit) -> dict[str, Any]:

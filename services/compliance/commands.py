@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from libs.common import cli
 from libs.common.service import Runtime, Service
-from services.compliance import monitoring_commands, queries
+from services.compliance import monitoring_commands, queries, travel_commands
 from services.compliance.desk import passwords
 from services.compliance.domain.audit import AuditVerb, Happening, ObjectKind
 from services.compliance.domain.people import Role, is_username
@@ -189,6 +189,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
         typer.echo(f"the audit log is what was written: {verified.entry_count} entries, {verified.entry_hash.hex()}")
 
     monitoring_commands.extend(commands, make_runtime)
+    travel_commands.extend(commands, make_runtime)
 
 
 def _by_operator(verb: AuditVerb, username: str, details: str = "") -> Happening:

@@ -7,7 +7,7 @@ from functools import partial
 
 from libs.common.batch import Handlers
 from libs.common.sweep import Prune
-from schemas.accounts.events import CustomerClosed, CustomerRegistered
+from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered
 from schemas.compliance.events import (
     CaseOpened,
     CaseResolved,
@@ -21,6 +21,7 @@ from schemas.payments.events import (
     PaymentAnswerOverdue,
     PaymentBlocked,
     PaymentCancelled,
+    PaymentDataSupplied,
     PaymentInitiated,
     PaymentRefusalExplained,
     PaymentResumed,
@@ -35,11 +36,13 @@ from services.compliance.domain import (
     cases,
     casework,
     customers,
+    diligence,
     evidence,
     filings,
     forgetting,
     screenings,
     silencing,
+    travel,
 )
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
@@ -62,10 +65,19 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             PaymentInitiated: screenings.screen_payment,
             PaymentAnswerOverdue: screenings.answer_again,
             screenings.RescreenPayment: screenings.rescreen,
+            PaymentDataSupplied: travel.take_supplied,
+            travel.TellDetails: travel.tell,
+            travel.SupplyPartyData: travel.supply,
             # May this customer be served?
             CustomerRegistered: customers.register,
             CustomerClosed: customers.close,
             customers.RescreenCustomer: customers.rescreen,
+            AccountOpened: diligence.learn_account,
+            diligence.TakeDocument: diligence.take_document,
+            diligence.HandInDocument: diligence.hand_in,
+            diligence.RecordCheck: diligence.record_check,
+            diligence.RateCustomer: diligence.rate_customer,
+            diligence.ReviewCustomer: diligence.review,
             # What has the money done?
             PaymentSettled: alerting.watch_payment,
             alerting.LookForCycle: alerting.look_for_cycle,

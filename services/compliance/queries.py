@@ -390,7 +390,7 @@ def find_screening(engine: Engine, payment_id: str) -> Screening | None:
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT payment_id, debtor_account_id, outcome, roles, lists_version, screened_at, sequence
+            """SELECT payment_id, debtor_account_id, outcome, roles, missing, lists_version, screened_at, sequence
                  FROM screenings WHERE payment_id = %s""",
             (payment_id,),
         )

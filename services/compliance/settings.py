@@ -3,14 +3,18 @@
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsError
 
 from libs.common.settings import Settings
+from services.compliance.defaults.travel import FOLDER, TravelFault, read_rules, read_worths
+from services.compliance.diligence.rating import RiskTable, read_table
 from services.compliance.domain.work import Policy
 from services.compliance.filings.efiling import Institution
+from services.compliance.travel.rules import TravelRules
 
 SEEDED_USERS = ("analyst1", "analyst2")
 """The two people of a house that has no others: as supervisors, each may confirm what the other has proposed."""
@@ -27,6 +31,20 @@ class ComplianceSettings(Settings):
     desk_password_analyst1: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
     desk_password_analyst2: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
 
+    jurisdictions: tuple[str, ...] = Field(
+        ("US", "EU"), description="whose travel rules the house is under, as JSON; rules are named in the file below"
+    )
+    travel_rule_file: Path | None = Field(
+        None, description="rules in place of those that ship (defaults/travel.py names the columns)"
+    )
+    worths_file: Path | None = Field(
+        None, description="what currencies are worth, in place of what ships; of one that is not named all is asked"
+    )
+    risk_file: Path | None = Field(None, description="how customers are rated, in place of defaults/risk.toml")
+    document_provider: Literal["simulated", "none"] = Field(
+        "simulated", description="who checks documents: simulated, by the rules in diligence/providers.py, or none"
+    )
+    document_delay_seconds: float = Field(0, ge=0, le=3, description="how long the simulated provider takes")
     institution_file: Path | None = Field(
         None,
         description="a JSON file that says who files reports to the authorities: Institution in filings/efiling.py",
@@ -38,7 +56,33 @@ class ComplianceSettings(Settings):
             remember_for=timedelta(days=self.remember_days),
             review_customers_within=timedelta(days=self.review_days),
             institution=self._institution,
+            travel=self._travel,
+            risk=self._risk,
         )
+
+    @cached_property
+    def _risk(self) -> RiskTable:
+        path = self.risk_file or FOLDER / "risk.toml"
+        try:
+            return read_table(path.read_bytes(), type=RiskTable)
+        except msgspec.MsgspecError as error:
+            raise SettingsError(f"{path}: {error}") from error
+
+    @cached_property
+    def _travel(self) -> TravelRules:
+        rules_path = self.travel_rule_file or FOLDER / "travel_rule.csv"
+        worths_path = self.worths_file or FOLDER / "worths.csv"
+        try:
+            rules = read_rules(rules_path.read_bytes())
+        except TravelFault as fault:
+            raise SettingsError(f"{rules_path}: {fault}") from fault
+        try:
+            worths = read_worths(worths_path.read_bytes())
+        except TravelFault as fault:
+            raise SettingsError(f"{worths_path}: {fault}") from fault
+        if strangers := set(self.jurisdictions) - {rule.jurisdiction for rule in rules}:
+            raise SettingsError(f"WEIR_JURISDICTIONS: no rule in {rules_path} is of {', '.join(sorted(strangers))}")
+        return TravelRules(rules, worths, self.jurisdictions)
 
     @cached_property
     def _institution(self) -> Institution | None:

@@ -26,7 +26,7 @@ from services.payments.domain.refund import Refund
 from services.payments.domain.refunds import RequestRefund
 from services.payments.domain.refusals import RefusalReason
 from services.payments.intake_gate import IntakeGate
-from services.payments.requests import NewPayment, PartBody, Reader
+from services.payments.requests import DataBody, NewPayment, PartBody, Reader
 from services.payments.settings import PaymentsSettings
 from services.payments.views import PaymentPage, PaymentView, RefundList, RefundView, StaffPaymentView
 
@@ -47,6 +47,7 @@ _WITHDRAWN = answering(
     HTTPStatus.ACCEPTED, PaymentView, "Withdrawn, or about to be as soon as that is certain to be right."
 )
 _CAPTURED = answering(HTTPStatus.ACCEPTED, PaymentView, "Captured; follow it by its id.")
+_SUPPLIED = answering(HTTPStatus.ACCEPTED, PaymentView, "Taken into the order; it goes on once nothing is missing.")
 _REFUNDED = answering(HTTPStatus.ACCEPTED, RefundView, "Requested; follow it with its payment.")
 
 
@@ -73,6 +74,11 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         status_code=HTTPStatus.ACCEPTED,
         responses=changing(HTTPStatus.NOT_FOUND) | _CAPTURED,
     )(ask.capture_payment)
+    payments.post(
+        "/{payment_id}/party-data",
+        status_code=HTTPStatus.ACCEPTED,
+        responses=changing(HTTPStatus.NOT_FOUND) | _SUPPLIED,
+    )(ask.supply_data)
     payments.post(
         "/{payment_id}/refunds",
         status_code=HTTPStatus.ACCEPTED,
@@ -156,6 +162,13 @@ class PaymentRoutes:
         )
         answer = _answer_about(payment_id, is_staff=client.is_staff)
         return await asked.carry_out(self._edge, f"payments/{payment_id}/capture", [command], answer)
+
+    async def supply_data(self, asked: Asked, payment_id: Id, body: DataBody) -> Response:
+        """Tell what `missing` names about the parties of a payment: it waits until all of that is there."""
+        client = asked.who.client
+        command = body.command(payment_id, None if client.is_staff else client.client_id)
+        answer = _answer_about(payment_id, is_staff=client.is_staff)
+        return await asked.carry_out(self._edge, f"payments/{payment_id}/party-data", [command], answer)
 
     async def refund_payment(self, asked: Asked, payment_id: Id, body: PartBody | None = None) -> Response:
         """Give back money of a settled payment: all that is left of it, or part. Its fee is not given back."""

@@ -16,7 +16,10 @@ CSV, JSON_LINES = "text/csv", ("application/x-ndjson", "application/jsonl")
 CHUNK_LINES = 500
 LINE_BYTES_MAX = 8_192
 
-_PARTY_COLUMNS = ("account_id", "name", "country", "birth_date", "address")
+_PARTY_COLUMNS = (
+    *("account_id", "name", "country", "birth_date", "address", "kind", "account_number", "birth_place"),
+    *("document_number", "customer_number", "institution", "institution_country", "institution_lei", "is_self_hosted"),
+)
 CSV_COLUMNS = (
     *(f"{role}_{column}" for role in ("debtor", "creditor") for column in _PARTY_COLUMNS),
     *("currency", "amount", "channel", "is_cash", "device_id", "ip_country", "purpose", "reference", "instructed_at"),

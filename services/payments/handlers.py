@@ -26,6 +26,7 @@ from schemas.payments.events import (
     PaymentBlocked,
     PaymentBlockRequested,
     PaymentCancelled,
+    PaymentDataSupplied,
     PaymentInitiated,
     PaymentRefusalExplained,
     PaymentRejected,
@@ -39,7 +40,7 @@ from schemas.payments.events import (
     RefundSettled,
 )
 from services.payments import store
-from services.payments.domain import answers, captures, intake, refunds
+from services.payments.domain import answers, captures, intake, party_data, refunds
 from services.payments.settings import PaymentsSettings
 
 
@@ -62,6 +63,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
             intake.CompleteBatch: intake.complete_batch,
             intake.CancelPayment: intake.cancel,
             captures.CapturePayment: captures.capture,
+            party_data.SupplyData: party_data.supply,
             # The three answers
             FraudAssessed: answers.record_assessment,
             ComplianceScreened: answers.record_screening,
@@ -85,6 +87,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
         },
         writes=(
             PaymentInitiated,
+            PaymentDataSupplied,
             PaymentAnswerOverdue,
             PaymentAuthorised,
             PaymentApproved,

@@ -13,6 +13,7 @@ from libs.common.database import array, fetch, transaction
 from libs.common.money import format_amount
 from libs.common.record import Record
 from services.payments.domain.deadlines import longest_stays
+from services.payments.domain.party_data import still_missing
 from services.payments.domain.payment import ENDS, Payment, PaymentState, Policy
 from services.payments.domain.refund import Refund
 from services.payments.store import REFUNDS, refund_of
@@ -167,6 +168,7 @@ def payment_view(payment: Payment, refunds: Sequence[Refund] = (), *, is_staff: 
         "transfer_id": payment.transfer_id,
         "initiated_at": payment.initiated_at,
         "ended_at": payment.ended_at,
+        "missing": still_missing(payment),
         "refunds": [refund_view(refund, order.currency) for refund in refunds],
         "timeline": [{"at": step.at, "what": step.what, "detail": step.detail or None} for step in steps],
     }

@@ -57,6 +57,7 @@ class PaymentView(View):
     transfer_id: str | None
     initiated_at: datetime
     ended_at: datetime | None
+    missing: list[str]
     refunds: list[RefundView]
     timeline: list[StepView]
 
@@ -77,6 +78,7 @@ class EvidenceView(View):
     fraud_findings: list[FindingView]
     compliance_outcome: str | None
     compliance_hits: list[FindingView]
+    compliance_missing: list[str]
     funds_outcome: str | None
 
 

@@ -118,7 +118,7 @@ def test_domains_do_no_io(path: Path) -> None:
     """A decision that reads a clock or a table can't be replayed, simulated or backtested."""
     service = path.relative_to(ROOT).parts[1]
     for module in imports(path):
-        own = ("domain", "matching", "monitoring", "filings")
+        own = ("domain", "matching", "monitoring", "filings", "travel", "diligence")
         is_own = module.startswith(tuple(f"services.{service}.{folder}" for folder in own))
         is_pure = module in PURE or module.split(".")[0] in PURE or module.startswith("schemas.")
         assert is_own or is_pure, f"{name(path)} imports {module}"

@@ -14,17 +14,19 @@ from libs.common.fields import Id
 from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import monitoring_queries, queries
-from services.compliance.desk import acts, guard, render, views
+from services.compliance import monitoring_queries, queries, travel_queries
+from services.compliance.desk import acts, guard, render, travel_views, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.filters import filter_address, filtered
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.business_days import day_of, is_business_day
-from services.compliance.domain.case import NOTE_LENGTH_MAX
+from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
 from services.compliance.domain.people import Permission, Role, rank_of
 from services.compliance.domain.searching import QUERY_LENGTH_MAX
+from services.compliance.domain.work import Policy
 from services.compliance.queries import PAGE_LENGTH, CaseFilter
+from services.compliance.settings import ComplianceSettings
 
 _DONE = {
     Verb.TAKE: "The case is yours.",
@@ -104,7 +106,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         done: Annotated[Verb | None, Query()] = None,
     ) -> Response:
         """Everything about one case, and what can be done with it."""
-        return _case_page(runtime, case_id, person, notice=_DONE[done] if done else None)
+        return case_page(runtime, case_id, person, notice=_DONE[done] if done else None)
 
     @router.get("/blocked")
     def show_blocked(
@@ -180,11 +182,11 @@ def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> N
                 return RedirectResponse(f"{guard.PATH}/cases/{case_id}?done={verb}", HTTPStatus.SEE_OTHER)
             status, detail = HTTPStatus(answer.status), msgspec.json.decode(answer.body)["detail"]
         return await run_in_threadpool(
-            _case_page, runtime, case_id, person, status=status, fault=detail, note=note, decision=decision, verb=verb
+            case_page, runtime, case_id, person, status=status, fault=detail, note=note, decision=decision, verb=verb
         )
 
 
-def _case_page(
+def case_page(
     runtime: Runtime,
     case_id: str,
     person: DeskSession,
@@ -196,6 +198,7 @@ def _case_page(
     decision: CaseDecision | None = None,
     verb: Verb | None = None,
 ) -> Response:
+    """Everything about one case, with what was just done or refused. Raises Problem if there is none."""
     case = queries.find_case(runtime.engine, case_id)
     if case is None:
         raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
@@ -207,11 +210,14 @@ def _case_page(
         monitoring_queries.list_case_alerts(runtime.engine, case),
         datetime.now(UTC),
     )
+    record = travel_queries.find_record(runtime.engine, case.payment_id) if case.payment_id else None
     return render.page(
         "case.html",
+        travel=travel_views.travel_view(record, _policy(runtime).travel) if record else None,
         status=status,
         person=person,
         case=view,
+        customers=_customers(case),
         decisions=acts.DECISIONS,
         meanings=views.meanings(case),
         note_length_max=NOTE_LENGTH_MAX,
@@ -223,6 +229,22 @@ def _case_page(
         fault=fault,
         written={"note": note, "decision": decision, "verb": verb},
     )
+
+
+def _customers(case: Case) -> list[tuple[str, str]]:
+    """Those whom a case is about who have a page."""
+    if case.customer_id is not None:
+        return [("Customer", case.customer_id)]
+    assert case.payment is not None
+    order = case.payment.order
+    own = [("Payer", order.debtor_customer_id, order.debtor_institution)]
+    own += [("Payee", order.creditor_customer_id, order.creditor_institution)]
+    return [(role, customer_id) for role, customer_id, held in own if held is None and ids.is_id(customer_id)]
+
+
+def _policy(runtime: Runtime) -> Policy:
+    assert isinstance(runtime.settings, ComplianceSettings)
+    return runtime.settings.policy
 
 
 def _days_left(due: date, today: date) -> int:

@@ -39,10 +39,13 @@ REASONS = {
     InternalReason.REVIEWER_REJECTED: "Rejected by reviewers",
     InternalReason.REVIEWER_BLOCKED: "Blocked by reviewers",
     InternalReason.REVIEW_TIMED_OUT: "Review timed out",
+    InternalReason.PARTY_DATA_MISSING: "Data about the parties are missing",
     CaseReason.RESEMBLES_LISTED: "Resembles a listed party",
     CaseReason.LIST_CHANGED: "A list has changed",
     CaseReason.MATCHER_CHANGED: "Names are compared anew",
     CaseReason.NOT_SCREENABLE: "Could not be screened",
+    CaseReason.DOCUMENT_REFUSED: "A document was not accepted",
+    CaseReason.REVIEW_DUE: "Time to look at the customer again",
     CaseReason.STRUCTURING: "Cash just below what is reported",
     CaseReason.RAPID_MOVEMENT: "Money soon gone again",
     CaseReason.FAN_IN: "Many payers in a short time",
@@ -82,6 +85,7 @@ ACTS = {
     ActKind.SNOOZED: "Put off",
     ActKind.AWAKENED: "Back",
     ActKind.ESCALATED: "Passed up",
+    ActKind.DATA_SUPPLIED: "Data supplied",
     ActKind.DOUBTED: "Looked at once more",
 }
 DECISIONS = {
@@ -184,7 +188,7 @@ def case_row(case: Case, now: datetime) -> CaseRow:
         escalated_to=case.escalated_to and case.escalated_to.value,
         is_second_look=case.is_second_look,
         amount=_amount(case),
-        reasons=tuple(_reason(reason) for reason in case.reasons),
+        reasons=tuple(reason_in_words(reason) for reason in case.reasons),
         status=case.status,
         status_words=STATUSES[case.status],
         taken_by=case.taken_by,
@@ -258,7 +262,8 @@ def _amount(case: Case) -> str:
     return amount(case.payment.order.amount_minor, case.payment.order.currency)
 
 
-def _reason(reason: str) -> str:
+def reason_in_words(reason: str) -> str:
+    """Why there is a case."""
     for kind in (InternalReason, CaseReason):
         if reason in set(kind):
             return REASONS[kind(reason)]
@@ -345,7 +350,7 @@ def meanings(case: Case) -> dict[CaseDecision, str]:
 
 def _alert(alert: Alert) -> AlertView:
     return AlertView(
-        what=_reason(alert.scenario.value),
+        what=reason_in_words(alert.scenario.value),
         reason=alert.reason,
         occurred_at=alert.occurred_at,
         payment_ids=alert.payment_ids,
@@ -361,7 +366,7 @@ def _act(act: Act) -> ActView:
         taken_from=act.taken_from,
         acted_at=act.acted_at,
         decision=DECISIONS[act.decision] if act.decision else None,
-        note=_CODE.sub(lambda code: _reason(code[0]), act.note) if is_ours else act.note,
+        note=_CODE.sub(lambda code: reason_in_words(code[0]), act.note) if is_ours else act.note,
     )
 
 

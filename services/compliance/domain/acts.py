@@ -35,6 +35,7 @@ class RefusalReason(StrEnum):
     NOTHING_PROPOSED = "nothing_proposed"
     OWN_PROPOSAL = "own_proposal"
     LISTED_PARTY = "listed_party"
+    DATA_MISSING = "data_missing"
     ESCALATED = "escalated"
     NOT_HIGHER = "not_higher"
     ASSIGNEE_UNFIT = "assignee_unfit"
@@ -58,6 +59,7 @@ _IN_WORDS = {
     RefusalReason.NOTHING_PROPOSED: "no decision is proposed",
     RefusalReason.OWN_PROPOSAL: "another person must confirm or return what you have proposed",
     RefusalReason.LISTED_PARTY: "a listed party's money may go neither on nor back",
+    RefusalReason.DATA_MISSING: "the law asks for data about the parties that are not there",
     RefusalReason.ESCALATED: "the case was passed up, to people of a higher role",
     RefusalReason.NOT_HIGHER: "a case is passed up to a higher role only",
     RefusalReason.ASSIGNEE_UNFIT: "there is nobody of that name who works on cases passed up so far",
@@ -168,7 +170,7 @@ def propose(work: Work, command: ProposeDecision, at: datetime) -> Sequence[Even
     if isinstance(case, Refusal):
         return case
     if not case.may_end_in(command.decision):
-        return refused(RefusalReason.LISTED_PARTY)
+        return refused(why_not(case))
     if command.version != case.version:
         return refused(RefusalReason.STALE)
     proposal = Proposal(decision=command.decision, proposed_by=command.actor, note=command.note.strip(), proposed_at=at)
@@ -187,7 +189,7 @@ def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Even
     if case.proposal.proposed_by == command.actor:
         return refused(RefusalReason.OWN_PROPOSAL)
     if not case.may_end_in(case.proposal.decision):
-        return refused(RefusalReason.LISTED_PARTY)
+        return refused(why_not(case))
     if command.version != case.version:
         return refused(RefusalReason.STALE)
     decision, proposed_by = case.proposal.decision, case.proposal.proposed_by
@@ -251,6 +253,11 @@ def own_case(work: Work, command: CaseCommand, *, note: str) -> Case | Refusal:
     if case.status is CaseStatus.PROPOSED:
         return refused(RefusalReason.ALREADY_PROPOSED)
     return case
+
+
+def why_not(case: Case) -> RefusalReason:
+    """Why a case may not end in a decision."""
+    return RefusalReason.LISTED_PARTY if case.is_about_listed_party else RefusalReason.DATA_MISSING
 
 
 def act(

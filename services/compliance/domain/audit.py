@@ -35,6 +35,7 @@ class ObjectKind(StrEnum):
     """What somebody looked at, or acted on."""
 
     CASE = "case"
+    CUSTOMER = "customer"
     CASES = "cases"
     FILE = "file"
     SEARCH = "search"

@@ -54,6 +54,8 @@ class ActKind(StrEnum):
     SNOOZED = "snoozed"
     AWAKENED = "awakened"
     ESCALATED = "escalated"
+    DATA_SUPPLIED = "data_supplied"
+    """Somebody told what the travel rule asks for."""
     DOUBTED = "doubted"
     """A supervisor had it looked at once more."""
 
@@ -65,6 +67,9 @@ class CaseReason(StrEnum):
     LIST_CHANGED = "list_changed"
     MATCHER_CHANGED = "matcher_changed"
     NOT_SCREENABLE = "not_screenable"
+    DOCUMENT_REFUSED = "document_refused"
+    REVIEW_DUE = "review_due"
+    """It is time to look at the customer again."""
 
     # What monitoring has raised: the names of its scenarios.
     STRUCTURING = "structuring"
@@ -88,6 +93,8 @@ _CONCERNS: Mapping[str, CaseConcern] = {
     InternalReason.COMPLIANCE_BLOCK: CaseConcern.SCREENING,
     **dict.fromkeys(CaseReason, CaseConcern.SCREENING),
     **dict.fromkeys(map(CaseReason, Scenario), CaseConcern.MONITORING),
+    CaseReason.DOCUMENT_REFUSED: CaseConcern.OTHER,
+    CaseReason.REVIEW_DUE: CaseConcern.OTHER,
 }
 """By the reasons of a case."""
 
@@ -229,9 +236,14 @@ class Case(Record, omit_defaults=True):
         else it would give the money back.
         """
         if decision is CaseDecision.APPROVE:
-            return not self.is_about_listed_party
+            return not self.is_about_listed_party and not self.missing_data
         is_known = self.payment is None or self.payment.evidence.compliance_outcome == ScreeningOutcome.BLOCK
         return decision is not CaseDecision.REJECT or is_known or not self._is_newly_listed
+
+    @property
+    def missing_data(self) -> tuple[str, ...]:
+        """What the travel rule asks to be known about its parties, and is not: without it nobody may approve."""
+        return self.payment.evidence.compliance_missing if self.payment is not None else ()
 
     @property
     def _is_newly_listed(self) -> bool:

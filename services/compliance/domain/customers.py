@@ -16,6 +16,8 @@ from schemas.compliance.events import (
     CustomerVerified,
     ScreeningOutcome,
 )
+from services.compliance.diligence.rating import Known, rate, review_on, tier_of
+from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import (
     SYSTEM,
     ActKind,
@@ -26,11 +28,6 @@ from services.compliance.domain.case import (
 from services.compliance.domain.work import Customer, CustomerStatus, Work
 from services.compliance.matching.screening import ENCRYPTED, Verdict, says_the_same
 from services.compliance.matching.subject import Subject
-
-TIER_NAME_ONLY = 1
-"""Screened by name: what little can be told about this person."""
-TIER_IDENTIFIED = 2
-"""A person whose whole date of birth is known, or a company: hits can be told from chance."""
 
 
 class RescreenCustomer(Command):
@@ -51,12 +48,39 @@ def subject_of(event: CustomerRegistered) -> Subject | None:
     return Subject(name=event.personal.name, birth_date=event.personal.birth_date, country=event.personal.country)
 
 
-def tier_of(customer: Customer) -> int:
-    """How far a customer that may be served is verified."""
-    if customer.kind is CustomerKind.COMPANY:
-        return TIER_IDENTIFIED
+def rated(work: Work, customer: Customer, at: datetime, *, keeps_review: bool = False) -> Customer:
+    """The customer with the rating, the tier and the day of its next review that what is known comes to.
+
+    A higher risk brings the review nearer, a lower one does not put it off: that takes people who have looked.
+    """
+    known, on, table = _known(customer), day_of(at), work.policy.risk
+    rating = rate(known, work.countries, table, on)
+    next_on = review_on(rating, table, on)
+    if customer.rating is not None:
+        next_on = min(next_on, customer.review_on) if customer.review_on is not None else next_on
+    return replace(
+        customer,
+        rating=rating,
+        tier=tier_of(known, rating.level),
+        review_on=customer.review_on if keeps_review else next_on,
+    )
+
+
+def is_served(customer: Customer) -> bool:
+    """Whether nobody has anything against the customer now."""
+    return customer.status is CustomerStatus.VERIFIED
+
+
+def _known(customer: Customer) -> Known:
     born = customer.subject.born if customer.subject else None
-    return TIER_IDENTIFIED if born is not None and born.is_exact else TIER_NAME_ONLY
+    return Known(
+        kind=customer.kind,
+        country=customer.subject.country if customer.subject else None,
+        verdict=customer.verdict,
+        currencies=customer.currencies,
+        document_status=customer.document.status if customer.document is not None else None,
+        is_whole=customer.kind is CustomerKind.COMPANY or (born is not None and born.is_exact),
+    )
 
 
 def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Event]:
@@ -76,6 +100,7 @@ def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Ev
         matcher_version=matcher_version,
         registered_at=event.registered_at,
     )
+    customer = rated(work, customer, at)
     work.customers.put(customer.customer_id, customer)
     match customer.status:
         case CustomerStatus.VERIFIED:
@@ -147,7 +172,9 @@ def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Seq
         return [CustomerRefused(customer_id=customer.customer_id, refused_at=at)]
     decided = (hit.reference for hit in case.customer.verdict.hits)
     cleared = tuple(dict.fromkeys((*customer.cleared, *decided)))
-    customer = replace(customer, status=CustomerStatus.VERIFIED, cleared=cleared)
+    # People have looked at it: it is looked at again when its risk says so, counted from now.
+    served = replace(customer, status=CustomerStatus.VERIFIED, cleared=cleared, review_on=None)
+    customer = rated(work, served, at)
     work.customers.put(customer.customer_id, customer)
     return [_verified(customer, at)]
 
@@ -166,6 +193,14 @@ def doubt(work: Work, case: Case, at: datetime) -> Sequence[Event]:
     status = CustomerStatus.RESTRICTED if was_served else CustomerStatus.IN_REVIEW
     work.customers.put(customer.customer_id, replace(customer, status=status, cleared=cleared))
     return [CustomerRestricted(customer_id=customer.customer_id, restricted_at=at)] if was_served else []
+
+
+def ask_people(work: Work, customer: Customer, reason: CaseReason, at: datetime) -> Sequence[Event]:
+    """Have people look at a customer for another reason than a list: nothing if they look at it already."""
+    known = work.cases.get(customer_case_id(customer.customer_id))
+    if known is not None and not known.has_ended:
+        return []
+    return _ask_people(work, customer, customer.verdict, reason, at)
 
 
 def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseReason, at: datetime) -> Sequence[Event]:
@@ -198,4 +233,4 @@ def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseRe
 
 
 def _verified(customer: Customer, at: datetime) -> CustomerVerified:
-    return CustomerVerified(customer_id=customer.customer_id, tier=tier_of(customer), verified_at=at)
+    return CustomerVerified(customer_id=customer.customer_id, tier=customer.tier, verified_at=at)

@@ -33,11 +33,14 @@ PRIORITIES: Mapping[str, Priority] = {
     InternalReason.COMPLIANCE_REVIEW: Priority.P2,
     InternalReason.FRAUD_REVIEW: Priority.P2,
     InternalReason.ANSWER_MISSING: Priority.P2,
+    InternalReason.PARTY_DATA_MISSING: Priority.P2,
     InternalReason.POSTING_REFUSED: Priority.P3,
     CaseReason.RESEMBLES_LISTED: Priority.P2,
     CaseReason.LIST_CHANGED: Priority.P2,
     CaseReason.MATCHER_CHANGED: Priority.P2,
     CaseReason.NOT_SCREENABLE: Priority.P2,
+    CaseReason.DOCUMENT_REFUSED: Priority.P2,
+    CaseReason.REVIEW_DUE: Priority.P3,
     # What monitoring has raised has moved already: reports on it are due within weeks.
     **dict.fromkeys(map(CaseReason, Scenario), Priority.P2),
 }

@@ -26,6 +26,7 @@ from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole, Screening, Work
 from services.compliance.matching.screening import ENCRYPTED, says_the_same, worst
 from services.compliance.matching.subject import Subject
+from services.compliance.travel.record import TravelRecord, completed, missing
 
 
 def screen_payment(work: Work, event: PaymentInitiated, at: datetime) -> Sequence[Event]:
@@ -57,14 +58,30 @@ def rescreen(work: Work, command: RescreenPayment, at: datetime) -> Sequence[Eve
     matcher_version, catalogue_version = work.parties.versions
     case = replace(case, matcher_version=matcher_version, catalogue_version=catalogue_version)
     work.cases.put(case.case_id, case)
-    # Later than what was answered before, whatever the clock says: payments goes by it.
-    later = max(at, known.screened_at + timedelta.resolution)
-    found = replace(_screen(work, command.payment_id, order, at), screened_at=later, sequence=known.sequence)
+    found = _later(work, command.payment_id, order, known, at)
     if _says_the_same(found, known):
         return []
     work.screenings.put(command.payment_id, found)
     work.change_evidence(replace(case, rescreened=Rescreened(outcome=found.outcome, reason=reason)), at)
     return [_told(found)]
+
+
+def look_again(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Sequence[Event]:
+    """More is known about the parties of a payment: answer anew, unless that says the same as before."""
+    known = work.screenings.get(payment_id)
+    if known is None:
+        return _answer(work, payment_id, order, at)
+    found = _later(work, payment_id, order, known, at)
+    if _says_the_same(found, known):
+        return []
+    work.screenings.put(payment_id, found)
+    return [_told(found)]
+
+
+def _later(work: Work, payment_id: str, order: PaymentOrder, known: Screening, at: datetime) -> Screening:
+    """What there is to say now, later than what was answered before, whatever the clock says: payments goes by it."""
+    later = max(at, known.screened_at + timedelta.resolution)
+    return replace(_screen(work, payment_id, order, at), screened_at=later, sequence=known.sequence)
 
 
 def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
@@ -83,15 +100,31 @@ def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> S
 
 
 def _screen(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Screening:
-    roles = _screened_roles(work, order, at)
+    record = _travel_record(work, payment_id, order)
+    lacking = () if record is None else missing(record, work.policy.travel.applicable(record.order))
+    roles = _screened_roles(work, order if record is None else completed(record), at)
+    found = worst([role.verdict.outcome for role in roles])
     return Screening(
         payment_id=payment_id,
         debtor_account_id=order.debtor_account_id,
-        outcome=worst([role.verdict.outcome for role in roles]),
+        outcome=ScreeningOutcome.INCOMPLETE if lacking and found is ScreeningOutcome.CLEAR else found,
+        missing=lacking,
         roles=tuple(role for role in roles if role.verdict.outcome is not ScreeningOutcome.CLEAR),
         lists_version=work.lists_version,
         screened_at=at,
     )
+
+
+def _travel_record(work: Work, payment_id: str, order: PaymentOrder) -> TravelRecord | None:
+    """What is known of a payment that rules ask about; None if none does."""
+    rules = tuple(rule.rule for rule in work.policy.travel.applicable(order))
+    if not rules:
+        return None
+    known = work.travel.get(payment_id)
+    record = known or TravelRecord(payment_id=payment_id, order=order, rules=rules)
+    if record is not known:
+        work.travel.put(payment_id, record)
+    return record
 
 
 def _screened_roles(work: Work, order: PaymentOrder, at: datetime) -> list[ScreenedRole]:
@@ -106,6 +139,8 @@ def _screened_roles(work: Work, order: PaymentOrder, at: datetime) -> list[Scree
 
 def _says_the_same(screening: Screening, known: Screening) -> bool:
     verdicts, others = ({role.role: role.verdict for role in found.roles} for found in (screening, known))
+    if screening.missing != known.missing:
+        return False
     return verdicts.keys() == others.keys() and all(says_the_same(verdicts[role], others[role]) for role in verdicts)
 
 
@@ -135,6 +170,7 @@ def _told(screening: Screening) -> ComplianceScreened:
         outcome=screening.outcome,
         hits=tuple(sorted(hits, key=lambda hit: -hit.score)),
         unscreenable=_unscreenable(screening),
+        missing=screening.missing,
         lists_version=screening.lists_version,
         screened_at=screening.screened_at,
     )

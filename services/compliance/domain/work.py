@@ -15,6 +15,8 @@ from schemas.compliance.events import (
     PartyRole,
     ScreeningOutcome,
 )
+from services.compliance.diligence.documents import HandedDocument
+from services.compliance.diligence.rating import Rating, RiskTable
 from services.compliance.domain.audit import EMPTY, AuditHead, Happening
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
 from services.compliance.domain.monitored import Monitored
@@ -24,6 +26,9 @@ from services.compliance.filings.efiling import Institution
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
+from services.compliance.monitoring.countries import CountryLists
+from services.compliance.travel.record import TravelRecord
+from services.compliance.travel.rules import TravelRules
 
 
 class CustomerStatus(StrEnum):
@@ -44,6 +49,10 @@ class Policy(Record):
     review_customers_within: timedelta
     institution: Institution | None = None
     """Who files reports; None until the installation says."""
+    travel: TravelRules
+    """Which data must go with payments that leave the house or come in."""
+    risk: RiskTable
+    """How customers are rated."""
 
 
 class ScreenedRole(Record, omit_defaults=True):
@@ -62,6 +71,8 @@ class Screening(Record, omit_defaults=True):
     debtor_account_id: str
     outcome: ScreeningOutcome
     roles: tuple[ScreenedRole, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Data about the parties that the travel rule asks for and that are not there, as `debtor.address`."""
     lists_version: str
     screened_at: datetime
     sequence: int = 0
@@ -84,6 +95,16 @@ class Customer(Record, omit_defaults=True):
     """The version of the matcher it was last screened by."""
     registered_at: datetime | None = None
     """None for those that were registered before this was kept."""
+    currencies: tuple[str, ...] = ()
+    """What it has accounts in."""
+    document: HandedDocument | None = None
+    """The last one that was handed in."""
+    rating: Rating | None = None
+    """None for those that were registered before customers were rated."""
+    tier: int = 0
+    """How far it is verified, or would be if it were served; 0 as long as there is no rating."""
+    review_on: date | None = None
+    """When people look at it again; None while they do."""
     sequence: int = 0
 
 
@@ -133,6 +154,8 @@ class Work(State):
         offered: Sequence[str] = (),
         workers: Mapping[str, Role] | None = None,
         monitored: Monitored | None = None,
+        travel: Mapping[str, TravelRecord] | None = None,
+        countries: CountryLists | None = None,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
@@ -150,6 +173,9 @@ class Work(State):
         self.filings: Aggregates[Filing] = Aggregates(filings)
         self.filing_acts: Journal[FilingAct] = Journal()
         self.monitored = monitored or Monitored()
+        self.travel: Aggregates[TravelRecord] = Aggregates(travel or {})
+        self.countries = countries or CountryLists(())
+        """The FATF's lists; those of a batch that rates customers."""
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -166,6 +192,7 @@ class Work(State):
             self.handed,
             self.filings,
             self.filing_acts,
+            self.travel,
             *self.monitored.parts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),

@@ -1,5 +1,6 @@
 """Customers as compliance knows them: locked and loaded, and how they become rows."""
 
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -12,16 +13,24 @@ from services.compliance.domain.work import Customer
 CUSTOMERS = Table(
     "customers",
     key={"customer_id": "uuid"},
-    changing={"status": "text", "matcher_version": "integer", "catalogue_version": "bigint", "body": "text"},
+    changing={
+        "status": "text",
+        "matcher_version": "integer",
+        "catalogue_version": "bigint",
+        "rating": "text",
+        "review_on": "date",
+        "ask_at": "timestamptz",
+        "body": "text",
+    },
 )
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Customer).decode
+decode = msgspec.json.Decoder(Customer).decode
 
 
 def lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Customer]:
     rows = lock_rows(tx, CUSTOMERS, customer_ids, "customer_id, body")
-    return {customer_id: _decode(body) for customer_id, body in rows}
+    return {customer_id: decode(body) for customer_id, body in rows}
 
 
 def find_outdated_customers(tx: Connection, versions: tuple[int, int], at_most: int) -> list[str]:
@@ -36,6 +45,29 @@ def find_outdated_customers(tx: Connection, versions: tuple[int, int], at_most: 
     return [customer_id for (customer_id,) in rows]
 
 
+def find_unrated(tx: Connection, at_most: int) -> list[str]:
+    """Those that were registered before customers were rated."""
+    rows = fetch(tx, "SELECT customer_id FROM customers WHERE rating IS NULL ORDER BY customer_id LIMIT %s", (at_most,))
+    return [customer_id for (customer_id,) in rows]
+
+
+def find_to_review(tx: Connection, on: date, at_most: int) -> list[str]:
+    """Those whom people are to look at again, the longest overdue first."""
+    rows = fetch(
+        tx,
+        """SELECT customer_id FROM customers WHERE review_on <= %s AND status <> 'closed'
+            ORDER BY review_on, customer_id LIMIT %s""",
+        (on, at_most),
+    )
+    return [customer_id for (customer_id,) in rows]
+
+
+def find_to_check(tx: Connection, now: datetime, at_most: int) -> list[Customer]:
+    """Those whose document is to be asked about, the longest ago first."""
+    rows = fetch(tx, "SELECT body FROM customers WHERE ask_at <= %s ORDER BY ask_at LIMIT %s", (now, at_most))
+    return [decode(body) for (body,) in rows]
+
+
 def customer_row(customer: Customer) -> tuple[Any, ...]:
     """A row of CUSTOMERS."""
     return (
@@ -43,5 +75,8 @@ def customer_row(customer: Customer) -> tuple[Any, ...]:
         customer.status.value,
         customer.matcher_version,
         customer.catalogue_version,
+        customer.rating and customer.rating.level.value,
+        customer.review_on and customer.review_on.isoformat(),
+        customer.document and customer.document.ask_at,
         _encode(customer).decode(),
     )

@@ -18,6 +18,7 @@ SCREENINGS = Table(
     changing={
         "outcome": "text",
         "roles": "text",
+        "missing": "text[]",
         "lists_version": "text",
         "screened_at": "timestamptz",
         "sequence": "integer",
@@ -34,12 +35,13 @@ def lock_screenings(tx: Connection, payment_ids: set[str]) -> dict[str, Screenin
 
 
 def screening_of(row: Sequence[Any]) -> Screening:
-    payment_id, debtor_account_id, outcome, roles, lists_version, screened_at, sequence = row
+    payment_id, debtor_account_id, outcome, roles, missing, lists_version, screened_at, sequence = row
     return Screening(
         payment_id=payment_id,
         debtor_account_id=debtor_account_id,
         outcome=ScreeningOutcome(outcome),
         roles=roles_of(roles),
+        missing=tuple(missing),
         lists_version=lists_version,
         screened_at=screened_at,
         sequence=sequence,
@@ -58,6 +60,7 @@ def screening_row(screening: Screening) -> tuple[Any, ...]:
         screening.debtor_account_id,
         screening.outcome.value,
         _encode(screening.roles).decode() if screening.roles else None,
+        f"{{{','.join(screening.missing)}}}",
         screening.lists_version,
         screening.screened_at,
         screening.sequence,

@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 from libs.common import ids
 from libs.common.message import Message, Trace
 from libs.common.writes import Writes
-from schemas.accounts.events import CustomerClosed, CustomerRegistered
+from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered
 from schemas.payments.events import (
     Answer,
     PaymentAnswerOverdue,
     PaymentCancelled,
+    PaymentDataSupplied,
     PaymentInitiated,
     PaymentRefusalExplained,
     PaymentResumed,
@@ -23,22 +24,53 @@ from services.compliance.catalogue import Catalogue, LiveCatalogue
 from services.compliance.domain.acts import CaseCommand, DeskCommand
 from services.compliance.domain.alike import AlikeCommand
 from services.compliance.domain.audit import EMPTY
+from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.casework import AssignCase, NextCase, WakeCase
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
+from services.compliance.domain.diligence import (
+    HandInDocument,
+    RateCustomer,
+    RecordCheck,
+    ReviewCustomer,
+    TakeDocument,
+)
 from services.compliance.domain.filings import DraftFiling
 from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.parties import Parties, party_key
 from services.compliance.domain.screenings import RescreenPayment, subjects_of
+from services.compliance.domain.travel import SupplyPartyData, TellDetails
 from services.compliance.domain.work import Customer, Policy, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
 from services.compliance.standards import LiveStandards
-from services.compliance.store import audit, cases, customers, filings, lists, parties, people, screenings, watching
+from services.compliance.store import (
+    audit,
+    cases,
+    customers,
+    filings,
+    lists,
+    parties,
+    people,
+    screenings,
+    travel,
+    watching,
+)
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
-_ABOUT_CUSTOMERS = (CustomerRegistered, CustomerClosed, RescreenCustomer)
+_ABOUT_CUSTOMERS = (
+    AccountOpened,
+    CustomerClosed,
+    CustomerRegistered,
+    HandInDocument,
+    RateCustomer,
+    RecordCheck,
+    RescreenCustomer,
+    ReviewCustomer,
+    TakeDocument,
+)
+_SCREENED_AGAIN = (RescreenPayment, PaymentDataSupplied, TellDetails, SupplyPartyData)
 _ABOUT_PAYMENT_CASES = (
     PaymentSuspended,
     PaymentResumed,
@@ -58,16 +90,18 @@ def load_work(
 ) -> Work:
     """Lock and read all that a batch can touch.
 
-    Order of locks: customers, screenings, watched customers, hops, cases, filings; each by id; then the end of the
-    audit log.
+    Order of locks: customers, screenings, travel records, watched customers, hops, cases, filings; each by id; then the
+    end of the audit log.
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
     case_ids |= {seen.case_id for body in bodies if isinstance(body, AlikeCommand) for seen in body.cases}
     customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
-    screened = {body.payment_id for body in bodies if isinstance(body, RescreenPayment) or _asks_for_screening(body)}
+    screened = {body.payment_id for body in bodies if isinstance(body, _SCREENED_AGAIN) or _asks_for_screening(body)}
     found_screenings = screenings.lock_screenings(tx, screened)
+    rates = bool(found_customers) or any(isinstance(body, CustomerRegistered) for body in bodies)
+    travelling = travel.lock_records(tx, bodies)
     monitored = watching.load(tx, bodies, live_standards)
     case_ids |= watching.case_ids(monitored)
     case_ids |= {payment_case_id(body.payment_id) for body in bodies if isinstance(body, _ABOUT_PAYMENT_CASES)}
@@ -93,6 +127,8 @@ def load_work(
         offered=tuple(offered),
         workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
         monitored=monitored,
+        travel=travelling,
+        countries=live_standards.current(tx).countries if rates else None,
     )
 
 
@@ -100,6 +136,7 @@ def save_work(writes: Writes, work: Work) -> None:
     """Say what is to be written of what changed."""
     writes.save(customers.CUSTOMERS, work.customers, customers.customer_row)
     writes.save(screenings.SCREENINGS, work.screenings, screenings.screening_row)
+    writes.save(travel.RECORDS, work.travel, travel.record_row)
     writes.save(cases.CASES, work.cases, cases.case_row)
     writes.insert(cases.WORDS, sorted(row for change in work.cases.changes for row in cases.word_rows(*change)))
     writes.insert(cases.ACTS, map(cases.act_row, work.acts))
@@ -130,6 +167,7 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
     }
     due = [_due(WakeCase(case_id=id_), id_, ids.derive(id_, "wake", now.isoformat()), now) for id_ in awake]
     due += [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
+    due += _due_customers(tx, now, at_most - len(due))
     due += [
         _due(body, id_, ids.derive(id_, *why), now) for body, id_, why in watching.find_due(tx, now, at_most - len(due))
     ]
@@ -137,6 +175,16 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
         id_ = ids.named("compliance", "forget", now.isoformat())
         due.append(_due(ForgetParties(before=now), id_, id_, now))
     return due
+
+
+def _due_customers(tx: Connection, now: datetime, at_most: int) -> list[Message]:
+    on = day_of(now)
+    reviews = customers.find_to_review(tx, on, at_most)
+    due = [
+        _due(ReviewCustomer(customer_id=id_), id_, ids.derive(id_, "review", on.isoformat()), now) for id_ in reviews
+    ]
+    unrated = customers.find_unrated(tx, at_most - len(due))
+    return due + [_due(RateCustomer(customer_id=id_), id_, ids.derive(id_, "rate"), now) for id_ in unrated]
 
 
 def _due(body: Any, correlation_id: str, message_id: str, now: datetime) -> Message:
@@ -155,7 +203,7 @@ def _subjects(bodies: Iterable[Any], known: Mapping[str, Customer], waiting: Map
     """Everybody that this batch may have to screen."""
     found: list[Subject | None] = []
     for body in bodies:
-        if _asks_for_screening(body):
+        if _asks_for_screening(body) or isinstance(body, PaymentDataSupplied):
             found += subjects_of(body.order)
         elif isinstance(body, CustomerRegistered):
             found.append(subject_of(body))

@@ -91,7 +91,7 @@ def record_screening(payments: Payments, event: ComplianceScreened, at: datetime
 
 
 def _screening(event: ComplianceScreened) -> Screening:
-    return Screening(outcome=event.outcome, screened_at=event.screened_at, hits=event.hits)
+    return Screening(outcome=event.outcome, screened_at=event.screened_at, hits=event.hits, missing=event.missing)
 
 
 def record_hold(payments: Payments, event: FundsHeld, at: datetime) -> Sequence[Event]:

@@ -8,7 +8,7 @@ from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.money import format_amount
 from libs.common.record import replace
-from schemas.payments.events import Channel, PaymentInitiated, PaymentOrder, PaymentPersonalData
+from schemas.payments.events import Channel, Institution, PaymentInitiated, PaymentOrder, PaymentPersonalData
 from services.payments.domain import journey
 from services.payments.domain.deadlines import enter, look_soon
 from services.payments.domain.fees import fee_of
@@ -31,6 +31,8 @@ class InitiatePayment(Command):
     instructed_at: datetime | None = None
     capture: Capture = Capture.AUTOMATIC
     personal: PaymentPersonalData
+    debtor_institution: Institution | None = None
+    creditor_institution: Institution | None = None
     batch_id: str | None = None
     line_number: int | None = None
 
@@ -154,6 +156,8 @@ def _take_on(payments: Payments, command: InitiatePayment, at: datetime) -> Sequ
         purpose=command.purpose,
         instructed_at=command.instructed_at or at,
         personal=command.personal,
+        debtor_institution=command.debtor_institution,
+        creditor_institution=command.creditor_institution,
     )
     payment = Payment(
         payment_id=command.payment_id,

@@ -44,6 +44,10 @@ _PUBLIC_DECLINE_REASONS = {
     DeclineReason.CEILING_EXCEEDED: PublicReason.CREDITOR_ACCOUNT_UNAVAILABLE,
 }
 
+_OF_ITSELF = frozenset({InternalReason.ANSWER_MISSING, InternalReason.PARTY_DATA_MISSING})
+"""What a payment may wait for without a person: it goes on when that comes."""
+_NOBODY_LISTED = frozenset({ScreeningOutcome.CLEAR, ScreeningOutcome.INCOMPLETE})
+
 
 def advance(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
     """Take in what has just become known about a payment, and go on as far as that allows."""
@@ -85,9 +89,9 @@ def _verdict(payment: Payment) -> _Verdict:
         return _Verdict.CANCEL
     if payment.assessment is None or payment.screening is None or payment.funds is None:
         return _Verdict.WAIT
-    if payment.assessment.outcome is FraudOutcome.BLOCK and payment.screening.outcome is ScreeningOutcome.CLEAR:
+    if payment.assessment.outcome is FraudOutcome.BLOCK and _is_clear(payment):
         return _Verdict.FRAUD
-    if review_reasons(payment):
+    if suspension_reasons(payment):
         return _Verdict.REVIEW
     return _Verdict.APPROVE
 
@@ -106,7 +110,7 @@ def _decide(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
         case _Verdict.FRAUD:
             return reject(payments, payment, PublicReason.DECLINED, InternalReason.FRAUD_BLOCK, at)
         case _Verdict.REVIEW:
-            return suspend(payments, payment, review_reasons(payment), at)
+            return suspend(payments, payment, suspension_reasons(payment), at)
         case _Verdict.APPROVE:
             return approve(payments, payment, at)
 
@@ -115,7 +119,7 @@ def _reconsider(payments: Payments, payment: Payment, at: datetime) -> list[Even
     """Something became known about a suspended payment."""
     if payment.resolution is not None:
         return _resolve_late(payments, payment, payment.resolution, at)
-    verdict, waits_for_answers_only = _verdict(payment), payment.reasons == (InternalReason.ANSWER_MISSING,)
+    verdict, waits_for_answers_only = _verdict(payment), _OF_ITSELF.issuperset(payment.reasons)
     if payment.was_approved and (payment.is_case_taken or verdict not in (_Verdict.BLOCK, _Verdict.CANCEL)):
         return show(payments, payment, at)
     # Should a later screening find nothing any more, people were asked nevertheless, and answer.
@@ -135,11 +139,11 @@ def _doubt(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
     """An authorised payment was screened again: nothing is captured of it before people have seen what was found."""
     if payment.is_listed:
         return block(payments, payment, InternalReason.COMPLIANCE_BLOCK, at)
-    if _is_clear(payment):
+    if _is_clear(payment) and not payment.missing_data:
         payments.put(payment)
         return []
     undecided = replace(payment, resolution=None, is_case_taken=False)
-    return suspend(payments, undecided, review_reasons(payment), at)
+    return suspend(payments, undecided, suspension_reasons(payment), at)
 
 
 def _resume(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
@@ -179,7 +183,9 @@ def _still_takes(payment: Payment, decision: CaseDecision) -> set[Answer]:
         needed = {Answer.FRAUD, Answer.COMPLIANCE, Answer.HOLD}
     else:
         needed = {Answer.COMPLIANCE}
-    return needed & set(missing_answers(payment))
+    # An answer that data are missing is none to approve on: compliance answers again once they are there.
+    incomplete = {Answer.COMPLIANCE} if payment.missing_data and decision is CaseDecision.APPROVE else set()
+    return needed & {*missing_answers(payment), *incomplete}
 
 
 def _resolve_late(payments: Payments, payment: Payment, decision: CaseDecision, at: datetime) -> list[Event]:
@@ -200,8 +206,9 @@ def ask_again(payments: Payments, payment: Payment, at: datetime) -> list[Event]
 
 
 def approve(payments: Payments, payment: Payment, at: datetime) -> list[Event]:
-    """Let accounts move the money, or first its client say how much of it. Impossible without all three answers."""
-    assert not missing_answers(payment) and payment.is_funded
+    """Let accounts move the money, or first its client say how much of it. Impossible without all three answers, and
+    without what the law asks to be known about its parties."""
+    assert not missing_answers(payment) and not payment.missing_data and payment.is_funded
     if payment.capture is Capture.MANUAL and payment.captured is None:
         return _authorise(payments, payment, at)
     order, charge = payment.order, payment.charge
@@ -257,7 +264,7 @@ def suspend(payments: Payments, payment: Payment, reasons: tuple[InternalReason,
 
 
 def _with_reasons(payment: Payment, reasons: tuple[InternalReason, ...], at: datetime) -> Payment:
-    is_alarming = set(reasons) - set(payment.reasons) - {InternalReason.ANSWER_MISSING}
+    is_alarming = set(reasons) - set(payment.reasons) - _OF_ITSELF
     return replace(payment, reasons=reasons, alarmed_at=at if is_alarming else payment.alarmed_at)
 
 
@@ -364,13 +371,14 @@ def may_be_given_back(payment: Payment) -> bool:
 
 
 def _is_clear(payment: Payment) -> bool:
-    return payment.screening is not None and payment.screening.outcome is ScreeningOutcome.CLEAR
+    return payment.screening is not None and payment.screening.outcome in _NOBODY_LISTED
 
 
 def suspension_reasons(payment: Payment) -> tuple[InternalReason, ...]:
     """Why a payment can't go on by itself."""
     missing = (InternalReason.ANSWER_MISSING,) if missing_answers(payment) else ()
-    return missing + review_reasons(payment)
+    incomplete = (InternalReason.PARTY_DATA_MISSING,) if payment.missing_data else ()
+    return missing + incomplete + review_reasons(payment)
 
 
 def review_reasons(payment: Payment) -> tuple[InternalReason, ...]:
@@ -378,7 +386,7 @@ def review_reasons(payment: Payment) -> tuple[InternalReason, ...]:
     reasons = []
     if payment.assessment is not None and payment.assessment.outcome is not FraudOutcome.ALLOW:
         reasons.append(InternalReason.FRAUD_REVIEW)
-    if payment.screening is not None and payment.screening.outcome is not ScreeningOutcome.CLEAR:
+    if payment.screening is not None and not _is_clear(payment):
         reasons.append(InternalReason.COMPLIANCE_REVIEW)
     return tuple(reasons)
 

@@ -76,6 +76,8 @@ class Screening(Record, omit_defaults=True):
     outcome: ScreeningOutcome
     screened_at: datetime
     hits: tuple[ScreeningHit, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Data about the parties that the law asks for and that are not there, as `debtor.address`."""
 
 
 class Funds(Record, omit_defaults=True):
@@ -188,6 +190,11 @@ class Payment(Record, omit_defaults=True):
         return self.screening is not None and self.screening.outcome is ScreeningOutcome.BLOCK
 
     @property
+    def missing_data(self) -> tuple[str, ...]:
+        """What is still to be told about its parties before it may go on."""
+        return self.screening.missing if self.screening is not None else ()
+
+    @property
     def is_funded(self) -> bool:
         """Whether its money is set aside."""
         return self.funds is not None and self.funds.decline_reason is None
@@ -207,6 +214,7 @@ class Payment(Record, omit_defaults=True):
             fraud_findings=tuple(map(_fraud_finding, assessment.findings)) if assessment else (),
             compliance_outcome=screening.outcome.value if screening else None,
             compliance_hits=tuple(map(_hit_finding, screening.hits)) if screening else (),
+            compliance_missing=self.missing_data,
             funds_outcome=(funds.decline_reason or "held") if funds else None,
         )
 

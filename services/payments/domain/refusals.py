@@ -24,6 +24,8 @@ class RefusalReason(StrEnum):
     PAYMENT_NOT_CAPTURABLE = "payment_not_capturable"
     PAYMENT_NOT_SETTLED = "payment_not_settled"
     PAYMENT_REFUNDED = "payment_refunded"
+    NOTHING_MISSING = "nothing_missing"
+    ALREADY_KNOWN = "already_known"
     TOO_MANY_REFUNDS = "too_many_refunds"
     AMOUNT_INVALID = "amount_invalid"
     AMOUNT_TOO_LARGE = "amount_too_large"

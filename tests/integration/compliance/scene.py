@@ -8,11 +8,13 @@ from sqlalchemy import Connection
 
 from libs.common import ids
 from libs.common.database import execute, fetch, transaction
+from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.payments.events import (
     Channel,
     Finding,
+    Institution,
     InternalReason,
     Party,
     PaymentEvidence,
@@ -60,6 +62,11 @@ def order(
             reference=reference,
         ),
     )
+
+
+def to_another_bank(**of: Any) -> PaymentOrder:
+    """A payment about which the travel rule asks."""
+    return replace(order(**of), creditor_institution=Institution(name="Autre Banque", country="CH"))
 
 
 def initiated(ordered: PaymentOrder | None = None, payment_id: str | None = None) -> PaymentInitiated:

@@ -31,8 +31,10 @@ from tests.integration.compliance.scene import (
     case_of,
     initiated,
     order,
+    registered,
     rows,
     suspended,
+    to_another_bank,
 )
 from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.unit.compliance.test_roles import WHO
@@ -68,7 +70,7 @@ class Scene:
         self.runtime = runtime
 
     def case_for(self, verb: str, actor: str) -> str:
-        event = initiated(order(creditor=ALIKE))
+        event = initiated(to_another_bank() if verb == "party-data" else order(creditor=ALIKE))
         decide(self.runtime, event, suspended(event))
         case_id = case_of(event)
         for number, command in enumerate(self._before(verb, actor, case_id), 1):
@@ -120,6 +122,8 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
     if "{username}" in path:
         decide_user(scene.runtime, username)
         path = path.replace("{username}", username)
+    if "{customer_id}" in path:
+        return asked_about_customer(scene, person, method, path)
     if "/filings" in path:
         return asked_about_filings(scene, person, method, path, verb)
     if verb == "{number}":
@@ -135,6 +139,13 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
         csrf, about = {"X-CSRF-Token": person.csrf_token}, {"case_id": scene.case_for(verb, "")}
         form = {**about, "csrf_token": person.csrf_token}
         return person.http.post(path, data=form, files={"file": ("a.txt", b"text")}, headers=csrf)
+    if verb == "party-data":
+        version = person_version(scene.runtime, path)
+        if "/api/" in path:
+            supplied = {"version": version, "debtor": {"birth_place": "Ghent"}}
+            return person.http.post(path, json=supplied, headers={"X-CSRF-Token": person.csrf_token})
+        form = {"version": str(version), "debtor.birth_place": "Ghent", "csrf_token": person.csrf_token}
+        return person.http.post(path, data=form)
     if "/alike/" in path:
         return asked_of_several(scene, person, role, path, verb)
     if "/cases/" in path:
@@ -167,6 +178,18 @@ def asked_of_several(scene: Scene, person: Analyst, role: Role, path: str, verb:
         return person.http.post(path, json={**about, "cases": cases}, headers=headers)
     form = {**about, "cases": f"{case_id} {case.version}", "csrf_token": person.csrf_token}
     return person.http.post(path, data=form)
+
+
+def asked_about_customer(scene: Scene, person: Analyst, method: str, path: str) -> httpx.Response:
+    event = registered("Ann Miller")
+    decide(scene.runtime, event)
+    path = path.replace("{customer_id}", event.customer_id)
+    if method == "GET":
+        return person.http.get(path)
+    document = {"kind": "passport", "number": "P1", "country": "DE", "name": "Ann Miller"}
+    if "/api/" in path:
+        return person.http.post(path, json=document, headers={"X-CSRF-Token": person.csrf_token})
+    return person.http.post(path, data={**document, "csrf_token": person.csrf_token})
 
 
 def asked_about_filings(scene: Scene, person: Analyst, method: str, path: str, verb: str) -> httpx.Response:

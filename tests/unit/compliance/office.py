@@ -44,6 +44,7 @@ from services.compliance.monitoring.movements import Profile
 from services.compliance.monitoring.standards import Standards
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import watching
+from services.compliance.travel.record import TravelRecord
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 DECIDE_BY = START + timedelta(days=5)
@@ -83,6 +84,7 @@ class Office:
         self.remembered: dict[str, Verdict] = {}
         self.filings: dict[str, Filing] = {}
         self.filing_acts: list[FilingAct] = []
+        self.travel: dict[str, TravelRecord] = {}
         self.policy = SETTINGS.policy
         self.searches = 0
         self.observe: Callable[[Work], None] = lambda _: None
@@ -126,6 +128,8 @@ class Office:
             offered=self._offered(),
             workers=WORKERS,
             monitored=self._monitored(bodies),
+            travel=self.travel,
+            countries=CountryLists(shipped_listings()),
         )
         told: list[Event] = []
 
@@ -183,6 +187,7 @@ class Office:
         self.filings = {**self.filings, **_by(work.filings.values(), "filing_id")}
         self.filing_acts += list(work.filing_acts)
         self.blocked += list(work.blocked)
+        self.travel |= _by(work.travel.values(), "payment_id")
         self.watched |= _by(work.monitored.watched.values(), "customer_id")
         self.hops |= _by(work.monitored.hops.values(), "payment_id")
         self.alerts |= _by(list(work.monitored.alerts), "alert_id")

@@ -88,6 +88,12 @@ def taken(office: Office) -> None:
     office.decide(take())
 
 
+def taken_without_data(office: Office) -> None:
+    evidence = PaymentEvidence(compliance_outcome="incomplete", compliance_missing=("debtor.address",))
+    office.decide(suspended(evidence=evidence))
+    office.decide(take())
+
+
 def taken_listed(office: Office) -> None:
     opened_listed(office)
     office.decide(take())
@@ -144,6 +150,7 @@ def never_opened(office: Office) -> None:
         (taken, propose(actor="ben"), RefusalReason.NOT_TAKEN),
         (proposed, propose(version=3), RefusalReason.ALREADY_PROPOSED),
         (taken_listed, propose(), RefusalReason.LISTED_PARTY),
+        (taken_without_data, propose(), RefusalReason.DATA_MISSING),
         (taken, propose(version=1), RefusalReason.STALE),
         (nothing, confirm(), RefusalReason.CASE_UNKNOWN),
         (resolved, confirm(version=4), RefusalReason.NOT_OPEN),

@@ -49,6 +49,12 @@ WHO = {
         for verb in ("confirm", "return", "assign", "reopen")
         for api in ("", "/api")
     },
+    "POST /desk/cases/{case_id}/party-data": WORKERS,
+    "POST /desk/api/cases/{case_id}/party-data": WORKERS,
+    "GET /desk/customers/{customer_id}": READERS,
+    "GET /desk/api/customers/{customer_id}": READERS,
+    "POST /desk/customers/{customer_id}/documents": WORKERS,
+    "POST /desk/api/customers/{customer_id}/documents": WORKERS,
     "GET /desk/alike/{case_id}": READERS,
     "GET /desk/cases/{case_id}/files/{number}": READERS,
     "GET /desk/api/cases/{case_id}/files/{number}": READERS,

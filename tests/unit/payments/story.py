@@ -38,6 +38,7 @@ from schemas.payments.events import Party, PaymentPersonalData
 from services.payments.domain.answers import DeadlinePassed
 from services.payments.domain.captures import CapturePayment
 from services.payments.domain.intake import CancelPayment, InitiatePayment
+from services.payments.domain.party_data import SupplyData, Told
 from services.payments.domain.payment import Capture, Charge, KnownAccount, Payment, Payments
 from services.payments.domain.refund import Refund
 from services.payments.domain.refunds import RefundDeadlinePassed, RequestRefund
@@ -80,6 +81,10 @@ ORDER = InitiatePayment(
     currency="EUR",
     personal=PaymentPersonalData(debtor=Party(name="Ann"), creditor=Party(name="Ben")),
 )
+MISSING = ("debtor.address", "debtor.country")
+SUPPLY = SupplyData(
+    payment_id=PAYMENT, client_id=CLIENT, debtor=Told(address="1 Mill Race, Boston", country="US"), creditor=Told()
+)
 
 
 def _fraud(outcome: FraudOutcome, at: datetime) -> FraudAssessed:
@@ -103,7 +108,8 @@ def _compliance(outcome: ScreeningOutcome, at: datetime) -> ComplianceScreened:
         payment_id=PAYMENT,
         debtor_account_id=DEBTOR,
         outcome=outcome,
-        hits=() if outcome is ScreeningOutcome.CLEAR else (hit,),
+        hits=(hit,) if outcome in (ScreeningOutcome.REVIEW, ScreeningOutcome.BLOCK) else (),
+        missing=MISSING if outcome is ScreeningOutcome.INCOMPLETE else (),
         lists_version="1",
         screened_at=at,
     )
@@ -150,6 +156,7 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
     "clear": partial(_compliance, ScreeningOutcome.CLEAR),
     "listed?": partial(_compliance, ScreeningOutcome.REVIEW),
     "listed!": partial(_compliance, ScreeningOutcome.BLOCK),
+    "incomplete": partial(_compliance, ScreeningOutcome.INCOMPLETE),
     "held": lambda at: FundsHeld(
         payment_id=PAYMENT,
         debtor_account_id=DEBTOR,
@@ -182,6 +189,7 @@ WORDS: dict[str, Callable[[datetime], Record]] = {
     "reject": partial(resolved, CaseDecision.REJECT),
     "block": partial(resolved, CaseDecision.BLOCK),
     "cancel": lambda at: CancelPayment(payment_id=PAYMENT, client_id=CLIENT),
+    "supply": lambda at: SUPPLY,
     "capture": lambda at: CapturePayment(payment_id=PAYMENT, client_id=CLIENT),
     "capture-part": lambda at: CapturePayment(payment_id=PAYMENT, client_id=CLIENT, amount="5.00"),
 }

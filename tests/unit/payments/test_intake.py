@@ -18,7 +18,7 @@ from services.payments.domain.intake import (
 )
 from services.payments.domain.payment import ENDS, KnownAccount, Payments, PaymentState, RefusedLine
 from services.payments.domain.refusals import RefusalReason
-from tests.unit.payments import test_captures, test_refunds
+from tests.unit.payments import test_captures, test_party_data, test_refunds
 from tests.unit.payments.story import (
     ACCOUNTS,
     ANN,
@@ -152,6 +152,7 @@ def test_no_reason_to_refuse_is_left_out() -> None:
         test_a_withdrawal_is_refused_for_the_first_reason_that_applies,
         test_captures.test_a_capture_is_refused_for_the_first_reason_that_applies,
         test_refunds.test_a_refund_is_refused_for_the_first_reason_that_applies,
+        test_party_data.test_data_are_refused_for_the_first_reason_that_applies,
     ]
     rows = [row for test in tests for row in test.pytestmark[0].args[1]]
     about_files = {RefusalReason.BATCH_COMPLETE, RefusalReason.BATCH_DIFFERS}

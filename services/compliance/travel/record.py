@@ -1,0 +1,171 @@
+"""What is known about the parties of a payment that rules ask about, told with its order or after it, and what of it is
+missing. Pure.
+"""
+
+from datetime import datetime
+
+from libs.common.record import Record, replace
+from schemas.compliance.events import PartyRole
+from schemas.payments.events import EncryptedPersonalData, Institution, Party, PartyKind, PaymentOrder
+from services.compliance.travel.rules import Datum, TravelRule
+
+SIDES = (PartyRole.DEBTOR, PartyRole.CREDITOR)
+WHOLE_DATE_LENGTH = len("2026-01-31")
+TOLD_MAX = 50
+"""How often somebody may tell something about one payment."""
+
+
+class Details(Record, omit_defaults=True):
+    """What was told about a party besides its order; None: nothing."""
+
+    country: str | None = None
+    birth_date: str | None = None
+    address: str | None = None
+    kind: PartyKind | None = None
+    account_number: str | None = None
+    birth_place: str | None = None
+    document_number: str | None = None
+    customer_number: str | None = None
+    wallet_ownership: str | None = None
+    """How the party has shown that the wallet is its own."""
+
+
+class Telling(Record):
+    """Who told something, when, and what it was about."""
+
+    by: str
+    at: datetime
+    fields: tuple[str, ...]
+
+
+class TravelRecord(Record, omit_defaults=True):
+    """A payment that rules ask about."""
+
+    payment_id: str
+    order: PaymentOrder
+    rules: tuple[str, ...]
+    """The names of the rules that ask."""
+    debtor: Details = Details()
+    creditor: Details = Details()
+    tellings: tuple[Telling, ...] = ()
+    message: str | None = None
+    """The message about it as it came in, if one did."""
+
+    def of(self, side: PartyRole) -> Details:
+        return self.debtor if side is PartyRole.DEBTOR else self.creditor
+
+
+def party_of(order: PaymentOrder, side: PartyRole) -> Party:
+    """One side of an order whose data can be read."""
+    assert not isinstance(order.personal, EncryptedPersonalData)
+    return order.personal.debtor if side is PartyRole.DEBTOR else order.personal.creditor
+
+
+def held_by(order: PaymentOrder, side: PartyRole) -> Institution | None:
+    """Who holds the account of a side, if not we do."""
+    return order.debtor_institution if side is PartyRole.DEBTOR else order.creditor_institution
+
+
+def known_about(record: TravelRecord, side: PartyRole) -> Details:
+    """All that is known about a party: by the order, by what was told, and by its being our own customer."""
+    order, party, told = record.order, party_of(record.order, side), record.of(side)
+    is_ours = held_by(order, side) is None
+    account_id, customer_id = (
+        (order.debtor_account_id, order.debtor_customer_id)
+        if side is PartyRole.DEBTOR
+        else (order.creditor_account_id, order.creditor_customer_id)
+    )
+    kind = told.kind or (None if party.kind is PartyKind.UNKNOWN else party.kind)
+    return Details(
+        country=party.country or told.country,
+        birth_date=told.birth_date or party.birth_date,
+        address=party.address or told.address,
+        kind=kind,
+        account_number=party.account_number or told.account_number or (account_id if is_ours else None),
+        birth_place=party.birth_place or told.birth_place,
+        document_number=party.document_number or told.document_number,
+        customer_number=party.customer_number or told.customer_number or (customer_id if is_ours else None),
+        wallet_ownership=told.wallet_ownership,
+    )
+
+
+def missing(record: TravelRecord, rules: tuple[TravelRule, ...]) -> tuple[str, ...]:
+    """The fields that rules ask for and that are not known, as `debtor.address`. Whether encrypted data are complete
+    nobody can tell here: a person who can read them looks at such a payment anyway."""
+    if isinstance(record.order.personal, EncryptedPersonalData):
+        return ()
+    found = []
+    for side in SIDES:
+        asked = {datum for rule in rules for datum in (rule.debtor if side is PartyRole.DEBTOR else rule.creditor)}
+        found += [f"{side.value}.{field}" for field in _missing(record, side, asked)]
+    return tuple(found)
+
+
+def completed(record: TravelRecord) -> PaymentOrder:
+    """The order with what was told about its parties: what its parties are screened by."""
+    if isinstance(record.order.personal, EncryptedPersonalData):
+        return record.order
+    personal = record.order.personal
+    return replace(
+        record.order,
+        personal=replace(
+            personal,
+            debtor=_completed(personal.debtor, record.debtor),
+            creditor=_completed(personal.creditor, record.creditor),
+        ),
+    )
+
+
+def contradicted(record: TravelRecord, side: PartyRole, told: Details) -> str | None:
+    """The first field that is known already, and otherwise."""
+    known = known_about(record, side)
+    for name in told.__struct_fields__:
+        before, now = getattr(known, name), getattr(told, name)
+        is_refined = name == "birth_date" and str(now).startswith(str(before))
+        if before is not None and now is not None and before != now and not is_refined:
+            return name
+    return None
+
+
+def told_fields(told: Details) -> tuple[str, ...]:
+    """What somebody tells something about."""
+    return tuple(name for name in told.__struct_fields__ if getattr(told, name) is not None)
+
+
+def merged(known: Details, told: Details) -> Details:
+    """What was told before, with what is told now."""
+    return replace(known, **{name: getattr(told, name) for name in told_fields(told)})
+
+
+def _missing(record: TravelRecord, side: PartyRole, asked: set[Datum]) -> list[str]:
+    held, known = held_by(record.order, side), known_about(record, side)
+    # A message has to say what a party is; of our own customers we know it.
+    needed = ["kind"] if asked and held is not None else []
+    if Datum.ACCOUNT_NUMBER in asked:
+        needed.append("account_number")
+    if Datum.ADDRESS in asked:
+        needed += ["address", "country"]
+    if Datum.IDENTITY in asked:
+        needed += _identity(known)
+    if Datum.WALLET_OWNERSHIP in asked and held is not None and held.is_self_hosted:
+        needed.append("wallet_ownership")
+    return [name for name in dict.fromkeys(needed) if not _is_known(known, name)]
+
+
+def _is_known(known: Details, name: str) -> bool:
+    value = getattr(known, name)
+    # A year of birth is not the day that is asked for.
+    return value is not None and (name != "birth_date" or len(value) == WHOLE_DATE_LENGTH)
+
+
+def _identity(known: Details) -> list[str]:
+    """The alternative of which less is missing; where both are as far, the shorter one. Companies are not born."""
+    papers, birth = ["address", "country", "document_number", "customer_number"], ["birth_date", "birth_place"]
+    if known.kind is PartyKind.COMPANY:
+        return papers
+    return min((birth, papers), key=lambda fields: sum(not _is_known(known, name) for name in fields))
+
+
+def _completed(party: Party, told: Details) -> Party:
+    values = {name: getattr(told, name) for name in told_fields(told) if name != "wallet_ownership"}
+    return replace(party, **values)

@@ -1,0 +1,98 @@
+"""What operators ask of the travel rule on the command line: which rules there are, and messages out and in."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from libs.common import ids
+from libs.common.cli import Actor, carry_out, fail
+from libs.common.service import Runtime
+from services.compliance import travel_queries as asked_of
+from services.compliance.domain.business_days import day_of
+from services.compliance.domain.travel import TellDetails
+from services.compliance.domain.work import Policy
+from services.compliance.settings import ComplianceSettings
+from services.compliance.travel.ivms101 import IvmsFault, parse_message, write_message
+from services.compliance.travel.messages import read_message
+from services.compliance.travel.record import TravelRecord
+
+MakeRuntime = Callable[[], Runtime]
+PaymentId = Annotated[str, typer.Argument(help="the payment")]
+
+
+def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
+    """Add them to the command line."""
+    group = typer.Typer(help="The travel rule: data that go with payments to and from others.", no_args_is_help=True)
+    commands.add_typer(group, name="travel-rule")
+
+    @group.command("rules")
+    def list_rules() -> None:
+        """What is asked of which payments, and where that is written, a line each, as JSON."""
+        for rule in _policy(runtime()).travel.rules:
+            typer.echo(json.dumps(asked_of.rule_view(rule), default=str))
+
+    @group.command("show")
+    def show(payment_id: PaymentId) -> None:
+        """What rules ask about a payment, what is known of its parties, and what is missing."""
+        found = runtime()
+        typer.echo(json.dumps(asked_of.record_view(_record(found, payment_id), _policy(found).travel), default=str))
+
+    @group.command("check")
+    def check(path: Path) -> None:
+        """Read an IVMS101 message from a file, and write it as it was understood."""
+        try:
+            message = parse_message(path.read_bytes(), _today())
+        except IvmsFault as fault:
+            fail(f"{path}: {fault}")
+        typer.echo(write_message(message, _today()).decode())
+
+    @group.command("write")
+    def write(payment_id: PaymentId) -> None:
+        """The IVMS101 message that goes with a payment."""
+        found = runtime()
+        try:
+            message = asked_of.written_message(found.engine, _record(found, payment_id), _policy(found))
+        except IvmsFault as fault:
+            fail(str(fault))
+        typer.echo(message.decode())
+
+    @group.command("read")
+    def read(payment_id: PaymentId, path: Path, actor: Actor) -> None:
+        """Take what an IVMS101 message in a file tells about the parties of a payment that comes in."""
+        found, content = runtime(), path.read_bytes()
+        try:
+            told = read_message(content, _record(found, payment_id), _today())
+        except IvmsFault as fault:
+            fail(f"{path}: {fault}")
+        carry_out(
+            found,
+            TellDetails(
+                payment_id=payment_id,
+                by=actor,
+                debtor=told.debtor,
+                creditor=told.creditor,
+                message=content.decode(),
+            ),
+        )
+        missing = asked_of.record_view(_record(found, payment_id), _policy(found).travel)["missing"]
+        typer.echo(f"still missing: {', '.join(missing)}" if missing else "nothing is missing")
+
+
+def _policy(runtime: Runtime) -> Policy:
+    assert isinstance(runtime.settings, ComplianceSettings)
+    return runtime.settings.policy
+
+
+def _record(runtime: Runtime, payment_id: str) -> TravelRecord:
+    record = asked_of.find_record(runtime.engine, payment_id) if ids.is_id(payment_id) else None
+    if record is None:
+        fail("the travel rule asks nothing about such a payment")
+    return record
+
+
+def _today() -> date:
+    return day_of(datetime.now(UTC))

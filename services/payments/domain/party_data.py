@@ -1,0 +1,100 @@
+"""What the law asks to be known about the parties of a payment, told after it was ordered. Pure.
+
+    PaymentInitiated ─► compliance: incomplete ─► suspended ─► SupplyData ─► PaymentDataSupplied ─► compliance: clear
+                                                                                                          └─► goes on
+Which data that is, is compliance's to say; payments takes them into the order and asks again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from libs.common.batch import Refusal, refusal
+from libs.common.events import Event
+from libs.common.message import Command
+from libs.common.record import Record, replace
+from schemas.payments.events import EncryptedPersonalData, Party, PartyKind, PaymentDataSupplied, PaymentPersonalData
+from services.payments.domain.payment import Payment, Payments
+from services.payments.domain.refusals import RefusalReason, find_own
+
+SIDES = ("debtor", "creditor")
+
+
+class Told(Record):
+    """What is told about one party; None: nothing."""
+
+    country: str | None = None
+    birth_date: str | None = None
+    address: str | None = None
+    kind: PartyKind | None = None
+    account_number: str | None = None
+    birth_place: str | None = None
+    document_number: str | None = None
+    customer_number: str | None = None
+
+
+class SupplyData(Command):
+    """More about the parties of a payment: what is None is not told."""
+
+    payment_id: str
+    client_id: str | None
+    """Whose payment it must be; None: anyone's, for staff."""
+    debtor: Told
+    creditor: Told
+
+
+def supply(payments: Payments, command: SupplyData, at: datetime) -> Sequence[Event] | Refusal:
+    """Take what a client tells into the order, and ask compliance again. What it had told before stands."""
+    payment = find_own(payments, command.payment_id, command.client_id)
+    if isinstance(payment, Refusal):
+        return payment
+    if payment.has_ended:
+        return refusal(RefusalReason.PAYMENT_ENDED, "payment_id")
+    if not payment.missing_data or isinstance(payment.order.personal, EncryptedPersonalData):
+        return refusal(RefusalReason.NOTHING_MISSING, "payment_id")
+    told = {"debtor": command.debtor, "creditor": command.creditor}
+    for side in SIDES:
+        known = _contradicted(getattr(payment.order.personal, side), told[side])
+        if known is not None:
+            return refusal(RefusalReason.ALREADY_KNOWN, f"{side}.{known}")
+    personal = replace(
+        payment.order.personal,
+        debtor=_completed(payment.order.personal.debtor, command.debtor),
+        creditor=_completed(payment.order.personal.creditor, command.creditor),
+    )
+    if personal == payment.order.personal:
+        return []
+    order = replace(payment.order, personal=personal)
+    payments.put(replace(payment.saw(at, "data supplied"), order=order))
+    return [PaymentDataSupplied(payment_id=payment.payment_id, order=order, supplied_at=at)]
+
+
+def still_missing(payment: Payment) -> tuple[str, ...]:
+    """What its client is still to tell, as `debtor.address`. What it has told meanwhile is not asked for again, though
+    compliance may not have answered yet, and though nothing may depend on it any more."""
+    if payment.has_ended or isinstance(payment.order.personal, EncryptedPersonalData):
+        return ()
+    return tuple(field for field in payment.missing_data if not _is_known(payment.order.personal, field))
+
+
+def _is_known(personal: PaymentPersonalData, field: str) -> bool:
+    side, _, name = field.partition(".")
+    return getattr(getattr(personal, side), name, None) not in (None, PartyKind.UNKNOWN)
+
+
+def _values(told: Told) -> dict[str, str]:
+    found = {name: getattr(told, name) for name in told.__struct_fields__}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _contradicted(party: Party, told: Told) -> str | None:
+    """The first field that was told before, and otherwise."""
+    for name, value in _values(told).items():
+        known = getattr(party, name)
+        is_refined = name == "birth_date" and value.startswith(str(known))
+        if known not in (None, PartyKind.UNKNOWN, value) and not is_refined:
+            return name
+    return None
+
+
+def _completed(party: Party, told: Told) -> Party:
+    return replace(party, **_values(told))

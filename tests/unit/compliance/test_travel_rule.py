@@ -1,0 +1,346 @@
+"""The travel rule: what is asked of which payment, what is missing, and who may tell it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from libs.common.record import replace
+from schemas.compliance.events import CaseDecision, ComplianceScreened, ScreeningOutcome
+from schemas.payments.events import (
+    EncryptedPersonalData,
+    Institution,
+    InternalReason,
+    Party,
+    PartyKind,
+    PaymentDataSupplied,
+    PaymentEvidence,
+    PaymentOrder,
+    PaymentPersonalData,
+)
+from services.compliance.defaults.travel import TravelFault, read_rules, read_worths
+from services.compliance.domain.acts import ProposeDecision, RefusalReason, TakeCase
+from services.compliance.domain.people import Role
+from services.compliance.domain.travel import SupplyPartyData, TellDetails, TravelRefusal
+from services.compliance.travel.record import TOLD_MAX, Details, TravelRecord, completed, missing
+from tests.unit.compliance.office import ALIKE, PAYMENT, SETTINGS, START, Office, initiated, order, suspended
+
+RULES = SETTINGS.policy.travel
+IN_FORCE = datetime(2026, 1, 5, 9, tzinfo=UTC)
+ELSEWHERE = Institution(name="Other Bank", country="US")
+IN_UNION, WALLET = Institution(name="Autre Banque", country="FR"), Institution(is_self_hosted=True)
+
+
+def travelling(
+    amount_minor: int = 300_000,
+    currency: str = "USD",
+    *,
+    debtor: Party | None = None,
+    creditor: Party | None = None,
+    **of: Any,
+) -> PaymentOrder:
+    """A payment to another institution, unless said otherwise."""
+    personal = PaymentPersonalData(
+        debtor=debtor or Party(name="Ann Miller"), creditor=creditor or Party(name="Ben Baker")
+    )
+    held = of or {"creditor_institution": ELSEWHERE}
+    return replace(order(), amount_minor=amount_minor, currency=currency, personal=personal, **held)
+
+
+def lacking(ordered: PaymentOrder) -> tuple[str, ...]:
+    """What is missing of a payment as it was ordered."""
+    record = TravelRecord(payment_id=PAYMENT, order=ordered, rules=())
+    return missing(record, RULES.applicable(ordered))
+
+
+US = ("us_funds",)
+EU, EU_OUTSIDE = ("eu_funds",), ("eu_funds", "eu_funds_outside")
+
+
+@pytest.mark.parametrize(
+    ("ordered", "rules"),
+    [
+        # 31 CFR 1010.410(f): in the amount of $3,000 or more
+        (travelling(299_999), EU_OUTSIDE),
+        (travelling(300_000), US + EU_OUTSIDE),
+        (travelling(300_000, debtor_institution=ELSEWHERE), US + EU_OUTSIDE),
+        # Regulation (EU) 2023/1113: exceeding EUR 1,000, outside the Union; within it account numbers alone
+        (travelling(100_000, "EUR"), EU),
+        (travelling(100_001, "EUR"), EU_OUTSIDE),
+        (travelling(100_001, "EUR", creditor_institution=IN_UNION), EU),
+        # A currency that nobody has said the worth of is asked about from any amount on
+        (travelling(1, "AFN"), US + EU_OUTSIDE),
+        (travelling(100, "JPY"), EU),
+        # Crypto assets: no floor in the Union; a wallet's ownership above EUR 1,000, and nobody says what BTC is worth
+        (travelling(1, "BTC"), ("us_crypto", "eu_crypto")),
+        (travelling(1, "BTC", creditor_institution=WALLET), ("eu_self_hosted", "eu_self_hosted_ownership")),
+        # Within the house nothing travels
+        (order(), ()),
+        (replace(order(), amount_minor=10**12, currency="BTC"), ()),
+        # Rules are those of the day of the order
+        (replace(travelling(10**9, "EUR"), instructed_at=datetime(2024, 12, 29, tzinfo=UTC)), US),
+        (replace(travelling(10**9, "EUR"), instructed_at=datetime(1995, 1, 1, tzinfo=UTC)), ()),
+    ],
+)
+def test_which_rules_ask(ordered: PaymentOrder, rules: tuple[str, ...]) -> None:
+    assert tuple(rule.rule for rule in RULES.applicable(ordered)) == rules
+
+
+BORN: dict[str, Any] = {"birth_date": "1980-02-03", "birth_place": "Ghent"}
+THERE: dict[str, Any] = {"kind": PartyKind.COMPANY, "account_number": "BE68539007547034"}
+
+
+@pytest.mark.parametrize(
+    ("debtor", "creditor", "fields"),
+    [
+        (
+            {},
+            {},
+            {"debtor.address", "debtor.country", "debtor.birth_date", "debtor.birth_place"}
+            | {"creditor.kind", "creditor.account_number"},
+        ),
+        ({"address": "1 Mill Race", "country": "US"}, THERE, {"debtor.document_number"}),
+        ({"address": "1 Mill Race", "country": "US", "document_number": "P1"}, THERE, set()),
+        ({"address": "1 Mill Race", "country": "US", **BORN}, THERE, set()),
+        ({"address": "1 Mill Race", "country": "US", "birth_date": "1980-02-03"}, THERE, {"debtor.birth_place"}),
+        (
+            {"address": "1 Mill Race", "country": "US", "birth_place": "Ghent", "birth_date": "1980"},
+            THERE,
+            {"debtor.birth_date"},
+        ),
+        (
+            {"kind": PartyKind.COMPANY},
+            THERE,
+            {"debtor.address", "debtor.country", "debtor.document_number"},
+        ),
+    ],
+)
+def test_what_is_missing(debtor: dict[str, Any], creditor: dict[str, Any], fields: set[str]) -> None:
+    ordered = travelling(debtor=Party(name="Ann Miller", **debtor), creditor=Party(name="Ben Baker", **creditor))
+    assert set(lacking(ordered)) == fields
+
+
+def test_of_a_wallet_its_ownership_is_asked_of_whoever_holds_it() -> None:
+    ordered = travelling(
+        10**8,
+        "BTC",
+        debtor=Party(name="Ann Miller", **BORN),
+        creditor=Party(name="Ann Miller", kind=PartyKind.PERSON, account_number="bc1q"),
+        creditor_institution=WALLET,
+    )
+    assert lacking(ordered) == ("creditor.wallet_ownership",)
+
+
+def test_of_encrypted_parties_nothing_is_missing_for_a_person_looks_anyway() -> None:
+    encrypted = replace(travelling(), personal=EncryptedPersonalData(key_id="k", ciphertext=b"?"))
+    assert lacking(encrypted) == ()
+
+
+HEADER = "rule,jurisdiction,assets,held_by,outside,at_least,above,currency,from,until,debtor,creditor,source\n"
+ROW = "r,US,funds,institution,,3000,,USD,2020-01-01,,address,,law\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "no rows"),
+        ("rule,x\n1,2\n", "columns must be"),
+        (HEADER + ROW + ROW, "named twice"),
+        (HEADER + ROW.replace("3000,,", "3000,2000,"), "row 1: an amount"),
+        (HEADER + ROW.replace("USD", "QQQ"), "row 1: 'QQQ' is no currency"),
+        (HEADER + ROW.replace("3000", "-1"), "row 1: -1 is not above zero"),
+        (HEADER + ROW.replace("address", "shoe_size"), "row 1: 'shoe_size'"),
+        (HEADER + ROW.replace("2020-01-01", "soon"), "row 1: Invalid isoformat"),
+        (HEADER + ROW.replace(",law", ","), "row 1: a rule has a name and a source"),
+        (HEADER + "r,US\n", "row 1:"),
+        ("\xff", "columns must be|no rows"),
+    ],
+)
+def test_a_file_of_rules_with_a_fault_is_refused_with_its_place(content: str, told: str) -> None:
+    with pytest.raises(TravelFault, match=told):
+        read_rules(content.encode())
+
+
+def test_a_worth_is_above_zero() -> None:
+    with pytest.raises(TravelFault, match="row 1: 0 is not above zero"):
+        read_worths(b"currency,per_euro,on,source\nUSD,0,2026-01-01,x\n")
+
+
+# At the office
+
+COMPLETE: dict[str, Any] = {"address": "1 Mill Race", "country": "US", **BORN}
+SUPPLIED = Details(**COMPLETE)
+OTHER_SIDE = Details(kind=PartyKind.COMPANY, account_number="BE68539007547034")
+
+
+def answer(office: Office, ordered: PaymentOrder) -> ComplianceScreened:
+    (event,) = office.decide(initiated(ordered))
+    assert isinstance(event, ComplianceScreened)
+    return event
+
+
+def waiting(ordered: PaymentOrder | None = None) -> Office:
+    """An office with a payment that waits for data."""
+    office = Office()
+    event = answer(office, ordered or travelling())
+    evidence = PaymentEvidence(compliance_outcome=event.outcome, compliance_missing=event.missing)
+    told = suspended(InternalReason.PARTY_DATA_MISSING, evidence=evidence)
+    office.decide(replace(told, order=ordered or travelling()))
+    return office
+
+
+def supply(office: Office, actor: str = "ann", **of: Any) -> SupplyPartyData:
+    case = office.case()
+    given: dict[str, Any] = {"debtor": SUPPLIED, "creditor": OTHER_SIDE, "version": case.version} | of
+    return SupplyPartyData(case_id=case.case_id, actor=actor, role=Role.ANALYST, payment_id=PAYMENT, **given)
+
+
+def test_the_answer_says_what_is_missing_and_nothing_is_missing_within_the_house() -> None:
+    event = answer(Office(), travelling())
+    assert event.outcome is ScreeningOutcome.INCOMPLETE
+    assert "debtor.address" in event.missing
+    assert answer(Office(), order()).missing == ()
+
+
+def test_whoever_resembles_someone_listed_is_for_review_though_data_are_missing_too() -> None:
+    event = answer(Office(), travelling(debtor=Party(name=ALIKE)))
+    assert event.outcome is ScreeningOutcome.REVIEW
+    assert event.missing
+
+
+def test_complete_data_are_clear() -> None:
+    event = answer(
+        Office(),
+        travelling(
+            debtor=Party(name="Ann Miller", **COMPLETE),
+            creditor=Party(name="Ben Baker", kind=PartyKind.COMPANY, account_number="BE68"),
+        ),
+    )
+    assert (event.outcome, event.missing) == (ScreeningOutcome.CLEAR, ())
+
+
+def test_what_its_client_tells_payments_is_taken_into_account() -> None:
+    office = waiting()
+    more = travelling(debtor=Party(name="Ann Miller", **COMPLETE), creditor=Party(name="Ben Baker", **THERE))
+    (event,) = office.decide(PaymentDataSupplied(payment_id=PAYMENT, order=more, supplied_at=START))
+    assert isinstance(event, ComplianceScreened)
+    assert (event.outcome, event.missing) == (ScreeningOutcome.CLEAR, ())
+    assert office.decide(PaymentDataSupplied(payment_id=PAYMENT, order=more, supplied_at=START)) == []
+
+
+def test_data_of_a_payment_that_no_rule_asks_about_change_nothing() -> None:
+    office = Office()
+    answer(office, order())
+    assert office.decide(PaymentDataSupplied(payment_id=PAYMENT, order=order(), supplied_at=START)) == []
+
+
+def test_a_person_at_the_desk_supplies_what_is_missing_without_taking_the_case() -> None:
+    office = waiting()
+    (event,) = office.decide(supply(office))
+    assert isinstance(event, ComplianceScreened)
+    assert (event.outcome, event.missing) == (ScreeningOutcome.CLEAR, ())
+    assert office.timeline() == ["opened", "data_supplied"]
+    assert office.audit[-1].actor == "ann"
+    assert office.travel[PAYMENT].tellings[0].by == "ann"
+
+
+def test_the_log_and_the_timeline_name_fields_and_no_data() -> None:
+    office = waiting()
+    office.decide(supply(office))
+    written = f"{office.audit} {office.acts}"
+    assert "debtor.birth_place" in written
+    assert "Ghent" not in written
+
+
+def test_parties_are_screened_by_what_was_told_too() -> None:
+    office = waiting(travelling(debtor=Party(name=ALIKE, country="US", birth_date="1968-03-14")))
+    before = office.screenings[PAYMENT].roles[0].verdict.hits[0].score
+    office.decide(supply(office, debtor=Details(birth_place="Ghent", address="1 Mill Race")))
+    assert completed(office.travel[PAYMENT]).personal.debtor.birth_place == "Ghent"  # type: ignore[union-attr]
+    assert office.screenings[PAYMENT].roles[0].verdict.hits[0].score == before
+
+
+def test_a_message_told_by_a_program_is_kept_with_the_payment() -> None:
+    office = waiting()
+    told = TellDetails(payment_id=PAYMENT, by="gate", debtor=SUPPLIED, creditor=OTHER_SIDE, message="{}")
+    (event,) = office.decide(told)
+    assert isinstance(event, ComplianceScreened)
+    assert event.missing == ()
+    assert office.travel[PAYMENT].message == "{}"
+
+
+def test_nobody_may_approve_before_the_data_are_there() -> None:
+    office = waiting()
+    case = office.case()
+    ann: dict[str, Any] = {"case_id": case.case_id, "actor": "ann", "role": Role.ANALYST}
+    office.decide(TakeCase(**ann, version=case.version))
+    proposal = ProposeDecision(
+        **ann, version=office.case().version, decision=CaseDecision.APPROVE, note="it is well known"
+    )
+    assert office.refusal(proposal) == RefusalReason.DATA_MISSING
+    office.decide(replace(proposal, decision=CaseDecision.REJECT))
+
+
+def taken_by_ben() -> Office:
+    office = waiting()
+    case = office.case()
+    office.decide(TakeCase(case_id=case.case_id, actor="ben", role=Role.SUPERVISOR, version=case.version))
+    return office
+
+
+def told_often() -> Office:
+    office = waiting()
+    record = office.travel[PAYMENT]
+    office.decide(supply(office, creditor=Details(), debtor=Details(country="US")))
+    (telling,) = office.travel[PAYMENT].tellings
+    office.travel[PAYMENT] = replace(record, tellings=(telling,) * TOLD_MAX)
+    return office
+
+
+def encrypted() -> Office:
+    office = waiting()
+    record = office.travel[PAYMENT]
+    hidden = replace(record.order, personal=EncryptedPersonalData(key_id="k", ciphertext=b"?"))
+    office.travel[PAYMENT] = replace(record, order=hidden)
+    return office
+
+
+@pytest.mark.parametrize(
+    ("reason", "office", "of"),
+    [
+        (RefusalReason.ALREADY_TAKEN, taken_by_ben(), {"payment_id": "other", "version": 0}),
+        (TravelRefusal.ENCRYPTED, encrypted(), {"debtor": Details(), "creditor": Details()}),
+        (TravelRefusal.TOLD_TOO_OFTEN, told_often(), {"debtor": Details(), "creditor": Details()}),
+        (TravelRefusal.NOTHING_TOLD, waiting(), {"debtor": Details(), "creditor": Details(), "version": 0}),
+        (
+            TravelRefusal.ALREADY_KNOWN,
+            waiting(travelling(debtor=Party(name="Ann Miller", country="US"))),
+            {"debtor": Details(country="FR"), "version": 0},
+        ),
+        (RefusalReason.STALE, waiting(), {"version": 0}),
+    ],
+)
+def test_what_is_told_is_refused_for_the_first_reason_that_applies(
+    reason: str, office: Office, of: dict[str, Any]
+) -> None:
+    command = supply(office, **{name: value for name, value in of.items() if name != "payment_id"})
+    assert office.refusal(command) == reason
+    unknown = replace(command, payment_id="other")
+    if reason not in set(RefusalReason):
+        assert office.refusal(unknown) == TravelRefusal.PAYMENT_UNKNOWN
+
+
+def test_a_day_of_birth_says_more_than_a_year() -> None:
+    office = waiting(travelling(debtor=Party(name="Ann Miller", birth_date="1980")))
+    assert "debtor.birth_date" in office.screenings[PAYMENT].missing
+    (event,) = office.decide(supply(office))
+    assert isinstance(event, ComplianceScreened)
+    assert event.missing == ()
+
+
+def test_the_field_that_is_known_otherwise_is_named() -> None:
+    office = waiting(travelling(debtor=Party(name="Ann Miller", country="US")))
+    told = TellDetails(payment_id=PAYMENT, by="gate", debtor=Details(country="FR"), creditor=Details())
+    ((result, _),) = office._run([told])
+    assert result.refusal is not None
+    assert result.refusal.field == "debtor.country"
