@@ -122,4 +122,4 @@ def handlers(settings: ComplianceSettings) -> Handlers:
 
 def pruning(_: ComplianceSettings) -> Sequence[Prune]:
     """What is kept for a time only."""
-    return monitoring.forget_hops, monitoring.forget_alerts, monitoring.forget_watched
+    return monitoring.forget_hops, monitoring.forget_alerts, monitoring.forget_watched, monitoring.forget_links

@@ -27,6 +27,12 @@ class ComplianceSettings(Settings):
     desk_password_analyst1: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
     desk_password_analyst2: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
 
+    payments_url: str | None = Field(
+        None,
+        description="where payments answers: a case then shows the payment's whole timeline; with a key of staff's",
+    )
+    payments_key: SecretStr | None = Field(None, description="the API key, with scopes read and staff, for that")
+
     institution_file: Path | None = Field(
         None,
         description="a JSON file that says who files reports to the authorities: Institution in filings/efiling.py",

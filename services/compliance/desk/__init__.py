@@ -16,6 +16,7 @@ from services.compliance.desk import (
     signing_in,
     users,
 )
+from services.compliance.desk.case_page import CasePages
 from services.compliance.desk.sessions import DeskSessions
 from services.compliance.settings import ComplianceSettings
 
@@ -25,9 +26,10 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
     settings = runtime.settings
     assert isinstance(settings, ComplianceSettings)
     sessions = DeskSessions(runtime, settings)
+    case_pages = CasePages(runtime, settings)
     return [
         signing_in.routes(sessions),
-        pages.routes(runtime, sessions),
+        pages.routes(runtime, sessions, case_pages),
         programs.routes(runtime, sessions),
         *files.routes(runtime, sessions),
         *alike.routes(runtime, sessions),

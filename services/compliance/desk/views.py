@@ -229,6 +229,26 @@ def case_view(
     )
 
 
+def customers_of(case: Case) -> dict[str, tuple[str, str]]:
+    """The customers that a case is about, each with its role and its name."""
+    if case.payment is None:
+        return {case.customer_id: ("Customer", _title(case))} if case.customer_id else {}
+    order = case.payment.order
+    names = ("Encrypted", "Encrypted")
+    if not isinstance(order.personal, EncryptedPersonalData):
+        names = plain(order.personal.debtor.name), plain(order.personal.creditor.name)
+    sides = (
+        (order.debtor_customer_id, ("Payer", names[0])),
+        (order.creditor_customer_id, ("Payee", names[1])),
+    )
+    return {customer_id: about for customer_id, about in sides if customer_id}
+
+
+def amount_held(case: Case) -> str | None:
+    """The amount of a payment whose money has not moved yet."""
+    return None if case.payment is None or case.has_ended or case.is_second_look else _amount(case)
+
+
 def alike_row(case: Case, now: datetime) -> tuple[CaseRow, int, str, str]:
     """A case among others like it: with its version, and what is proposed by whom."""
     proposal = case.proposal
