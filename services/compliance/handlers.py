@@ -40,6 +40,7 @@ from services.compliance.domain import (
     forgetting,
     screenings,
     silencing,
+    whitelisting,
 )
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
@@ -97,6 +98,9 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             casework.SnoozeCase: casework.snooze,
             casework.EscalateCase: casework.escalate,
             casework.ReopenCase: casework.reopen,
+            whitelisting.ProposePair: whitelisting.propose,
+            whitelisting.ConfirmPair: whitelisting.confirm,
+            whitelisting.EndPair: whitelisting.end,
             # What the law asks to be reported
             PaymentBlocked: cases.record_blocked_property,
             filings.DraftFiling: filings.draft,

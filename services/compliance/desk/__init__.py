@@ -15,6 +15,7 @@ from services.compliance.desk import (
     programs,
     signing_in,
     users,
+    whitelist,
 )
 from services.compliance.desk.case_page import CasePages
 from services.compliance.desk.sessions import DeskSessions
@@ -32,6 +33,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         pages.routes(runtime, sessions, case_pages),
         programs.routes(runtime, sessions),
         *files.routes(runtime, sessions),
+        *whitelist.routes(runtime, sessions, case_pages),
         *alike.routes(runtime, sessions),
         filing_pages.routes(runtime, sessions),
         filing_programs.routes(runtime, sessions),

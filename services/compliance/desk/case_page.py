@@ -1,7 +1,7 @@
 """A case on one page: everything that is known about it, put together from what is asked for."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 from fastapi import Response
@@ -10,15 +10,17 @@ from libs.common import ids
 from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import monitoring_queries, network_queries, queries
+from services.compliance import monitoring_queries, network_queries, queries, whitelist_queries
 from services.compliance.desk import acts, render, views
 from services.compliance.desk.activity import Activity, activity
 from services.compliance.desk.acts import Verb
 from services.compliance.desk.journey import Journeys
 from services.compliance.desk.network import Picture, picture
 from services.compliance.desk.sessions import DeskSession
+from services.compliance.desk.views import CaseView
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
 from services.compliance.domain.people import Permission, Role, rank_of
+from services.compliance.domain.whitelist import PAIR_DAYS_MAX
 from services.compliance.settings import ComplianceSettings
 
 Customers = Mapping[str, tuple[str, str]]
@@ -63,6 +65,9 @@ class CasePages:
             journey=self._journeys.find(case, screening),
             activities=self._activities(customers, now),
             network=self._network(case, customers, now),
+            pairs=whitelist_queries.find_standing(self._engine, pairs_of(view), now),
+            pair_until=(now + timedelta(days=PAIR_DAYS_MAX - 1)).date(),
+            today=now.date(),
             related=[views.case_row(found, now) for found in queries.list_related(self._engine, case, customers)],
             note_length_max=NOTE_LENGTH_MAX,
             alike_count=len(queries.list_alike(self._engine, case)) - 1,
@@ -82,3 +87,8 @@ class CasePages:
         found = network_queries.find_network(self._engine, list(customers), now)
         names = {customer_id: name for customer_id, (_, name) in customers.items()}
         return picture(found, names, pending=views.amount_held(case))
+
+
+def pairs_of(view: CaseView) -> list[str]:
+    """The pairs that the hits of a case may be whitelisted as."""
+    return [hit.pair_id for party in view.parties for hit in party.hits if hit.pair_id is not None]

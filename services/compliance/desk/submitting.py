@@ -1,6 +1,6 @@
 """What people want done, carried out in the one shape like every other command; what is refused is on record too."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -57,3 +57,21 @@ async def submit(runtime: Runtime, submission: Submission, *, by: DeskSession, k
         happening = by.happening(AuditVerb.REFUSED, submission.kind, submission.object_id, details)
         await run_in_threadpool(runtime.unit.administer, lambda tx: audit.append(tx, happening))
     return answered
+
+
+class Failure(Record):
+    """Why something was not done, as a page tells it."""
+
+    status: HTTPStatus
+    detail: str
+
+
+async def attempted(work: Awaitable[Answer]) -> Failure | None:
+    """What became of something that a page asks for; None if it was done."""
+    try:
+        answer = await work
+    except Problem as problem:
+        return Failure(status=problem.status, detail=str(problem.detail))
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return None
+    return Failure(status=HTTPStatus(answer.status), detail=msgspec.json.decode(answer.body)["detail"])

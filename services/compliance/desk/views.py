@@ -82,6 +82,7 @@ ACTS = {
     ActKind.SNOOZED: "Put off",
     ActKind.AWAKENED: "Back",
     ActKind.ESCALATED: "Passed up",
+    ActKind.PAIR_PROPOSED: "Whitelisting proposed",
     ActKind.DOUBTED: "Looked at once more",
 }
 DECISIONS = {

@@ -43,6 +43,7 @@ class ObjectKind(StrEnum):
     USERS = "users"
     FILING = "filing"
     FILINGS = "filings"
+    WHITELIST = "whitelist"
     AUDIT = "audit"
     DESK = "desk"
 

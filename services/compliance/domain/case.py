@@ -54,6 +54,8 @@ class ActKind(StrEnum):
     SNOOZED = "snoozed"
     AWAKENED = "awakened"
     ESCALATED = "escalated"
+    PAIR_PROPOSED = "pair_proposed"
+    """Somebody says that a party is not the entry it resembles."""
     DOUBTED = "doubted"
     """A supervisor had it looked at once more."""
 

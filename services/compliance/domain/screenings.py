@@ -71,7 +71,7 @@ def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
     """Whom an order names. None if that is encrypted."""
     if isinstance(order.personal, EncryptedPersonalData):
         return ()
-    return _subject(order.personal.debtor), _subject(order.personal.creditor)
+    return subject_of(order.personal.debtor), subject_of(order.personal.creditor)
 
 
 def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Sequence[Event]:
@@ -112,7 +112,8 @@ def _says_the_same(screening: Screening, known: Screening) -> bool:
 _ROLES = (PartyRole.DEBTOR, PartyRole.CREDITOR)
 
 
-def _subject(party: Party) -> Subject:
+def subject_of(party: Party) -> Subject:
+    """Whom to look for."""
     return Subject(name=party.name, birth_date=party.birth_date, country=party.country)
 
 

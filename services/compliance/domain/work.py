@@ -20,6 +20,7 @@ from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReas
 from services.compliance.domain.monitored import Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
+from services.compliance.domain.whitelist import Pair
 from services.compliance.filings.efiling import Institution
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.matching.screening import Verdict
@@ -115,8 +116,8 @@ class Handed(Record):
 
 
 class Work(State):
-    """Customers, screenings, cases, filings, locked; parties, remembered; acts, blocked property, the log, added to;
-    and what monitoring has of its own.
+    """Customers, screenings, cases, filings, whitelisted pairs, locked; parties, remembered; acts, blocked property,
+    the log, added to; and what monitoring has of its own.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Work(State):
         offered: Sequence[str] = (),
         workers: Mapping[str, Role] | None = None,
         monitored: Monitored | None = None,
+        pairs: Mapping[str, Pair] | None = None,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
@@ -150,6 +152,7 @@ class Work(State):
         self.filings: Aggregates[Filing] = Aggregates(filings)
         self.filing_acts: Journal[FilingAct] = Journal()
         self.monitored = monitored or Monitored()
+        self.pairs: Aggregates[Pair] = Aggregates(pairs or {})
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -166,6 +169,7 @@ class Work(State):
             self.handed,
             self.filings,
             self.filing_acts,
+            self.pairs,
             *self.monitored.parts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),

@@ -29,13 +29,26 @@ from services.compliance.domain.casework import AssignCase, NextCase, WakeCase
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
 from services.compliance.domain.filings import DraftFiling
 from services.compliance.domain.forgetting import ForgetParties
-from services.compliance.domain.parties import Parties, party_key
+from services.compliance.domain.parties import Parties, Whitelist, pairs_of, party_key
 from services.compliance.domain.screenings import RescreenPayment, subjects_of
+from services.compliance.domain.whitelist import party_of
+from services.compliance.domain.whitelisting import ProposePair
 from services.compliance.domain.work import Customer, Policy, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
 from services.compliance.standards import LiveStandards
-from services.compliance.store import audit, cases, customers, filings, lists, parties, people, screenings, watching
+from services.compliance.store import (
+    audit,
+    cases,
+    customers,
+    filings,
+    lists,
+    parties,
+    people,
+    screenings,
+    watching,
+    whitelist,
+)
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _ABOUT_CUSTOMERS = (CustomerRegistered, CustomerClosed, RescreenCustomer)
@@ -58,8 +71,8 @@ def load_work(
 ) -> Work:
     """Lock and read all that a batch can touch.
 
-    Order of locks: customers, screenings, watched customers, hops, cases, filings; each by id; then the end of the
-    audit log.
+    Order of locks: customers, screenings, watched customers, hops, cases, filings, whitelisted pairs; each by id;
+    then the end of the audit log.
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
@@ -67,6 +80,7 @@ def load_work(
     customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, RescreenPayment) or _asks_for_screening(body)}
+    screened |= cases.find_payments(tx, {body.case_id for body in bodies if isinstance(body, ProposePair)})
     found_screenings = screenings.lock_screenings(tx, screened)
     monitored = watching.load(tx, bodies, live_standards)
     case_ids |= watching.case_ids(monitored)
@@ -78,7 +92,9 @@ def load_work(
     asking = [body for body in bodies if isinstance(body, NextCase)]
     offered = cases.lock_offered(tx, {body.role for body in asking}, len(asking) + len(found_cases))
     found_cases |= {case_id: case for case_id, case in offered.items() if case_id not in found_cases}
-    catalogue, known = _find_parties(tx, live, _subjects(bodies, found_customers, found_cases), _now(messages))
+    subjects, now = _subjects(bodies, found_customers, found_cases), _now(messages)
+    whitelisted = whitelist.find_in_force(tx, sorted(set(map(party_of, subjects))), now) if subjects else {}
+    catalogue, known = _find_parties(tx, live, subjects, whitelisted, now)
     # The last lock, and only for what people do: whoever has it waits for nobody.
     is_peoples = any(isinstance(body, DeskCommand) for body in bodies)
     return Work(
@@ -86,13 +102,14 @@ def load_work(
         screenings=found_screenings,
         cases=found_cases,
         filings=filings.lock_filings(tx, bodies),
-        parties=Parties(catalogue.index, known, remember_for=policy.remember_for),
+        parties=Parties(catalogue.index, known, remember_for=policy.remember_for, whitelist=whitelisted),
         lists_version=catalogue.label,
         policy=policy,
         audit_head=audit.lock_head(tx) if is_peoples else EMPTY,
         offered=tuple(offered),
         workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
         monitored=monitored,
+        pairs=whitelist.lock_pairs(tx, bodies),
     )
 
 
@@ -108,6 +125,7 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
     writes.save(filings.FILINGS, work.filings, filings.filing_row)
     writes.insert(filings.FILING_ACTS, map(filings.act_row, work.filing_acts))
+    writes.save(whitelist.PAIRS, work.pairs, whitelist.pair_row)
     watching.save(writes, work.monitored)
     writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
     audit.put(writes, work.audit_head, list(work.audit))
@@ -168,21 +186,21 @@ def _subjects(bodies: Iterable[Any], known: Mapping[str, Customer], waiting: Map
 
 
 def _find_parties(
-    tx: Connection, live: LiveCatalogue, subjects: Sequence[Subject], now: datetime
+    tx: Connection, live: LiveCatalogue, subjects: Sequence[Subject], whitelisted: Whitelist, now: datetime
 ) -> tuple[Catalogue, Mapping[str, Verdict]]:
     """The catalogue as it is now, and who is known under it."""
     catalogue = live.held or live.current(tx)
-    remembered = _find_remembered(tx, catalogue, subjects, now)
+    remembered = _find_remembered(tx, catalogue, subjects, whitelisted, now)
     if remembered.catalogue_version != catalogue.version:
         catalogue = live.of_version(tx, remembered.catalogue_version)
-        remembered = _find_remembered(tx, catalogue, subjects, now)
+        remembered = _find_remembered(tx, catalogue, subjects, whitelisted, now)
     return catalogue, remembered.verdicts
 
 
 def _find_remembered(
-    tx: Connection, catalogue: Catalogue, subjects: Sequence[Subject], now: datetime
+    tx: Connection, catalogue: Catalogue, subjects: Sequence[Subject], whitelisted: Whitelist, now: datetime
 ) -> parties.Remembered:
-    keys = {party_key(subject, catalogue.version) for subject in subjects}
+    keys = {party_key(subject, catalogue.version, pairs_of(whitelisted, subject)) for subject in subjects}
     return parties.find_remembered(tx, sorted(keys), now)
 
 

@@ -21,6 +21,9 @@ from services.compliance.domain.acts import CaseCommand, ConfirmDecision, Propos
 from services.compliance.domain.case import Case
 from services.compliance.domain.casework import AddTask
 from services.compliance.domain.people import Role
+from services.compliance.domain.whitelist import pair_id_of
+from services.compliance.domain.whitelisting import ProposePair
+from services.compliance.matching.subject import Subject
 from tests.deciding import decide
 from tests.integration.compliance.reports import FORM, as_json, filing_on
 from tests.integration.compliance.scene import (
@@ -130,6 +133,8 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
         return person.http.get(path.replace("{number}", "1"))
     if method == "GET":
         return person.http.get(path, params={"q": "miller"} if verb == "search" else None)
+    if "/whitelist" in path:
+        return asked_about_pairs(scene, person, path)
     body = {**BODIES.get(verb, {}), **({"username": username} if verb == "users" else {})}
     if verb == "files":
         csrf, about = {"X-CSRF-Token": person.csrf_token}, {"case_id": scene.case_for(verb, "")}
@@ -184,6 +189,21 @@ def asked_about_filings(scene: Scene, person: Analyst, method: str, path: str, v
     form = {**FORM, "case_id": case_id, "version": version, "request_id": ids.new(), "csrf_token": person.csrf_token}
     filed = {"note": "why", "document_number": "1", "filed_on": FORM["detected_on"]}
     return person.http.post(path, data={**form, **filed})
+
+
+def asked_about_pairs(scene: Scene, person: Analyst, path: str) -> httpx.Response:
+    case_id, pair_id = scene.case_for("take", ""), pair_id_of(Subject(name=ALIKE), "fictional/F-007")
+    scene.runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM whitelist_pairs"))
+    until = NOW + timedelta(days=30)
+    form = {"case_id": case_id, "pair_id": pair_id, "until": until.date().isoformat(), "note": "why", "version": 1}
+    if "{pair_id}" in path:
+        about: dict[str, Any] = {"case_id": case_id, "actor": OTHER, "role": Role.SUPERVISOR, "version": 1}
+        decide(scene.runtime, ProposePair(**about, pair_id=pair_id, until=until, note="why"))
+        form = {"version": 1, "note": "why"}
+    path = path.replace("{pair_id}", pair_id)
+    if "/api/" in path:
+        return person.http.post(path, json=form, headers={"X-CSRF-Token": person.csrf_token})
+    return person.http.post(path, data={**form, "csrf_token": person.csrf_token})
 
 
 def person_version(runtime: Runtime, path: str) -> int:

@@ -54,6 +54,13 @@ WHO = {
     "GET /desk/api/cases/{case_id}/files/{number}": READERS,
     "POST /desk/files": WORKERS,
     "POST /desk/api/files": WORKERS,
+    **{f"GET /desk{api}/whitelist": READERS for api in ("", "/api")},
+    **{f"POST /desk{api}/whitelist": WORKERS for api in ("", "/api")},
+    **{
+        f"POST /desk{api}/whitelist/{{pair_id}}/{verb}": SUPERVISORS
+        for verb in ("confirm", "end")
+        for api in ("", "/api")
+    },
     "POST /desk/alike/{case_id}/propose": WORKERS,
     "POST /desk/alike/{case_id}/confirm": SUPERVISORS,
     "POST /desk/api/alike/propose": WORKERS,
