@@ -192,8 +192,9 @@ def asked_about_filings(scene: Scene, person: Analyst, method: str, path: str, v
 
 
 def asked_about_pairs(scene: Scene, person: Analyst, path: str) -> httpx.Response:
-    case_id, pair_id = scene.case_for("take", ""), pair_id_of(Subject(name=ALIKE), "fictional/F-007")
+    # Whom the one before has whitelisted is no hit.
     scene.runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM whitelist_pairs"))
+    case_id, pair_id = scene.case_for("take", ""), pair_id_of(Subject(name=ALIKE), "fictional/F-007")
     until = NOW + timedelta(days=30)
     form = {"case_id": case_id, "pair_id": pair_id, "until": until.date().isoformat(), "note": "why", "version": 1}
     if "{pair_id}" in path:
