@@ -20,7 +20,7 @@ SERVICE = Service(
     find_due=work.find_due,
     prunes=pruning,
     observer=metrics.observer,
-    large_bodies=lambda _: dict.fromkeys(desk.files.PATHS, desk.files.BODY_BYTES_MAX),
+    large_bodies=lambda _: desk.LARGE_BODIES,
 )
 
 if __name__ == "__main__":

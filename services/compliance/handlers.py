@@ -38,13 +38,14 @@ from services.compliance.domain import (
     evidence,
     filings,
     forgetting,
+    looking_back,
     screenings,
     silencing,
     whitelisting,
 )
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
-from services.compliance.store import monitoring, work
+from services.compliance.store import monitoring, orders, work
 
 
 def handlers(settings: ComplianceSettings) -> Handlers:
@@ -60,15 +61,16 @@ def handlers(settings: ComplianceSettings) -> Handlers:
         save=work.save_work,
         decisions={
             # Is this payment allowed?
-            PaymentInitiated: screenings.screen_payment,
+            PaymentInitiated: looking_back.screen_payment,
             PaymentAnswerOverdue: screenings.answer_again,
             screenings.RescreenPayment: screenings.rescreen,
+            looking_back.LookBack: looking_back.look_back,
             # May this customer be served?
             CustomerRegistered: customers.register,
             CustomerClosed: customers.close,
             customers.RescreenCustomer: customers.rescreen,
             # What has the money done?
-            PaymentSettled: alerting.watch_payment,
+            PaymentSettled: looking_back.watch_payment,
             alerting.LookForCycle: alerting.look_for_cycle,
             alerting.WakeAlerts: alerting.wake,
             silencing.SilenceScenario: silencing.silence,
@@ -124,6 +126,13 @@ def handlers(settings: ComplianceSettings) -> Handlers:
     )
 
 
-def pruning(_: ComplianceSettings) -> Sequence[Prune]:
+def pruning(settings: ComplianceSettings) -> Sequence[Prune]:
     """What is kept for a time only."""
-    return monitoring.forget_hops, monitoring.forget_alerts, monitoring.forget_watched, monitoring.forget_links
+    old_orders = partial(orders.forget_orders, settings.policy.look_back_for)
+    return (
+        old_orders,
+        monitoring.forget_hops,
+        monitoring.forget_alerts,
+        monitoring.forget_watched,
+        monitoring.forget_links,
+    )

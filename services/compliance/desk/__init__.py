@@ -11,8 +11,10 @@ from services.compliance.desk import (
     files,
     filing_pages,
     filing_programs,
+    lists,
     pages,
     programs,
+    rules,
     signing_in,
     users,
     whitelist,
@@ -20,6 +22,12 @@ from services.compliance.desk import (
 from services.compliance.desk.case_page import CasePages
 from services.compliance.desk.sessions import DeskSessions
 from services.compliance.settings import ComplianceSettings
+
+LARGE_BODIES = {
+    **dict.fromkeys(files.PATHS, files.BODY_BYTES_MAX),
+    **dict.fromkeys(lists.IMPORT_PATHS, lists.BODY_BYTES_MAX),
+}
+"""Where a request's body may be larger than elsewhere."""
 
 
 def routes(runtime: Runtime) -> Sequence[APIRouter]:
@@ -33,6 +41,8 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         pages.routes(runtime, sessions, case_pages),
         programs.routes(runtime, sessions),
         *files.routes(runtime, sessions),
+        *lists.routes(runtime, sessions),
+        *rules.routes(runtime, sessions),
         *whitelist.routes(runtime, sessions, case_pages),
         *alike.routes(runtime, sessions),
         filing_pages.routes(runtime, sessions),

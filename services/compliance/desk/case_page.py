@@ -60,6 +60,7 @@ class CasePages:
             status=status,
             person=person,
             case=view,
+            customer_id=case.customer_id,
             decisions=acts.DECISIONS,
             meanings=views.meanings(case),
             journey=self._journeys.find(case, screening),

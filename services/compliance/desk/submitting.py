@@ -11,11 +11,10 @@ from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.http import Problem, answer_json, answer_problem
 from libs.common.idempotency import Answer, RequestKey
-from libs.common.message import Message, Trace
+from libs.common.message import Command, Message, Trace
 from libs.common.record import Record
 from libs.common.service import Runtime
 from services.compliance.desk.sessions import DeskSession
-from services.compliance.domain.acts import DeskCommand
 from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.work import Work
 from services.compliance.store import audit
@@ -25,7 +24,7 @@ class Submission(Record):
     """What somebody wants done, and how it is told what became of it."""
 
     route: str
-    command: DeskCommand
+    command: Command
     body: bytes
     """By which the same request is known again."""
     done: Callable[[Work], dict[str, str | int]]

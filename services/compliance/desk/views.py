@@ -43,6 +43,7 @@ REASONS = {
     CaseReason.LIST_CHANGED: "A list has changed",
     CaseReason.MATCHER_CHANGED: "Names are compared anew",
     CaseReason.NOT_SCREENABLE: "Could not be screened",
+    CaseReason.FOUND_LATER: "Found after it had settled",
     CaseReason.STRUCTURING: "Cash just below what is reported",
     CaseReason.RAPID_MOVEMENT: "Money soon gone again",
     CaseReason.FAN_IN: "Many payers in a short time",
@@ -185,7 +186,7 @@ def case_row(case: Case, now: datetime) -> CaseRow:
         escalated_to=case.escalated_to and case.escalated_to.value,
         is_second_look=case.is_second_look,
         amount=_amount(case),
-        reasons=tuple(_reason(reason) for reason in case.reasons),
+        reasons=tuple(reason_in_words(reason) for reason in case.reasons),
         status=case.status,
         status_words=STATUSES[case.status],
         taken_by=case.taken_by,
@@ -279,7 +280,8 @@ def _amount(case: Case) -> str:
     return amount(case.payment.order.amount_minor, case.payment.order.currency)
 
 
-def _reason(reason: str) -> str:
+def reason_in_words(reason: str) -> str:
+    """Why a case is one, or what a scenario looks for, as a person reads it."""
     for kind in (InternalReason, CaseReason):
         if reason in set(kind):
             return REASONS[kind(reason)]
@@ -348,6 +350,9 @@ def _finding(finding: Finding) -> FindingView:
 
 def meanings(case: Case) -> dict[CaseDecision, str]:
     """What each decision comes to. A listed party's money is blocked, whatever people decide."""
+    if CaseReason.FOUND_LATER in case.reasons and case.is_second_look:
+        wrong = "it should not have settled: what follows is done outside, and nothing is changed by it"
+        return {**dict.fromkeys(DECISIONS, wrong), CaseDecision.APPROVE: "it is someone else, or nothing is wrong"}
     if case.is_second_look:
         return dict.fromkeys(DECISIONS, "should have been decided; nothing is changed by it")
     if case.alerts:
@@ -366,7 +371,7 @@ def meanings(case: Case) -> dict[CaseDecision, str]:
 
 def _alert(alert: Alert) -> AlertView:
     return AlertView(
-        what=_reason(alert.scenario.value),
+        what=reason_in_words(alert.scenario.value),
         reason=alert.reason,
         occurred_at=alert.occurred_at,
         payment_ids=alert.payment_ids,
@@ -382,7 +387,7 @@ def _act(act: Act) -> ActView:
         taken_from=act.taken_from,
         acted_at=act.acted_at,
         decision=DECISIONS[act.decision] if act.decision else None,
-        note=_CODE.sub(lambda code: _reason(code[0]), act.note) if is_ours else act.note,
+        note=_CODE.sub(lambda code: reason_in_words(code[0]), act.note) if is_ours else act.note,
     )
 
 

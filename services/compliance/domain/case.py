@@ -67,6 +67,8 @@ class CaseReason(StrEnum):
     LIST_CHANGED = "list_changed"
     MATCHER_CHANGED = "matcher_changed"
     NOT_SCREENABLE = "not_screenable"
+    FOUND_LATER = "found_later"
+    """A party was found on a list after the payment had settled."""
 
     # What monitoring has raised: the names of its scenarios.
     STRUCTURING = "structuring"

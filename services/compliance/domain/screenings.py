@@ -59,7 +59,7 @@ def rescreen(work: Work, command: RescreenPayment, at: datetime) -> Sequence[Eve
     work.cases.put(case.case_id, case)
     # Later than what was answered before, whatever the clock says: payments goes by it.
     later = max(at, known.screened_at + timedelta.resolution)
-    found = replace(_screen(work, command.payment_id, order, at), screened_at=later, sequence=known.sequence)
+    found = replace(screened(work, command.payment_id, order, at), screened_at=later, sequence=known.sequence)
     if _says_the_same(found, known):
         return []
     work.screenings.put(command.payment_id, found)
@@ -77,12 +77,13 @@ def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
 def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Sequence[Event]:
     screening = work.screenings.get(payment_id)
     if screening is None:
-        screening = _screen(work, payment_id, order, at)
+        screening = screened(work, payment_id, order, at)
         work.screenings.put(payment_id, screening)
     return [_told(screening)]
 
 
-def _screen(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Screening:
+def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Screening:
+    """What screening says about a payment now."""
     roles = _screened_roles(work, order, at)
     return Screening(
         payment_id=payment_id,

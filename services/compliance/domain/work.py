@@ -15,6 +15,7 @@ from schemas.compliance.events import (
     PartyRole,
     ScreeningOutcome,
 )
+from schemas.payments.events import PaymentOrder
 from services.compliance.domain.audit import EMPTY, AuditHead, Happening
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
 from services.compliance.domain.monitored import Monitored
@@ -43,6 +44,8 @@ class Policy(Record):
 
     remember_for: timedelta
     review_customers_within: timedelta
+    look_back_for: timedelta = timedelta(0)
+    """How long payments are looked at again after they were screened, when a list changes; not at all if 0."""
     institution: Institution | None = None
     """Who files reports; None until the installation says."""
 
@@ -66,6 +69,18 @@ class Screening(Record, omit_defaults=True):
     lists_version: str
     screened_at: datetime
     sequence: int = 0
+
+
+class RememberedOrder(Record):
+    """What was ordered, as long as it may be looked back at."""
+
+    payment_id: str
+    screened_at: datetime
+    order: PaymentOrder
+    settled_at: datetime | None = None
+    matcher_version: int
+    catalogue_version: int
+    """The version of all lists that its parties were last looked for in."""
 
 
 class Customer(Record, omit_defaults=True):
@@ -135,6 +150,7 @@ class Work(State):
         workers: Mapping[str, Role] | None = None,
         monitored: Monitored | None = None,
         pairs: Mapping[str, Pair] | None = None,
+        orders: Mapping[str, RememberedOrder] | None = None,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
@@ -153,6 +169,7 @@ class Work(State):
         self.filing_acts: Journal[FilingAct] = Journal()
         self.monitored = monitored or Monitored()
         self.pairs: Aggregates[Pair] = Aggregates(pairs or {})
+        self.orders: Aggregates[RememberedOrder] = Aggregates(orders or {})
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -170,6 +187,7 @@ class Work(State):
             self.filings,
             self.filing_acts,
             self.pairs,
+            self.orders,
             *self.monitored.parts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),

@@ -30,7 +30,7 @@ from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.whitelist import Pair
-from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
+from services.compliance.domain.work import BlockedProperty, Customer, RememberedOrder, Screening, Work
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.handlers import handlers
 from services.compliance.lists.listed import ListedParty
@@ -84,6 +84,7 @@ class Office:
         self.remembered: dict[str, Verdict] = {}
         self.filings: dict[str, Filing] = {}
         self.pairs: dict[str, Pair] = {}
+        self.orders: dict[str, RememberedOrder] = {}
         self.filing_acts: list[FilingAct] = []
         self.policy = SETTINGS.policy
         self.searches = 0
@@ -126,6 +127,7 @@ class Office:
                 self.index, self.remembered, remember_for=self.policy.remember_for, whitelist=self._whitelist()
             ),
             pairs=self.pairs,
+            orders=self.orders,
             lists_version=f"test:{self._version}",
             policy=self.policy,
             offered=self._offered(),
@@ -191,6 +193,7 @@ class Office:
         self.cases = {**self.cases, **_by(work.cases.values(), "case_id")}
         self.acts += list(work.acts)
         self.audit += list(work.audit)
+        self.orders = {**self.orders, **_by(work.orders.values(), "payment_id")}
         self.pairs = {**self.pairs, **_by(work.pairs.values(), "pair_id")}
         self.filings = {**self.filings, **_by(work.filings.values(), "filing_id")}
         self.filing_acts += list(work.filing_acts)

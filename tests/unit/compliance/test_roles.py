@@ -61,6 +61,17 @@ WHO = {
         for verb in ("confirm", "end")
         for api in ("", "/api")
     },
+    **{f"GET /desk{api}/lists{of}": EVERYBODY_SIGNED_IN for of in ("", "/changes") for api in ("", "/api")},
+    **{
+        f"POST /desk{api}/lists{verb}": {Role.ADMINISTRATOR}
+        for verb in ("/imports", "/{name}/retire")
+        for api in ("", "/api")
+    },
+    "GET /desk/scenarios": READERS,
+    "POST /desk/scenarios/{scenario}": OFFICERS,
+    "GET /desk/silences": READERS,
+    "POST /desk/silences": SUPERVISORS,
+    "POST /desk/silences/end": SUPERVISORS,
     "POST /desk/alike/{case_id}/propose": WORKERS,
     "POST /desk/alike/{case_id}/confirm": SUPERVISORS,
     "POST /desk/api/alike/propose": WORKERS,
