@@ -21,7 +21,7 @@ SERVICE = Service(
     prunes=pruning,
     observer=metrics.observer,
     loops=checking.loops,
-    large_bodies=lambda _: dict.fromkeys(desk.files.PATHS, desk.files.BODY_BYTES_MAX),
+    large_bodies=lambda _: desk.LARGE_BODIES,
 )
 
 if __name__ == "__main__":

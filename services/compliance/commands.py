@@ -13,15 +13,15 @@ from sqlalchemy import Connection
 
 from libs.common import cli
 from libs.common.service import Runtime, Service
-from services.compliance import monitoring_commands, queries, travel_commands
+from services.compliance import importing, monitoring_commands, queries, travel_commands
 from services.compliance.desk import passwords
-from services.compliance.domain.audit import AuditVerb, Happening, ObjectKind
+from services.compliance.domain.audit import OPERATOR, AuditVerb, Happening, ObjectKind, Signature
 from services.compliance.domain.people import Role, is_username
 from services.compliance.importing import ListFormat, import_list, read_list
 from services.compliance.lists.listed import ListFault
 from services.compliance.matching.scoring import BLOCK_NAME_SCORE, PAIR_SCORE, REVIEW_SCORE, Thresholds
 from services.compliance.settings import SEEDED_USERS, ComplianceSettings
-from services.compliance.store import audit, lists, people
+from services.compliance.store import audit, people
 
 ReviewScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach for a review")]
 BlockScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach before it may block")]
@@ -69,7 +69,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
                     tx,
                     name,
                     file,
-                    imported_by=getpass.getuser(),
+                    by=_operator(),
                     shrink_max=settings.shrink_max,
                     thresholds=Thresholds(review=review, block=block),
                     is_forced=force,
@@ -121,11 +121,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
         """Search a list no more."""
         found, _ = runtime()
 
-        def retire(tx: Connection) -> bool:
-            lists.lock_catalogue(tx)
-            return lists.retire(tx, name)
-
-        if not found.unit.administer(retire):
+        if not found.unit.administer(lambda tx: importing.retire_list(tx, name, by=_operator())):
             cli.fail(f"there is no list {name!r}")
 
     @commands.command("lists")
@@ -192,16 +188,12 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
     travel_commands.extend(commands, make_runtime)
 
 
+def _operator() -> Signature:
+    return Signature(actor=getpass.getuser(), role=OPERATOR)
+
+
 def _by_operator(verb: AuditVerb, username: str, details: str = "") -> Happening:
-    return Happening(
-        at=datetime.now(UTC),
-        actor=getpass.getuser(),
-        role="operator",
-        verb=verb.value,
-        object_kind=ObjectKind.USER,
-        object_id=username,
-        details=details,
-    )
+    return _operator().happening(datetime.now(UTC), verb, ObjectKind.USER, username, details)
 
 
 def _add_user(runtime: Runtime, username: str, password: str | None, role: Role | None) -> None:

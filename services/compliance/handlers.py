@@ -40,13 +40,15 @@ from services.compliance.domain import (
     evidence,
     filings,
     forgetting,
+    looking_back,
     screenings,
     silencing,
     travel,
+    whitelisting,
 )
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
-from services.compliance.store import monitoring, work
+from services.compliance.store import monitoring, orders, work
 
 
 def handlers(settings: ComplianceSettings) -> Handlers:
@@ -62,12 +64,13 @@ def handlers(settings: ComplianceSettings) -> Handlers:
         save=work.save_work,
         decisions={
             # Is this payment allowed?
-            PaymentInitiated: screenings.screen_payment,
+            PaymentInitiated: looking_back.screen_payment,
             PaymentAnswerOverdue: screenings.answer_again,
             screenings.RescreenPayment: screenings.rescreen,
             PaymentDataSupplied: travel.take_supplied,
             travel.TellDetails: travel.tell,
             travel.SupplyPartyData: travel.supply,
+            looking_back.LookBack: looking_back.look_back,
             # May this customer be served?
             CustomerRegistered: customers.register,
             CustomerClosed: customers.close,
@@ -79,7 +82,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             diligence.RateCustomer: diligence.rate_customer,
             diligence.ReviewCustomer: diligence.review,
             # What has the money done?
-            PaymentSettled: alerting.watch_payment,
+            PaymentSettled: looking_back.watch_payment,
             alerting.LookForCycle: alerting.look_for_cycle,
             alerting.WakeAlerts: alerting.wake,
             silencing.SilenceScenario: silencing.silence,
@@ -109,6 +112,9 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             casework.SnoozeCase: casework.snooze,
             casework.EscalateCase: casework.escalate,
             casework.ReopenCase: casework.reopen,
+            whitelisting.ProposePair: whitelisting.propose,
+            whitelisting.ConfirmPair: whitelisting.confirm,
+            whitelisting.EndPair: whitelisting.end,
             # What the law asks to be reported
             PaymentBlocked: cases.record_blocked_property,
             filings.DraftFiling: filings.draft,
@@ -132,6 +138,13 @@ def handlers(settings: ComplianceSettings) -> Handlers:
     )
 
 
-def pruning(_: ComplianceSettings) -> Sequence[Prune]:
+def pruning(settings: ComplianceSettings) -> Sequence[Prune]:
     """What is kept for a time only."""
-    return monitoring.forget_hops, monitoring.forget_alerts, monitoring.forget_watched
+    old_orders = partial(orders.forget_orders, settings.policy.look_back_for)
+    return (
+        old_orders,
+        monitoring.forget_hops,
+        monitoring.forget_alerts,
+        monitoring.forget_watched,
+        monitoring.forget_links,
+    )

@@ -3,12 +3,15 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from libs.common.record import Record
+from services.compliance.defaults.countries import read_listings
+from services.compliance.domain.audit import AuditVerb, ObjectKind, Signature
 from services.compliance.lists.listed import ListedParty, ListFault
 from services.compliance.lists.ofac import ADD_FILE, ALT_FILE, SDN_FILE, parse_ofac
 from services.compliance.lists.own import COLUMNS as OWN_COLUMNS
@@ -17,8 +20,9 @@ from services.compliance.lists.ownership import COLUMNS as OWNERSHIP_COLUMNS
 from services.compliance.lists.ownership import parse_ownership
 from services.compliance.lists.un import parse_un
 from services.compliance.matching.scoring import USUAL, Thresholds
-from services.compliance.store import lists
+from services.compliance.store import audit, lists, standards
 from services.compliance.store.lists import ListImport
+from services.compliance.store.standards import CountryImport
 
 LIST_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -58,12 +62,17 @@ class Imported(Record):
 def read_list(path: Path, list_format: ListFormat | None, *, bytes_max: int) -> ListFile:
     """Read and parse a list. Raises ListFault, naming the place, and OSError."""
     list_format = list_format or recognise(path)
-    files = _read(path, list_format, bytes_max=bytes_max)
+    return parse_list(_read(path, list_format, bytes_max=bytes_max), list_format, source=path.name)
+
+
+def parse_list(files: Mapping[str, bytes], list_format: ListFormat | None = None, *, source: str = "") -> ListFile:
+    """A list from its files, by their names: one, or OFAC's up to three. Raises ListFault, naming the place."""
+    list_format = list_format or recognise_files(files)
     content = b"".join(files.values())
     dated = _UN_DATE.search(content[:_HEAD_BYTES]) if list_format is ListFormat.UN else None
     return ListFile(
         format=list_format,
-        source=path.name,
+        source=source or ", ".join(files),
         content_hash=hashlib.sha256(content).hexdigest(),
         dated_on=dated[1].decode() if dated else None,
         parties=_parse(list_format, files),
@@ -75,12 +84,12 @@ def import_list(
     list_name: str,
     file: ListFile,
     *,
-    imported_by: str,
+    by: Signature,
     shrink_max: float,
     thresholds: Thresholds = USUAL,
     is_forced: bool = False,
 ) -> Imported:
-    """Make a file the live version of a list, with the transaction that this is part of.
+    """Make a file the live version of a list, with the transaction that this is part of, and put that down.
 
     Raises ListFault when the list has lost so many entries that it is more likely to be broken, unless forced.
     """
@@ -94,7 +103,7 @@ def import_list(
         source=file.source,
         content_hash=file.content_hash,
         dated_on=file.dated_on,
-        imported_by=imported_by,
+        imported_by=by.actor,
         parties=file.parties,
         thresholds=thresholds,
     )
@@ -105,7 +114,40 @@ def import_list(
         # OFAC's other names are in a file of their own: cut short, it leaves the entries, each with one name.
         _require_size(imported.name_count, live.name_count, "names", shrink_max)
     import_id = lists.save_import(tx, imported)
+    said = f"version {import_id} from {file.source}, {len(file.parties)} entries, SHA-256 {file.content_hash}"
+    _put_down(tx, by, AuditVerb.LIST_IMPORTED, list_name, f"{said}; forced" if is_forced else said)
     return Imported(import_id=import_id, parties=len(file.parties), names=imported.name_count)
+
+
+def retire_list(tx: Connection, list_name: str, *, by: Signature) -> bool:
+    """Search a list no more, and put that down; False if there is none of that name."""
+    lists.lock_catalogue(tx)
+    is_retired = lists.retire(tx, list_name)
+    if is_retired:
+        _put_down(tx, by, AuditVerb.LIST_RETIRED, list_name, "")
+    return is_retired
+
+
+def read_countries(source: str, content: bytes, *, by: Signature) -> CountryImport:
+    """The lists of countries in a file. Raises ListingsFault, naming the place."""
+    return CountryImport(
+        source=source,
+        content_hash=hashlib.sha256(content).hexdigest(),
+        imported_by=by.actor,
+        listings=read_listings(content),
+    )
+
+
+def import_countries(tx: Connection, imported: CountryImport, *, by: Signature) -> int:
+    """Make a file the lists of countries, in place of all that were, and put that down; return its version."""
+    version = standards.save_import(tx, imported)
+    said = f"version {version} from {imported.source}, {len(imported.listings)} times, SHA-256 {imported.content_hash}"
+    _put_down(tx, by, AuditVerb.COUNTRIES_IMPORTED, "countries", said)
+    return version
+
+
+def _put_down(tx: Connection, by: Signature, verb: AuditVerb, name: str, said: str) -> None:
+    audit.append(tx, by.happening(datetime.now(UTC), verb, ObjectKind.LIST, name, said))
 
 
 def _require_size(found: int, live: int, of_what: str, shrink_max: float) -> None:
@@ -117,10 +159,20 @@ def _require_size(found: int, live: int, of_what: str, shrink_max: float) -> Non
 
 def recognise(path: Path) -> ListFormat:
     """The format of a list, by its name and its first lines. Raises ListFault and OSError."""
-    if path.is_dir() or path.name == SDN_FILE:
+    if path.is_dir():
         return ListFormat.OFAC
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES).decode("utf-8-sig", errors="replace").lstrip()
+        return recognise_files({path.name: file.read(_HEAD_BYTES)})
+
+
+def recognise_files(files: Mapping[str, bytes]) -> ListFormat:
+    """The format of a list, by its files' names and first lines. Raises ListFault."""
+    if SDN_FILE in files:
+        return ListFormat.OFAC
+    if len(files) != 1:
+        raise ListFault(", ".join(files) or "the upload", f"one file, or OFAC's with {SDN_FILE} among them")
+    ((name, content),) = files.items()
+    head = content[:_HEAD_BYTES].decode("utf-8-sig", errors="replace").lstrip()
     if head.startswith("<"):
         return ListFormat.UN
     columns = {column.strip().strip('"') for column in head.partition("\n")[0].split(",")}
@@ -129,7 +181,7 @@ def recognise(path: Path) -> ListFormat:
     if not columns.isdisjoint(OWN_COLUMNS):
         return ListFormat.CSV
     raise ListFault(
-        f"{path.name} line 1",
+        f"{name} line 1",
         f"no list that is known here: neither XML, nor a folder with {SDN_FILE}, {ALT_FILE} and {ADD_FILE}, nor CSV "
         f"with a header of {', '.join(OWN_COLUMNS)} or of {', '.join(OWNERSHIP_COLUMNS)}",
     )
@@ -150,6 +202,8 @@ def _read(path: Path, list_format: ListFormat, *, bytes_max: int) -> Mapping[str
 def _parse(list_format: ListFormat, files: Mapping[str, bytes]) -> tuple[ListedParty, ...]:
     if list_format is ListFormat.OFAC:
         return parse_ofac(files)
+    if len(files) != 1:
+        raise ListFault(", ".join(files) or "the upload", f"a list of format {list_format.value} is one file")
     (content,) = files.values()
     match list_format:
         case ListFormat.UN:

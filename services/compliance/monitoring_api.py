@@ -18,6 +18,7 @@ from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.compliance import monitoring_queries as asked_of
 from services.compliance import queries
+from services.compliance.domain.audit import CLIENT
 from services.compliance.domain.silencing import EndSilence, RefusalReason, SetParameters, SilenceScenario
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import AlertState, SilenceKind
@@ -92,6 +93,7 @@ class NewSilence(Body):
             until=self.until,
             reason=self.reason,
             by=by,
+            role=CLIENT,
         )
 
 
@@ -103,7 +105,7 @@ class SilenceEnd(Body):
     reason: Reason
 
     def command(self, by: str) -> EndSilence:
-        return EndSilence(customer_id=self.customer_id, scenario=self.scenario, reason=self.reason, by=by)
+        return EndSilence(customer_id=self.customer_id, scenario=self.scenario, reason=self.reason, by=by, role=CLIENT)
 
 
 class NewParameters(Body):
@@ -141,6 +143,7 @@ class NewParameters(Body):
             effective_from=self.effective_from,
             reason=self.reason,
             by=by,
+            role=CLIENT,
         )
 
 

@@ -4,7 +4,6 @@ The same commands as over HTTP, in the operator's name.
 """
 
 import getpass
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -20,16 +19,17 @@ from libs.common.database import transaction
 from libs.common.service import Runtime
 from services.compliance import monitoring_queries as asked_of
 from services.compliance.backtest import BacktestFault, run_backtest
-from services.compliance.defaults.countries import ListingsFault, read_listings
+from services.compliance.defaults.countries import ListingsFault
+from services.compliance.domain.audit import OPERATOR, Signature
 from services.compliance.domain.silencing import EndSilence, SetParameters, SilenceScenario
+from services.compliance.importing import import_countries as import_countries_of
+from services.compliance.importing import read_countries
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import AlertState, SilenceKind
 from services.compliance.monitoring.parameters import ParametersFault, Scenario, values_of
 from services.compliance.monitoring.standards import Standards
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
-from services.compliance.store import standards
-from services.compliance.store.standards import CountryImport
 
 MakeRuntime = Callable[[], Runtime]
 Why = Annotated[str, typer.Option("--reason", help="why, for those who ask later")]
@@ -84,7 +84,9 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
             changed = parameters.read(scenario, {**values_of(known.parameters), **_values(changes)})
         except ParametersFault as fault:
             fail(str(fault))
-        command = SetParameters(scenario=scenario, parameters=changed, effective_from=since, reason=reason, by=actor)
+        command = SetParameters(
+            scenario=scenario, parameters=changed, effective_from=since, reason=reason, by=actor, role=OPERATOR
+        )
         carry_out(found, command)
         typer.echo(json.dumps(values_of(changed)))
 
@@ -115,6 +117,7 @@ def _add_silence(group: typer.Typer, runtime: MakeRuntime) -> None:
                 until=until.replace(tzinfo=UTC),
                 reason=reason,
                 by=actor,
+                role=OPERATOR,
             ),
         )
 
@@ -132,26 +135,22 @@ def _add_silence(group: typer.Typer, runtime: MakeRuntime) -> None:
     def end_silence(customer: str, scenario: Scenario, reason: Why, actor: Actor) -> None:
         """Suppress or snooze no more."""
         _an_id(customer)
-        carry_out(runtime(), EndSilence(customer_id=customer, scenario=scenario, reason=reason, by=actor))
+        carry_out(
+            runtime(), EndSilence(customer_id=customer, scenario=scenario, reason=reason, by=actor, role=OPERATOR)
+        )
 
 
 def _add_countries(group: typer.Typer, runtime: MakeRuntime) -> None:
     @group.command("import-countries")
     def import_countries(path: Path) -> None:
         """Make a file the lists of countries, in place of all that were; defaults/countries.py names the columns."""
+        by = Signature(actor=getpass.getuser(), role=OPERATOR)
         try:
-            content = path.read_bytes()
-            listings = read_listings(content)
+            imported = read_countries(path.name, path.read_bytes(), by=by)
         except (ListingsFault, OSError) as fault:
             fail(f"{path}: nothing was imported: {fault}")
-        imported = CountryImport(
-            source=path.name,
-            content_hash=hashlib.sha256(content).hexdigest(),
-            imported_by=getpass.getuser(),
-            listings=listings,
-        )
-        version = runtime().unit.administer(lambda tx: standards.save_import(tx, imported))
-        typer.echo(f"version {version}: {len(listings)} times on a list")
+        version = runtime().unit.administer(lambda tx: import_countries_of(tx, imported, by=by))
+        typer.echo(f"version {version}: {len(imported.listings)} times on a list")
 
     @group.command("countries")
     def show_countries() -> None:

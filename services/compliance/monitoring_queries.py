@@ -7,14 +7,16 @@ from typing import Any
 from sqlalchemy import Engine
 
 from libs.common.database import fetch, transaction
+from libs.common.record import Record
 from services.compliance.domain.case import Case
-from services.compliance.monitoring.alerts import Alert, AlertState, Silence
+from services.compliance.monitoring.alerts import Alert, AlertState, Silence, SilenceKind
 from services.compliance.monitoring.countries import CountryLists
 from services.compliance.monitoring.parameters import Scenario, Version, values_of
 from services.compliance.monitoring.standards import Standards
 from services.compliance.store.monitoring import alert_of
 
 CASE_ALERTS_MAX = 50
+SHARES_LOOKED_AT_MAX = 50_000
 
 
 def list_alerts(
@@ -75,6 +77,88 @@ def list_silences(engine: Engine, customer_id: str, *, limit: int) -> list[dict[
         )
     names = ("scenario", "kind", "until", "reason", "by", "at")
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+class StandingSilence(Record):
+    """A customer that is left alone by a scenario now, and as whom compliance knows it."""
+
+    customer_id: str
+    name: str | None
+    scenario: Scenario
+    kind: SilenceKind
+    until: datetime
+    reason: str
+    by: str
+    at: datetime
+
+
+def list_standing_silences(engine: Engine, now: datetime, *, limit: int) -> list[StandingSilence]:
+    """Who is left alone by what, those first whose time is over first."""
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT s.customer_id, c.body::json -> 'subject' ->> 'name', s.scenario, s.kind, s.until, s.reason,
+                      s.said_by, s.said_at
+                 FROM alert_silences s LEFT JOIN customers c USING (customer_id)
+                WHERE s.until > %s AND s.kind IS NOT NULL AND NOT EXISTS (
+                  SELECT FROM alert_silences later
+                   WHERE later.customer_id = s.customer_id AND later.scenario = s.scenario
+                     AND later.silence_id > s.silence_id)
+                ORDER BY s.until, s.silence_id LIMIT %s""",
+            (now, limit),
+        )
+    return [
+        StandingSilence(
+            customer_id=customer_id,
+            name=name,
+            scenario=Scenario(scenario),
+            kind=SilenceKind(kind),
+            until=until,
+            reason=reason,
+            by=by,
+            at=at,
+        )
+        for customer_id, name, scenario, kind, until, reason, by, at in rows
+    ]
+
+
+class Share(Record):
+    """What a scenario has raised lately, and what people made of it."""
+
+    alerts: int = 0
+    customers: int = 0
+    silent: int = 0
+    """Suppressed, or held back by a snooze."""
+    decided: int = 0
+    """In cases that two people have decided."""
+    explained: int = 0
+    """Of those, in cases that were approved: false alarms."""
+
+    @property
+    def false_percent(self) -> int | None:
+        return round(100 * self.explained / self.decided) if self.decided else None
+
+
+def count_shares(engine: Engine, since: datetime) -> dict[Scenario, Share]:
+    """What each scenario has raised since a moment: of all alerts the newest SHARES_LOOKED_AT_MAX."""
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT a.scenario, count(*), count(DISTINCT a.customer_id), count(*) FILTER (WHERE a.state <> 'open'),
+                      count(*) FILTER (WHERE c.status = 'resolved'),
+                      count(*) FILTER (WHERE c.status = 'resolved' AND c.body::json ->> 'decision' = 'approve')
+                 FROM (SELECT scenario, customer_id, state, case_id FROM alerts WHERE raised_at >= %s
+                        ORDER BY raised_at DESC LIMIT %s) AS a
+                 LEFT JOIN cases c USING (case_id)
+                GROUP BY a.scenario""",
+            (since, SHARES_LOOKED_AT_MAX),
+        )
+    return {
+        Scenario(scenario): Share(
+            alerts=alerts, customers=customers, silent=silent, decided=decided, explained=explained
+        )
+        for scenario, alerts, customers, silent, decided, explained in rows
+    }
 
 
 def silence_view(customer_id: str, silence: Silence) -> dict[str, Any]:

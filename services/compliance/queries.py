@@ -1,6 +1,6 @@
 """What people and programs ask about compliance: read-only SQL, and the shapes of the answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,7 @@ from services.compliance.store.screenings import roles_of, screening_of
 PAGE_LENGTH = 25
 COUNTED_MAX = 20_000
 FOUND_MAX = 50
+RELATED_MAX = 10
 LOOKED_AT_MAX = 2_000
 """Cases that a search looks at, where more begin like what was asked for."""
 NOBODY = "-"
@@ -345,6 +346,19 @@ def list_alike(engine: Engine, case: Case) -> list[Case]:
             f"""SELECT body FROM cases WHERE likeness = %s AND {_WAITING}
                  ORDER BY priority, due_at, case_id LIMIT %s""",
             (likeness, ALIKE_MAX),
+        )
+    return [_decode_case(body) for (body,) in rows]
+
+
+def list_related(engine: Engine, case: Case, customer_ids: Iterable[str]) -> list[Case]:
+    """Other cases about the same customers: those that wait first, then the newest."""
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT body FROM cases WHERE opened_at IS NOT NULL AND case_id <> %s AND case_id IN (
+                  SELECT case_id FROM case_words WHERE word = ANY(%s) LIMIT %s)
+                ORDER BY ended_at DESC NULLS FIRST, case_id DESC LIMIT %s""",
+            (case.case_id, list(customer_ids), LOOKED_AT_MAX, RELATED_MAX),
         )
     return [_decode_case(body) for (body,) in rows]
 

@@ -23,6 +23,9 @@ SEEDED_USERS = ("analyst1", "analyst2")
 class ComplianceSettings(Settings):
     remember_days: int = Field(30, description="a party once screened is not searched for again within this")
     review_days: int = Field(5, description="a customer's case is to be decided within this many days")
+    look_back_days: int = Field(
+        30, ge=0, description="when a list changes, settled payments screened within this are looked at again; 0: none"
+    )
     lists_bytes_max: int = Field(256 * 1024 * 1024, description="largest file of a list")
     shrink_max: float = Field(0.3, description="a list that loses a larger share of its entries is taken for broken")
 
@@ -45,6 +48,12 @@ class ComplianceSettings(Settings):
         "simulated", description="who checks documents: simulated, by the rules in diligence/providers.py, or none"
     )
     document_delay_seconds: float = Field(0, ge=0, le=3, description="how long the simulated provider takes")
+    payments_url: str | None = Field(
+        None,
+        description="where payments answers: a case then shows the payment's whole timeline; with a key of staff's",
+    )
+    payments_key: SecretStr | None = Field(None, description="the API key, with scopes read and staff, for that")
+
     institution_file: Path | None = Field(
         None,
         description="a JSON file that says who files reports to the authorities: Institution in filings/efiling.py",
@@ -55,6 +64,7 @@ class ComplianceSettings(Settings):
         return Policy(
             remember_for=timedelta(days=self.remember_days),
             review_customers_within=timedelta(days=self.review_days),
+            look_back_for=timedelta(days=self.look_back_days),
             institution=self._institution,
             travel=self._travel,
             risk=self._risk,

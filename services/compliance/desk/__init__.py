@@ -12,14 +12,24 @@ from services.compliance.desk import (
     files,
     filing_pages,
     filing_programs,
+    lists,
     pages,
     party_data,
     programs,
+    rules,
     signing_in,
     users,
+    whitelist,
 )
+from services.compliance.desk.case_page import CasePages
 from services.compliance.desk.sessions import DeskSessions
 from services.compliance.settings import ComplianceSettings
+
+LARGE_BODIES = {
+    **dict.fromkeys(files.PATHS, files.BODY_BYTES_MAX),
+    **dict.fromkeys(lists.IMPORT_PATHS, lists.BODY_BYTES_MAX),
+}
+"""Where a request's body may be larger than elsewhere."""
 
 
 def routes(runtime: Runtime) -> Sequence[APIRouter]:
@@ -27,13 +37,17 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
     settings = runtime.settings
     assert isinstance(settings, ComplianceSettings)
     sessions = DeskSessions(runtime, settings)
+    case_pages = CasePages(runtime, settings)
     return [
         signing_in.routes(sessions),
-        pages.routes(runtime, sessions),
+        pages.routes(runtime, sessions, case_pages),
         programs.routes(runtime, sessions),
         *files.routes(runtime, sessions),
+        *lists.routes(runtime, sessions),
+        *rules.routes(runtime, sessions),
+        *whitelist.routes(runtime, sessions, case_pages),
         *alike.routes(runtime, sessions),
-        *party_data.routes(runtime, sessions),
+        *party_data.routes(runtime, sessions, case_pages),
         *customers.routes(runtime, sessions),
         filing_pages.routes(runtime, sessions),
         filing_programs.routes(runtime, sessions),

@@ -14,19 +14,17 @@ from libs.common.fields import Id
 from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import monitoring_queries, queries, travel_queries
-from services.compliance.desk import acts, guard, render, travel_views, views
+from services.compliance import queries
+from services.compliance.desk import acts, guard, render, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
+from services.compliance.desk.case_page import CasePages
 from services.compliance.desk.filters import filter_address, filtered
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.business_days import day_of, is_business_day
-from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
-from services.compliance.domain.people import Permission, Role, rank_of
+from services.compliance.domain.people import Permission, Role
 from services.compliance.domain.searching import QUERY_LENGTH_MAX
-from services.compliance.domain.work import Policy
 from services.compliance.queries import PAGE_LENGTH, CaseFilter
-from services.compliance.settings import ComplianceSettings
 
 _DONE = {
     Verb.TAKE: "The case is yours.",
@@ -45,7 +43,7 @@ _DONE = {
 }
 
 
-def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
+def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> APIRouter:
     """Every page but the sign-in."""
     router = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
     engine = runtime.engine
@@ -106,7 +104,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         done: Annotated[Verb | None, Query()] = None,
     ) -> Response:
         """Everything about one case, and what can be done with it."""
-        return case_page(runtime, case_id, person, notice=_DONE[done] if done else None)
+        return case_pages.show(case_id, person, notice=_DONE[done] if done else None)
 
     @router.get("/blocked")
     def show_blocked(
@@ -127,7 +125,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         )
 
     for verb, permission in acts.PERMISSIONS.items():
-        _add_act(router, runtime, verb, guard.allow(sessions, permission))
+        _add_act(router, runtime, case_pages, verb, guard.allow(sessions, permission))
 
     @router.get("/static/{name}", dependencies=[Depends(guard.Everybody())])
     def get_static(name: str) -> Response:
@@ -140,7 +138,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     return router
 
 
-def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> None:
+def _add_act(router: APIRouter, runtime: Runtime, case_pages: CasePages, verb: Verb, allowed: Any) -> None:
     @router.post(f"/cases/{{case_id}}/{verb}")
     async def act(
         request: Request,
@@ -182,69 +180,8 @@ def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> N
                 return RedirectResponse(f"{guard.PATH}/cases/{case_id}?done={verb}", HTTPStatus.SEE_OTHER)
             status, detail = HTTPStatus(answer.status), msgspec.json.decode(answer.body)["detail"]
         return await run_in_threadpool(
-            case_page, runtime, case_id, person, status=status, fault=detail, note=note, decision=decision, verb=verb
+            case_pages.show, case_id, person, status=status, fault=detail, note=note, decision=decision, verb=verb
         )
-
-
-def case_page(
-    runtime: Runtime,
-    case_id: str,
-    person: DeskSession,
-    *,
-    status: HTTPStatus = HTTPStatus.OK,
-    notice: str | None = None,
-    fault: str | None = None,
-    note: str = "",
-    decision: CaseDecision | None = None,
-    verb: Verb | None = None,
-) -> Response:
-    """Everything about one case, with what was just done or refused. Raises Problem if there is none."""
-    case = queries.find_case(runtime.engine, case_id)
-    if case is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
-    screening = queries.find_screening(runtime.engine, case.payment_id) if case.payment_id else None
-    view = views.case_view(
-        case,
-        queries.list_acts(runtime.engine, case_id),
-        screening,
-        monitoring_queries.list_case_alerts(runtime.engine, case),
-        datetime.now(UTC),
-    )
-    record = travel_queries.find_record(runtime.engine, case.payment_id) if case.payment_id else None
-    return render.page(
-        "case.html",
-        travel=travel_views.travel_view(record, _policy(runtime).travel) if record else None,
-        status=status,
-        person=person,
-        case=view,
-        customers=_customers(case),
-        decisions=acts.DECISIONS,
-        meanings=views.meanings(case),
-        note_length_max=NOTE_LENGTH_MAX,
-        alike_count=len(queries.list_alike(runtime.engine, case)) - 1,
-        workers=queries.list_workers(runtime.engine) if person.may(Permission.ASSIGN) else [],
-        higher=[role for role in (Role.SUPERVISOR, Role.OFFICER) if rank_of(role) > rank_of(person.role)],
-        request_id=ids.new(),
-        notice=notice,
-        fault=fault,
-        written={"note": note, "decision": decision, "verb": verb},
-    )
-
-
-def _customers(case: Case) -> list[tuple[str, str]]:
-    """Those whom a case is about who have a page."""
-    if case.customer_id is not None:
-        return [("Customer", case.customer_id)]
-    assert case.payment is not None
-    order = case.payment.order
-    own = [("Payer", order.debtor_customer_id, order.debtor_institution)]
-    own += [("Payee", order.creditor_customer_id, order.creditor_institution)]
-    return [(role, customer_id) for role, customer_id, held in own if held is None and ids.is_id(customer_id)]
-
-
-def _policy(runtime: Runtime) -> Policy:
-    assert isinstance(runtime.settings, ComplianceSettings)
-    return runtime.settings.policy
 
 
 def _days_left(due: date, today: date) -> int:

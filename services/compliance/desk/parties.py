@@ -2,9 +2,11 @@
 
 from libs.common.record import Record
 from schemas.accounts.events import CustomerKind
-from schemas.compliance.events import PartyRole, UnscreenableReason
+from schemas.compliance.events import PartyRole, ScreeningOutcome, UnscreenableReason
 from schemas.payments.events import EncryptedPersonalData, Party, PaymentOrder
 from services.compliance.domain.case import Case
+from services.compliance.domain.screenings import subject_of
+from services.compliance.domain.whitelist import pair_id_of
 from services.compliance.domain.work import Screening
 from services.compliance.lists.countries import country_name
 from services.compliance.lists.listed import NameStrength
@@ -39,6 +41,8 @@ class HitView(Record):
     listed_name: str
     score_percent: int
     outcome: str
+    pair_id: str | None
+    """What it is whitelisted as; None if that can't be: its data is encrypted, or it blocks."""
     reasons: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     remarks: str
@@ -49,19 +53,22 @@ def payment_parties(order: PaymentOrder, screening: Screening | None) -> tuple[P
     verdicts = {role.role: role.verdict for role in screening.roles} if screening else {}
     if isinstance(personal, EncryptedPersonalData):
         return tuple(
-            _party_view(role, "Encrypted", (), verdicts.get(role)) for role in (PartyRole.DEBTOR, PartyRole.CREDITOR)
+            _party_view(role, "Encrypted", (), None, verdicts.get(role))
+            for role in (PartyRole.DEBTOR, PartyRole.CREDITOR)
         )
     return (
         _party_view(
             PartyRole.DEBTOR,
             personal.debtor.name,
             _party_facts(personal.debtor, order.debtor_account_id),
+            subject_of(personal.debtor),
             verdicts.get(PartyRole.DEBTOR),
         ),
         _party_view(
             PartyRole.CREDITOR,
             personal.creditor.name,
             _party_facts(personal.creditor, order.creditor_account_id),
+            subject_of(personal.creditor),
             verdicts.get(PartyRole.CREDITOR),
         ),
     )
@@ -73,23 +80,27 @@ def customer_party(case: Case) -> tuple[PartyView, ...]:
     subject, kind = case.customer.subject, case.customer.kind
     facts = (("Kind", "Company" if kind is CustomerKind.COMPANY else "Person"), *_subject_facts(subject))
     name = subject.name if subject else "Encrypted"
-    return (_party_view(None, name, (*facts, ("Customer", case.customer_id or "")), case.customer.verdict),)
+    return (_party_view(None, name, (*facts, ("Customer", case.customer_id or "")), subject, case.customer.verdict),)
 
 
 def _party_view(
-    role: PartyRole | None, name: str, facts: tuple[tuple[str, str], ...], verdict: Verdict | None
+    role: PartyRole | None,
+    name: str,
+    facts: tuple[tuple[str, str], ...],
+    subject: Subject | None,
+    verdict: Verdict | None,
 ) -> PartyView:
     return PartyView(
         role={PartyRole.DEBTOR: "Payer", PartyRole.CREDITOR: "Payee"}.get(role, "Customer") if role else "Customer",
         name=name,
         facts=facts,
         unscreenable=_UNSCREENABLE[verdict.unscreenable] if verdict and verdict.unscreenable else None,
-        hits=tuple(map(_hit_view, verdict.hits)) if verdict else (),
+        hits=tuple(_hit_view(hit, subject) for hit in verdict.hits) if verdict else (),
     )
 
 
 def _party_facts(party: Party, account_id: str) -> tuple[tuple[str, str], ...]:
-    subject = Subject(name=party.name, birth_date=party.birth_date, country=party.country)
+    subject = subject_of(party)
     address = (("Address", party.address),) if party.address else ()
     return (*_subject_facts(subject), *address, ("Account", account_id))
 
@@ -103,7 +114,7 @@ def _subject_facts(subject: Subject | None) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _hit_view(hit: Hit) -> HitView:
+def _hit_view(hit: Hit, subject: Subject | None) -> HitView:
     listed = hit.listed
     aliases = [name.name for name in listed.names[1:] if name.strength is not NameStrength.WEAK]
     weak = [name.name for name in listed.names[1:] if name.strength is NameStrength.WEAK]
@@ -123,6 +134,7 @@ def _hit_view(hit: Hit) -> HitView:
         listed_name=hit.listed_name,
         score_percent=round(hit.score * 100),
         outcome=hit.outcome.value,
+        pair_id=pair_id_of(subject, hit.reference) if subject and hit.outcome is not ScreeningOutcome.BLOCK else None,
         reasons=hit.reasons,
         facts=tuple((label, value) for label, value in facts if value),
         remarks=listed.remarks,

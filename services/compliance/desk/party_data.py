@@ -19,7 +19,8 @@ from libs.common.message import Trace
 from libs.common.service import Runtime
 from schemas.payments.events import PartyKind
 from services.compliance import queries
-from services.compliance.desk import guard, pages
+from services.compliance.desk import guard
+from services.compliance.desk.case_page import CasePages
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.desk.submitting import Submission, submit
 from services.compliance.domain.audit import ObjectKind
@@ -66,7 +67,7 @@ class SuppliedBody(Body):
     creditor: PartyDetails = PartyDetails()
 
 
-def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
+def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> list[APIRouter]:
     """Supplying, as a form and as JSON."""
     forms = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
     programs = APIRouter(prefix=f"{guard.PATH}/api", route_class=guard.ProgramRoute, tags=["desk"])
@@ -84,7 +85,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
             fault = error.errors(include_input=False)[0]
             detail = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
             return await run_in_threadpool(
-                pages.case_page, runtime, case_id, person, status=HTTPStatus.UNPROCESSABLE_ENTITY, fault=detail
+                case_pages.show, case_id, person, status=HTTPStatus.UNPROCESSABLE_ENTITY, fault=detail
             )
         key = given.get("request_id", "")[:KEY_LENGTH_MAX] or ids.new()
         answer = await _supply(runtime, case_id, body, person, key, request.state.trace)
@@ -92,9 +93,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
             return RedirectResponse(f"{guard.PATH}/cases/{case_id}", HTTPStatus.SEE_OTHER)
         told = msgspec.json.decode(answer.body)
         detail = f"{told['field']}: {told['detail']}" if told.get("field") else told["detail"]
-        return await run_in_threadpool(
-            pages.case_page, runtime, case_id, person, status=HTTPStatus(answer.status), fault=detail
-        )
+        return await run_in_threadpool(case_pages.show, case_id, person, status=HTTPStatus(answer.status), fault=detail)
 
     @programs.post("/cases/{case_id}/party-data")
     async def supply_by_program(

@@ -72,6 +72,7 @@ def _environment() -> Environment:
         "short_id": short_id,
         "is_id": ids.is_id,
         "counted": counted,
+        "dollars": dollars,
     }
     environment.globals["static"] = _static_address
     return environment
@@ -95,6 +96,11 @@ def amount(amount_minor: int, currency: str) -> str:
         return f"{amount_minor} {currency}"
     whole, point, fraction = format_amount(amount_minor, currency).partition(".")
     return f"{int(whole):,}{point}{fraction} {currency}"
+
+
+def dollars(cents: int) -> str:
+    """1234567 is "$12,345": what is shown beside others need not be exact to the cent."""
+    return f"${cents // 100:,}"
 
 
 def counted(count: int) -> str:

@@ -17,7 +17,7 @@ from libs.common.database import transaction
 from libs.common.record import Record
 from libs.common.service import Runtime
 from services.compliance.desk import passwords
-from services.compliance.domain.audit import AuditVerb, Happening, ObjectKind
+from services.compliance.domain.audit import AuditVerb, Happening, ObjectKind, Signature
 from services.compliance.domain.people import Permission, Role, may
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import audit, people
@@ -47,15 +47,12 @@ class DeskSession(Record):
 
     def happening(self, verb: AuditVerb, kind: ObjectKind, object_id: str = "", details: str = "") -> Happening:
         """What this person does now, for the audit log."""
-        return Happening(
-            at=datetime.now(UTC),
-            actor=self.username,
-            role=self.role.value,
-            verb=verb.value,
-            object_kind=kind,
-            object_id=object_id,
-            details=details,
-        )
+        return self.signed.happening(datetime.now(UTC), verb, kind, object_id, details)
+
+    @property
+    def signed(self) -> Signature:
+        """Who this is, for what is written down with it."""
+        return Signature(actor=self.username, role=self.role.value)
 
     @property
     def signature(self) -> dict[str, Any]:

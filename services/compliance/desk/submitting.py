@@ -1,6 +1,6 @@
 """What people want done, carried out in the one shape like every other command; what is refused is on record too."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -11,11 +11,10 @@ from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.http import Problem, answer_json, answer_problem
 from libs.common.idempotency import Answer, RequestKey
-from libs.common.message import Message, Trace
+from libs.common.message import Command, Message, Trace
 from libs.common.record import Record
 from libs.common.service import Runtime
 from services.compliance.desk.sessions import DeskSession
-from services.compliance.domain.acts import DeskCommand
 from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.work import Work
 from services.compliance.store import audit
@@ -25,7 +24,7 @@ class Submission(Record):
     """What somebody wants done, and how it is told what became of it."""
 
     route: str
-    command: DeskCommand
+    command: Command
     body: bytes
     """By which the same request is known again."""
     done: Callable[[Work], dict[str, str | int]]
@@ -57,3 +56,21 @@ async def submit(runtime: Runtime, submission: Submission, *, by: DeskSession, k
         happening = by.happening(AuditVerb.REFUSED, submission.kind, submission.object_id, details)
         await run_in_threadpool(runtime.unit.administer, lambda tx: audit.append(tx, happening))
     return answered
+
+
+class Failure(Record):
+    """Why something was not done, as a page tells it."""
+
+    status: HTTPStatus
+    detail: str
+
+
+async def attempted(work: Awaitable[Answer]) -> Failure | None:
+    """What became of something that a page asks for; None if it was done."""
+    try:
+        answer = await work
+    except Problem as problem:
+        return Failure(status=problem.status, detail=str(problem.detail))
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return None
+    return Failure(status=HTTPStatus(answer.status), detail=msgspec.json.decode(answer.body)["detail"])

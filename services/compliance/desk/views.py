@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from libs.common import ids
 from libs.common.record import Record
 from schemas.compliance.events import CaseDecision
 from schemas.payments.events import EncryptedPersonalData, Finding, InternalReason
@@ -46,6 +47,7 @@ REASONS = {
     CaseReason.NOT_SCREENABLE: "Could not be screened",
     CaseReason.DOCUMENT_REFUSED: "A document was not accepted",
     CaseReason.REVIEW_DUE: "Time to look at the customer again",
+    CaseReason.FOUND_LATER: "Found after it had settled",
     CaseReason.STRUCTURING: "Cash just below what is reported",
     CaseReason.RAPID_MOVEMENT: "Money soon gone again",
     CaseReason.FAN_IN: "Many payers in a short time",
@@ -86,6 +88,7 @@ ACTS = {
     ActKind.AWAKENED: "Back",
     ActKind.ESCALATED: "Passed up",
     ActKind.DATA_SUPPLIED: "Data supplied",
+    ActKind.PAIR_PROPOSED: "Whitelisting proposed",
     ActKind.DOUBTED: "Looked at once more",
 }
 DECISIONS = {
@@ -233,6 +236,26 @@ def case_view(
     )
 
 
+def customers_of(case: Case) -> dict[str, tuple[str, str]]:
+    """The customers that a case is about, each with its role and its name."""
+    if case.payment is None:
+        return {case.customer_id: ("Customer", _title(case))} if case.customer_id else {}
+    order = case.payment.order
+    names = ("Encrypted", "Encrypted")
+    if not isinstance(order.personal, EncryptedPersonalData):
+        names = plain(order.personal.debtor.name), plain(order.personal.creditor.name)
+    sides = (
+        (order.debtor_customer_id, order.debtor_institution, ("Payer", names[0])),
+        (order.creditor_customer_id, order.creditor_institution, ("Payee", names[1])),
+    )
+    return {customer_id: about for customer_id, held_by, about in sides if held_by is None and ids.is_id(customer_id)}
+
+
+def amount_held(case: Case) -> str | None:
+    """The amount of a payment whose money has not moved yet."""
+    return None if case.payment is None or case.has_ended or case.is_second_look else _amount(case)
+
+
 def alike_row(case: Case, now: datetime) -> tuple[CaseRow, int, str, str]:
     """A case among others like it: with its version, and what is proposed by whom."""
     proposal = case.proposal
@@ -263,7 +286,7 @@ def _amount(case: Case) -> str:
 
 
 def reason_in_words(reason: str) -> str:
-    """Why there is a case."""
+    """Why a case is one, or what a scenario looks for, as a person reads it."""
     for kind in (InternalReason, CaseReason):
         if reason in set(kind):
             return REASONS[kind(reason)]
@@ -332,6 +355,9 @@ def _finding(finding: Finding) -> FindingView:
 
 def meanings(case: Case) -> dict[CaseDecision, str]:
     """What each decision comes to. A listed party's money is blocked, whatever people decide."""
+    if CaseReason.FOUND_LATER in case.reasons and case.is_second_look:
+        wrong = "it should not have settled: what follows is done outside, and nothing is changed by it"
+        return {**dict.fromkeys(DECISIONS, wrong), CaseDecision.APPROVE: "it is someone else, or nothing is wrong"}
     if case.is_second_look:
         return dict.fromkeys(DECISIONS, "should have been decided; nothing is changed by it")
     if case.alerts:

@@ -21,6 +21,7 @@ from services.compliance.domain.work import Work
 from services.compliance.matching.screening import CLEAR
 from services.compliance.monitoring.alerts import SNOOZED_MAX, Alert, AlertState, CaseAlert, SilenceKind, Watched
 from services.compliance.monitoring.cycles import edge_of, finding_of, may_be_hop
+from services.compliance.monitoring.links import link_of
 from services.compliance.monitoring.movements import Movement, Profile, moment_of, movement_of
 from services.compliance.monitoring.watching import Told, quieten, watch
 
@@ -50,9 +51,14 @@ def watch_payment(work: Work, event: PaymentSettled, at: datetime) -> Sequence[E
     if movement is None:
         return []
     monitored, events = work.monitored, list[Event]()
+    is_new = False
     for customer_id in (movement.debtor_customer_id, movement.creditor_customer_id):
-        watched, told = watch(monitored.watched[customer_id], movement, monitored.known, monitored.standards)
+        before = monitored.watched[customer_id]
+        watched, told = watch(before, movement, monitored.known, monitored.standards)
+        is_new |= watched.history is not before.history
         events += _raise(work, watched, told, movement.payment_id, at)
+    if is_new:
+        monitored.links.append(link_of(movement))
     _keep_hop(work, movement)
     return events
 

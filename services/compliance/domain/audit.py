@@ -29,6 +29,12 @@ class AuditVerb(StrEnum):
     USER_READMITTED = "user_readmitted"
     USER_DISABLED = "user_disabled"
     ROLE_CHANGED = "role_changed"
+    LIST_IMPORTED = "list_imported"
+    LIST_RETIRED = "list_retired"
+    COUNTRIES_IMPORTED = "countries_imported"
+    PARAMETERS_SET = "parameters_set"
+    SILENCED = "silenced"
+    SILENCE_ENDED = "silence_ended"
 
 
 class ObjectKind(StrEnum):
@@ -44,6 +50,13 @@ class ObjectKind(StrEnum):
     USERS = "users"
     FILING = "filing"
     FILINGS = "filings"
+    WHITELIST = "whitelist"
+    LIST = "list"
+    LISTS = "lists"
+    SCENARIO = "scenario"
+    SCENARIOS = "scenarios"
+    SILENCE = "silence"
+    SILENCES = "silences"
     AUDIT = "audit"
     DESK = "desk"
 
@@ -59,6 +72,33 @@ class Happening(Record):
     object_kind: ObjectKind
     object_id: str = ""
     details: str = ""
+
+
+class Signature(Record):
+    """Who does something, at the desk, as a program, or on the command line."""
+
+    actor: str
+    role: str
+
+    def happening(
+        self, at: datetime, verb: AuditVerb, kind: ObjectKind, object_id: str = "", details: str = ""
+    ) -> Happening:
+        """What this one does, as it goes into the log."""
+        return Happening(
+            at=at,
+            actor=self.actor,
+            role=self.role,
+            verb=verb.value,
+            object_kind=kind,
+            object_id=object_id,
+            details=details,
+        )
+
+
+OPERATOR = "operator"
+"""The role of who works on the command line."""
+CLIENT = "client"
+"""The role of a program that shows a key."""
 
 
 class AuditEntry(Record):

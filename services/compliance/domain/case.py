@@ -56,6 +56,8 @@ class ActKind(StrEnum):
     ESCALATED = "escalated"
     DATA_SUPPLIED = "data_supplied"
     """Somebody told what the travel rule asks for."""
+    PAIR_PROPOSED = "pair_proposed"
+    """Somebody says that a party is not the entry it resembles."""
     DOUBTED = "doubted"
     """A supervisor had it looked at once more."""
 
@@ -70,6 +72,8 @@ class CaseReason(StrEnum):
     DOCUMENT_REFUSED = "document_refused"
     REVIEW_DUE = "review_due"
     """It is time to look at the customer again."""
+    FOUND_LATER = "found_later"
+    """A party was found on a list after the payment had settled."""
 
     # What monitoring has raised: the names of its scenarios.
     STRUCTURING = "structuring"

@@ -140,7 +140,7 @@ def rescreen(work: Work, command: RescreenCustomer, at: datetime) -> Sequence[Ev
     reason = work.why_again(customer.catalogue_version)
     verdict = customer.verdict
     if customer.subject is not None:
-        verdict = work.parties.verdict(customer.subject, at, ruled_out=customer.cleared)
+        verdict = work.parties.verdict(customer.subject, at, cleared=customer.cleared)
     matcher_version, catalogue_version = work.parties.versions
     customer = replace(customer, verdict=verdict, matcher_version=matcher_version, catalogue_version=catalogue_version)
     work.customers.put(customer.customer_id, customer)

@@ -8,6 +8,7 @@ from libs.common.state import Aggregates, Journal
 from services.compliance.monitoring.alerts import Alert, SilenceChange, Watched
 from services.compliance.monitoring.countries import CountryLists
 from services.compliance.monitoring.cycles import Chain, Edge
+from services.compliance.monitoring.links import Link
 from services.compliance.monitoring.movements import Profile
 from services.compliance.monitoring.parameters import Version
 from services.compliance.monitoring.standards import Standards
@@ -46,6 +47,7 @@ class Monitored:
         self.alerts: Journal[Alert] = Journal()
         self.moves: Journal[AlertMove] = Journal()
         self.silences: Journal[SilenceChange] = Journal()
+        self.links: Journal[Link] = Journal()
         self.versions: Journal[Version] = Journal()
         self.known = known or {}
         """The customers that compliance knows, of those whose money moves."""
@@ -56,4 +58,4 @@ class Monitored:
     @property
     def parts(self) -> Sequence[Aggregates[Any] | Journal[Any]]:
         """What takes part in a decision's being kept or forgotten."""
-        return self.watched, self.hops, self.alerts, self.moves, self.silences, self.versions
+        return self.watched, self.hops, self.alerts, self.moves, self.silences, self.links, self.versions

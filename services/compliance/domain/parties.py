@@ -1,16 +1,16 @@
 """Parties once screened, and remembered: who is known costs a look-up, who is not is searched for once. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from hashlib import blake2b
 
 from libs.common.record import Record
+from services.compliance.domain.whitelist import Pair, key_of, party_of, ruled_out, whitelist_version
 from services.compliance.matching.index import NameIndex
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict, screen
 from services.compliance.matching.subject import Subject
 
-WHITELIST_VERSION = 0
-"""Pairs of party and entry that people have ruled out for good; none can be yet."""
+Whitelist = Mapping[str, Sequence[Pair]]
+"""By the party: what people have ruled out for it, and still holds."""
 
 
 class ScreenedParty(Record):
@@ -24,8 +24,16 @@ class ScreenedParty(Record):
 class Parties:
     """The parties of a batch: those that are remembered, and those searched for now."""
 
-    def __init__(self, index: NameIndex, remembered: Mapping[str, Verdict], *, remember_for: timedelta) -> None:
+    def __init__(
+        self,
+        index: NameIndex,
+        remembered: Mapping[str, Verdict],
+        *,
+        remember_for: timedelta,
+        whitelist: Whitelist | None = None,
+    ) -> None:
         self.index = index
+        self._whitelist = whitelist or {}
         self._remembered = remembered
         self._remember_for = remember_for
         self._screened: dict[str, ScreenedParty] = {}
@@ -38,25 +46,33 @@ class Parties:
         """
         return MATCHER_VERSION, self.index.version
 
-    def verdict(self, subject: Subject, at: datetime, *, ruled_out: Collection[str] = ()) -> Verdict:
-        """What screening says about a party, but for entries that people have ruled out: then nothing is remembered.
+    def verdict(self, subject: Subject, at: datetime, *, cleared: Collection[str] = ()) -> Verdict:
+        """What screening says about a party, but for pairs that are whitelisted, and for entries that people have
+        cleared this customer of: then nothing is remembered.
 
         Searched for here, in the decision, and not for a whole batch at once: a name that breaks the
         matcher then costs its own message, and no other.
         """
-        if ruled_out:
-            return screen(self.index, subject, ruled_out=ruled_out)
-        key = party_key(subject, self.index.version)
+        pairs = [pair for pair in pairs_of(self._whitelist, subject) if pair.holds(at)]
+        if cleared:
+            return self._search(subject, pairs, cleared)
+        key = party_key(subject, self.index.version, pairs)
         known = self._remembered.get(key)
         if known is not None:
             return known
         screened = self._screened.get(key)
         if screened is None:
             screened = ScreenedParty(
-                party_key=key, verdict=screen(self.index, subject), expires_at=at + self._remember_for
+                party_key=key, verdict=self._search(subject, pairs), expires_at=at + self._remember_for
             )
             self._screened[key] = screened
         return screened.verdict
+
+    def _search(self, subject: Subject, pairs: Sequence[Pair], cleared: Collection[str] = ()) -> Verdict:
+        found = screen(self.index, subject, ruled_out=cleared)
+        others = ruled_out(pairs, found.hits)
+        # Once more, for others may have been left out to make room for these.
+        return screen(self.index, subject, ruled_out={*cleared, *others}) if others else found
 
     @property
     def screened(self) -> list[ScreenedParty]:
@@ -64,15 +80,11 @@ class Parties:
         return sorted(self._screened.values(), key=lambda party: party.party_key)
 
 
-def party_key(subject: Subject, catalogue_version: int) -> str:
+def pairs_of(whitelist: Whitelist, subject: Subject) -> Sequence[Pair]:
+    """What people have ruled out for a party."""
+    return whitelist.get(party_of(subject), ()) if whitelist else ()
+
+
+def party_key(subject: Subject, catalogue_version: int, pairs: Sequence[Pair] = ()) -> str:
     """What a party is remembered under: a hash, so that no name is kept, of all that could change the answer."""
-    words = (
-        " ".join(subject.name.casefold().split()),
-        subject.birth_date or "",
-        subject.country or "",
-        subject.kind or "",
-        subject.identifier or "",
-        f"{catalogue_version}.{MATCHER_VERSION}.{WHITELIST_VERSION}",
-    )
-    text = blake2b("\x1f".join(words).encode(errors="replace"), digest_size=16).hexdigest()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return key_of(subject, f"{catalogue_version}.{MATCHER_VERSION}.{whitelist_version(pairs)}")

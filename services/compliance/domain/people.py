@@ -2,8 +2,10 @@
 
     role           may
     analyst        see cases and work on them: take, propose, note, put off, escalate
-    supervisor     … and confirm or return a proposal, assign a case to another, reopen one that has ended
-    officer        … and write and approve filings, and see them and the audit log: the compliance officer
+    supervisor     … and confirm or return a proposal, assign a case to another, reopen one that has ended, silence
+                   a scenario about a customer
+    officer        … and write and approve filings, and see them and the audit log, and say what
+                   scenarios look for: the compliance officer
     auditor        see everything, and change nothing
     administrator  say who may sign in, as what, and which lists are searched; sees no case, decides nothing
 
@@ -45,17 +47,22 @@ class Permission(StrEnum):
     SEE_AUDIT = "see_audit"
     SEE_USERS = "see_users"
     MANAGE_USERS = "manage_users"
+    SEE_LISTS = "see_lists"
     MANAGE_LISTS = "manage_lists"
-    """Lists are imported from the command line: routes that do so ask for this."""
+    SILENCE = "silence"
+    """Leave a customer alone by a scenario for a time."""
+    SET_PARAMETERS = "set_parameters"
+    """Say what scenarios look for."""
 
 
-_ANALYST = frozenset({Permission.BE_SIGNED_IN, Permission.SEE_CASES, Permission.WORK_CASES})
-_SUPERVISOR = _ANALYST | {Permission.CONFIRM, Permission.ASSIGN, Permission.REOPEN}
+_ANALYST = frozenset({Permission.BE_SIGNED_IN, Permission.SEE_CASES, Permission.WORK_CASES, Permission.SEE_LISTS})
+_SUPERVISOR = _ANALYST | {Permission.CONFIRM, Permission.ASSIGN, Permission.REOPEN, Permission.SILENCE}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ANALYST: _ANALYST,
     Role.SUPERVISOR: _SUPERVISOR,
-    Role.OFFICER: _SUPERVISOR | {Permission.SEE_FILINGS, Permission.FILE, Permission.SEE_AUDIT},
+    Role.OFFICER: _SUPERVISOR
+    | {Permission.SEE_FILINGS, Permission.FILE, Permission.SEE_AUDIT, Permission.SET_PARAMETERS},
     Role.AUDITOR: frozenset(
         {
             Permission.BE_SIGNED_IN,
@@ -63,10 +70,17 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.SEE_FILINGS,
             Permission.SEE_AUDIT,
             Permission.SEE_USERS,
+            Permission.SEE_LISTS,
         }
     ),
     Role.ADMINISTRATOR: frozenset(
-        {Permission.BE_SIGNED_IN, Permission.SEE_USERS, Permission.MANAGE_USERS, Permission.MANAGE_LISTS}
+        {
+            Permission.BE_SIGNED_IN,
+            Permission.SEE_USERS,
+            Permission.MANAGE_USERS,
+            Permission.SEE_LISTS,
+            Permission.MANAGE_LISTS,
+        }
     ),
 }
 

@@ -41,6 +41,7 @@ PRIORITIES: Mapping[str, Priority] = {
     CaseReason.NOT_SCREENABLE: Priority.P2,
     CaseReason.DOCUMENT_REFUSED: Priority.P2,
     CaseReason.REVIEW_DUE: Priority.P3,
+    CaseReason.FOUND_LATER: Priority.P2,
     # What monitoring has raised has moved already: reports on it are due within weeks.
     **dict.fromkeys(map(CaseReason, Scenario), Priority.P2),
 }
@@ -53,7 +54,7 @@ P3_WITHIN = timedelta(days=30)
 
 def priority_of(case: Case) -> Priority:
     """How urgent a case is, by what is known about it now."""
-    if case.is_second_look:
+    if case.is_second_look and CaseReason.FOUND_LATER not in case.reasons:
         return Priority.P3
     if case.is_about_listed_party:
         return Priority.P1

@@ -81,25 +81,26 @@ def look_again(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -
 def _later(work: Work, payment_id: str, order: PaymentOrder, known: Screening, at: datetime) -> Screening:
     """What there is to say now, later than what was answered before, whatever the clock says: payments goes by it."""
     later = max(at, known.screened_at + timedelta.resolution)
-    return replace(_screen(work, payment_id, order, at), screened_at=later, sequence=known.sequence)
+    return replace(screened(work, payment_id, order, at), screened_at=later, sequence=known.sequence)
 
 
 def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
     """Whom an order names. None if that is encrypted."""
     if isinstance(order.personal, EncryptedPersonalData):
         return ()
-    return _subject(order.personal.debtor), _subject(order.personal.creditor)
+    return subject_of(order.personal.debtor), subject_of(order.personal.creditor)
 
 
 def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Sequence[Event]:
     screening = work.screenings.get(payment_id)
     if screening is None:
-        screening = _screen(work, payment_id, order, at)
+        screening = screened(work, payment_id, order, at)
         work.screenings.put(payment_id, screening)
     return [_told(screening)]
 
 
-def _screen(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Screening:
+def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Screening:
+    """What screening says about a payment now."""
     record = _travel_record(work, payment_id, order)
     lacking = () if record is None else missing(record, work.policy.travel.applicable(record.order))
     roles = _screened_roles(work, order if record is None else completed(record), at)
@@ -147,7 +148,8 @@ def _says_the_same(screening: Screening, known: Screening) -> bool:
 _ROLES = (PartyRole.DEBTOR, PartyRole.CREDITOR)
 
 
-def _subject(party: Party) -> Subject:
+def subject_of(party: Party) -> Subject:
+    """Whom to look for."""
     return Subject(name=party.name, birth_date=party.birth_date, country=party.country)
 
 

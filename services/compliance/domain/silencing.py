@@ -8,9 +8,10 @@ from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
+from services.compliance.domain.audit import AuditVerb, ObjectKind, Signature
 from services.compliance.domain.work import Work
 from services.compliance.monitoring.alerts import SILENCE_DAYS_MAX, Silence, SilenceChange, SilenceKind
-from services.compliance.monitoring.parameters import Parameters, Scenario, version_of
+from services.compliance.monitoring.parameters import Parameters, Scenario, values_of, version_of
 
 
 class RefusalReason(StrEnum):
@@ -37,35 +38,42 @@ _IN_WORDS = {
 }
 
 
-class SilenceScenario(Command):
+class RuleCommand(Command):
+    """Something a person wants of monitoring, at the desk, by a program, or on the command line."""
+
+    by: str
+    role: str
+    """At the desk theirs; else how they came."""
+    reason: str
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(actor=self.by, role=self.role)
+
+
+class SilenceScenario(RuleCommand):
     """Leave a customer alone by a scenario until a time, whatever was said before."""
 
     customer_id: str
     scenario: Scenario
     kind: SilenceKind
     until: datetime
-    reason: str
-    by: str
 
 
-class EndSilence(Command):
+class EndSilence(RuleCommand):
     """Leave the customer alone no more. What a snooze has held back comes up."""
 
     customer_id: str
     scenario: Scenario
-    reason: str
-    by: str
 
 
-class SetParameters(Command):
+class SetParameters(RuleCommand):
     """Have a scenario look for something else from a moment on."""
 
     scenario: Scenario
     parameters: Parameters
     effective_from: datetime | None
     """None: from now on."""
-    reason: str
-    by: str
 
 
 def silence(work: Work, command: SilenceScenario, at: datetime) -> Sequence[Event] | Refusal:
@@ -88,6 +96,8 @@ def silence(work: Work, command: SilenceScenario, at: datetime) -> Sequence[Even
     )
     _put(work, command.customer_id, command.scenario, new)
     _note(work, command.customer_id, command.scenario, command.kind, command.until, command.reason, command.by, at)
+    said = f"{command.kind.value} {command.scenario.value} until {command.until:%Y-%m-%d %H:%M} UTC; {new.reason}"
+    _put_down(work, command, at, AuditVerb.SILENCED, ObjectKind.SILENCE, command.customer_id, said)
     return []
 
 
@@ -101,6 +111,8 @@ def end_silence(work: Work, command: EndSilence, at: datetime) -> Sequence[Event
     # It ends now, rather than that it were gone: what it holds back is woken by its end.
     _put(work, command.customer_id, command.scenario, replace(known, until=at))
     _note(work, command.customer_id, command.scenario, None, at, command.reason, command.by, at)
+    said = f"{command.scenario.value}; {command.reason.strip()}"
+    _put_down(work, command, at, AuditVerb.SILENCE_ENDED, ObjectKind.SILENCE, command.customer_id, said)
     return []
 
 
@@ -111,16 +123,18 @@ def set_parameters(work: Work, command: SetParameters, at: datetime) -> Sequence
         return _refusal(RefusalReason.REASON_MISSING)
     if effective_from < at:
         return _refusal(RefusalReason.ALREADY_DECIDED)
-    work.monitored.versions.append(
-        version_of(
-            command.scenario,
-            command.parameters,
-            effective_from=effective_from,
-            set_by=command.by,
-            reason=command.reason.strip(),
-            set_at=at,
-        )
+    version = version_of(
+        command.scenario,
+        command.parameters,
+        effective_from=effective_from,
+        set_by=command.by,
+        reason=command.reason.strip(),
+        set_at=at,
     )
+    work.monitored.versions.append(version)
+    values = ", ".join(f"{name}={value}" for name, value in values_of(version.parameters).items())
+    said = f"version {version.version} from {effective_from:%Y-%m-%d %H:%M} UTC; {values}; {version.reason}"
+    _put_down(work, command, at, AuditVerb.PARAMETERS_SET, ObjectKind.SCENARIO, command.scenario.value, said)
     return []
 
 
@@ -145,6 +159,12 @@ def _note(
             customer_id=customer_id, scenario=scenario, kind=kind, until=until, reason=reason.strip(), by=by, at=at
         )
     )
+
+
+def _put_down(
+    work: Work, command: RuleCommand, at: datetime, verb: AuditVerb, kind: ObjectKind, object_id: str, said: str
+) -> None:
+    work.audit.append(command.signature.happening(at, verb, kind, object_id, said))
 
 
 def _refusal(reason: RefusalReason) -> Refusal:

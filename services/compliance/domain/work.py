@@ -15,6 +15,7 @@ from schemas.compliance.events import (
     PartyRole,
     ScreeningOutcome,
 )
+from schemas.payments.events import PaymentOrder
 from services.compliance.diligence.documents import HandedDocument
 from services.compliance.diligence.rating import Rating, RiskTable
 from services.compliance.domain.audit import EMPTY, AuditHead, Happening
@@ -22,6 +23,7 @@ from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReas
 from services.compliance.domain.monitored import Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
+from services.compliance.domain.whitelist import Pair
 from services.compliance.filings.efiling import Institution
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.matching.screening import Verdict
@@ -47,6 +49,8 @@ class Policy(Record):
 
     remember_for: timedelta
     review_customers_within: timedelta
+    look_back_for: timedelta = timedelta(0)
+    """How long payments are looked at again after they were screened, when a list changes; not at all if 0."""
     institution: Institution | None = None
     """Who files reports; None until the installation says."""
     travel: TravelRules
@@ -76,6 +80,18 @@ class Screening(Record, omit_defaults=True):
     lists_version: str
     screened_at: datetime
     sequence: int = 0
+
+
+class RememberedOrder(Record):
+    """What was ordered, as long as it may be looked back at."""
+
+    payment_id: str
+    screened_at: datetime
+    order: PaymentOrder
+    settled_at: datetime | None = None
+    matcher_version: int
+    catalogue_version: int
+    """The version of all lists that its parties were last looked for in."""
 
 
 class Customer(Record, omit_defaults=True):
@@ -136,8 +152,8 @@ class Handed(Record):
 
 
 class Work(State):
-    """Customers, screenings, cases, filings, locked; parties, remembered; acts, blocked property, the log, added to;
-    and what monitoring has of its own.
+    """Customers, screenings, cases, filings, whitelisted pairs, locked; parties, remembered; acts, blocked property,
+    the log, added to; and what monitoring has of its own.
     """
 
     def __init__(
@@ -156,6 +172,8 @@ class Work(State):
         monitored: Monitored | None = None,
         travel: Mapping[str, TravelRecord] | None = None,
         countries: CountryLists | None = None,
+        pairs: Mapping[str, Pair] | None = None,
+        orders: Mapping[str, RememberedOrder] | None = None,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
@@ -176,6 +194,8 @@ class Work(State):
         self.travel: Aggregates[TravelRecord] = Aggregates(travel or {})
         self.countries = countries or CountryLists(())
         """The FATF's lists; those of a batch that rates customers."""
+        self.pairs: Aggregates[Pair] = Aggregates(pairs or {})
+        self.orders: Aggregates[RememberedOrder] = Aggregates(orders or {})
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -193,6 +213,8 @@ class Work(State):
             self.filings,
             self.filing_acts,
             self.travel,
+            self.pairs,
+            self.orders,
             *self.monitored.parts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),

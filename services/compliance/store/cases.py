@@ -89,6 +89,18 @@ def find_customers(tx: Connection, case_ids: set[str]) -> set[str]:
     return {customer_id for (customer_id,) in rows}
 
 
+def find_payments(tx: Connection, case_ids: set[str]) -> set[str]:
+    """The payments that some cases are about: that of a case never changes."""
+    if not case_ids:
+        return set()
+    rows = fetch(
+        tx,
+        "SELECT payment_id FROM cases WHERE case_id = ANY(%b::uuid[]) AND payment_id IS NOT NULL",
+        (array("uuid", case_ids),),
+    )
+    return {payment_id for (payment_id,) in rows}
+
+
 def find_outdated_payments(tx: Connection, versions: tuple[int, int], at_most: int) -> list[str]:
     """The payments that wait for people and were not looked at since with this matcher and these lists.
 

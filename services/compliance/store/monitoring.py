@@ -17,11 +17,13 @@ from services.compliance.monitoring import history
 from services.compliance.monitoring.alerts import Alert, AlertState, CaseAlert, Mark, Silence, SilenceChange, Watched
 from services.compliance.monitoring.cycles import FOLLOWED_MAX, LOOKED_AT_MAX, Edge, EdgesInto, Wanted
 from services.compliance.monitoring.history import LATE_DAYS_MAX, WINDOW_DAYS_MAX
+from services.compliance.monitoring.links import Link, added_up
 from services.compliance.monitoring.movements import Profile, moment_of
 
 KEPT_YEARS = 5
 """Alerts, and what is known of who moves nothing any more (31 CFR 1010.430(d))."""
 HOPS_KEPT = timedelta(days=WINDOW_DAYS_MAX + LATE_DAYS_MAX)
+LINKS_KEPT = timedelta(days=400)
 _YEAR = timedelta(days=366)
 
 WATCHED = Table(
@@ -55,6 +57,14 @@ HOPS = Table(
     },
     changing={"is_looked_at": "boolean"},
     on_conflict="DO NOTHING",
+)
+LINKS = Table(
+    "payment_links",
+    key={"debtor_customer_id": "uuid", "month_on": "date", "creditor_customer_id": "uuid"},
+    changing={"payments": "bigint", "cents": "bigint"},
+    # Whoever adds has locked both customers: nobody waits for another here.
+    on_conflict="""(debtor_customer_id, month_on, creditor_customer_id)
+        DO UPDATE SET payments = old.payments + excluded.payments, cents = old.cents + excluded.cents""",
 )
 SILENCES = Table(
     "alert_silences",
@@ -190,6 +200,7 @@ def save(writes: Writes, monitored: Monitored) -> None:
     writes.insert(ALERTS, map(_alert_row, monitored.alerts))
     writes.update(MOVED_ALERTS, map(_move_row, monitored.moves))
     writes.insert(SILENCES, map(_silence_row, monitored.silences))
+    writes.insert(LINKS, map(_link_row, added_up(monitored.links)))
 
 
 def forget_hops(tx: Connection, at_most: int) -> int:
@@ -219,6 +230,17 @@ def forget_watched(tx: Connection, at_most: int) -> int:
         """DELETE FROM watched_customers WHERE customer_id IN (
              SELECT customer_id FROM watched_customers WHERE forget_on <= now()::date ORDER BY forget_on LIMIT %s)""",
         (at_most,),
+    )
+
+
+def forget_links(tx: Connection, at_most: int) -> int:
+    """Delete who paid whom long ago."""
+    return execute(
+        tx,
+        """DELETE FROM payment_links WHERE (debtor_customer_id, month_on, creditor_customer_id) IN (
+             SELECT debtor_customer_id, month_on, creditor_customer_id FROM payment_links
+              WHERE month_on < (now() - %s)::date ORDER BY month_on LIMIT %s)""",
+        (LINKS_KEPT, at_most),
     )
 
 
@@ -276,6 +298,16 @@ def _hop(payment_id: str, debtor: str, creditor: str, cents: int, at_micros: int
 
 def _hop_row(hop: Hop) -> tuple[Any, ...]:
     return (*hop.edge, hop.is_looked_at)
+
+
+def _link_row(link: Link) -> tuple[Any, ...]:
+    return (
+        link.debtor_customer_id,
+        link.month_on.isoformat(),
+        link.creditor_customer_id,
+        link.payments,
+        link.cents,
+    )
 
 
 def _alert_row(alert: Alert) -> tuple[Any, ...]:

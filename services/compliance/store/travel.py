@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 
 from libs.common.writes import Table, lock_rows
 from schemas.payments.events import PaymentAnswerOverdue, PaymentDataSupplied, PaymentInitiated
+from services.compliance.domain.looking_back import LookBack
 from services.compliance.domain.screenings import RescreenPayment
 from services.compliance.domain.travel import SupplyPartyData, TellDetails
 from services.compliance.travel.record import TravelRecord
 
 RECORDS = Table("travel_records", key={"payment_id": "uuid"}, changing={"body": "text"})
 
-_ABOUT_ONE_PAYMENT = (PaymentDataSupplied, RescreenPayment, SupplyPartyData, TellDetails)
+_ABOUT_ONE_PAYMENT = (LookBack, PaymentDataSupplied, RescreenPayment, SupplyPartyData, TellDetails)
 _WITH_ORDERS = (PaymentAnswerOverdue, PaymentInitiated)
 
 _encode = msgspec.json.Encoder().encode

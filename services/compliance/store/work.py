@@ -18,6 +18,7 @@ from schemas.payments.events import (
     PaymentInitiated,
     PaymentRefusalExplained,
     PaymentResumed,
+    PaymentSettled,
     PaymentSuspended,
 )
 from services.compliance.catalogue import Catalogue, LiveCatalogue
@@ -38,10 +39,14 @@ from services.compliance.domain.diligence import (
 )
 from services.compliance.domain.filings import DraftFiling
 from services.compliance.domain.forgetting import ForgetParties
-from services.compliance.domain.parties import Parties, party_key
+from services.compliance.domain.looking_back import LookBack
+from services.compliance.domain.parties import Parties, Whitelist, pairs_of, party_key
 from services.compliance.domain.screenings import RescreenPayment, subjects_of
+from services.compliance.domain.silencing import RuleCommand
 from services.compliance.domain.travel import SupplyPartyData, TellDetails
-from services.compliance.domain.work import Customer, Policy, Work
+from services.compliance.domain.whitelist import party_of
+from services.compliance.domain.whitelisting import ProposePair
+from services.compliance.domain.work import Customer, Policy, RememberedOrder, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
 from services.compliance.standards import LiveStandards
@@ -51,14 +56,17 @@ from services.compliance.store import (
     customers,
     filings,
     lists,
+    orders,
     parties,
     people,
     screenings,
     travel,
     watching,
+    whitelist,
 )
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
+_PEOPLES = (DeskCommand, RuleCommand)
 _ABOUT_CUSTOMERS = (
     AccountOpened,
     CustomerClosed,
@@ -70,14 +78,16 @@ _ABOUT_CUSTOMERS = (
     ReviewCustomer,
     TakeDocument,
 )
-_SCREENED_AGAIN = (RescreenPayment, PaymentDataSupplied, TellDetails, SupplyPartyData)
+_SCREENED_AGAIN = (LookBack, PaymentDataSupplied, RescreenPayment, SupplyPartyData, TellDetails)
 _ABOUT_PAYMENT_CASES = (
     PaymentSuspended,
     PaymentResumed,
     PaymentRefusalExplained,
     PaymentCancelled,
     RescreenPayment,
+    LookBack,
 )
+_ABOUT_ORDERS = (PaymentInitiated, PaymentSettled, LookBack)
 
 
 def load_work(
@@ -90,8 +100,8 @@ def load_work(
 ) -> Work:
     """Lock and read all that a batch can touch.
 
-    Order of locks: customers, screenings, travel records, watched customers, hops, cases, filings; each by id; then the
-    end of the audit log.
+    Order of locks: customers, screenings, travel records, watched customers, hops, cases, orders, filings, whitelisted
+    pairs; each by id; then the end of the audit log.
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
@@ -99,6 +109,7 @@ def load_work(
     customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, _SCREENED_AGAIN) or _asks_for_screening(body)}
+    screened |= cases.find_payments(tx, {body.case_id for body in bodies if isinstance(body, ProposePair)})
     found_screenings = screenings.lock_screenings(tx, screened)
     rates = bool(found_customers) or any(isinstance(body, CustomerRegistered) for body in bodies)
     travelling = travel.lock_records(tx, bodies)
@@ -112,15 +123,20 @@ def load_work(
     asking = [body for body in bodies if isinstance(body, NextCase)]
     offered = cases.lock_offered(tx, {body.role for body in asking}, len(asking) + len(found_cases))
     found_cases |= {case_id: case for case_id, case in offered.items() if case_id not in found_cases}
-    catalogue, known = _find_parties(tx, live, _subjects(bodies, found_customers, found_cases), _now(messages))
+    found_orders = orders.lock_orders(
+        tx, {body.payment_id for body in bodies if isinstance(body, _ABOUT_ORDERS)} if policy.look_back_for else set()
+    )
+    subjects, now = _subjects(bodies, found_customers, found_cases, found_orders), _now(messages)
+    whitelisted = whitelist.find_in_force(tx, sorted(set(map(party_of, subjects))), now) if subjects else {}
+    catalogue, known = _find_parties(tx, live, subjects, whitelisted, now)
     # The last lock, and only for what people do: whoever has it waits for nobody.
-    is_peoples = any(isinstance(body, DeskCommand) for body in bodies)
+    is_peoples = any(isinstance(body, _PEOPLES) for body in bodies)
     return Work(
         customers=found_customers,
         screenings=found_screenings,
         cases=found_cases,
         filings=filings.lock_filings(tx, bodies),
-        parties=Parties(catalogue.index, known, remember_for=policy.remember_for),
+        parties=Parties(catalogue.index, known, remember_for=policy.remember_for, whitelist=whitelisted),
         lists_version=catalogue.label,
         policy=policy,
         audit_head=audit.lock_head(tx) if is_peoples else EMPTY,
@@ -129,6 +145,8 @@ def load_work(
         monitored=monitored,
         travel=travelling,
         countries=live_standards.current(tx).countries if rates else None,
+        pairs=whitelist.lock_pairs(tx, bodies),
+        orders=found_orders,
     )
 
 
@@ -145,6 +163,8 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
     writes.save(filings.FILINGS, work.filings, filings.filing_row)
     writes.insert(filings.FILING_ACTS, map(filings.act_row, work.filing_acts))
+    writes.save(orders.ORDERS, work.orders, orders.order_row)
+    writes.save(whitelist.PAIRS, work.pairs, whitelist.pair_row)
     watching.save(writes, work.monitored)
     writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
     audit.put(writes, work.audit_head, list(work.audit))
@@ -153,8 +173,8 @@ def save_work(writes: Writes, work: Work) -> None:
 
 
 def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
-    """Cases that come back, who was not looked at since the lists or the matcher changed, what monitoring has waited
-    for, and parties to be forgotten.
+    """Cases that come back, who was not looked at since the lists or the matcher changed, payments that have settled
+    last of them, what monitoring has waited for, and parties to be forgotten.
 
     Payments that wait for people come first: someone may be about to decide.
     """
@@ -168,6 +188,8 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
     due = [_due(WakeCase(case_id=id_), id_, ids.derive(id_, "wake", now.isoformat()), now) for id_ in awake]
     due += [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
     due += _due_customers(tx, now, at_most - len(due))
+    settled = orders.find_outdated(tx, versions, at_most - len(due))
+    due += [_due(LookBack(payment_id=id_), id_, ids.derive(id_, "look back", *versions), now) for id_ in settled]
     due += [
         _due(body, id_, ids.derive(id_, *why), now) for body, id_, why in watching.find_due(tx, now, at_most - len(due))
     ]
@@ -199,7 +221,12 @@ def _asks_for_screening(body: Any) -> bool:
     return isinstance(body, _WITH_ORDERS) and (isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited)
 
 
-def _subjects(bodies: Iterable[Any], known: Mapping[str, Customer], waiting: Mapping[str, Case]) -> list[Subject]:
+def _subjects(
+    bodies: Iterable[Any],
+    known: Mapping[str, Customer],
+    waiting: Mapping[str, Case],
+    remembered: Mapping[str, RememberedOrder],
+) -> list[Subject]:
     """Everybody that this batch may have to screen."""
     found: list[Subject | None] = []
     for body in bodies:
@@ -212,25 +239,27 @@ def _subjects(bodies: Iterable[Any], known: Mapping[str, Customer], waiting: Map
         elif isinstance(body, RescreenPayment):
             case = waiting.get(payment_case_id(body.payment_id))
             found += subjects_of(case.payment.order) if case is not None and case.payment is not None else ()
+        elif isinstance(body, LookBack) and body.payment_id in remembered:
+            found += subjects_of(remembered[body.payment_id].order)
     return [subject for subject in found if subject is not None]
 
 
 def _find_parties(
-    tx: Connection, live: LiveCatalogue, subjects: Sequence[Subject], now: datetime
+    tx: Connection, live: LiveCatalogue, subjects: Sequence[Subject], whitelisted: Whitelist, now: datetime
 ) -> tuple[Catalogue, Mapping[str, Verdict]]:
     """The catalogue as it is now, and who is known under it."""
     catalogue = live.held or live.current(tx)
-    remembered = _find_remembered(tx, catalogue, subjects, now)
+    remembered = _find_remembered(tx, catalogue, subjects, whitelisted, now)
     if remembered.catalogue_version != catalogue.version:
         catalogue = live.of_version(tx, remembered.catalogue_version)
-        remembered = _find_remembered(tx, catalogue, subjects, now)
+        remembered = _find_remembered(tx, catalogue, subjects, whitelisted, now)
     return catalogue, remembered.verdicts
 
 
 def _find_remembered(
-    tx: Connection, catalogue: Catalogue, subjects: Sequence[Subject], now: datetime
+    tx: Connection, catalogue: Catalogue, subjects: Sequence[Subject], whitelisted: Whitelist, now: datetime
 ) -> parties.Remembered:
-    keys = {party_key(subject, catalogue.version) for subject in subjects}
+    keys = {party_key(subject, catalogue.version, pairs_of(whitelisted, subject)) for subject in subjects}
     return parties.find_remembered(tx, sorted(keys), now)
 
 

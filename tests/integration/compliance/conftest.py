@@ -1,12 +1,17 @@
 """Compliance, on real parts: one wiring for a file of tests, emptied before each."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from libs.common.database import execute
 from libs.common.service import Runtime
 from services.compliance.__main__ import SERVICE
+from tests.browser import find
+from tests.integration.compliance.browsing import Desk, at_desk
 from tests.integration.compliance.reports import write_institution
 from tests.integration.compliance.scene import add_people
 from tests.parts import Parts
@@ -20,8 +25,9 @@ ALTER TABLE filing_acts DISABLE TRIGGER filing_acts_are_final;
 ALTER TABLE alert_silences DISABLE TRIGGER alert_silences_are_final;
 ALTER TABLE scenario_versions DISABLE TRIGGER scenario_versions_are_final;
 TRUNCATE screened_parties, screenings, customers, cases, case_acts, case_words, case_files, filings, filing_acts,
-         blocked_property, audit_entries, desk_sessions, desk_failures, watched_customers, alerts, hops, alert_silences,
-         scenario_versions, country_listings, country_imports, travel_records, outbox, inbox,
+         blocked_property, audit_entries, desk_sessions, desk_failures, watched_customers, alerts, hops, payment_links,
+         whitelist_pairs, remembered_orders, travel_records,
+         alert_silences, scenario_versions, country_listings, country_imports, outbox, inbox,
          dead_letters, idempotency_keys, clients;
 ALTER TABLE case_acts ENABLE TRIGGER case_acts_are_final;
 ALTER TABLE case_files ENABLE TRIGGER case_files_are_final;
@@ -53,3 +59,31 @@ def compliance(wired: Runtime) -> Runtime:
     """Compliance as if nothing had ever happened, but for its lists and users."""
     wired.unit.administer(lambda tx: execute(tx, _EMPTY))
     return wired
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find(), args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """Where pictures of pages go, for people to look at."""
+    return Path(os.environ.get("WEIR_SCREENSHOTS", tmp_path))
+
+
+@pytest.fixture
+def ann(compliance: Runtime, address: str, browser: Browser) -> Iterator[Desk]:
+    with at_desk(browser, address, "analyst1") as desk:
+        yield desk
+
+
+@pytest.fixture
+def ben(compliance: Runtime, address: str, browser: Browser) -> Iterator[Desk]:
+    with at_desk(browser, address, "analyst2") as desk:
+        yield desk

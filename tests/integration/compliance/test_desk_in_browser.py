@@ -1,27 +1,23 @@
 """The desk in a real browser: an analyst sees why, proposes, and another confirms."""
 
-import os
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from libs.common import ids
 from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.payments.events import Finding, InternalReason, PaymentBlocked, PaymentEvidence, PaymentInitiated
 from services.compliance.domain.cases import payment_case_id
-from tests.browser import find
 from tests.deciding import decide
+from tests.integration.compliance.browsing import Desk
 from tests.integration.compliance.scene import (
     ALIKE,
     LISTED,
     NOW,
-    PASSWORD,
     add_people,
     case_of,
     initiated,
@@ -35,65 +31,6 @@ FINDINGS = (
     Finding(source="new_device", score=0.4, reason="first payment from this device"),
     Finding(source="amount_high", score=0.35, reason="seven times the usual amount"),
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find(), args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where pictures of pages go, for people to look at."""
-    return Path(os.environ.get("WEIR_SCREENSHOTS", tmp_path))
-
-
-class Desk:
-    """A person at the desk."""
-
-    def __init__(self, browser: Browser, address: str, username: str, **options: Any) -> None:
-        options = {"viewport": {"width": 1280, "height": 720}, **options}
-        self.context: BrowserContext = browser.new_context(base_url=address, **options)
-        self.page: Page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.username = username
-
-    def _hear(self, line: ConsoleMessage) -> None:
-        if line.type == "error":
-            self.complaints.append(line.text)
-
-    def sign_in(self, password: str = PASSWORD) -> None:
-        if "/desk/sign-in" not in self.page.url:
-            self.page.goto("/desk")
-        self.page.get_by_label("User name").fill(self.username)
-        self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
-
-    def open(self, case_id: str) -> None:
-        self.page.goto(f"/desk/cases/{case_id}")
-
-
-@pytest.fixture
-def ann(compliance: Runtime, address: str, browser: Browser) -> Iterator[Desk]:
-    desk = Desk(browser, address, "analyst1")
-    desk.sign_in()
-    yield desk
-    desk.context.close()
-
-
-@pytest.fixture
-def ben(compliance: Runtime, address: str, browser: Browser) -> Iterator[Desk]:
-    desk = Desk(browser, address, "analyst2")
-    desk.sign_in()
-    yield desk
-    desk.context.close()
 
 
 @pytest.fixture

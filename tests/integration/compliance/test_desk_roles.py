@@ -1,5 +1,6 @@
 """Roles on real parts: every route of the desk, asked for by every role."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -8,6 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import Connection
 from typer.testing import CliRunner
 
 from libs.common import ids
@@ -18,9 +20,17 @@ from schemas.payments.events import Finding
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
 from services.compliance.domain.acts import CaseCommand, ConfirmDecision, ProposeDecision, TakeCase
+from services.compliance.domain.audit import Signature
 from services.compliance.domain.case import Case
 from services.compliance.domain.casework import AddTask
 from services.compliance.domain.people import Role
+from services.compliance.domain.silencing import SilenceScenario
+from services.compliance.domain.whitelist import pair_id_of
+from services.compliance.domain.whitelisting import ProposePair
+from services.compliance.importing import import_list, parse_list
+from services.compliance.matching.subject import Subject
+from services.compliance.monitoring.alerts import SilenceKind
+from services.compliance.monitoring.parameters import Scenario
 from tests.deciding import decide
 from tests.integration.compliance.reports import FORM, as_json, filing_on
 from tests.integration.compliance.scene import (
@@ -132,8 +142,14 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
             token = {"X-CSRF-Token": officer.csrf_token}
             officer.http.post("/desk/api/files", data=about, files={"file": ("a.txt", b"text")}, headers=token)
         return person.http.get(path.replace("{number}", "1"))
+    if path.endswith("/lists/changes"):
+        return person.http.get(path, params=two_versions(scene.runtime))
     if method == "GET":
         return person.http.get(path, params={"q": "miller"} if verb == "search" else None)
+    if re.search("/(lists|scenarios|silences)", path):
+        return asked_about_rules(scene, person, path)
+    if "/whitelist" in path:
+        return asked_about_pairs(scene, person, path)
     body = {**BODIES.get(verb, {}), **({"username": username} if verb == "users" else {})}
     if verb == "files":
         csrf, about = {"X-CSRF-Token": person.csrf_token}, {"case_id": scene.case_for(verb, "")}
@@ -207,6 +223,60 @@ def asked_about_filings(scene: Scene, person: Analyst, method: str, path: str, v
     form = {**FORM, "case_id": case_id, "version": version, "request_id": ids.new(), "csrf_token": person.csrf_token}
     filed = {"note": "why", "document_number": "1", "filed_on": FORM["detected_on"]}
     return person.http.post(path, data={**form, **filed})
+
+
+def two_versions(runtime: Runtime) -> dict[str, int]:
+    """Those of a list that was imported twice."""
+
+    def take_in(tx: Connection) -> int:
+        file = parse_list({"own.csv": f"entity_id,kind,name\n1,person,{ids.new()} Sproot\n".encode()})
+        found = import_list(tx, "own", file, by=Signature(actor="root", role="operator"), shrink_max=0.3)
+        assert found.import_id is not None
+        return found.import_id
+
+    return {"before": runtime.unit.administer(take_in), "after": runtime.unit.administer(take_in)}
+
+
+def asked_about_rules(scene: Scene, person: Analyst, path: str) -> httpx.Response:
+    headers, token = {"X-CSRF-Token": person.csrf_token}, {"csrf_token": person.csrf_token}
+    if path.endswith("/imports"):
+        file = {"file": ("own.csv", f"entity_id,kind,name\n1,person,{ids.new()} Sproot\n".encode())}
+        return person.http.post(path, data={"name": "own", **token}, files=file, headers=headers)
+    if path.endswith("/retire"):
+        two_versions(scene.runtime)
+        return person.http.post(path.replace("{name}", "own"), data=token, headers=headers)
+    if "/scenarios" in path:
+        form = {"p_is_on": "true", "p_watches": "everyone", "p_quiet_hours": "720", "p_above_cents": "1000000"}
+        path = path.replace("{scenario}", "cash_report")
+        return person.http.post(path, data={**form, "reason": "why", **token})
+    customer_id, until = ids.new(), NOW + timedelta(days=30)
+    decide(scene.runtime, registered("Ann Miller", customer_id=customer_id))
+    about = {"customer_id": customer_id, "scenario": "fan_in", "reason": "why"}
+    if path.endswith("/end"):
+        of: dict[str, Any] = {
+            "customer_id": customer_id,
+            "scenario": Scenario.FAN_IN,
+            "kind": SilenceKind.SUPPRESS,
+            "until": until,
+        }
+        decide(scene.runtime, SilenceScenario(**of, reason="why", by=OTHER, role="supervisor"))
+    return person.http.post(path, data={**about, "kind": "suppress", "until": until.isoformat(), **token})
+
+
+def asked_about_pairs(scene: Scene, person: Analyst, path: str) -> httpx.Response:
+    # Whom the one before has whitelisted is no hit.
+    scene.runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM whitelist_pairs"))
+    case_id, pair_id = scene.case_for("take", ""), pair_id_of(Subject(name=ALIKE), "fictional/F-007")
+    until = NOW + timedelta(days=30)
+    form = {"case_id": case_id, "pair_id": pair_id, "until": until.date().isoformat(), "note": "why", "version": 1}
+    if "{pair_id}" in path:
+        about: dict[str, Any] = {"case_id": case_id, "actor": OTHER, "role": Role.SUPERVISOR, "version": 1}
+        decide(scene.runtime, ProposePair(**about, pair_id=pair_id, until=until, note="why"))
+        form = {"version": 1, "note": "why"}
+    path = path.replace("{pair_id}", pair_id)
+    if "/api/" in path:
+        return person.http.post(path, json=form, headers={"X-CSRF-Token": person.csrf_token})
+    return person.http.post(path, data={**form, "csrf_token": person.csrf_token})
 
 
 def person_version(runtime: Runtime, path: str) -> int:

@@ -106,13 +106,16 @@ def test_what_a_snooze_holds_back_comes_up_by_the_sweep(compliance: Runtime) -> 
         until=now + DAY,
         reason="on leave",
         by="ann",
+        role="operator",
     )
     tell(compliance, snooze)
     decide(compliance, settled(20_000, debtor=till, creditor=ann, is_cash=True))
     assert alerts(compliance, ann) == [("cash_report", "snoozed")]
     compliance.sweep.run_once()
     assert alerts(compliance, ann) == [("cash_report", "snoozed")]
-    tell(compliance, EndSilence(customer_id=ann, scenario=Scenario.CASH_REPORT, reason="back", by="ann"))
+    tell(
+        compliance, EndSilence(customer_id=ann, scenario=Scenario.CASH_REPORT, reason="back", by="ann", role="operator")
+    )
     compliance.sweep.run_once()
     assert alerts(compliance, ann) == [("cash_report", "open")]
     said = rows(compliance, "SELECT kind, reason FROM alert_silences WHERE customer_id = %s ORDER BY silence_id", ann)
@@ -132,6 +135,7 @@ def test_parameters_that_people_set_are_in_force_for_every_process_at_once(compl
             effective_from=datetime.now(UTC) + HOUR,
             reason="to be told earlier",
             by="ann",
+            role="operator",
         ),
     )
     later = datetime.now(UTC) + 2 * DAY - WEDNESDAY

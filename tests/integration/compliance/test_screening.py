@@ -1,6 +1,7 @@
 """Screening on real parts: asked through Kafka, remembered in Postgres, answered once."""
 
 import threading
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
@@ -32,9 +33,9 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names that were searched for, rather than remembered."""
     names: list[str] = []
 
-    def counted(index: NameIndex, subject: Subject) -> Verdict:
+    def counted(index: NameIndex, subject: Subject, *, ruled_out: Collection[str] = ()) -> Verdict:
         names.append(subject.name)
-        return screen(index, subject)
+        return screen(index, subject, ruled_out=ruled_out)
 
     monkeypatch.setattr(parties, "screen", counted)
     return names

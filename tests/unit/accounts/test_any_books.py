@@ -205,7 +205,7 @@ def require_no_fault(results: Sequence[Decided]) -> None:
             assert is_expiry or "what is not held" in str(result.error)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(stories(st.tuples(happenings, steps, slips)))
 def test_any_sequence_of_happenings_conserves_money(said: list[tuple[Record, timedelta, timedelta]]) -> None:
     books, time = Books(), START
@@ -223,7 +223,7 @@ def test_any_sequence_of_happenings_conserves_money(said: list[tuple[Record, tim
     assert {transfer.payment_id for transfer in books.transfers if transfer.payment_id} == moved
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(stories(happenings), st.lists(st.tuples(st.integers(1, 8), steps, slips)))
 def test_any_split_into_batches_gives_the_same_books(
     said: list[Record], cuts: list[tuple[int, timedelta, timedelta]]
@@ -243,7 +243,7 @@ def test_any_split_into_batches_gives_the_same_books(
     assert in_batches.kept == one_by_one.kept
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(stories(st.tuples(happenings, steps)))
 def test_whatever_payments_says_again_changes_nothing(said: list[tuple[Record, timedelta]]) -> None:
     """But for an approval that was refused for the state of an account: a new one tries again."""
@@ -307,7 +307,7 @@ def test_what_is_tried_here_reaches_every_kind_of_transfer_and_end_of_a_hold() -
     """Else it would prove nothing about them."""
     reached: set[object] = set()
 
-    @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=300, derandomize=True, database=None)
     @given(st.lists(happenings, min_size=30, max_size=40))
     def look(said: list[Record]) -> None:
         books = Books()

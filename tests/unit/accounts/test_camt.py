@@ -309,7 +309,7 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     lines=st.lists(LINES, max_size=5),
     currency=st.sampled_from(sorted(code for code, scale in SCALES.items() if scale <= FRACTION_DIGITS_MAX)),

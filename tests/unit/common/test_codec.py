@@ -61,13 +61,13 @@ def plain(value: Any) -> Any:
     return [plain(member) for member in value] if isinstance(value, list | tuple) else value
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(any_event())
 def test_an_event_survives_its_bytes(event: Event) -> None:
     assert decode(CODEC.encode(event)) == event
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(any_event())
 def test_the_bytes_are_those_of_the_reference_library(event: Event) -> None:
     buffer = io.BytesIO()
@@ -104,7 +104,7 @@ def test_what_does_not_fit_the_contract_is_not_written(field: str, value: Any) -
         CODEC.encode(declined if field == "funds" else replace(event, **{field: value}))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(any_event(), st.data())
 def test_bytes_cut_short_or_drawn_out_are_no_event(event: Event, data: st.DataObject) -> None:
     whole = CODEC.encode(event)
@@ -115,7 +115,7 @@ def test_bytes_cut_short_or_drawn_out_are_no_event(event: Event, data: st.DataOb
         decode(whole + data.draw(st.binary(min_size=1, max_size=8)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(REGISTRY.schemas)), st.binary(max_size=200))
 def test_no_bytes_do_worse_than_be_undecodable(schema_id: int, body: bytes) -> None:
     value = b"\0" + schema_id.to_bytes(4, "big") + body
@@ -178,7 +178,7 @@ def older(schema: dict[str, Any], *, without: str) -> dict[str, Any]:
 
 
 @given(any_of(PaymentInitiated))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_an_older_version_wrote_is_read_with_the_default_for_what_it_lacked(event: PaymentInitiated) -> None:
     old_schema = older(PaymentInitiated.contract.schema, without="batch_id")
     registry = RegistryInMemory()
@@ -188,7 +188,7 @@ def test_what_an_older_version_wrote_is_read_with_the_default_for_what_it_lacked
 
 
 @given(any_of(PaymentCancelled))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_a_newer_version_added_is_passed_over(event: PaymentCancelled) -> None:
     schema = PaymentCancelled.contract.schema
     newer = {**schema, "fields": [{"name": "why", "type": "string", "default": ""}, *schema["fields"]]}
@@ -206,7 +206,7 @@ def test_a_symbol_of_a_newer_version_is_read_as_unknown() -> None:
     registry.schemas[50] = newer
 
     @given(event)
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=10)
     def check(event: PaymentAnswerOverdue) -> None:
         value = b"\0\0\0\0\x32" + _written(newer, event, awaited=["tomorrow"])
         decoded = decode(value, Codec(registry, CONTRACTS))

@@ -29,7 +29,8 @@ from services.compliance.domain.monitored import Hop, Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import due_at, priority_of
-from services.compliance.domain.work import BlockedProperty, Customer, Screening, Work
+from services.compliance.domain.whitelist import Pair
+from services.compliance.domain.work import BlockedProperty, Customer, RememberedOrder, Screening, Work
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.handlers import handlers
 from services.compliance.lists.listed import ListedParty
@@ -83,6 +84,8 @@ class Office:
         self.versions = shipped_versions()
         self.remembered: dict[str, Verdict] = {}
         self.filings: dict[str, Filing] = {}
+        self.pairs: dict[str, Pair] = {}
+        self.orders: dict[str, RememberedOrder] = {}
         self.filing_acts: list[FilingAct] = []
         self.travel: dict[str, TravelRecord] = {}
         self.policy = SETTINGS.policy
@@ -122,7 +125,11 @@ class Office:
             screenings=self.screenings,
             cases=self.cases,
             filings=self.filings,
-            parties=Parties(self.index, self.remembered, remember_for=self.policy.remember_for),
+            parties=Parties(
+                self.index, self.remembered, remember_for=self.policy.remember_for, whitelist=self._whitelist()
+            ),
+            pairs=self.pairs,
+            orders=self.orders,
             lists_version=f"test:{self._version}",
             policy=self.policy,
             offered=self._offered(),
@@ -144,6 +151,12 @@ class Office:
         self._keep(work)
         self.observe(work)
         return results
+
+    def _whitelist(self) -> dict[str, list[Pair]]:
+        found: dict[str, list[Pair]] = {}
+        for pair in self.pairs.values():
+            found.setdefault(pair.party, []).append(pair)
+        return found
 
     def _offered(self) -> list[str]:
         waiting = [case for case in self.cases.values() if case.opened_at and case.status is CaseStatus.OPEN]
@@ -184,6 +197,8 @@ class Office:
         self.cases = {**self.cases, **_by(work.cases.values(), "case_id")}
         self.acts += list(work.acts)
         self.audit += list(work.audit)
+        self.orders = {**self.orders, **_by(work.orders.values(), "payment_id")}
+        self.pairs = {**self.pairs, **_by(work.pairs.values(), "pair_id")}
         self.filings = {**self.filings, **_by(work.filings.values(), "filing_id")}
         self.filing_acts += list(work.filing_acts)
         self.blocked += list(work.blocked)

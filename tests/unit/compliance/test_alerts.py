@@ -63,6 +63,7 @@ def silenced(
         until=START + until,
         reason=reason,
         by="ann",
+        role="operator",
     )
 
 
@@ -210,7 +211,9 @@ def test_what_a_snooze_holds_back_comes_up_at_its_end(office: Office) -> None:
 def test_a_snooze_that_is_ended_early_gives_back_what_it_holds(office: Office) -> None:
     office.decide(silenced(SilenceKind.SNOOZE))
     office.decide(settled())
-    office.decide(EndSilence(customer_id=CUSTOMER, scenario=Scenario.CASH_REPORT, reason="back", by="ben"))
+    office.decide(
+        EndSilence(customer_id=CUSTOMER, scenario=Scenario.CASH_REPORT, reason="back", by="ben", role="operator")
+    )
     office.decide(WakeAlerts(customer_id=CUSTOMER))
     assert about_ann(office)[0].state is AlertState.OPEN
 
@@ -222,7 +225,10 @@ def test_a_snooze_that_is_ended_early_gives_back_what_it_holds(office: Office) -
         (silenced(reason=" "), "reason_missing"),
         (silenced(until=-DAY), "end_passed"),
         (silenced(until=367 * DAY), "end_too_far"),
-        (EndSilence(customer_id=CUSTOMER, scenario=Scenario.FAN_IN, reason="x", by="ann"), "not_silent"),
+        (
+            EndSilence(customer_id=CUSTOMER, scenario=Scenario.FAN_IN, reason="x", by="ann", role="operator"),
+            "not_silent",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(office: Office, command: SilenceScenario | EndSilence, reason: str) -> None:
@@ -239,6 +245,7 @@ def cash_above(dollars: int, effective_from: datetime | None = None, reason: str
         effective_from=effective_from,
         reason=reason,
         by="ann",
+        role="operator",
     )
 
 
@@ -307,7 +314,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(EVENTS, st.integers(1, 12))
 def test_any_split_into_batches_raises_the_same_alerts_and_puts_them_into_the_same_cases(
     events: list[PaymentSettled], size: int

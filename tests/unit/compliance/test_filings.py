@@ -196,7 +196,7 @@ def test_a_narrative_without_any_space_is_divided_anyway() -> None:
     assert list(map(len, parts_of("x" * LENGTH_MAX))) == [4_000] * 4 + [1_000]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 900), st.sampled_from([" ", ". ", "\n", "\n\n"])), min_size=1, max_size=60))
 def test_a_divided_narrative_says_all_that_it_said(words: list[tuple[int, str]]) -> None:
     narrative = "".join("w" * length + mark for length, mark in words).strip()[:LENGTH_MAX].strip()

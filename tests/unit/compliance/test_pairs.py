@@ -1,7 +1,7 @@
 """Pairs: two names side by side are one party's or they aren't, and it is said why."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.compliance.labelled import Scored, area_under_curve, quality
@@ -149,13 +149,11 @@ def test_a_name_without_letters_is_like_none(name: str) -> None:
     assert compared(name, "Dmitrun Varkosky").score == compared("Dmitrun Varkosky", name).score == 0.0
 
 
-@settings(deadline=None)
 @given(asked=st.text(max_size=60), other=st.text(min_size=1, max_size=60), kind=st.sampled_from(PartyKind))
 def test_no_pair_of_names_breaks_the_matcher(asked: str, other: str, kind: PartyKind) -> None:
     assert 0 <= compared(asked, other, kind).score <= 1
 
 
-@settings(deadline=None)
 @given(
     words=st.lists(st.sampled_from(["dmitrun", "varkosky", "olegast", "quandrix", "zubayran"]), min_size=1, unique=True)
 )

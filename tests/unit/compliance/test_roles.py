@@ -60,6 +60,24 @@ WHO = {
     "GET /desk/api/cases/{case_id}/files/{number}": READERS,
     "POST /desk/files": WORKERS,
     "POST /desk/api/files": WORKERS,
+    **{f"GET /desk{api}/whitelist": READERS for api in ("", "/api")},
+    **{f"POST /desk{api}/whitelist": WORKERS for api in ("", "/api")},
+    **{
+        f"POST /desk{api}/whitelist/{{pair_id}}/{verb}": SUPERVISORS
+        for verb in ("confirm", "end")
+        for api in ("", "/api")
+    },
+    **{f"GET /desk{api}/lists{of}": EVERYBODY_SIGNED_IN for of in ("", "/changes") for api in ("", "/api")},
+    **{
+        f"POST /desk{api}/lists{verb}": {Role.ADMINISTRATOR}
+        for verb in ("/imports", "/{name}/retire")
+        for api in ("", "/api")
+    },
+    "GET /desk/scenarios": READERS,
+    "POST /desk/scenarios/{scenario}": OFFICERS,
+    "GET /desk/silences": READERS,
+    "POST /desk/silences": SUPERVISORS,
+    "POST /desk/silences/end": SUPERVISORS,
     "POST /desk/alike/{case_id}/propose": WORKERS,
     "POST /desk/alike/{case_id}/confirm": SUPERVISORS,
     "POST /desk/api/alike/propose": WORKERS,

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.compliance.events import ScreeningOutcome, UnscreenableReason
@@ -253,7 +253,6 @@ def test_an_index_without_names_clears_everybody() -> None:
     assert outcome(index_of(), "Dmitrun Varkosky") is CLEAR
 
 
-@settings(deadline=None)
 @given(name=st.text(max_size=120), birth_date=st.none() | st.text(max_size=12), country=st.none() | st.text(max_size=3))
 def test_no_name_breaks_the_matcher(name: str, birth_date: str | None, country: str | None) -> None:
     verdict = screen(_FICTIONAL, Subject(name=name, birth_date=birth_date, country=country))

@@ -37,7 +37,7 @@ def remembered(inputs: Sequence[Remembered], known: History = EMPTY) -> History:
     return known
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(payments, times, widths)
 def test_a_window_holds_exactly_what_lies_in_it(inputs: list[Remembered], at: int, width: int) -> None:
     past = Past(remembered(inputs), at)
@@ -50,7 +50,7 @@ def test_a_window_holds_exactly_what_lies_in_it(inputs: list[Remembered], at: in
     assert past.newest_micros == max(before, default=None)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(payments.flatmap(lambda inputs: st.tuples(st.just(inputs), st.permutations(inputs))))
 def test_what_is_remembered_does_not_depend_on_the_order_of_arrival(
     orders: tuple[list[Remembered], list[Remembered]],
@@ -63,7 +63,7 @@ def test_what_is_remembered_does_not_depend_on_the_order_of_arrival(
     )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.lists(st.integers(0, 60 * MICROS_PER_DAY), min_size=PAYMENTS_MAX, max_size=2 * PAYMENTS_MAX),
     st.integers(0, 60 * MICROS_PER_DAY),
@@ -84,7 +84,7 @@ def test_a_crowd_is_never_miscounted_as_a_whole_and_survives_its_storage(gaps: l
     assert Past(known, NOW + at).window(at - since).payments == exact or not is_whole
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from([Label.FRAUD, Label.GENUINE])), max_size=30), st.data())
 def test_labels_by_the_day_do_not_depend_on_the_order_they_come_in(
     labels: list[tuple[int, Label]], data: st.DataObject
@@ -108,7 +108,7 @@ labelled_payments = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(labelled_payments, times, widths, st.sampled_from([0, LABEL_DELAY]), st.randoms())
 def test_a_window_counts_the_last_label_of_each_of_its_payments(
     inputs: list[tuple[int, int, int, list[Label]]], at: int, width: int, delay: int, chance: Random
@@ -140,7 +140,7 @@ strangers = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(strangers, st.randoms())
 def test_what_happens_to_others_changes_nothing(drawn: list[tuple[int, int, str]], chance: Random) -> None:
     """Payments with neither a party nor a device in common may be decided in any order between them."""

@@ -19,9 +19,7 @@ MODEST = st.one_of(QUARTERS, QUARTERS.map(int))
 WILD = st.one_of(
     st.floats(), st.integers(), st.sampled_from([0, 0.0, -0.0, 1, 10**308, 10**400, -(10**5_000), 5e-324, 1.8e308])
 )
-PROPERTY = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+PROPERTY = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def sound(text: str) -> Rulebook | None:
@@ -57,7 +55,7 @@ def test_rules_mean_what_is_written(text: str, modest: list[dict[str, Any]]) -> 
         assert rulebook.functions.fired([known[name] for name in rulebook.fields]) == meant
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text() | st.lists(st.sampled_from(HEAD.split() + rule("not amount > 5 in (3, )").split())).map(" ".join))
 def test_any_text_is_a_rulebook_or_has_faults(text: str) -> None:
     try:

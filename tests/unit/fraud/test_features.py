@@ -399,7 +399,7 @@ pasts = st.lists(
 KNOWN_TO_NAIVE = [name for name in FEATURES if Naive(order(), []).knows(name)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(drawn_orders(times), pasts)
 def test_every_feature_is_what_the_plain_list_of_payments_says(ordered: PaymentOrder, past: list[Paid]) -> None:
     ordered = replace(ordered, device_id=ordered.device_id or None)
@@ -440,7 +440,7 @@ def require_sound(moment: Moment) -> None:
 anytime = st.integers(-200 * 24, 200 * 24).map(lambda hours: START + hours * HOUR)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     drawn_orders(anytime),
     st.lists(

@@ -206,7 +206,7 @@ drawn = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn, st.lists(st.integers(1, 7), min_size=1, max_size=5))
 def test_a_replay_decides_as_the_live_path_did_in_the_same_order(
     given_payments: list[tuple[timedelta, str, str, int, Channel, str | None, Label | None, bool]], sizes: list[int]

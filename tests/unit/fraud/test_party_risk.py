@@ -220,7 +220,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps, st.data())
 def test_any_labels_however_often_they_come_again_are_what_a_recount_says(
     given_steps: Sequence[tuple[int, str, str, timedelta, Label]], data: st.DataObject
@@ -248,7 +248,7 @@ def test_any_labels_however_often_they_come_again_are_what_a_recount_says(
         assert event.is_counterpart_count_exact
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps, st.integers(1, 4))
 def test_beyond_the_bound_counterparts_are_never_too_many(
     given_steps: Sequence[tuple[int, str, str, timedelta, Label]], bound: int

@@ -43,7 +43,7 @@ def hear(story: Story, word: str) -> bool:
     return story.last.outcome is Outcome.APPLIED
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(words, st.sampled_from(Capture))
 @example(["clear", "wait", "wait", "block", "cancel", "held"], Capture.AUTOMATIC)
 @example(["allow", "clear", "held", "debtor-frozen", "block", "debtor-frozen", "blocked"], Capture.AUTOMATIC)

@@ -74,7 +74,7 @@ bodies = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(bodies, st.lists(st.integers(0, 50_000)))
 @example(b"x" * LINE_BYTES_MAX + b"\r\n", [LINE_BYTES_MAX + 1])
 @example(b" " * (LINE_BYTES_MAX + 9) + b"a", [LINE_BYTES_MAX + 5])
@@ -179,7 +179,7 @@ def test_a_line_that_is_no_order_at_all_is_refused(media_type: str, line: bytes,
     assert refused.value.reason == reason
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode(errors="surrogatepass")))
 def test_no_line_does_worse_than_be_refused(line: bytes) -> None:
     for media_type in (CSV, *JSON_LINES):

@@ -33,7 +33,7 @@ def authorised() -> Story:
     return story
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(sorted({*WORDS, *REFUND_WORDS, "wait"})), max_size=20), st.sampled_from(Capture))
 def test_no_word_of_a_review_reaches_a_client(said: list[str], capture: Capture) -> None:
     story = Story(capture=capture)
@@ -136,7 +136,7 @@ ASKED = ("cancel", "capture", "capture-part", "refund")
 PEOPLE = ("taken", "clear", "listed?", "listed!", "approve", "reject", "block")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(["listed?", "listed? taken", "listed!", "listed? listed!"]),
     st.lists(st.sampled_from([*ASKED, *ASKED, *TIMES, *(f"people {word}" for word in PEOPLE)]), max_size=12),

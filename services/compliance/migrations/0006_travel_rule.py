@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "compliance_0002"
-down_revision = "compliance_0001"
+revision = "compliance_0006"
+down_revision = "compliance_0005"
 branch_labels = None
 depends_on = None
 

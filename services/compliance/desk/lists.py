@@ -1,0 +1,258 @@
+"""Lists at the desk: their versions, what changed between two, imports by upload, and an end to a list."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Form, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+
+from libs.common.http import Problem
+from libs.common.service import Runtime
+from services.compliance import list_queries
+from services.compliance.defaults.countries import ListingsFault
+from services.compliance.desk import guard, render
+from services.compliance.desk.sessions import DeskSession, DeskSessions
+from services.compliance.domain.audit import AuditVerb, ObjectKind
+from services.compliance.domain.people import Permission
+from services.compliance.importing import (
+    ListFormat,
+    import_countries,
+    import_list,
+    parse_list,
+    read_countries,
+    retire_list,
+)
+from services.compliance.lists.listed import ListFault
+from services.compliance.lists.ofac import ADD_FILE, ALT_FILE, SDN_FILE
+from services.compliance.matching.scoring import BLOCK_NAME_SCORE, PAIR_SCORE, REVIEW_SCORE, Thresholds
+from services.compliance.settings import ComplianceSettings
+from services.compliance.store import audit
+
+PATH = f"{guard.PATH}/lists"
+IMPORT_PATHS = (f"{PATH}/imports", f"{guard.PATH}/api/lists/imports")
+"""Where lists are sent to: here a body may be larger than elsewhere."""
+BODY_BYTES_MAX = 64 * 1024 * 1024
+"""Three times the largest real list; more is for the command line."""
+FILES_MAX = 3
+
+VersionNumber = Annotated[int, Query(ge=1, le=2**63 - 1)]
+CsrfToken = Annotated[str | None, Header()]
+
+
+class Target(StrEnum):
+    """What a file is to become."""
+
+    LIST = "list"
+    COUNTRIES = "countries"
+    """The FATF's lists of countries."""
+
+
+class Lists:
+    """Imports and retires lists, each in one transaction with its entry in the audit log. Raises Problem and Outage."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        assert isinstance(runtime.settings, ComplianceSettings)
+        self._runtime = runtime
+        self._shrink_max = runtime.settings.shrink_max
+
+    async def take_in(self, request: Request, form: FormData, by: DeskSession) -> str:
+        """Import what was uploaded; return what that came to, in words."""
+        files = {
+            part.filename: await part.read()
+            for part in form.getlist("file")
+            if isinstance(part, UploadFile) and part.filename
+        }
+        return await run_in_threadpool(self._import, files, form, by)
+
+    def _import(self, files: Mapping[str, bytes], form: FormData, by: DeskSession) -> str:
+        if not files:
+            raise _unfit("choose a file", "file")
+        try:
+            if form.get("target") == Target.COUNTRIES:
+                return self._import_countries(files, by)
+            return self._import_list(files, form, by)
+        except (ListFault, ListingsFault) as fault:
+            name = str(form.get("name") or "the list")[:40]
+            happening = by.happening(AuditVerb.REFUSED, ObjectKind.LIST, name, f"import: {fault}")
+            self._runtime.unit.administer(lambda tx: audit.append(tx, happening))
+            raise _unfit(f"{name} stays as it was: {fault}", "file") from fault
+
+    def _import_list(self, files: Mapping[str, bytes], form: FormData, by: DeskSession) -> str:
+        name = str(form.get("name") or "").strip().lower()
+        file = parse_list(files, _format(form))
+        thresholds = Thresholds(
+            review=_score(form, "review", REVIEW_SCORE), block=_score(form, "block", BLOCK_NAME_SCORE)
+        )
+        imported = self._runtime.unit.administer(
+            lambda tx: import_list(
+                tx,
+                name,
+                file,
+                by=by.signed,
+                shrink_max=self._shrink_max,
+                thresholds=thresholds,
+                is_forced=form.get("force") == "yes",
+            )
+        )
+        if imported.import_id is None:
+            return f"{name} has not changed: {imported.parties} entries, {imported.names} names."
+        return f"{name} is live as version {imported.import_id}: {imported.parties} entries, {imported.names} names."
+
+    def _import_countries(self, files: Mapping[str, bytes], by: DeskSession) -> str:
+        if len(files) != 1:
+            raise _unfit("the lists of countries are one file", "file")
+        ((name, content),) = files.items()
+        imported = read_countries(name, content, by=by.signed)
+        version = self._runtime.unit.administer(lambda tx: import_countries(tx, imported, by=by.signed))
+        return f"Version {version} of the lists of countries is in force: {len(imported.listings)} times on a list."
+
+    def retire(self, name: str, by: DeskSession) -> str:
+        """Search a list no more; return that in words."""
+        if not self._runtime.unit.administer(lambda tx: retire_list(tx, name, by=by.signed)):
+            raise Problem(HTTPStatus.NOT_FOUND, "list_unknown", f"there is no list {name}", field="name")
+        return f"{name} is searched no more."
+
+
+def _format(form: FormData) -> ListFormat | None:
+    given = form.get("format")
+    if not given:
+        return None
+    if given not in set(ListFormat):
+        raise _unfit("there is no such format", "format")
+    return ListFormat(str(given))
+
+
+def _score(form: FormData, name: str, usual: float) -> float:
+    """A threshold as the form gives it. Raises Problem for one that is none."""
+    given = str(form.get(name) or "")
+    try:
+        score = float(given) if given else usual
+    except ValueError:
+        score = -1.0
+    if not PAIR_SCORE <= score <= 1:
+        raise _unfit(f"a score from {PAIR_SCORE} to 1", name)
+    return score
+
+
+def _unfit(detail: str, field: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "list_unfit", detail, field=field)
+
+
+def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
+    """/desk/lists and /desk/api/lists."""
+    return [_pages(runtime, sessions), _programs(runtime, sessions)]
+
+
+def _pages(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
+    router = APIRouter(prefix=PATH, route_class=guard.PageRoute, include_in_schema=False)
+    lists, manages = Lists(runtime), guard.allow(sessions, Permission.MANAGE_LISTS)
+    sees = guard.allow(sessions, Permission.SEE_LISTS, ObjectKind.LISTS)
+
+    def shown(
+        person: DeskSession, *, status: HTTPStatus = HTTPStatus.OK, notice: str = "", fault: str = ""
+    ) -> Response:
+        return render.page(
+            "lists.html",
+            status=status,
+            person=person,
+            versions=list_queries.list_versions(runtime.engine),
+            countries=list_queries.list_country_versions(runtime.engine),
+            formats=list(ListFormat),
+            ofac_files=(SDN_FILE, ALT_FILE, ADD_FILE),
+            scores=(PAIR_SCORE, REVIEW_SCORE, BLOCK_NAME_SCORE),
+            notice=notice,
+            fault=fault,
+        )
+
+    async def done(person: DeskSession, work: Callable[[], Any]) -> Response:
+        try:
+            notice = await work()
+        except Problem as problem:
+            return await run_in_threadpool(shown, person, status=problem.status, fault=problem.detail)
+        return await run_in_threadpool(shown, person, notice=notice)
+
+    @router.get("")
+    def show(person: DeskSession = sees) -> Response:
+        """Every version that is kept of every list."""
+        return shown(person)
+
+    @router.get("/changes")
+    def show_changes(before: VersionNumber, after: VersionNumber, person: DeskSession = sees) -> Response:
+        """What one version has that another has not."""
+        found = list_queries.find_changes(runtime.engine, before, after)
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "version_unknown", "These are not two versions of one list.")
+        old, new, changes = found
+        return render.page(
+            "list_changes.html",
+            person=person,
+            old=old,
+            new=new,
+            changes=changes,
+            shown_max=list_queries.CHANGES_SHOWN_MAX,
+        )
+
+    # The form is read by hand, when it is known whose it is: nobody else has a large body taken in.
+    @router.post("/imports")
+    async def take_in(request: Request, person: DeskSession = manages) -> Response:
+        """Import a list."""
+        async with request.form(max_files=FILES_MAX, max_fields=20) as form:
+            guard.require_csrf_token(person, _word(form, "csrf_token"))
+            return await done(person, lambda: lists.take_in(request, form, person))
+
+    @router.post("/{name}/retire")
+    async def retire(name: str, csrf_token: Annotated[str, Form()] = "", person: DeskSession = manages) -> Response:
+        """Search a list no more."""
+        guard.require_csrf_token(person, csrf_token)
+        return await done(person, lambda: run_in_threadpool(lists.retire, name, person))
+
+    return router
+
+
+def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
+    router = APIRouter(prefix=f"{guard.PATH}/api/lists", route_class=guard.ProgramRoute, tags=["desk"])
+    lists, manages = Lists(runtime), guard.allow(sessions, Permission.MANAGE_LISTS)
+    sees = guard.allow(sessions, Permission.SEE_LISTS, ObjectKind.LISTS)
+
+    @router.get("")
+    def list_versions(person: DeskSession = sees) -> Mapping[str, Any]:
+        """Every version that is kept of every list, and which of them are live."""
+        return {
+            "versions": msgspec.to_builtins(list_queries.list_versions(runtime.engine)),
+            "countries": msgspec.to_builtins(list_queries.list_country_versions(runtime.engine)),
+        }
+
+    @router.get("/changes")
+    def list_changes(before: VersionNumber, after: VersionNumber, person: DeskSession = sees) -> Mapping[str, Any]:
+        """What one version of a list has that another has not: how much, and the first of each kind."""
+        found = list_queries.find_changes(runtime.engine, before, after)
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "version_unknown", "these are not two versions of one list")
+        shown: Mapping[str, Any] = msgspec.to_builtins(found[2])
+        return shown
+
+    @router.post("/imports", status_code=HTTPStatus.CREATED)
+    async def take_in(
+        request: Request, person: DeskSession = manages, x_csrf_token: CsrfToken = None
+    ) -> Mapping[str, str]:
+        """Import a list, or with target=countries the FATF's, as multipart/form-data: name, file (up to three)."""
+        guard.require_csrf_token(person, x_csrf_token)
+        async with request.form(max_files=FILES_MAX, max_fields=20) as form:
+            return {"detail": await lists.take_in(request, form, person)}
+
+    @router.post("/{name}/retire")
+    def retire(name: str, person: DeskSession = manages, x_csrf_token: CsrfToken = None) -> Mapping[str, str]:
+        """Search a list no more."""
+        guard.require_csrf_token(person, x_csrf_token)
+        return {"detail": lists.retire(name, person)}
+
+    return router
+
+
+def _word(form: FormData, name: str) -> str | None:
+    value = form.get(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,269 @@
+"""Pairs of party and listed entry at the desk: ruled out from the hit itself, by two people, seen, and ended."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Form, Header, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+
+from libs.common import ids
+from libs.common.batch import Refusal
+from libs.common.fields import Body, Id
+from libs.common.http import Problem, respond
+from libs.common.idempotency import KEY_LENGTH_MAX, Answer
+from libs.common.service import Runtime
+from services.compliance import whitelist_queries
+from services.compliance.desk import guard, render
+from services.compliance.desk.case_page import CasePages
+from services.compliance.desk.sessions import DeskSession, DeskSessions
+from services.compliance.desk.submitting import Submission, attempted, submit
+from services.compliance.domain.acts import DeskCommand
+from services.compliance.domain.audit import ObjectKind
+from services.compliance.domain.case import NOTE_LENGTH_MAX
+from services.compliance.domain.people import Permission
+from services.compliance.domain.whitelist import Pair
+from services.compliance.domain.whitelisting import ConfirmPair, EndPair, PairRefusal, ProposePair
+from services.compliance.domain.work import Work
+from services.compliance.whitelist_queries import PairQueue
+
+PATH = f"{guard.PATH}/whitelist"
+_LAST_DAY = date(9999, 12, 30)
+
+Note = Annotated[str, Form(max_length=NOTE_LENGTH_MAX)]
+CsrfToken = Annotated[str | None, Header()]
+IdempotencyKey = Annotated[str | None, Header(max_length=KEY_LENGTH_MAX)]
+
+
+class PairVerb(StrEnum):
+    """What can be done with a pair that was proposed."""
+
+    CONFIRM = "confirm"
+    END = "end"
+
+
+_STATUS = {
+    PairRefusal.CASE_UNKNOWN: HTTPStatus.NOT_FOUND,
+    PairRefusal.PAIR_UNKNOWN: HTTPStatus.NOT_FOUND,
+    PairRefusal.NOTE_MISSING: HTTPStatus.UNPROCESSABLE_ENTITY,
+    PairRefusal.END_OUT_OF_RANGE: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+_DONE = {
+    PairVerb.CONFIRM: "The pair is no hit any more, until its end.",
+    PairVerb.END: "The pair is a hit again.",
+}
+
+
+class ProposalBody(Body):
+    """A hit of a case that is somebody else, and until the end of which day that may hold."""
+
+    case_id: Id
+    pair_id: Id
+    version: int
+    until: date
+    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)]
+
+
+class PairBody(Body):
+    """The version of the pair that was seen, and for its end a reason."""
+
+    version: int
+    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] = ""
+
+
+class Pairs:
+    """Carries out what people want with pairs. Raises Problem, and as the edge."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def propose(self, request: Request, asked: ProposalBody, key: str, by: DeskSession) -> Answer:
+        """Have a hit ruled out, once another person agrees."""
+        command = ProposePair(
+            **by.signature,
+            case_id=asked.case_id,
+            version=asked.version,
+            pair_id=asked.pair_id,
+            until=_end_of(asked.until),
+            note=asked.note,
+        )
+        return await self._submit(request, "propose", asked.pair_id, command, key, by)
+
+    async def act(
+        self, request: Request, verb: PairVerb, pair_id: str, asked: PairBody, key: str, by: DeskSession
+    ) -> Answer:
+        """Confirm a pair, or end it."""
+        about: dict[str, Any] = {**by.signature, "pair_id": pair_id, "version": asked.version}
+        command = ConfirmPair(**about) if verb is PairVerb.CONFIRM else EndPair(**about, note=asked.note)
+        return await self._submit(request, verb, pair_id, command, key, by)
+
+    async def _submit(
+        self, request: Request, route: str, pair_id: str, command: DeskCommand, key: str, by: DeskSession
+    ) -> Answer:
+        def done(work: Work) -> dict[str, str | int]:
+            pair = work.pairs[pair_id]
+            return {"pair_id": pair.pair_id, "state": pair.state.value, "version": pair.version}
+
+        submission = Submission(
+            route=f"whitelist/{route}",
+            command=command,
+            body=msgspec.json.encode(command),
+            done=done,
+            problem=_problem,
+            kind=ObjectKind.WHITELIST,
+            object_id=pair_id,
+            asked=f"{route}: ",
+        )
+        return await submit(self._runtime, submission, by=by, key=key, trace=request.state.trace)
+
+
+def _end_of(day: date) -> datetime:
+    day = min(day, _LAST_DAY)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+
+
+def _problem(refusal: Refusal) -> Problem:
+    status = _STATUS.get(PairRefusal(refusal.reason), HTTPStatus.CONFLICT)
+    return Problem(status, refusal.reason, refusal.detail, field=refusal.field)
+
+
+def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> list[APIRouter]:
+    """/desk/whitelist and /desk/api/whitelist."""
+    return [_pages(runtime, sessions, case_pages), _programs(runtime, sessions)]
+
+
+def _pages(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> APIRouter:
+    router = APIRouter(prefix=PATH, route_class=guard.PageRoute, include_in_schema=False)
+    pairs = Pairs(runtime)
+
+    def shown(
+        person: DeskSession,
+        queue: PairQueue = PairQueue.IN_FORCE,
+        *,
+        after: str | None = None,
+        status: HTTPStatus = HTTPStatus.OK,
+        notice: str = "",
+        fault: str = "",
+    ) -> Response:
+        page = whitelist_queries.list_pairs(runtime.engine, queue, datetime.now(UTC), after=after)
+        return render.page(
+            "whitelist.html",
+            status=status,
+            person=person,
+            queue=queue,
+            pairs=page.pairs,
+            next_cursor=page.next_cursor,
+            request_id=ids.new(),
+            note_length_max=NOTE_LENGTH_MAX,
+            notice=notice,
+            fault=fault,
+        )
+
+    @router.get("")
+    def show(
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.WHITELIST),
+        queue: Annotated[PairQueue, Query()] = PairQueue.IN_FORCE,
+        after: Annotated[str | None, Query(max_length=100)] = None,
+        done: Annotated[PairVerb | None, Query()] = None,
+    ) -> Response:
+        """Pairs that are ruled out, or are to be, or were."""
+        return shown(person, queue, after=after, notice=_DONE[done] if done else "")
+
+    @router.post("")
+    async def propose(
+        request: Request,
+        case_id: Annotated[Id, Form()],
+        pair_id: Annotated[Id, Form()],
+        until: Annotated[date, Form()],
+        version: Annotated[int, Form()] = 0,
+        note: Note = "",
+        csrf_token: Annotated[str, Form()] = "",
+        request_id: Annotated[str, Form(max_length=100)] = "",
+        person: DeskSession = guard.allow(sessions, Permission.WORK_CASES),
+    ) -> Response:
+        """Propose that a hit is somebody else."""
+        guard.require_csrf_token(person, csrf_token)
+        asked = ProposalBody(case_id=case_id, pair_id=pair_id, version=version, until=until, note=note)
+        failure = await attempted(pairs.propose(request, asked, request_id or ids.new(), person))
+        if failure is None:
+            return RedirectResponse(f"{guard.PATH}/cases/{case_id}", HTTPStatus.SEE_OTHER)
+        return await run_in_threadpool(case_pages.show, case_id, person, status=failure.status, fault=failure.detail)
+
+    def add(verb: PairVerb) -> None:
+        @router.post(f"/{{pair_id}}/{verb}")
+        async def act(
+            request: Request,
+            pair_id: Id,
+            version: Annotated[int, Form()] = 0,
+            note: Note = "",
+            csrf_token: Annotated[str, Form()] = "",
+            request_id: Annotated[str, Form(max_length=100)] = "",
+            person: DeskSession = guard.allow(sessions, Permission.CONFIRM),
+        ) -> Response:
+            """Confirm a pair, or end it."""
+            guard.require_csrf_token(person, csrf_token)
+            asked = PairBody(version=version, note=note)
+            failure = await attempted(pairs.act(request, verb, pair_id, asked, request_id or ids.new(), person))
+            if failure is None:
+                return RedirectResponse(f"{PATH}?done={verb}", HTTPStatus.SEE_OTHER)
+            queue = PairQueue.PROPOSED if verb is PairVerb.CONFIRM else PairQueue.IN_FORCE
+            return await run_in_threadpool(shown, person, queue, status=failure.status, fault=failure.detail)
+
+    for verb in PairVerb:
+        add(verb)
+    return router
+
+
+def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
+    router = APIRouter(prefix=f"{guard.PATH}/api/whitelist", route_class=guard.ProgramRoute, tags=["desk"])
+    pairs = Pairs(runtime)
+
+    @router.get("")
+    def list_pairs(
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.WHITELIST),
+        queue: Annotated[PairQueue, Query()] = PairQueue.IN_FORCE,
+        after: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> Mapping[str, Any]:
+        """Pairs of party and entry that are ruled out, or are to be, or were; the last changed first."""
+        page = whitelist_queries.list_pairs(runtime.engine, queue, datetime.now(UTC), after=after)
+        return {"pairs": [_view(pair) for pair in page.pairs], "next_cursor": page.next_cursor}
+
+    @router.post("")
+    async def propose(
+        request: Request,
+        body: ProposalBody,
+        person: DeskSession = guard.allow(sessions, Permission.WORK_CASES),
+        x_csrf_token: CsrfToken = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """Propose that a hit of a case is somebody else: another person has to confirm it."""
+        guard.require_csrf_token(person, x_csrf_token)
+        return respond(await pairs.propose(request, body, idempotency_key or ids.new(), person))
+
+    def add(verb: PairVerb) -> None:
+        @router.post(f"/{{pair_id}}/{verb}")
+        async def act(
+            request: Request,
+            pair_id: Id,
+            body: PairBody,
+            person: DeskSession = guard.allow(sessions, Permission.CONFIRM),
+            x_csrf_token: CsrfToken = None,
+            idempotency_key: IdempotencyKey = None,
+        ) -> Response:
+            """Confirm a pair that another person has proposed, or end it."""
+            guard.require_csrf_token(person, x_csrf_token)
+            return respond(await pairs.act(request, verb, pair_id, body, idempotency_key or ids.new(), person))
+
+    for verb in PairVerb:
+        add(verb)
+    return router
+
+
+def _view(pair: Pair) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(pair)
+    return {name: value for name, value in shown.items() if name not in ("party", "entry")}

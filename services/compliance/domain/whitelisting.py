@@ -1,0 +1,173 @@
+"""People rule a pair of party and entry out, two of them, for a time; and end that. Pure.
+
+Every function refuses first, in the order of PairRefusal, and acts last. What screening would block can't be ruled out:
+a listed party's money goes neither on nor back, whoever says so.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from libs.common.batch import Refusal
+from libs.common.events import Event
+from libs.common.record import replace
+from schemas.compliance.events import ScreeningOutcome
+from services.compliance.domain.acts import CaseCommand, DeskCommand, act, put_down
+from services.compliance.domain.audit import ObjectKind
+from services.compliance.domain.case import ActKind, Case
+from services.compliance.domain.whitelist import PAIR_DAYS_MAX, Pair, PairState, entry_of, pair_id_of, party_of
+from services.compliance.domain.work import Work
+from services.compliance.matching.screening import Hit
+from services.compliance.matching.subject import Subject
+
+
+class PairRefusal(StrEnum):
+    """Why it is refused, in order of precedence."""
+
+    CASE_UNKNOWN = "case_unknown"
+    PAIR_UNKNOWN = "pair_unknown"
+    NOTE_MISSING = "note_missing"
+    END_OUT_OF_RANGE = "end_out_of_range"
+    LISTED_PARTY = "listed_party"
+    ALREADY_WHITELISTED = "already_whitelisted"
+    WRONG_STATE = "wrong_state"
+    OWN_PROPOSAL = "own_proposal"
+    STALE = "stale"
+
+
+_IN_WORDS = {
+    PairRefusal.CASE_UNKNOWN: "there is no such case",
+    PairRefusal.PAIR_UNKNOWN: "the case has no such hit any more, or there is no such pair",
+    PairRefusal.NOTE_MISSING: "a reason must say how the two are told apart",
+    PairRefusal.END_OUT_OF_RANGE: f"it ends later than now, within {PAIR_DAYS_MAX} days: then people look anew",
+    PairRefusal.LISTED_PARTY: "what screening blocks can't be ruled out",
+    PairRefusal.ALREADY_WHITELISTED: "this pair is whitelisted, or proposed to be, already",
+    PairRefusal.WRONG_STATE: "the pair does not wait for that any more",
+    PairRefusal.OWN_PROPOSAL: "another person must confirm what you have proposed",
+    PairRefusal.STALE: "the pair has changed since you looked at it",
+}
+_FIELDS = {PairRefusal.NOTE_MISSING: "note", PairRefusal.END_OUT_OF_RANGE: "until"}
+
+
+class ProposePair(CaseCommand):
+    """Say that a party of a case is not the entry that it resembles."""
+
+    pair_id: str
+    until: datetime
+    note: str
+
+
+class PairCommand(DeskCommand):
+    """Something a person wants to do with a pair."""
+
+    pair_id: str
+    version: int
+    """The version of the pair that the person has seen."""
+
+
+class ConfirmPair(PairCommand):
+    """Agree, as a second person: from now on it is no hit."""
+
+
+class EndPair(PairCommand):
+    """Disagree, or rule it out no more."""
+
+    note: str
+
+
+def propose(work: Work, command: ProposePair, at: datetime) -> Sequence[Event] | Refusal:
+    """A person says why a hit is someone else, and until when that may hold."""
+    case = work.cases.get(command.case_id)
+    if case is None or case.opened_at is None:
+        return _refusal(PairRefusal.CASE_UNKNOWN)
+    found = next((one for one in _hits(work, case) if pair_id_of(one[0], one[1].reference) == command.pair_id), None)
+    if found is None:
+        return _refusal(PairRefusal.PAIR_UNKNOWN)
+    if not command.note.strip():
+        return _refusal(PairRefusal.NOTE_MISSING)
+    if not at < command.until <= at + timedelta(days=PAIR_DAYS_MAX):
+        return _refusal(PairRefusal.END_OUT_OF_RANGE)
+    subject, hit = found
+    if hit.outcome is ScreeningOutcome.BLOCK:
+        return _refusal(PairRefusal.LISTED_PARTY)
+    known = work.pairs.get(command.pair_id)
+    if known is not None and (known.state is PairState.PROPOSED or known.holds(at)) and _is_of(known, hit):
+        return _refusal(PairRefusal.ALREADY_WHITELISTED)
+    pair = Pair(
+        pair_id=command.pair_id,
+        party=party_of(subject),
+        subject=subject,
+        reference=hit.reference,
+        listed_name=hit.listed_name,
+        entry=entry_of(hit),
+        case_id=case.case_id,
+        state=PairState.PROPOSED,
+        until=command.until,
+        reason=command.note.strip(),
+        proposed_by=command.actor,
+        proposed_at=at,
+        version=known.version if known is not None else 0,
+    )
+    _put(work, pair, command, at, "pair_proposed", f"until {command.until:%Y-%m-%d}", pair.reason)
+    note = f"{subject.name} is not {hit.reference} {hit.listed_name}\n{pair.reason}"
+    act(work, case, ActKind.PAIR_PROPOSED, command, at, note=note)
+    return []
+
+
+def confirm(work: Work, command: ConfirmPair, at: datetime) -> Sequence[Event] | Refusal:
+    """A second person agrees: the pair is no hit until its end."""
+    pair = work.pairs.get(command.pair_id)
+    if pair is None:
+        return _refusal(PairRefusal.PAIR_UNKNOWN)
+    if pair.until <= at:
+        return _refusal(PairRefusal.END_OUT_OF_RANGE, "its time is over: propose it anew")
+    if pair.state is not PairState.PROPOSED:
+        return _refusal(PairRefusal.WRONG_STATE)
+    if pair.proposed_by == command.actor:
+        return _refusal(PairRefusal.OWN_PROPOSAL)
+    if command.version != pair.version:
+        return _refusal(PairRefusal.STALE)
+    confirmed = replace(pair, state=PairState.IN_FORCE, confirmed_by=command.actor, confirmed_at=at)
+    _put(work, confirmed, command, at, "pair_confirmed", f"until {pair.until:%Y-%m-%d}")
+    return []
+
+
+def end(work: Work, command: EndPair, at: datetime) -> Sequence[Event] | Refusal:
+    """A person does not agree, or sees that it holds no more: from now on it is a hit again."""
+    pair = work.pairs.get(command.pair_id)
+    if pair is None:
+        return _refusal(PairRefusal.PAIR_UNKNOWN)
+    if not command.note.strip():
+        return _refusal(PairRefusal.NOTE_MISSING)
+    if pair.state is PairState.ENDED:
+        return _refusal(PairRefusal.WRONG_STATE)
+    if command.version != pair.version:
+        return _refusal(PairRefusal.STALE)
+    reason = command.note.strip()
+    ended = replace(pair, state=PairState.ENDED, ended_by=command.actor, ended_at=at, end_reason=reason)
+    _put(work, ended, command, at, "pair_ended", reason)
+    return []
+
+
+def _hits(work: Work, case: Case) -> Iterator[tuple[Subject, Hit]]:
+    """Whom the case is about, with each entry that they resemble."""
+    screening = work.screenings.get(case.payment_id) if case.payment_id is not None else None
+    for role in screening.roles if screening is not None else ():
+        if role.subject is not None:
+            yield from ((role.subject, hit) for hit in role.verdict.hits)
+    if case.customer is not None and case.customer.subject is not None:
+        yield from ((case.customer.subject, hit) for hit in case.customer.verdict.hits)
+
+
+def _is_of(pair: Pair, hit: Hit) -> bool:
+    return pair.entry == entry_of(hit)
+
+
+def _put(work: Work, pair: Pair, command: DeskCommand, at: datetime, verb: str, *said: str) -> None:
+    work.pairs.put(pair.pair_id, replace(pair, version=pair.version + 1))
+    about = f"{pair.subject.name} is not {pair.reference} {pair.listed_name}"
+    put_down(work, command, at, verb, ObjectKind.WHITELIST, pair.pair_id, (about, *said))
+
+
+def _refusal(reason: PairRefusal, detail: str | None = None) -> Refusal:
+    return Refusal(reason=reason, detail=detail or _IN_WORDS[reason], field=_FIELDS.get(reason))

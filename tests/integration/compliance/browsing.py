@@ -1,0 +1,45 @@
+"""A person at the desk in a real browser, and what the browser complained about."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from tests.integration.compliance.scene import PASSWORD
+
+
+class Desk:
+    """A person at the desk."""
+
+    def __init__(self, browser: Browser, address: str, username: str, **options: Any) -> None:
+        options = {"viewport": {"width": 1280, "height": 720}, **options}
+        self.context: BrowserContext = browser.new_context(base_url=address, **options)
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.username = username
+
+    def _hear(self, line: ConsoleMessage) -> None:
+        if line.type == "error":
+            self.complaints.append(line.text)
+
+    def sign_in(self, password: str = PASSWORD) -> None:
+        if "/desk/sign-in" not in self.page.url:
+            self.page.goto("/desk")
+        self.page.get_by_label("User name").fill(self.username)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def open(self, case_id: str) -> None:
+        self.page.goto(f"/desk/cases/{case_id}")
+
+
+@contextmanager
+def at_desk(browser: Browser, address: str, username: str, **options: Any) -> Iterator[Desk]:
+    """A person who has signed in, for as long as the block lasts."""
+    desk = Desk(browser, address, username, **options)
+    desk.sign_in()
+    yield desk
+    desk.context.close()

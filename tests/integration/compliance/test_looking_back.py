@@ -1,0 +1,77 @@
+"""Settled payments on real parts: looked at again by the sweep when a list changes, within their time."""
+
+from datetime import UTC, datetime, timedelta
+
+from libs.common import ids
+from libs.common.service import Runtime
+from schemas.payments.events import PaymentInitiated, PaymentSettled
+from services.compliance.domain.audit import Signature
+from services.compliance.importing import import_list, parse_list
+from services.compliance.store import orders
+from tests.deciding import decide
+from tests.integration.compliance.scene import case_of, initiated, order, rows
+from tests.integration.compliance.test_desk import signed_in
+from tests.serving import running
+from tests.waiting import wait_until
+
+HEADER = "entity_id,kind,name\n"
+
+
+def settled(event: PaymentInitiated) -> PaymentSettled:
+    ordered = event.order
+    return PaymentSettled(
+        payment_id=event.payment_id,
+        debtor_account_id=ordered.debtor_account_id,
+        creditor_account_id=ordered.creditor_account_id,
+        debtor_customer_id=ordered.debtor_customer_id,
+        creditor_customer_id=ordered.creditor_customer_id,
+        amount_minor=ordered.amount_minor,
+        currency=ordered.currency,
+        instructed_at=ordered.instructed_at,
+        transfer_id=ids.new(),
+        settled_at=datetime.now(UTC),
+    )
+
+
+def take_in(runtime: Runtime, *names: str) -> None:
+    content = HEADER + "".join(f"{n},person,{name}\n" for n, name in enumerate(names, 1))
+    by, file = Signature(actor="root", role="operator"), parse_list({"own.csv": content.encode()})
+    runtime.unit.administer(lambda tx: import_list(tx, "own", file, by=by, shrink_max=1.0))
+
+
+def sweep(runtime: Runtime) -> None:
+    """Have the sweep carry out all that is due."""
+    query = "SELECT count(*) FROM remembered_orders WHERE settled_at IS NOT NULL AND catalogue_version < c.version"
+    with running(runtime.sweep.run):
+        wait_until(lambda: rows(runtime, f"SELECT ({query}) FROM catalogue c") == [(0,)])
+
+
+def test_a_hit_on_a_settled_payment_becomes_a_case_that_the_desk_shows(compliance: Runtime, address: str) -> None:
+    take_in(compliance, "Somebody Else Entirely")
+    events = [initiated(order(creditor=name)) for name in ("Yolanda Pettigrew", "Ben Baker", "Una Wex")]
+    decide(compliance, *events)
+    decide(compliance, *map(settled, events[:2]))
+    take_in(compliance, "Somebody Else Entirely", "Yolanda Pettigrew", "Una Wex")
+    sweep(compliance)
+    found = rows(compliance, "SELECT case_id, reasons FROM cases")
+    assert found == [(case_of(events[0]), ["found_later"])]
+    with signed_in(address, "analyst") as analyst:
+        page = analyst.http.get(f"/desk/cases/{case_of(events[0])}").text
+        assert "Found after it had settled" in page
+        assert "Yolanda Pettigrew" in page
+    # One that settles after the list has changed is looked at then.
+    decide(compliance, settled(events[2]))
+    sweep(compliance)
+    assert len(rows(compliance, "SELECT FROM cases")) == 2
+
+
+def test_orders_are_forgotten_after_their_time(compliance: Runtime) -> None:
+    decide(compliance, initiated(), initiated())
+    compliance.unit.administer(
+        lambda tx: tx.exec_driver_sql(
+            "UPDATE remembered_orders SET screened_at = now() - interval '31 days'"
+            " WHERE payment_id = (SELECT min(payment_id::text)::uuid FROM remembered_orders)"
+        )
+    )
+    assert compliance.unit.administer(lambda tx: orders.forget_orders(timedelta(days=30), tx, 100)) == 1
+    assert rows(compliance, "SELECT count(*) FROM remembered_orders") == [(1,)]

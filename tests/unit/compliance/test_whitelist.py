@@ -1,0 +1,179 @@
+"""Pairs of party and entry that two people have told apart: no hit for a time, while both stay the same."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from libs.common import ids
+from libs.common.record import replace
+from schemas.compliance.events import ComplianceScreened, CustomerVerified, ScreeningOutcome
+from schemas.payments.events import PaymentInitiated
+from services.compliance.domain.people import Role
+from services.compliance.domain.whitelist import Pair, PairState, pair_id_of
+from services.compliance.domain.whitelisting import ConfirmPair, EndPair, PairRefusal, ProposePair
+from services.compliance.matching.subject import Subject
+from tests.unit.compliance.office import LIST, START, Office, initiated, order, registered, suspended
+
+ALIKE = "Jon Smitheringale"
+REFERENCE = "test/2"
+PAIR = pair_id_of(Subject(name=ALIKE), REFERENCE)
+UNTIL = START + timedelta(days=90)
+
+
+def payment(name: str = ALIKE) -> PaymentInitiated:
+    return initiated(order(name), payment_id=ids.named(f"payment {name} {next(_numbers)}"))
+
+
+_numbers = iter(range(1_000_000))
+
+
+def screened(office: Office, name: str = ALIKE) -> ScreeningOutcome:
+    (told,) = office.decide(payment(name))
+    assert isinstance(told, ComplianceScreened)
+    return told.outcome
+
+
+@pytest.fixture
+def office() -> Office:
+    """A payment that waits, for its payer resembles a listed party."""
+    office = Office()
+    event = initiated(order(ALIKE))
+    office.decide(event, replace(suspended(), order=event.order))
+    assert screened(office) is ScreeningOutcome.REVIEW
+    return office
+
+
+def proposal(office: Office, **other: Any) -> ProposePair:
+    about = {"case_id": office.case().case_id, "version": office.case().version, "actor": "ann", "role": Role.ANALYST}
+    return ProposePair(**{**about, "pair_id": PAIR, "until": UNTIL, "note": "another year of birth", **other})
+
+
+def confirmation(office: Office, **other: Any) -> ConfirmPair:
+    about = {"pair_id": PAIR, "version": office.pairs[PAIR].version, "actor": "ben", "role": Role.SUPERVISOR}
+    return ConfirmPair(**{**about, **other})
+
+
+def ending(office: Office, **other: Any) -> EndPair:
+    about = {"pair_id": PAIR, "version": office.pairs[PAIR].version, "actor": "ben", "role": Role.SUPERVISOR}
+    return EndPair(**{**about, "note": "seen anew", **other})
+
+
+def whitelisted(office: Office) -> Pair:
+    office.decide(proposal(office))
+    assert screened(office) is ScreeningOutcome.REVIEW
+    office.decide(confirmation(office))
+    return office.pairs[PAIR]
+
+
+def test_what_two_people_have_told_apart_is_no_hit_until_its_end(office: Office) -> None:
+    pair = whitelisted(office)
+    assert (pair.state, pair.proposed_by, pair.confirmed_by) == (PairState.IN_FORCE, "ann", "ben")
+    assert screened(office) is ScreeningOutcome.CLEAR
+    office.now = UNTIL
+    assert screened(office) is ScreeningOutcome.REVIEW
+
+
+def test_the_answer_is_remembered_under_the_whitelists_version(office: Office) -> None:
+    whitelisted(office)
+    before = office.searches
+    assert [screened(office) for _ in range(3)] == [ScreeningOutcome.CLEAR] * 3
+    # The payer once; the payee was known, and stays so.
+    assert office.searches == before + 1
+
+
+def test_another_party_resembles_the_entry_as_before(office: Office) -> None:
+    whitelisted(office)
+    assert screened(office, "John Smitheringale") is not ScreeningOutcome.CLEAR
+    of = payment()
+    born = initiated(order(ALIKE, birth_date="1970-01-01"), payment_id=of.payment_id)
+    (told,) = office.decide(born)
+    assert isinstance(told, ComplianceScreened)
+    assert told.outcome is ScreeningOutcome.REVIEW
+
+
+def test_an_entry_that_has_changed_is_asked_about_anew(office: Office) -> None:
+    whitelisted(office)
+    office.switch_to(LIST + '3,person,"VARKOSKY, Other",,,,,,\n')
+    assert screened(office) is ScreeningOutcome.CLEAR
+    office.switch_to(LIST.replace('"SMITHERINGALE, John",,,', '"SMITHERINGALE, John",,,1970-01-01'))
+    assert screened(office) is ScreeningOutcome.REVIEW
+    # And may be proposed anew, though the old pair's time is not over.
+    other = initiated(order(ALIKE), payment_id=ids.named("another"))
+    office.decide(other, replace(suspended(payment_id=other.payment_id), order=other.order))
+    case_id = next(case.case_id for case in office.cases.values() if case.payment_id == other.payment_id)
+    office.decide(
+        ProposePair(case_id=case_id, version=1, actor="ann", role=Role.ANALYST, pair_id=PAIR, until=UNTIL, note="too")
+    )
+    assert office.pairs[PAIR].state is PairState.PROPOSED
+
+
+def test_what_a_person_ends_is_a_hit_again(office: Office) -> None:
+    whitelisted(office)
+    office.decide(ending(office))
+    assert screened(office) is ScreeningOutcome.REVIEW
+    pair = office.pairs[PAIR]
+    assert (pair.state, pair.ended_by, pair.end_reason) == (PairState.ENDED, "ben", "seen anew")
+
+
+def test_a_customer_is_verified_whose_only_hit_is_whitelisted(office: Office) -> None:
+    whitelisted(office)
+    (told,) = office.decide(registered(ALIKE))
+    assert isinstance(told, CustomerVerified)
+
+
+def test_each_act_is_in_the_audit_log_and_the_proposal_in_the_cases_timeline(office: Office) -> None:
+    whitelisted(office)
+    office.decide(ending(office))
+    verbs = [(entry.verb, entry.actor, entry.object_id) for entry in office.audit if entry.object_kind == "whitelist"]
+    assert verbs == [("pair_proposed", "ann", PAIR), ("pair_confirmed", "ben", PAIR), ("pair_ended", "ben", PAIR)]
+    assert "another year of birth" in office.audit[0].details
+    assert office.timeline()[-1] == "pair_proposed"
+
+
+Refused = Callable[[Office], Any]
+REFUSED: dict[str, tuple[Refused, PairRefusal]] = {
+    "a case that is not there": (lambda o: proposal(o, case_id=ids.named("none")), PairRefusal.CASE_UNKNOWN),
+    "a hit that is not there": (lambda o: proposal(o, pair_id=ids.named("none")), PairRefusal.PAIR_UNKNOWN),
+    "no reason": (lambda o: proposal(o, note=" "), PairRefusal.NOTE_MISSING),
+    "an end that is over": (lambda o: proposal(o, until=START), PairRefusal.END_OUT_OF_RANGE),
+    "an end too far": (lambda o: proposal(o, until=START + timedelta(days=400)), PairRefusal.END_OUT_OF_RANGE),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_proposal_is_refused(office: Office, name: str) -> None:
+    asked, reason = REFUSED[name]
+    assert office.refusal(asked(office)) == reason
+    assert office.pairs == {}
+
+
+def test_who_screening_blocks_is_whitelisted_by_nobody() -> None:
+    office = Office()
+    event = initiated(order("Dmitrun Varkosky", birth_date="1968-03-14"))
+    office.decide(event, replace(suspended(), order=event.order))
+    subject = Subject(name="Dmitrun Varkosky", birth_date="1968-03-14")
+    assert office.refusal(proposal(office, pair_id=pair_id_of(subject, "test/1"))) == PairRefusal.LISTED_PARTY
+
+
+def test_it_takes_another_person_who_has_seen_what_is_so_now(office: Office) -> None:
+    office.decide(proposal(office))
+    assert office.refusal(proposal(office)) == PairRefusal.ALREADY_WHITELISTED
+    assert office.refusal(confirmation(office, actor="ann")) == PairRefusal.OWN_PROPOSAL
+    assert office.refusal(confirmation(office, version=7)) == PairRefusal.STALE
+    assert office.refusal(ending(office, version=7)) == PairRefusal.STALE
+    assert office.refusal(ending(office, note="")) == PairRefusal.NOTE_MISSING
+    late = confirmation(office)
+    office.decide(late)
+    assert office.refusal(confirmation(office)) == PairRefusal.WRONG_STATE
+    office.decide(ending(office))
+    assert office.refusal(ending(office)) == PairRefusal.WRONG_STATE
+    for command in (confirmation(office, pair_id=ids.named("none")), ending(office, pair_id=ids.named("none"))):
+        assert office.refusal(command) == PairRefusal.PAIR_UNKNOWN
+
+
+def test_what_nobody_confirmed_in_time_is_to_be_proposed_anew(office: Office) -> None:
+    office.decide(proposal(office))
+    office.now = UNTIL
+    assert office.refusal(confirmation(office)) == PairRefusal.END_OUT_OF_RANGE
