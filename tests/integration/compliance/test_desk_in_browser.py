@@ -85,8 +85,8 @@ def test_one_analyst_sees_why_and_proposes_and_another_confirms(
     ben.page.screenshot(path=shots / "case-confirm.png", full_page=True)
     ben.page.get_by_role("button", name="Confirm: reject").click()
     expect(ben.page.get_by_role("status")).to_have_text("The decision stands.")
-    expect(ben.page.locator(".timeline li").first).to_contain_text("Confirmed")
-    expect(ben.page.locator(".timeline li").first).to_contain_text("analyst2")
+    expect(ben.page.locator(".acts li").first).to_contain_text("Confirmed")
+    expect(ben.page.locator(".acts li").first).to_contain_text("analyst2")
     assert (ann.complaints, ben.complaints) == ([], [])
 
 
@@ -102,7 +102,7 @@ def test_a_case_whose_person_is_away_is_taken_over(
     ben.page.screenshot(path=shots / "case-take-over.png", full_page=True)
     ben.page.get_by_role("button", name="Take over from analyst1").click()
     expect(ben.page.get_by_role("status")).to_have_text("The case is yours now.")
-    newest = ben.page.locator(".timeline li").first
+    newest = ben.page.locator(".acts li").first
     expect(newest).to_contain_text("Taken over from analyst1")
     expect(newest).to_contain_text("Ann is ill.")
     expect(ben.page.get_by_role("button", name="Propose")).to_be_visible()
@@ -188,8 +188,8 @@ def test_who_is_listed_since_the_payment_waits_is_shown_and_can_only_be_blocked(
     ann.page.reload()
     payee = ann.page.get_by_role("region", name=f"Payee {LISTED}")
     expect(payee).to_contain_text("date of birth the same: 1974-11-02")
-    expect(ann.page.locator(".timeline li").first).to_contain_text("Evidence changed")
-    expect(ann.page.locator(".timeline li").first).to_contain_text("A list has changed")
+    expect(ann.page.locator(".acts li").first).to_contain_text("Evidence changed")
+    expect(ann.page.locator(".acts li").first).to_contain_text("A list has changed")
     for decision in ("Approve", "Reject"):
         expect(ann.page.get_by_role("radio", name=decision)).to_be_disabled()
     expect(ann.page.get_by_text("it may only be blocked")).to_be_visible()
@@ -205,7 +205,7 @@ def test_what_nobody_has_looked_at_yet_is_not_shown_as_harmless(ann: Desk, compl
     expect(ann.page.get_by_text("Not compared with any list yet.")).to_have_count(2)
     expect(ann.page.get_by_text("Resembles nobody listed.")).to_have_count(0)
     expect(ann.page.get_by_text("No rule has been applied yet.")).to_be_visible()
-    expect(ann.page.locator(".timeline")).to_contain_text("An answer is missing")
+    expect(ann.page.locator(".acts")).to_contain_text("An answer is missing")
 
 
 def test_who_writes_a_long_note_stays_signed_in(ann: Desk, payment: PaymentInitiated) -> None:
@@ -302,7 +302,7 @@ def test_cases_are_worked_on_with_the_keyboard_alone(
     page.keyboard.press("c")
     page.keyboard.type("the branch called: n t p ?")
     page.get_by_role("button", name="Add note").click()
-    expect(page.locator(".timeline li").first).to_contain_text("the branch called: n t p ?")
+    expect(page.locator(".acts li").first).to_contain_text("the branch called: n t p ?")
     page.keyboard.press("p")
     expect(page.get_by_role("radio", name="Approve")).to_be_focused()
     page.keyboard.press("Space")
