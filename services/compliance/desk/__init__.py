@@ -15,6 +15,7 @@ from services.compliance.desk import (
     pages,
     party_data,
     programs,
+    property_reports,
     signing_in,
     users,
 )
@@ -37,6 +38,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         *customers.routes(runtime, sessions),
         filing_pages.routes(runtime, sessions),
         filing_programs.routes(runtime, sessions),
+        *property_reports.routes(runtime, sessions),
         *audit_log.routes(runtime, sessions),
         users.page_routes(runtime, sessions),
         users.program_routes(runtime, sessions),

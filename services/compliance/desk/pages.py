@@ -218,6 +218,7 @@ def case_page(
         person=person,
         case=view,
         customers=_customers(case),
+        case_payment_id=case.payment_id,
         decisions=acts.DECISIONS,
         meanings=views.meanings(case),
         note_length_max=NOTE_LENGTH_MAX,
