@@ -1,11 +1,13 @@
 """What is known of property that is to be reported to OFAC: read-only SQL, and drafts made of it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 from sqlalchemy import Connection, Engine
 
 from libs.common import ids
-from libs.common.database import fetch, transaction
+from libs.common.database import array, fetch, transaction
 from libs.common.record import Record
 from schemas.compliance.events import CaseDecision
 from schemas.payments.events import EncryptedPersonalData, PaymentOrder
@@ -13,9 +15,11 @@ from services.compliance import queries
 from services.compliance.domain.business_days import OFFSET, day_of
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole
+from services.compliance.filings.filing import Filing
 from services.compliance.filings.property import ITEMS_MAX, PropertyItem, PropertyKind, PropertyReport, held_on
 from services.compliance.store.screenings import roles_of
 
+_decode_filing = msgspec.json.Decoder(Filing).decode
 AUTHORITY_UNKNOWN = "decided by people: say by which law"
 _COLUMNS = """b.payment_id, b.amount_minor, b.currency, b.transfer_id, b.blocked_at, s.roles
                 FROM blocked_property b LEFT JOIN screenings s ON s.payment_id = b.payment_id"""
@@ -79,6 +83,19 @@ def draft_rejected(engine: Engine, payment_id: str) -> Draft | None:
     )
     report = PropertyReport(kind=PropertyKind.REJECTED, items=(item,))
     return Draft(case_id=case.case_id, since=item.on, report=report)
+
+
+def reports_on(engine: Engine, payment_ids: Sequence[str]) -> Mapping[str, Filing]:
+    """The reports on what was blocked of some payments, by payment."""
+    wanted = {payment_case_id(payment_id): payment_id for payment_id in payment_ids}
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT case_id, body FROM filings
+                WHERE case_id = ANY(%b::uuid[]) AND kind = 'blocked' AND status <> 'withdrawn'""",
+            (array("uuid", wanted),),
+        )
+    return {wanted[case_id]: _decode_filing(body) for case_id, body in rows}
 
 
 def annual_id(year: int) -> str:

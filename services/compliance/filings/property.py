@@ -9,8 +9,6 @@ What each must say is in 501.603(b)(1)(ii), 501.603(b)(2)(ii) and 501.604(b); th
 into OFAC's reporting system, or attached there.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
@@ -88,15 +86,13 @@ def write_property(report: PropertyReport, institution: Institution, filed_on: d
         *(report.kind.value, institution.name, ", ".join(part for part in where if part)),
         *(institution.contact_name, institution.contact_phone, filed_on.isoformat()),
     )
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\r\n")
-    rows.writerow(COLUMNS)
+    rows = [COLUMNS]
     for item in report.items:
         amount = format_amount(item.amount_minor, item.currency)
         own = (item.payment_id, item.on.isoformat(), amount, item.currency)
         told = (item.owner, item.authority, item.location, item.description, report.remarks)
-        rows.writerow([_plain(cell) for cell in (*holder, *own, *told)])
-    return out.getvalue().encode()
+        rows.append((*holder, *own, *told))
+    return "".join(f"{','.join(map(_cell, row))}\r\n" for row in rows).encode()
 
 
 def totals(items: Sequence[PropertyItem]) -> dict[str, int]:
@@ -124,6 +120,7 @@ def _require_sound(report: PropertyReport, filed_on: date) -> None:
             raise FilingFault(f"items.{number}.on", "lies after the day that the report is about")
 
 
-def _plain(cell: str) -> str:
-    # A spreadsheet takes what begins so for a formula: names are hostile input.
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+def _cell(text: str) -> str:
+    """A cell of CSV (RFC 4180). A spreadsheet takes what begins so for a formula: names are hostile input."""
+    plain = f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f'"{plain.replace(chr(34), chr(34) * 2)}"'

@@ -54,6 +54,7 @@ def test_a_report_on_blocked_property_names_whose_it_is_by_which_list(compliance
     (row,) = csv.DictReader(io.StringIO(content.text))
     assert row["payment"] == payment_id
     assert post(olga, f"filings/{found['filing_id']}/approve", version=1).json()["reason"] == "own_draft"
+    assert f'/desk/filings/{found["filing_id"]}">Draft' in olga.http.get("/desk/blocked").text
     again = post(olga, "property-reports", kind="blocked", payment_id=payment_id)
     assert problem(again)[:2] == (409, "already_drafted")
 
