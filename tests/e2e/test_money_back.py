@@ -1,6 +1,6 @@
 """A purchase from its order to its refunds, as a shop sees it: with a fee, in parts, withdrawn, forgotten, refused."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -29,8 +29,8 @@ JOES_DAY = ("1000.00", "1000.00", "490.00")
 class Till:
     """A shop that is no staff of Weir's: it sees of its payments what any client sees."""
 
-    def __init__(self, installation: Installation) -> None:
-        self._installation, self._run = installation, ids.new()
+    def __init__(self, installation: Installation, parties: Sequence[Party] = PARTIES) -> None:
+        self._installation, self._run, self._parties = installation, ids.new(), parties
         self._staff = WeirClient(
             installation.settings, installation.settings.secrets.get("api-key/demo"), run=self._run
         )
@@ -44,18 +44,19 @@ class Till:
 
     def open(self) -> None:
         """Open everyone's account and bring their money in; return when payments knows them."""
-        self.accounts = self._staff.register(PARTIES, CURRENCY, lambda _: None)
+        self.accounts = self._staff.register(self._parties, CURRENCY, lambda _: None)
         wanted = {account.account_id for account in self.accounts}
         known = "SELECT account_id::text FROM known_accounts"
         _wait(lambda: wanted <= {id_ for (id_,) in self._installation.rows("payments", known)})
-        assert self._staff.fund(PARTIES, self.accounts, CURRENCY) == 2
+        funded = sum(party.funds_minor > 0 for party in self._parties)
+        assert self._staff.fund(self._parties, self.accounts, CURRENCY) == funded
 
     def order(self, debtor: Party, creditor: Party, amount: str, **more: Any) -> dict[str, Any]:
         body = {
             "currency": CURRENCY,
             "amount": amount,
-            "debtor": self._party(debtor),
-            "creditor": self._party(creditor),
+            "debtor": self.party(debtor),
+            "creditor": self.party(creditor),
         }
         response = self.post("", body | more)
         assert response.status_code == HTTPStatus.ACCEPTED, response.text
@@ -101,7 +102,7 @@ class Till:
         self._staff.close()
         self._http.close()
 
-    def _party(self, party: Party) -> dict[str, str]:
+    def party(self, party: Party) -> dict[str, str]:
         return {"account_id": self.accounts[party.number].account_id, "name": party.name, "country": party.country}
 
 

@@ -64,6 +64,7 @@ class CasePages:
             case=view,
             customers=[(role, customer_id) for customer_id, (role, _) in customers.items()],
             customer_id=case.customer_id,
+            case_payment_id=case.payment_id,
             travel=travel_views.travel_view(record, self._travel_rules) if record else None,
             decisions=acts.DECISIONS,
             meanings=views.meanings(case),

@@ -21,10 +21,11 @@ from libs.common.fields import Id
 from libs.common.http import Problem
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
-from services.compliance import queries
+from services.compliance import property_queries, queries
 from services.compliance.desk import guard, render
 from services.compliance.desk.filing_acts import DOCUMENT_NUMBER_LENGTH_MAX, Filings, FilingVerb, VerbBody, command_of
 from services.compliance.desk.filing_forms import read_ctr, read_sar, suggested, suspicion_words
+from services.compliance.desk.property_reports import annual_year
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.business_days import day_of
@@ -37,6 +38,7 @@ from services.compliance.domain.filings import (
 from services.compliance.domain.people import Permission
 from services.compliance.filings.faults import FilingFault
 from services.compliance.filings.filing import UNDER_WAY, Filing, FilingKind
+from services.compliance.filings.property import totals
 from services.compliance.queries import FilingQueue
 
 PATH = f"{guard.PATH}/filings"
@@ -69,13 +71,16 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     ) -> Response:
         """Reports under way, or to be looked at again, or ended."""
         page = queries.list_filings(runtime.engine, queue, after=after)
+        today = day_of(datetime.now(UTC))
+        year = annual_year(today)
         return render.page(
             "filings.html",
             person=person,
             queue=queue,
             filings=page.filings,
             next_cursor=page.next_cursor,
-            today=day_of(datetime.now(UTC)),
+            today=today,
+            annual_year=year if property_queries.is_annual_missing(runtime.engine, year) else None,
         )
 
     @router.get("/new")
@@ -88,13 +93,14 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         case = queries.find_case(runtime.engine, case_id)
         if case is None:
             raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
+        _form_kind(kind)
         return _form_page(person, kind, case_id, None, suggested(case, kind, day_of(datetime.now(UTC))))
 
     @router.post("/new")
     async def draft(request: Request, person: DeskSession = files) -> Response:
         """Keep a draft."""
         form = await _form_of(request, person)
-        kind, case_id = FilingKind(form.get("kind", "")), form.get("case_id", "")
+        kind, case_id = _form_kind(form.get("kind", "")), form.get("case_id", "")
 
         def command(report: dict[str, Any], detected_on: date) -> FilingCommand:
             filing_id = ids.named("compliance", "filing", form.get("request_id", ""))
@@ -120,6 +126,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     def show_edit(filing_id: Id, person: DeskSession = writes) -> Response:
         """A report, to be written anew."""
         filing = filings.find(filing_id)
+        _require_written_here(filing)
         values = suggested(filing, filing.kind, filing.detected_on)
         return _form_page(person, filing.kind, filing.case_id, filing, values)
 
@@ -128,6 +135,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         """Keep what was written."""
         form = await _form_of(request, person)
         filing = await run_in_threadpool(filings.find, filing_id)
+        _require_written_here(filing)
         version = form.get("version", "")
 
         def command(report: dict[str, Any], _: date) -> FilingCommand:
@@ -144,11 +152,10 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     def get_file(filing_id: Id, person: DeskSession = sees) -> Response:
         """The file for the e-filing system."""
         filing = filings.find(filing_id)
-        name = f"{filing.kind.value}-{filing.filing_id}.xml"
         return Response(
             filings.file(filing),
-            media_type="application/xml",
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            media_type=filing.media_type,
+            headers={"Content-Disposition": f'attachment; filename="{filing.file_name}"'},
         )
 
     for verb in FilingVerb:
@@ -187,6 +194,18 @@ def _add_verb(router: APIRouter, runtime: Runtime, filings: Filings, verb: Filin
         return await run_in_threadpool(
             _filing_page, runtime, filings, filing_id, person, status=HTTPStatus.CONFLICT, fault=fault
         )
+
+
+def _form_kind(kind: str) -> FilingKind:
+    """A form that is written on these pages. Raises Problem for another."""
+    if kind not in (FilingKind.SAR, FilingKind.CTR):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_value", "There is no such form.", field="kind")
+    return FilingKind(kind)
+
+
+def _require_written_here(filing: Filing) -> None:
+    if filing.ofac is not None:
+        raise Problem(HTTPStatus.NOT_FOUND, "filing_unknown", "It is written on the page of reports on property.")
 
 
 async def _form_of(request: Request, person: DeskSession) -> dict[str, str]:
@@ -272,6 +291,8 @@ def _filing_page(
         person=person,
         filing=filing,
         acts=queries.list_filing_acts(runtime.engine, filing_id),
+        has_case=queries.find_case(runtime.engine, filing.case_id) is not None,
+        totals=totals(filing.ofac.items) if filing.ofac else {},
         suspicions=suspicion_words(),
         is_under_way=filing.status in UNDER_WAY,
         today=day_of(datetime.now(UTC)),

@@ -14,7 +14,7 @@ from libs.common.fields import Id
 from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import queries
+from services.compliance import property_queries, queries
 from services.compliance.desk import acts, guard, render, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.case_page import CasePages
@@ -116,10 +116,13 @@ def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
             engine, cursor=queries.parse_day_cursor(after) if after else None, limit=PAGE_LENGTH
         )
         shown = rows[:PAGE_LENGTH]
+        # Whether something was reported is for officers and auditors alone to know.
+        sees_reports = person.may(Permission.SEE_FILINGS)
         today = day_of(datetime.now(UTC))
         return render.page(
             "blocked.html",
             person=person,
+            reports=property_queries.reports_on(engine, [row.payment_id for row in shown]) if sees_reports else None,
             rows=[(row, views.listed_parties(row.screened), _days_left(row.report_due_on, today)) for row in shown],
             next_cursor=f"{shown[-1].report_due_on}_{shown[-1].payment_id}" if len(rows) > PAGE_LENGTH else None,
         )

@@ -29,6 +29,8 @@ from services.compliance.filings.filing import (
     FilingKind,
     FilingStatus,
 )
+from services.compliance.filings.property import PropertyReport
+from services.compliance.filings.property import due_on as property_due_on
 from services.compliance.filings.sar import SarReport
 
 
@@ -74,8 +76,9 @@ class DraftFiling(FilingCommand):
     """The day on which the activity was detected, or the cash was paid, or the report that this one continues was
     filed: the deadline goes by it."""
     sar: SarReport | None = None
-    """One of the two."""
+    """One of the three."""
     ctr: CtrReport | None = None
+    ofac: PropertyReport | None = None
 
 
 class ReviseFiling(FilingCommand):
@@ -83,6 +86,7 @@ class ReviseFiling(FilingCommand):
 
     sar: SarReport | None = None
     ctr: CtrReport | None = None
+    ofac: PropertyReport | None = None
 
 
 class ApproveFiling(FilingCommand):
@@ -105,15 +109,17 @@ class WithdrawFiling(FilingCommand):
 def draft(work: Work, command: DraftFiling, at: datetime) -> Sequence[Event] | Refusal:
     """An officer begins a report; of each kind one at a time for a case."""
     case = work.cases.get(command.case_id)
-    if case is None or case.opened_at is None:
+    # Property may be blocked without anybody's being asked, and a year has no case.
+    if command.ofac is None and (case is None or case.opened_at is None):
         return _refusal(FilingRefusal.CASE_UNKNOWN)
     filing = Filing(
         filing_id=command.filing_id,
         case_id=command.case_id,
         sar=command.sar,
         ctr=command.ctr,
+        ofac=command.ofac,
         detected_on=command.detected_on,
-        due_on=due_on(command.sar, command.detected_on),
+        due_on=due_on(command.sar, command.detected_on, command.ofac),
         written_by=command.actor,
         drafted_at=at,
     )
@@ -130,7 +136,7 @@ def revise(work: Work, command: ReviseFiling, at: datetime) -> Sequence[Event] |
     filing = _filing(work, command, *UNDER_WAY)
     if isinstance(filing, Refusal):
         return filing
-    if (command.sar is None) is not (filing.sar is None):
+    if not _is_same_form(command, filing):
         return _refusal(FilingRefusal.WRONG_STATUS, f"the filing is a {filing.kind.value.upper()}, and stays one")
     if command.version != filing.version:
         return _refusal(FilingRefusal.STALE)
@@ -139,7 +145,8 @@ def revise(work: Work, command: ReviseFiling, at: datetime) -> Sequence[Event] |
         status=FilingStatus.DRAFT,
         sar=command.sar,
         ctr=command.ctr,
-        due_on=due_on(command.sar, filing.detected_on),
+        ofac=command.ofac,
+        due_on=due_on(command.sar, filing.detected_on, command.ofac),
         written_by=command.actor,
         approved_by=None,
     )
@@ -201,8 +208,10 @@ def withdraw(work: Work, command: WithdrawFiling, at: datetime) -> Sequence[Even
     return []
 
 
-def due_on(sar: SarReport | None, detected_on: date) -> date:
-    """The last day for a report; without a SAR that of a CTR."""
+def due_on(sar: SarReport | None, detected_on: date, ofac: PropertyReport | None = None) -> date:
+    """The last day for a report; without a SAR, and a report on property, that of a CTR."""
+    if ofac is not None:
+        return property_due_on(ofac, detected_on)
     if sar is None:
         return deadlines.ctr_due_on(detected_on)
     if sar.prior_document_number is not None:
@@ -212,9 +221,20 @@ def due_on(sar: SarReport | None, detected_on: date) -> date:
 
 def _is_under_way(work: Work, filing: Filing) -> bool:
     return any(
-        other.case_id == filing.case_id and other.kind is filing.kind and other.status in UNDER_WAY
+        other.case_id == filing.case_id and other.kind is filing.kind and _stands(other)
         for other in work.filings.values()
     )
+
+
+def _stands(filing: Filing) -> bool:
+    """Whether there can't be another such report: one is under way, or property, which is reported once, was."""
+    return filing.status in UNDER_WAY or (filing.ofac is not None and filing.status is FilingStatus.FILED)
+
+
+def _is_same_form(command: ReviseFiling, filing: Filing) -> bool:
+    if command.ofac is not None and filing.ofac is not None:
+        return command.ofac.kind is filing.ofac.kind
+    return [command.sar is None, command.ofac is None] == [filing.sar is None, filing.ofac is None]
 
 
 def _filing(work: Work, command: FilingCommand, *statuses: FilingStatus) -> Filing | Refusal:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from libs.common.record import Record
 from services.compliance.filings.ctr import CtrReport, write_ctr
 from services.compliance.filings.efiling import Institution
+from services.compliance.filings.property import PropertyReport, write_property
 from services.compliance.filings.sar import SarReport, write_sar
 
 
@@ -14,6 +15,9 @@ class FilingKind(StrEnum):
 
     SAR = "sar"
     CTR = "ctr"
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    ANNUAL = "annual"
 
 
 class FilingStatus(StrEnum):
@@ -41,14 +45,15 @@ class FilingActKind(StrEnum):
 
 
 class Filing(Record, omit_defaults=True):
-    """A report on a case."""
+    """A report on a case; one on property is perhaps on no case that anybody saw, or on a year."""
 
     filing_id: str
     case_id: str
     status: FilingStatus = FilingStatus.DRAFT
     sar: SarReport | None = None
-    """One of the two is there."""
+    """One of the three is there."""
     ctr: CtrReport | None = None
+    ofac: PropertyReport | None = None
     detected_on: date
     due_on: date
     written_by: str
@@ -65,10 +70,23 @@ class Filing(Record, omit_defaults=True):
 
     @property
     def kind(self) -> FilingKind:
+        if self.ofac is not None:
+            return FilingKind(self.ofac.kind.value)
         return FilingKind.SAR if self.sar is not None else FilingKind.CTR
 
+    @property
+    def media_type(self) -> str:
+        """Of its file."""
+        return "application/xml" if self.ofac is None else "text/csv; charset=utf-8"
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.kind.value}-{self.filing_id}.{'xml' if self.ofac is None else 'csv'}"
+
     def written(self, institution: Institution, filed_on: date) -> bytes:
-        """The file for the e-filing system. Raises FilingFault."""
+        """The file to be handed in. Raises FilingFault."""
+        if self.ofac is not None:
+            return write_property(self.ofac, institution, filed_on)
         if self.sar is not None:
             return write_sar(self.sar, institution, filed_on)
         assert self.ctr is not None

@@ -28,14 +28,14 @@ _decode = msgspec.json.Decoder(Filing).decode
 
 
 def lock_filings(tx: Connection, bodies: Sequence[Any]) -> dict[str, Filing]:
-    """Those that officers act on, and those under way on cases that a new one is about."""
+    """Those that officers act on, and those that stand on what a new one is about."""
     commands = [body for body in bodies if isinstance(body, FilingCommand)]
     if not commands:
         return {}
     rows = fetch(
         tx,
         """SELECT filing_id, body FROM filings
-            WHERE filing_id = ANY(%b::uuid[]) OR case_id = ANY(%b::uuid[]) AND status IN ('draft', 'approved')
+            WHERE filing_id = ANY(%b::uuid[]) OR case_id = ANY(%b::uuid[]) AND status <> 'withdrawn'
             ORDER BY filing_id FOR NO KEY UPDATE""",
         (
             array("uuid", {command.filing_id for command in commands}),

@@ -13,6 +13,7 @@ from services.compliance.domain.business_days import day_of
 from services.compliance.domain.filings import ApproveFiling, DraftFiling
 from services.compliance.domain.people import Role
 from services.compliance.filings.sar import SarReport
+from services.compliance.property_queries import draft_blocked
 from tests.deciding import decide
 from tests.unit.compliance.test_filings import SAR, WEIR
 
@@ -48,6 +49,24 @@ def filing_on(runtime: Runtime, case_id: str, *, approved: bool = False) -> str:
     decide(runtime, draft)
     if approved:
         decide(runtime, ApproveFiling(filing_id=filing_id, actor="oscar", role=Role.OFFICER, version=1))
+    return filing_id
+
+
+def property_report_on(runtime: Runtime, payment_id: str) -> str:
+    """A report by olga on what was blocked of a payment."""
+    found = draft_blocked(runtime.engine, payment_id)
+    assert found is not None
+    filing_id = ids.new()
+    draft = DraftFiling(
+        filing_id=filing_id,
+        actor="olga",
+        role=Role.OFFICER,
+        version=0,
+        case_id=found.case_id,
+        detected_on=found.since,
+        ofac=found.report,
+    )
+    decide(runtime, draft)
     return filing_id
 
 

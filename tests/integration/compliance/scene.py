@@ -17,6 +17,7 @@ from schemas.payments.events import (
     Institution,
     InternalReason,
     Party,
+    PaymentBlocked,
     PaymentEvidence,
     PaymentInitiated,
     PaymentOrder,
@@ -98,6 +99,17 @@ def registered(name: str, *, birth_date: str | None = None, customer_id: str | N
         kind=CustomerKind.PERSON,
         personal=CustomerPersonalData(name=name, birth_date=birth_date),
         registered_at=NOW,
+    )
+
+
+def blocked(payment_id: str | None = None, *, minor: int = 125_000, at: datetime = NOW) -> PaymentBlocked:
+    return PaymentBlocked(
+        payment_id=payment_id or ids.new(),
+        debtor_account_id=ids.new(),
+        amount_minor=minor,
+        currency="EUR",
+        transfer_id=ids.new(),
+        blocked_at=at,
     )
 
 

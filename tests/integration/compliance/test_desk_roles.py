@@ -32,12 +32,13 @@ from services.compliance.matching.subject import Subject
 from services.compliance.monitoring.alerts import SilenceKind
 from services.compliance.monitoring.parameters import Scenario
 from tests.deciding import decide
-from tests.integration.compliance.reports import FORM, as_json, filing_on
+from tests.integration.compliance.reports import FORM, as_json, filing_on, property_report_on
 from tests.integration.compliance.scene import (
     ALIKE,
     NOW,
     PASSWORD,
     add_people,
+    blocked,
     case_of,
     initiated,
     order,
@@ -132,6 +133,8 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
     if "{username}" in path:
         decide_user(scene.runtime, username)
         path = path.replace("{username}", username)
+    if "/property-reports" in path:
+        return asked_about_property(scene, person, method, path)
     if "{customer_id}" in path:
         return asked_about_customer(scene, person, method, path)
     if "/filings" in path:
@@ -206,6 +209,21 @@ def asked_about_customer(scene: Scene, person: Analyst, method: str, path: str) 
     if "/api/" in path:
         return person.http.post(path, json=document, headers={"X-CSRF-Token": person.csrf_token})
     return person.http.post(path, data={**document, "csrf_token": person.csrf_token})
+
+
+def asked_about_property(scene: Scene, person: Analyst, method: str, path: str) -> httpx.Response:
+    event = blocked()
+    decide(scene.runtime, event)
+    about = {"kind": "blocked", "payment_id": event.payment_id}
+    if "{filing_id}" in path:
+        path = path.replace("{filing_id}", property_report_on(scene.runtime, event.payment_id))
+    if method == "GET":
+        return person.http.get(path, params=about if path.endswith("new") else {})
+    body = {"remarks": "none", **({"version": 1} if "revise" in path or "edit" in path else about)}
+    if "/api/" in path:
+        return person.http.post(path, json=body, headers={"X-CSRF-Token": person.csrf_token})
+    form = {**{name: str(value) for name, value in body.items()}, "request_id": ids.new()}
+    return person.http.post(path, data={**form, "csrf_token": person.csrf_token})
 
 
 def asked_about_filings(scene: Scene, person: Analyst, method: str, path: str, verb: str) -> httpx.Response:

@@ -146,7 +146,8 @@ def test_a_payment_within_the_house_leaves_no_record(compliance: Runtime) -> Non
 
 
 def supplied_by(person: Analyst, case_id: str, **of: Any) -> Any:
-    body = {"version": person.case(case_id)["version"], "debtor": DEBTOR, "creditor": CREDITOR} | of
+    seen = person.case(case_id).get("version", 0)
+    body = {"version": seen, "debtor": DEBTOR, "creditor": CREDITOR} | of
     headers = {"X-CSRF-Token": person.csrf_token}
     return person.http.post(f"/desk/api/cases/{case_id}/party-data", json=body, headers=headers)
 

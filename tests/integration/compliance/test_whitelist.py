@@ -81,7 +81,7 @@ def test_one_person_whitelists_a_pair_from_the_hit_itself_and_another_confirms(
     ann.page.screenshot(path=shots / "whitelist-propose.png", full_page=True)
     hit.get_by_role("button", name="Propose").click()
     expect(ann.page.get_by_role("link", name="It waits for a second person")).to_be_visible()
-    expect(ann.page.locator(".timeline").last).to_contain_text("Whitelisting proposed")
+    expect(ann.page.locator(".acts")).to_contain_text("Whitelisting proposed")
     ann.page.goto("/desk/whitelist?queue=proposed")
     expect(ann.page.get_by_role("button", name="Confirm")).to_have_count(0)
 

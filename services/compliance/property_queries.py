@@ -1,0 +1,152 @@
+"""What is known of property that is to be reported to OFAC: read-only SQL, and drafts made of it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection, Engine
+
+from libs.common import ids
+from libs.common.database import array, fetch, transaction
+from libs.common.record import Record
+from schemas.compliance.events import CaseDecision
+from schemas.payments.events import EncryptedPersonalData, PaymentOrder
+from services.compliance import queries
+from services.compliance.domain.business_days import OFFSET, day_of
+from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.work import ScreenedRole
+from services.compliance.filings.filing import Filing
+from services.compliance.filings.property import ITEMS_MAX, PropertyItem, PropertyKind, PropertyReport, held_on
+from services.compliance.store.screenings import roles_of
+
+_decode_filing = msgspec.json.Decoder(Filing).decode
+AUTHORITY_UNKNOWN = "decided by people: say by which law"
+_COLUMNS = """b.payment_id, b.amount_minor, b.currency, b.transfer_id, b.blocked_at, s.roles
+                FROM blocked_property b LEFT JOIN screenings s ON s.payment_id = b.payment_id"""
+
+
+class Draft(Record):
+    """A report that is not kept yet."""
+
+    case_id: str
+    """What it is about: the payment's case, whether or not anybody was asked, or a year."""
+    since: date
+    """The day that the deadline goes by."""
+    report: PropertyReport
+
+
+def draft_blocked(engine: Engine, payment_id: str) -> Draft | None:
+    """A report on what was blocked of a payment."""
+    with transaction(engine) as tx:
+        rows = fetch(tx, f"SELECT {_COLUMNS} WHERE b.payment_id = %s", (payment_id,))
+    if not rows:
+        return None
+    item = _item(rows[0])
+    report = PropertyReport(kind=PropertyKind.BLOCKED, items=(item,))
+    return Draft(case_id=payment_case_id(payment_id), since=item.on, report=report)
+
+
+def draft_annual(engine: Engine, year: int) -> Draft | None:
+    """A report on all that was held on June 30 of a year: what was blocked by then: from there money goes nowhere."""
+    end = datetime.combine(held_on(year) + timedelta(days=1), datetime.min.time(), UTC) - OFFSET
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            f"SELECT {_COLUMNS} WHERE b.blocked_at < %s ORDER BY b.blocked_at, b.payment_id LIMIT %s",
+            (end, ITEMS_MAX + 1),
+        )
+    if not rows or end > datetime.now(UTC):
+        return None
+    report = PropertyReport(kind=PropertyKind.ANNUAL, items=tuple(map(_item, rows)), year=year)
+    return Draft(case_id=annual_id(year), since=held_on(year), report=report)
+
+
+def draft_rejected(engine: Engine, payment_id: str) -> Draft | None:
+    """A report on a payment that two people have rejected, where nothing was blocked."""
+    case = queries.find_case(engine, payment_case_id(payment_id))
+    if case is None or case.payment is None or case.decision is not CaseDecision.REJECT or case.ended_at is None:
+        return None
+    with transaction(engine) as tx:
+        if fetch(tx, "SELECT 1 FROM blocked_property WHERE payment_id = %s", (payment_id,)):
+            return None
+        roles = _roles(tx, payment_id)
+    order = case.payment.order
+    item = PropertyItem(
+        payment_id=payment_id,
+        on=day_of(case.ended_at),
+        amount_minor=order.amount_minor,
+        currency=order.currency,
+        owner=_parties(order),
+        authority=_authority(roles),
+        location="returned: nothing is held",
+        description="transfer of funds, rejected",
+    )
+    report = PropertyReport(kind=PropertyKind.REJECTED, items=(item,))
+    return Draft(case_id=case.case_id, since=item.on, report=report)
+
+
+def reports_on(engine: Engine, payment_ids: Sequence[str]) -> Mapping[str, Filing]:
+    """The reports on what was blocked of some payments, by payment."""
+    wanted = {payment_case_id(payment_id): payment_id for payment_id in payment_ids}
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT case_id, body FROM filings
+                WHERE case_id = ANY(%b::uuid[]) AND kind = 'blocked' AND status <> 'withdrawn'""",
+            (array("uuid", wanted),),
+        )
+    return {wanted[case_id]: _decode_filing(body) for case_id, body in rows}
+
+
+def annual_id(year: int) -> str:
+    """What the report of a year is about."""
+    return ids.named("compliance", "property held", str(year))
+
+
+def is_annual_missing(engine: Engine, year: int) -> bool:
+    """Whether something was held on June 30 of a year, and nobody has begun its report."""
+    with transaction(engine) as tx:
+        known = fetch(
+            tx, "SELECT 1 FROM filings WHERE case_id = %s AND status <> 'withdrawn' LIMIT 1", (annual_id(year),)
+        )
+    return not known and draft_annual(engine, year) is not None
+
+
+def _roles(tx: Connection, payment_id: str) -> tuple[ScreenedRole, ...]:
+    rows = fetch(tx, "SELECT roles FROM screenings WHERE payment_id = %s", (payment_id,))
+    return roles_of(rows[0][0]) if rows else ()
+
+
+def _item(row: tuple[str, int, str, str, datetime, str | None]) -> PropertyItem:
+    payment_id, amount_minor, currency, transfer_id, blocked_at, stored = row
+    roles = roles_of(stored)
+    return PropertyItem(
+        payment_id=payment_id,
+        on=day_of(blocked_at),
+        amount_minor=amount_minor,
+        currency=currency,
+        owner=_owners(roles) or "unknown: say whose it is",
+        authority=_authority(roles),
+        location=f"blocked funds, transfer {transfer_id}",
+        description="funds of a payment, blocked",
+    )
+
+
+def _owners(roles: tuple[ScreenedRole, ...]) -> str:
+    found = [
+        f"{role.subject.name if role.subject else 'encrypted'} ({hit.list_name} {hit.entity_id}: {hit.listed_name})"
+        for role in roles
+        for hit in role.verdict.hits[:1]
+    ]
+    return "; ".join(found)
+
+
+def _authority(roles: tuple[ScreenedRole, ...]) -> str:
+    programmes = [hit.listed.programme for role in roles for hit in role.verdict.hits[:1] if hit.listed.programme]
+    return "; ".join(dict.fromkeys(programmes)) or AUTHORITY_UNKNOWN
+
+
+def _parties(order: PaymentOrder) -> str:
+    if isinstance(order.personal, EncryptedPersonalData):
+        return "encrypted: say who"
+    return f"{order.personal.debtor.name} to {order.personal.creditor.name}"
