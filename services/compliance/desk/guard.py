@@ -23,6 +23,8 @@ FORM_COOKIE = "weir_desk_form"
 PATH = "/desk"
 SIGN_IN_PATH = f"{PATH}/sign-in"
 CSRF_HEADER = "x-csrf-token"
+LIVE_HEADER = "x-live"
+"""With what a page asks for by itself: nobody has done anything."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -47,6 +49,14 @@ class SignInNeeded(Exception):
     """Nobody is signed in, or not any more."""
 
 
+class NotForRole(Problem):
+    """Somebody asks for what their role may not do."""
+
+    def __init__(self, session: DeskSession) -> None:
+        super().__init__(HTTPStatus.FORBIDDEN, "forbidden", f"This is not for the role of {session.role.value}.")
+        self.home = session.home
+
+
 class Everybody:
     """Declared at a route: nobody has to be signed in for it."""
 
@@ -65,13 +75,14 @@ class Allowed:
     def __call__(self, request: Request) -> DeskSession:
         """The person who is signed in. Raises SignInNeeded, and Problem if their role may not do this."""
         token = request.cookies.get(SESSION_COOKIE)
-        session = self._sessions.find(token) if token else None
+        is_persons_doing = LIVE_HEADER not in request.headers
+        session = self._sessions.find(token, is_persons_doing=is_persons_doing) if token else None
         if session is None:
             raise SignInNeeded
         if not session.may(self.permission):
             refused = f"{request.method} {request.url.path}"
             self._sessions.put_down(session.happening(AuditVerb.REFUSED, ObjectKind.DESK, details=refused))
-            raise Problem(HTTPStatus.FORBIDDEN, "forbidden", f"This is not for the role of {session.role.value}.")
+            raise NotForRole(session)
         if self.look is not None:
             object_id = next(iter(request.path_params.values()), "")
             self._sessions.put_down(session.happening(AuditVerb.LOOKED, self.look, object_id, request.url.query))
@@ -139,6 +150,8 @@ async def _as_page(request: Request, handle: RouteHandler) -> Response:
     except SignInNeeded:
         back = f"?next={request.url.path}" if request.method == "GET" and is_page_of_ours(request.url.path) else ""
         return RedirectResponse(SIGN_IN_PATH + back, HTTPStatus.SEE_OTHER)
+    except NotForRole as refused:
+        return render.error_page(refused.status, refused.detail, home=refused.home)
     except Problem as problem:
         return render.error_page(problem.status, problem.detail)
     except RequestValidationError as error:

@@ -106,6 +106,13 @@ def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
         """Everything about one case, and what can be done with it."""
         return case_pages.show(case_id, person, notice=_DONE[done] if done else None)
 
+    @router.get("/cases/{case_id}/export")
+    def export_case(
+        case_id: Id, person: DeskSession = guard.allow(sessions, Permission.EXPORT, ObjectKind.EXPORT)
+    ) -> Response:
+        """A case as one file, for an examiner."""
+        return case_pages.export(case_id, person)
+
     @router.get("/blocked")
     def show_blocked(
         person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.BLOCKED_PROPERTY),

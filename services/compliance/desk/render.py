@@ -32,8 +32,9 @@ def page(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) ->
     return HTMLResponse(_environment().get_template(template).render(**values), status)
 
 
-def error_page(status: HTTPStatus, detail: str) -> Response:
-    return page("error.html", status=status, title=status.phrase, detail=detail, person=None)
+def error_page(status: HTTPStatus, detail: str, *, home: str = "/desk") -> Response:
+    """What went wrong, and where to go on: `home` is where somebody's day begins."""
+    return page("error.html", status=status, title=status.phrase, detail=detail, home=home, person=None)
 
 
 def static_file(name: str) -> Response | None:
@@ -46,6 +47,11 @@ def static_file(name: str) -> Response | None:
         media_type=_MEDIA_TYPES[Path(name).suffix],
         headers={"Cache-Control": f"public, max-age={STATIC_SECONDS}, immutable"},
     )
+
+
+def style_sheet() -> str:
+    """The desk's own, for what is to be read away from it."""
+    return _static_files()["desk.css"].decode()
 
 
 @cache

@@ -117,8 +117,8 @@ class DeskSessions:
         """Put something in the audit log that is not part of any other change. Raises Outage."""
         self._runtime.unit.administer(lambda tx: audit.append(tx, happening))
 
-    def find(self, token: str) -> DeskSession | None:
-        """Whose session a token is, if it still lasts. Raises Outage."""
+    def find(self, token: str, *, is_persons_doing: bool = True) -> DeskSession | None:
+        """Whose session a token is, if it still lasts; what a page asks by itself doesn't prolong it. Raises Outage."""
         if len(token) > TOKEN_LENGTH_MAX:
             return None
         now, token_hash = datetime.now(UTC), _hash(token)
@@ -126,7 +126,7 @@ class DeskSessions:
             stored = people.find_session(tx, token_hash)
         if stored is None or stored.expires_at <= now or stored.seen_at + self._idle <= now:
             return None
-        if stored.seen_at + timedelta(seconds=TOUCH_SECONDS) <= now:
+        if is_persons_doing and stored.seen_at + timedelta(seconds=TOUCH_SECONDS) <= now:
             self._runtime.unit.administer(lambda tx: people.touch_session(tx, token_hash, now))
         return _session(stored.username, stored.role, token)
 

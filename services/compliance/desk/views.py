@@ -10,7 +10,7 @@ from libs.common.record import Record
 from schemas.compliance.events import CaseDecision
 from schemas.payments.events import EncryptedPersonalData, Finding, InternalReason
 from services.compliance.desk.parties import PartyView, country_in_words, customer_party, payment_parties
-from services.compliance.desk.render import amount, plain
+from services.compliance.desk.render import amount, moment, plain
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseFile, CaseReason, CaseStatus, Task
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
@@ -195,7 +195,7 @@ def case_row(case: Case, now: datetime) -> CaseRow:
         status=case.status,
         status_words=STATUSES[case.status],
         taken_by=case.taken_by,
-        age=_span(now - case.clock_from) if case.clock_from else "",
+        age=span(now - case.clock_from) if case.clock_from else "",
         deadline=_deadline(case, now),
         urgency=_urgency(case, now),
         decision=DECISIONS[case.decision] if case.decision else None,
@@ -251,6 +251,21 @@ def customers_of(case: Case) -> dict[str, tuple[str, str]]:
     return {customer_id: about for customer_id, held_by, about in sides if held_by is None and ids.is_id(customer_id)}
 
 
+def export_facts(case: Case, screening: Screening | None) -> tuple[tuple[str, str], ...]:
+    """What stands above all else where a case is read away from the desk."""
+    facts = (
+        ("Opened", case.opened_at and moment(case.opened_at)),
+        ("Due", (due := due_at(case)) and moment(due)),
+        ("Ended", case.ended_at and moment(case.ended_at)),
+        ("Decision", case.decision and DECISIONS[case.decision]),
+        ("Proposed by", case.proposal and case.proposal.proposed_by),
+        ("Worked on by", case.taken_by),
+        ("Lists", screening and screening.lists_version),
+        ("Acts", str(case.version)),
+    )
+    return tuple((label, value) for label, value in facts if value)
+
+
 def amount_held(case: Case) -> str | None:
     """The amount of a payment whose money has not moved yet."""
     return None if case.payment is None or case.has_ended or case.is_second_look else _amount(case)
@@ -298,7 +313,7 @@ def _deadline(case: Case, now: datetime) -> str:
     if due is None or case.has_ended:
         return ""
     left = due - now
-    return f"in {_span(left)}" if left >= timedelta(0) else f"{_span(-left)} ago"
+    return f"in {span(left)}" if left >= timedelta(0) else f"{span(-left)} ago"
 
 
 def _urgency(case: Case, now: datetime) -> Urgency:
@@ -310,9 +325,9 @@ def _urgency(case: Case, now: datetime) -> Urgency:
     return Urgency.SOON if due - now <= SOON else Urgency.LATER
 
 
-def _span(span: timedelta) -> str:
+def span(length: timedelta) -> str:
     """A length of time in its two largest units that matter: "3 d 4 h", "12 min"."""
-    minutes = max(int(span.total_seconds()), 0) // 60
+    minutes = max(int(length.total_seconds()), 0) // 60
     days, hours = minutes // 1_440, minutes // 60 % 24
     if days:
         return f"{days} d {hours} h"

@@ -57,6 +57,9 @@ class ObjectKind(StrEnum):
     SCENARIOS = "scenarios"
     SILENCE = "silence"
     SILENCES = "silences"
+    OVERVIEW = "overview"
+    EXPORT = "export"
+    """A case, taken out of the desk."""
     AUDIT = "audit"
     DESK = "desk"
 

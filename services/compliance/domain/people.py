@@ -47,6 +47,10 @@ class Permission(StrEnum):
     SEE_AUDIT = "see_audit"
     SEE_USERS = "see_users"
     MANAGE_USERS = "manage_users"
+    EXPORT = "export"
+    """Take a whole case out of the desk, for an examiner."""
+    SEE_OVERVIEW = "see_overview"
+    """What waits for how long, and what is decided in time."""
     SEE_LISTS = "see_lists"
     MANAGE_LISTS = "manage_lists"
     SILENCE = "silence"
@@ -56,7 +60,14 @@ class Permission(StrEnum):
 
 
 _ANALYST = frozenset({Permission.BE_SIGNED_IN, Permission.SEE_CASES, Permission.WORK_CASES, Permission.SEE_LISTS})
-_SUPERVISOR = _ANALYST | {Permission.CONFIRM, Permission.ASSIGN, Permission.REOPEN, Permission.SILENCE}
+_SUPERVISOR = _ANALYST | {
+    Permission.CONFIRM,
+    Permission.ASSIGN,
+    Permission.REOPEN,
+    Permission.SILENCE,
+    Permission.SEE_OVERVIEW,
+    Permission.EXPORT,
+}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ANALYST: _ANALYST,
@@ -71,6 +82,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.SEE_AUDIT,
             Permission.SEE_USERS,
             Permission.SEE_LISTS,
+            Permission.SEE_OVERVIEW,
+            Permission.EXPORT,
         }
     ),
     Role.ADMINISTRATOR: frozenset(

@@ -1,19 +1,18 @@
 """What the law asks for, in a real browser: missing data supplied, a document handed in, property reported."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.payments.events import InternalReason, PaymentEvidence
 from services.compliance.checking import DocumentChecking
 from services.compliance.diligence.providers import SimulatedChecks
-from tests.browser import find
 from tests.deciding import decide
+from tests.integration.compliance.browsing import Desk
 from tests.integration.compliance.scene import (
     LISTED,
     NOW,
@@ -25,25 +24,8 @@ from tests.integration.compliance.scene import (
     suspended,
     to_another_bank,
 )
-from tests.integration.compliance.test_desk_in_browser import Desk
 
 MISSING = ("debtor.birth_date", "debtor.birth_place", "creditor.kind", "creditor.account_number")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find(), args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where pictures of pages go, for people to look at."""
-    return Path(os.environ.get("WEIR_SCREENSHOTS", tmp_path))
 
 
 @pytest.fixture

@@ -28,7 +28,11 @@ def test_text_is_shown_without_what_would_disguise_it(text: str, shown: str) -> 
 
 def test_what_is_put_into_a_page_is_escaped() -> None:
     response = render.page(
-        "error.html", title="<script>alert(1)</script>", detail='"><img src=x onerror=alert(1)>', person=None
+        "error.html",
+        home="/desk",
+        title="<script>alert(1)</script>",
+        detail='"><img src=x onerror=alert(1)>',
+        person=None,
     )
     body = bytes(response.body).decode()
     assert "<script>alert" not in body

@@ -1,14 +1,13 @@
 // The desk works without this. It keeps forms from being sent twice, counts what a note still holds, and knows keys.
 "use strict";
 
-for (const form of document.querySelectorAll("form[data-once]")) {
-  form.addEventListener("submit", () => {
-    for (const button of form.querySelectorAll("button[type=submit]")) {
-      button.disabled = true;
-      button.setAttribute("aria-busy", "true");
-    }
-  });
-}
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-once]")) return;
+  for (const button of event.target.querySelectorAll("button[type=submit]")) {
+    button.disabled = true;
+    button.setAttribute("aria-busy", "true");
+  }
+});
 
 // Back from the next page, a form may be sent again.
 window.addEventListener("pageshow", () => {
@@ -18,22 +17,25 @@ window.addEventListener("pageshow", () => {
   }
 });
 
-for (const note of document.querySelectorAll("textarea[data-count]")) {
-  const left = document.createElement("span");
-  left.className = "left";
-  left.setAttribute("aria-live", "polite");
-  note.after(left);
-  const count = () => {
-    const rest = note.maxLength - note.value.length;
-    left.textContent = rest < 500 ? `${rest} characters left` : "";
-  };
-  note.addEventListener("input", count);
-  note.addEventListener("input", stayKnown);
-  count();
+function countNotes() {
+  for (const note of document.querySelectorAll("textarea[data-count]")) {
+    const left = document.createElement("span");
+    left.className = "left";
+    left.setAttribute("aria-live", "polite");
+    note.after(left);
+    const count = () => {
+      const rest = note.maxLength - note.value.length;
+      left.textContent = rest < 500 ? `${rest} characters left` : "";
+    };
+    note.addEventListener("input", count);
+    note.addEventListener("input", stayKnown);
+    count();
+  }
 }
+countNotes();
 
 // Whoever writes a long note is at work: the session must not end, and the note with it, for want of other requests.
-let knownAt = Date.now();
+let knownAt = 0;
 function stayKnown() {
   if (Date.now() - knownAt < 60_000) return;
   knownAt = Date.now();
@@ -57,3 +59,65 @@ document.addEventListener("keydown", (event) => {
   else if (found.matches("fieldset")) found.querySelector("input:not(:disabled)")?.focus();
   else found.click();
 });
+
+// What others do is shown as it happens, unless somebody is in the midst of something: then only that there is news.
+const PULSE_SECONDS = 10;
+const main = document.getElementById("content");
+const news = document.getElementById("live");
+let pulse = null;
+
+function ask(address) {
+  return fetch(address, { headers: { "X-Live": "1" }, redirect: "error" });
+}
+
+// This page, without what was done when it was led to.
+function address() {
+  const found = new URL(location.href);
+  found.searchParams.delete("done");
+  return found.href;
+}
+
+function isAtWork() {
+  if (document.querySelector("dialog[open]") || main.querySelector("details[open] form")) return true;
+  if (main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return true;
+  return [...main.querySelectorAll("input, textarea, select")].some((field) => {
+    if (field.type === "hidden") return false;
+    if (field.matches("select")) return [...field.options].some((option) => option.selected !== option.defaultSelected && option.defaultSelected);
+    return field.matches("[type=radio], [type=checkbox]") ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+  });
+}
+
+async function showNews() {
+  const answer = await ask(address());
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("content");
+  if (!fresh || isAtWork()) return tellOfNews();
+  main.replaceChildren(...fresh.childNodes);
+  countNotes();
+  news.hidden = true;
+}
+
+function tellOfNews() {
+  const link = document.createElement("a");
+  link.href = address();
+  link.textContent = "Show what is new";
+  news.replaceChildren("Something has changed here meanwhile. ", link);
+  news.hidden = false;
+}
+
+async function look() {
+  if (document.hidden) return;
+  const answer = await ask(main.dataset.pulse);
+  if (answer.status === 401) location.reload();
+  if (!answer.ok) return;
+  const found = (await answer.json()).pulse;
+  const isNew = pulse !== null && found !== pulse;
+  pulse = found;
+  if (isNew) await (isAtWork() ? tellOfNews() : showNews());
+}
+
+if (main?.dataset.pulse && news) {
+  const lookAgain = () => look().catch(() => {});
+  lookAgain();
+  setInterval(lookAgain, PULSE_SECONDS * 1000);
+}
