@@ -34,10 +34,6 @@ Decision = Callable[[Any, Any, datetime], "Sequence[Event] | Refusal"]
 """(state, body, now) -> what happened. Pure: no clock, no I/O, no chance. Raising means poison."""
 
 
-Observe = Callable[[Any], None]
-"""(state) -> nothing: counts what a batch has changed. Called after its commit, so never for what was rolled back."""
-
-
 class Refusal(Record):
     """A business "no": a value, never an exception. Nothing is stored but the answer itself."""
 
@@ -85,6 +81,11 @@ class Decided(Record, gc=True):
     rows: tuple[OutboxRow, ...] = ()
     refusal: Refusal | None = None
     error: Exception | None = None
+
+
+Observe = Callable[[Any, Sequence[Decided]], None]
+"""(state, what was decided) -> nothing: counts what a batch has changed. Called after its commit, so never for what was
+rolled back."""
 
 
 class Claim(Protocol):
@@ -156,7 +157,7 @@ class UnitOfWork:
         *,
         shards: int,
         on_commit: Callable[[], None],
-        observe: Observe = lambda _: None,
+        observe: Observe = lambda *_: None,
     ) -> None:
         self._engine = engine
         self._handlers = handlers
@@ -195,7 +196,7 @@ class UnitOfWork:
             reach_in_role("after_commit")
         if rows:
             self._on_commit()
-        self._observe(state)
+        self._observe(state, decided)
         return decided
 
     def administer(self, work: Callable[[Connection], T]) -> T:

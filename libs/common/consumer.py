@@ -122,7 +122,7 @@ class Consumer:
         self._batch_size_max = batch_size_max
         self._pace_seconds = pace_seconds
         self._next_batch_at = 0.0
-        self._topics = sorted({kind.contract.topic.name for kind in handlers.reads})
+        self._topics = topics_of(handlers)
         self._positions: dict[inbox.TopicPartition, Position] = {}
         self._kafka: KafkaConsumer = None  # type: ignore[assignment]
         self._stop = Flag()
@@ -158,6 +158,8 @@ class Consumer:
 
     def run_once(self) -> int:
         """Take what is there, apply it, and return how many records that was."""
+        self._metrics.turned_at.set_to_current_time()
+        self._metrics.partitions.set(len(self._positions))
         self._reclaim()
         if (early := self._next_batch_at - time.monotonic()) > 0:
             self._stop.wait(early)
@@ -260,6 +262,7 @@ class Consumer:
             taken_count=len(messages),
             duplicate_count=claim.duplicate_count,
             caused_at=envelope.time_of(messages[-1]),
+            trace=messages[-1].trace,
         )
 
     def _isolate(self, taken: Sequence[Taken], error: Exception) -> None:
@@ -453,6 +456,11 @@ class Consumer:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._is_broker_away = True
         log.debug("kafka", extra={"error": error.str()})
+
+
+def topics_of(handlers: Handlers) -> list[str]:
+    """What a service's consumer reads."""
+    return sorted({kind.contract.topic.name for kind in handlers.reads})
 
 
 def _is_ahead(position: Position) -> bool:

@@ -23,6 +23,7 @@ from libs.common.errors import Outage, TooSlow
 from libs.common.idempotency import Answer, RequestKey, Stored
 from libs.common.inbox import Outcome
 from libs.common.message import Message
+from libs.common.metrics import EdgeMetrics
 from libs.common.outbox import OutboxRow
 from libs.common.writes import Writes
 
@@ -137,11 +138,15 @@ class CommandError(Exception):
 class Edge:
     """Runs the commands of concurrent requests in batches, on a thread of its own."""
 
-    def __init__(self, unit: UnitOfWork, *, batch_size_max: int, request_seconds_max: float) -> None:
+    def __init__(
+        self, unit: UnitOfWork, metrics: EdgeMetrics, *, batch_size_max: int, request_seconds_max: float
+    ) -> None:
         self._unit = unit
+        self._metrics = metrics
         self._batch_size_max = batch_size_max
         self._request_seconds_max = request_seconds_max
         self._queue: queue.Queue[Submission] = queue.Queue(QUEUE_LENGTH_MAX)
+        metrics.waiting.set_function(lambda: float(self._queue.qsize()))
 
     async def submit(self, key: RequestKey, body: bytes, messages: Sequence[Message], respond: Respond) -> Answer:
         """Have a request's commands carried out, together, and get its answer.
@@ -180,7 +185,9 @@ class Edge:
         """Run one batch of what is waiting, and return how many requests that was."""
         submissions = self._gather()
         if submissions:
-            self._apply(submissions)
+            self._metrics.batch_requests.observe(len(submissions))
+            with self._metrics.batch_seconds.time():
+                self._apply(submissions)
         return len(submissions)
 
     def _gather(self) -> list[Submission]:

@@ -16,13 +16,16 @@ from datetime import datetime
 from threading import Event as Flag
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 from confluent_kafka import KafkaError
 
+from libs.common import envelope
 from libs.common.database import LIVENESS, LIVENESS_OPTIONS
 from libs.common.errors import Outage
 from libs.common.fault_points import reach
-from libs.common.metrics import OutboxMetrics
+from libs.common.message import Trace
+from libs.common.metrics import OutboxMetrics, exemplar
 from libs.common.sender import NEVER_TAKEN, TOPIC_REFUSED, Sender
 from libs.common.settings import Settings
 
@@ -50,6 +53,7 @@ Order = tuple[str, str]
 """Topic and key: rows that agree in both must keep their order."""
 
 log = logging.getLogger(__name__)
+_decode_headers = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class Row(NamedTuple):
@@ -286,7 +290,7 @@ class Relay:
             self._attempts.pop(row.id, None)
         if sent:
             self._metrics.published.inc(len(sent))
-            self._metrics.latency.observe(time.time() - sent[0].created_at.timestamp())
+            self._metrics.latency.observe(time.time() - sent[0].created_at.timestamp(), exemplar(_trace_of(sent[0])))
         return gone | {row.id for row in sent} | {row.id for row in sendable if row.order in self._parked}
 
     def _send_one_by_one(self, session: psycopg.Connection[Any], rows: Sequence[Row]) -> list[Row]:
@@ -367,3 +371,7 @@ class Relay:
             return False
         self._due[what] = now + seconds
         return True
+
+
+def _trace_of(row: Row) -> Trace:
+    return envelope.trace_of(_decode_headers(row.headers), fallback_id="")

@@ -20,18 +20,18 @@ from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from prometheus_client import GCCollector, ProcessCollector
 from sqlalchemy import Engine
 
 from libs.common import database, http, idempotency, kafka, logs, migrations, outbox
 from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
-from libs.common.consumer import Consumer
+from libs.common.consumer import Consumer, topics_of
 from libs.common.edge import Edge
 from libs.common.errors import Outage
-from libs.common.figures import PARKED_KEYS, Figures, Look
-from libs.common.metrics import ConsumerMetrics, OutboxMetrics
+from libs.common.figures import PARKED_KEYS, Figures, Look, database_look
+from libs.common.metrics import ConsumerMetrics, EdgeMetrics, Metrics, OutboxMetrics, SweepMetrics, watch_pool
 from libs.common.receiver import Receiver
 from libs.common.record import Record
 from libs.common.registry import Registry
@@ -74,7 +74,7 @@ class Service(Record):
     """What this service keeps for a time only, given its settings, besides answers to requests."""
     looks: Callable[[Any], Sequence[Look]] = lambda _: ()
     """What Prometheus is to see of this service's tables, given its settings."""
-    observer: Callable[[CollectorRegistry], Observe] = lambda _: lambda _: None
+    observer: Callable[[Metrics], Observe] = lambda _: lambda *_: None
     """Counts what batches lead to, once each is committed."""
     large_bodies: Callable[[Any], Mapping[str, int]] = lambda _: {}
     """The paths that take files, with their limits in bytes."""
@@ -95,7 +95,9 @@ class Runtime:
 
     @cached_property
     def engine(self) -> Engine:
-        return database.create(self.settings.database_url, application_name=f"weir-{self.service.name}")
+        engine = database.create(self.settings.database_url, application_name=f"weir-{self.service.name}")
+        watch_pool(self.metrics, engine)
+        return engine
 
     @cached_property
     def registry(self) -> Registry:
@@ -117,11 +119,11 @@ class Runtime:
         )
 
     @cached_property
-    def metrics(self) -> CollectorRegistry:
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        GCCollector(registry=registry)
-        return registry
+    def metrics(self) -> Metrics:
+        metrics = Metrics()
+        ProcessCollector(registry=metrics)
+        GCCollector(registry=metrics)
+        return metrics
 
     @cached_property
     def clients(self) -> Clients:
@@ -131,6 +133,7 @@ class Runtime:
     def edge(self) -> Edge:
         return Edge(
             self.unit,
+            EdgeMetrics(self.metrics),
             batch_size_max=self.settings.batch_size_max,
             request_seconds_max=self.settings.request_seconds_max,
         )
@@ -141,7 +144,7 @@ class Runtime:
             self.handlers,
             self.unit,
             self.codec,
-            ConsumerMetrics(self.metrics),
+            ConsumerMetrics(self.metrics, topics=topics_of(self.handlers)),
             config=kafka.consumer_config(self.settings, self.service.name),
             batch_size_max=self.settings.batch_size_max,
             pace_seconds=self.settings.consumer_pace_seconds,
@@ -152,7 +155,7 @@ class Runtime:
         return Relay(
             self.settings.database_url.replace("+psycopg", ""),
             kafka.producer_config(self.settings),
-            OutboxMetrics(self.metrics),
+            OutboxMetrics(self.metrics, shards=self.settings.outbox_shards),
             self.settings,
             self.wake_relay,
         )
@@ -165,11 +168,12 @@ class Runtime:
     def sweep(self) -> Sweep:
         days = self.settings.idempotency_days
         prunes = [lambda tx, most: idempotency.prune(tx, days=days, rows_max=most), *self.service.prunes(self.settings)]
-        return Sweep(self.unit, self.service.find_due, prunes)
+        return Sweep(self.unit, self.service.find_due, prunes, SweepMetrics(self.metrics))
 
     @cached_property
     def figures(self) -> Figures:
-        return Figures(self.unit, (PARKED_KEYS, *self.service.looks(self.settings)), self.metrics)
+        looks = (PARKED_KEYS, database_look(self.settings.database_bytes_max), *self.service.looks(self.settings))
+        return Figures(self.unit, looks, self.metrics)
 
     def app(self, roles: Sequence[Role], is_ready: Callable[[], Mapping[str, bool]]) -> FastAPI:
         """The HTTP application: operations always, the API when that is one of the roles."""
@@ -178,7 +182,7 @@ class Runtime:
             title=service.title,
             description=service.description,
             clients=self.clients,
-            registry=self.metrics,
+            metrics=self.metrics,
             is_ready=is_ready,
             body_bytes_max=self.settings.http_body_bytes_max,
             large_bodies=service.large_bodies(self.settings),

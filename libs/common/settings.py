@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     relay_idle_poll_seconds: float = Field(0.05, description="between looks at the outbox when it has been empty")
     relay_attempts_max: int = Field(5, description="before a row Kafka refuses is parked")
 
+    database_bytes_max: int = Field(
+        100_000_000_000, description="room on the disk of this database: an alert tells days before it is used up"
+    )
+
     idempotency_days: int = Field(30, ge=30, description="how long an answer is kept for its Idempotency-Key")
 
 
