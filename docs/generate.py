@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from docs import catalogue, metrics
+from docs import catalogue, dashboards, metrics
 from docs.catalogue import Entry
 from docs.readmes import readmes
 from libs.common import envelope
@@ -34,6 +34,7 @@ def documents() -> dict[Path, str]:
         ROOT / "schemas" / "README.md": events_page(),
         ROOT / "docs" / "asyncapi" / "asyncapi.yaml": asyncapi(),
         ROOT / "docs" / "metrics.md": metrics.page(),
+        **{ROOT / path: text for path, text in dashboards.pages().items()},
         **readmes(),
     }
 

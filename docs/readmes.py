@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
 from pydantic.fields import FieldInfo
 
 from docs import catalogue
 from libs.common import cli
 from libs.common.service import Role, Runtime, Service
 from libs.common.settings import Settings
+from operate import installation
 
 ROOT = Path(__file__).parent.parent
 _NOWHERE = "postgresql+psycopg://nobody@nowhere/nothing"
@@ -23,6 +25,7 @@ def readmes() -> dict[Path, str]:
     """Every README with lists taken from the code, and what it must say."""
     found = {ROOT / "services" / service / "README.md": tables(service) for service in catalogue.SERVICES}
     found[ROOT / "libs" / "common" / "README.md"] = {"settings": lambda: _settings_table(Settings)}
+    found[ROOT / "docs" / "operations.md"] = {"alerts": _alerts_table}
     return {path: _filled(path.read_text(), written) for path, written in found.items()}
 
 
@@ -110,14 +113,22 @@ def _default(field: FieldInfo) -> str:
     return f"`{value:,}`".replace(",", " ") if type(value) is int and value >= 10_000 else f"`{value}`"
 
 
+def _alerts_table() -> Iterator[str]:
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yml").read_text())
+    alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+    rows = [
+        (
+            f"[`{alert['alert']}`](#{alert['annotations']['runbook'].partition('#')[2]})",
+            alert["labels"]["severity"],
+            alert.get("for", "at once"),
+        )
+        for alert in alerts
+    ]
+    return table(("alert", "severity", "after"), rows)
+
+
 def _commands_table(service: Service) -> Iterator[str]:
-    try:
-        own = importlib.import_module(f"services.{service.name}.commands")
-        extend: cli.Extend | None = own.extend
-    except ModuleNotFoundError:
-        extend = None
-    # Where several modules add to the command line, the service puts them together.
-    extend = getattr(importlib.import_module(f"services.{service.name}.__main__"), "extend", extend)
+    extend = installation.extend_of(service.name)
     rows = [
         (f"`{' '.join(words)}`", _first_sentence(command.help or ""))
         for words, command in _commands(typer.main.get_command(cli.app(service, extend)), ())

@@ -7,6 +7,7 @@ topics, clock ticks, replays. What differs between them is the claim: an inbox f
 idempotency key for requests.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine
 
-from libs.common import envelope, ids, outbox
+from libs.common import envelope, ids, outbox, tracing
 from libs.common.codec import Codec
 from libs.common.database import transaction
 from libs.common.errors import Outage, Poison
@@ -26,6 +27,7 @@ from libs.common.message import Message
 from libs.common.outbox import OutboxRow
 from libs.common.record import Record
 from libs.common.state import State
+from libs.common.tracing import Tracer, Work
 from libs.common.writes import Writes, writing
 
 T = TypeVar("T")
@@ -158,6 +160,7 @@ class UnitOfWork:
         shards: int,
         on_commit: Callable[[], None],
         observe: Observe = lambda *_: None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._engine = engine
         self._handlers = handlers
@@ -165,6 +168,7 @@ class UnitOfWork:
         self._shards = shards
         self._on_commit = on_commit
         self._observe = observe
+        self._tracer = tracer
 
     def run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
         """One batch, one transaction.
@@ -182,8 +186,11 @@ class UnitOfWork:
     def _run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
         handlers = self._handlers
         reach_in_role("before_claim")
+        started = time.time_ns()
         with transaction(self._engine) as tx:
             fresh = claim.claim(tx, messages)
+            if self._tracer is not None:
+                fresh = self._tracer.enter_each(fresh)
             state = handlers.load(tx, fresh)
             decided = decide_all(handlers, state, fresh, self._codec.encode)
             with writing(tx) as writes:
@@ -197,6 +204,8 @@ class UnitOfWork:
         if rows:
             self._on_commit()
         self._observe(state, decided)
+        if self._tracer is not None:
+            _trace(self._tracer, messages, decided, tracing.since(started))
         return decided
 
     def administer(self, work: Callable[[Connection], T]) -> T:
@@ -205,3 +214,13 @@ class UnitOfWork:
             result = work(tx)
             tx.commit()
         return result
+
+
+def _trace(tracer: Tracer, messages: Sequence[Message], decided: Sequence[Decided], work: Work) -> None:
+    """Write the spans of a batch, and of each of its messages that had effects."""
+    causes = {message.message_id: message.trace for message in messages}
+    for result in decided:
+        if result.rows:
+            tracer.message(result.message, causes[result.message.message_id], work, len(result.rows))
+    effective = [result.message.trace.traceparent for result in decided if result.rows]
+    tracer.batch("batch", effective, work, **{"weir.messages": len(messages), "weir.decided": len(decided)})

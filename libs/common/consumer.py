@@ -23,7 +23,7 @@ from confluent_kafka import Message as KafkaRecord
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from libs.common import dead_letters, envelope, inbox, parking
+from libs.common import dead_letters, envelope, inbox, parking, tracing
 from libs.common.batch import Decided, Handlers, UnitOfWork, Unreadable
 from libs.common.codec import Codec
 from libs.common.errors import Outage, TooSlow, is_poison
@@ -257,6 +257,10 @@ class Consumer:
             self._isolate(taken, error)
             return
         self._advance(taken, progress)
+        for result in decided:
+            if result.outcome is Outcome.DEAD:
+                # The error's text is kept with the letter: it may tell what the message said.
+                log.error("a message could not be applied", extra=_ids_of(result))
         self._metrics.observe(
             [result.outcome for result in decided],
             taken_count=len(messages),
@@ -461,6 +465,16 @@ class Consumer:
 def topics_of(handlers: Handlers) -> list[str]:
     """What a service's consumer reads."""
     return sorted({kind.contract.topic.name for kind in handlers.reads})
+
+
+def _ids_of(result: Decided) -> dict[str, str]:
+    trace = result.message.trace
+    return {
+        "event_id": result.message.message_id,
+        "error_type": type(result.error).__name__,
+        "correlation_id": trace.correlation_id,
+        "trace_id": tracing.trace_id_of(trace),
+    }
 
 
 def _is_ahead(position: Position) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import Connection
 
-from libs.common import idempotency
+from libs.common import idempotency, tracing
 from libs.common.batch import Decided, Refusal, UnitOfWork
 from libs.common.errors import Outage, TooSlow
 from libs.common.idempotency import Answer, RequestKey, Stored
@@ -210,7 +210,7 @@ class Edge:
             try:
                 self._unit.run([message for submission in waiting for message in submission.messages], claim)
             except CommandError as error:
-                log.exception("a command could not be decided", extra={"route": error.submission.key.route})
+                log.exception("a command could not be decided", extra=_ids_of(error.submission))
                 error.submission.settle(Failed())
                 waiting.remove(error.submission)
             except Outage as outage:
@@ -233,7 +233,7 @@ class Edge:
     def _isolate(self, submissions: Sequence[Submission], error: Exception) -> None:
         """Find the request that can't be stored by halving the batch."""
         if len(submissions) == 1:
-            log.error("a command could not be stored", exc_info=error)
+            log.error("a command could not be stored", exc_info=error, extra=_ids_of(submissions[0]))
             submissions[0].settle(Failed())
         else:
             self._halve(submissions)
@@ -249,3 +249,12 @@ class Edge:
             if submission.expires_at < now:
                 submission.settle(Outage("the database did not answer in time"))
         return [submission for submission in submissions if submission.expires_at >= now]
+
+
+def _ids_of(submission: Submission) -> dict[str, str]:
+    trace = submission.messages[0].trace
+    return {
+        "route": submission.key.route,
+        "correlation_id": trace.correlation_id,
+        "trace_id": tracing.trace_id_of(trace),
+    }

@@ -34,6 +34,7 @@ from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
 from libs.common.message import Trace
 from libs.common.metrics import HttpMetrics, Metrics, exemplar
 from libs.common.text import printable
+from libs.common.tracing import Tracer
 
 RETRY_AFTER_SECONDS = 2
 REQUEST_ID = "x-request-id"
@@ -100,6 +101,7 @@ def create(
     is_ready: Callable[[], Mapping[str, bool]],
     body_bytes_max: int,
     large_bodies: Mapping[str, int] | None = None,
+    tracer: Tracer | None = None,
 ) -> FastAPI:
     """An application without routes of its own but those of operations.
 
@@ -113,7 +115,7 @@ def create(
     _add_problems(app)
     app.add_middleware(_BodyLimit, bytes_max=body_bytes_max, large_bodies=large_bodies or {})
     app.add_middleware(_Observer, metrics=HttpMetrics(metrics))
-    app.add_middleware(_Context)
+    app.add_middleware(_Context, tracer=tracer)
     return app
 
 
@@ -312,21 +314,27 @@ def _add_operations(app: FastAPI, registry: Metrics, is_ready: Callable[[], Mapp
 class _Context:
     """Gives each request its id and its trace, and hands them back."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tracer: Tracer | None) -> None:
         self._app = app
+        self._tracer = tracer
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        request_id = ids.new()
-        trace = tracing.begin(traceparent=headers.get(b"traceparent"), correlation_id=request_id)
+        request_id, sent = ids.new(), headers.get(b"traceparent")
+        trace = tracing.begin(traceparent=sent, correlation_id=request_id)
+        if self._tracer is not None:
+            trace = self._tracer.enter(trace, is_new=trace.traceparent != sent)
+        started, status = time.time_ns(), 0
         scope.setdefault("state", {})["trace"] = trace
-        structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=trace.traceparent)
+        structlog.contextvars.bind_contextvars(correlation_id=request_id, trace_id=tracing.trace_id_of(trace))
 
         async def send_with_id(message: Any) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 message["headers"] = [*message["headers"], (REQUEST_ID.encode(), request_id.encode())]
             await send(message)
 
@@ -334,6 +342,10 @@ class _Context:
             await self._app(scope, receive, send_with_id)
         finally:
             structlog.contextvars.clear_contextvars()
+            if self._tracer is not None:
+                route, work = getattr(scope.get("route"), "path", "unknown"), tracing.since(started)
+                attributes = {"http.request.method": scope["method"], "http.route": route}
+                self._tracer.request(sent, trace, work, **attributes, **{"http.response.status_code": status})
 
 
 class _BodyLimit:

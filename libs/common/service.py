@@ -23,7 +23,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import GCCollector, ProcessCollector
 from sqlalchemy import Engine
 
-from libs.common import database, http, idempotency, kafka, logs, migrations, outbox
+from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, tracing
 from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
@@ -39,6 +39,7 @@ from libs.common.relay import Relay
 from libs.common.replay import Replay
 from libs.common.settings import Settings
 from libs.common.sweep import FindDue, Prune, Sweep
+from libs.common.tracing import Tracer
 
 SHUTDOWN_SECONDS_MAX = 20
 START_RETRY_SECONDS = 1.0
@@ -116,7 +117,14 @@ class Runtime:
             shards=self.settings.outbox_shards,
             on_commit=self.wake_relay.set,
             observe=self.service.observer(self.metrics),
+            tracer=self.tracer,
         )
+
+    @cached_property
+    def tracer(self) -> Tracer | None:
+        """None where nothing is exported: then nothing is written, and nothing costs."""
+        endpoint = self.settings.otlp_endpoint
+        return tracing.exporting(self.service.name, endpoint, share=self.settings.trace_share) if endpoint else None
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -158,6 +166,7 @@ class Runtime:
             OutboxMetrics(self.metrics, shards=self.settings.outbox_shards),
             self.settings,
             self.wake_relay,
+            self.tracer,
         )
 
     @cached_property
@@ -186,6 +195,7 @@ class Runtime:
             is_ready=is_ready,
             body_bytes_max=self.settings.http_body_bytes_max,
             large_bodies=service.large_bodies(self.settings),
+            tracer=self.tracer,
         )
         if Role.API in roles:
             for router in service.routes(self):
@@ -256,6 +266,8 @@ class Process:
         self._runtime.wake_relay.set()
         for thread in threads:
             thread.join(SHUTDOWN_SECONDS_MAX)
+        if self._runtime.tracer is not None:
+            self._runtime.tracer.close()
         log.info("stopped", extra={"failures": self._failures})
         return 1 if self._failures else 0
 

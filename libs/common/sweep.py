@@ -48,9 +48,7 @@ class NoClaim:
         self.failed = [result.message.message_id for result in decided if result.error is not None]
         for result in decided:
             if result.error is not None:
-                log.error(
-                    "a due decision failed", exc_info=result.error, extra={"message_id": result.message.message_id}
-                )
+                log.error("a due decision failed", exc_info=result.error, extra=_ids_of(result.message))
         return ()
 
 
@@ -101,7 +99,7 @@ class Sweep:
             self._unit.run(due, claim)
         except (psycopg.Error, SQLAlchemyError) as error:
             if len(due) == 1:
-                log.error("a due decision could not be stored", exc_info=error, extra={"message_id": due[0].message_id})
+                log.error("a due decision could not be stored", exc_info=error, extra=_ids_of(due[0]))
                 self._metrics.decisions.labels("failed").inc()
                 self._rest([due[0].message_id])
             else:
@@ -127,3 +125,7 @@ class Sweep:
 
 def _pruned(prune: Prune, tx: Connection) -> int:
     return prune(tx, PRUNED_MAX)
+
+
+def _ids_of(message: Message) -> dict[str, str]:
+    return {"message_id": message.message_id, "correlation_id": message.trace.correlation_id}

@@ -11,7 +11,16 @@ from tests.e2e.installation import Installation
 from tests.e2e.shop import Shop
 
 DEMO_SECONDS_MAX = 280
-ORDER = ("test_demo", "test_money_back", "test_killed", "test_ledger_killed", "test_zombie", "test_consuming")
+ORDER = (
+    "test_demo",
+    "test_money_back",
+    "test_alerts",
+    "test_traces",
+    "test_killed",
+    "test_ledger_killed",
+    "test_zombie",
+    "test_consuming",
+)
 """The demo begins with an empty installation; whoever reads the topics last meets all that the deaths left there."""
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from demo import client, desk, nothing_lost, topics
+from demo import client, desk
 from demo.analysts import Analysts
 from docs import catalogue
+from operate import nothing_lost, topics
 from stack import services
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import Stack
@@ -26,6 +27,8 @@ from tests.waiting import wait_until
 FOLDER = TEST_FOLDER.with_name(f"{TEST_FOLDER.name}-e2e")
 PORT_BASE = TEST_PORT_BASE + 200
 """Apart from the parts that other tiers run on, which know nothing of services."""
+OTLP_PORT = PORT_BASE + 60
+"""Where services send their spans, whether anyone listens or not."""
 SESSION_TIMEOUT_MS = 3_000
 REVIEW_SECONDS = 5
 """A review that no analyst ends is given up after so long: every coming to rest waits for some."""
@@ -217,6 +220,7 @@ class Installation:
         return {
             "WEIR_FAULT_POINTS": str(FOLDER / "faults" / service),
             "WEIR_CONSUMER_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
+            "WEIR_OTLP_ENDPOINT": f"http://{self.settings.host}:{OTLP_PORT}/v1/traces",
             **(_OF_PAYMENTS if service == "payments" else {}),
         }
 

@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import httpx
 
-from demo import topics
 from demo.client import WeirClient
 from demo.story import Party
 from libs.common import ids
@@ -24,6 +23,7 @@ from libs.common.errors import Outage
 from libs.common.events import Event
 from libs.common.money import format_amount, parse_amount
 from libs.common.registry import Registry
+from operate import topics
 from schemas.accounts.events import TRANSFER, TransfersPosted
 from tests.e2e.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from tests.e2e.shop import ANSWER_SECONDS_MAX, PAUSE_SECONDS
