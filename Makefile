@@ -25,7 +25,7 @@ up: $(READY) ## Start the real parts and the services
 down: ## Stop everything; CLEAN=1 removes the data as well
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m stack down $(if $(filter 1,$(CLEAN)),--clean); fi
 
-status: $(READY) ## Show what runs
+status: $(READY) ## Show what runs, its golden signals and alerts, anew until Ctrl-C
 	@$(PYTHON) -m stack status
 
 test: $(READY) $(ASYNCAPI) ## Run every test on real parts

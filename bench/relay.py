@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
 from bench.figures import Figures, percentile
 from libs.common import database, ids, kafka, migrations, outbox
-from libs.common.metrics import OutboxMetrics
+from libs.common.metrics import Metrics, OutboxMetrics
 from libs.common.outbox import OutboxRow
 from libs.common.relay import Relay, Row
 from libs.common.settings import Settings
@@ -104,7 +103,7 @@ def _relay(parts: Parts) -> Iterator[tuple[Settings, Relay]]:
         relay = Relay(
             url.replace("+psycopg", ""),
             kafka.producer_config(settings),
-            OutboxMetrics(CollectorRegistry()),
+            OutboxMetrics(Metrics(), shards=1),
             settings,
             threading.Event(),
         )

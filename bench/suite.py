@@ -22,10 +22,10 @@ from confluent_kafka import Consumer, TopicPartition
 from bench.figures import Figures, percentile
 from demo import people
 from demo.client import WeirClient, register_client
-from demo.nothing_lost import ENDS
 from demo.story import Party
 from libs.common import envelope, ids
 from libs.common.record import Record
+from operate.nothing_lost import ENDS
 from schemas.payments.events import PaymentSettled
 from stack.stack import Stack
 

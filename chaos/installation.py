@@ -15,14 +15,17 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from demo import client, desk, nothing_lost, topics
+from demo import client, desk
 from demo.analysts import Analysts
 from docs import catalogue
+from operate import nothing_lost, topics
 from stack import services
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import Stack
 from tests.waiting import wait_until
 
+OTLP_PORT = 70
+"""Where services send their spans, whether anyone listens or not: so far above the installation's first port."""
 SESSION_TIMEOUT_MS = 3_000
 REVIEW_SECONDS = 5
 """A review that no analyst ends is given up after so long: every coming to rest waits for some."""
@@ -65,6 +68,10 @@ class Installation:
             "WEIR_STACK": "native",
             "WEIR_KAFKA_DETOUR": "true",
         }
+
+    @property
+    def otlp_port(self) -> int:
+        return self.settings.port_base + OTLP_PORT
 
     def up(self) -> None:
         """Start what doesn't run yet, with faults to come: to be called again after something else used it."""
@@ -261,6 +268,7 @@ class Installation:
         return {
             "WEIR_FAULT_POINTS": str(self.faults / service),
             "WEIR_CONSUMER_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
+            "WEIR_OTLP_ENDPOINT": f"http://{self.settings.host}:{self.otlp_port}/v1/traces",
             **(_OF_PAYMENTS if service == "payments" else {}),
         }
 

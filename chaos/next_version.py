@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from demo import topics
+from operate import topics
 from schemas.payments.events import PaymentInitiated
 from stack.settings import REPOSITORY, StackSettings
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import cycle
@@ -62,10 +62,15 @@ class Shop:
 
     # Ordering
 
-    def pay(self, url: str | None = None) -> str:
+    @property
+    def personal_data(self) -> list[str]:
+        """What nobody may find in a log: everybody's name."""
+        return [party.name for party in self._parties]
+
+    def pay(self, url: str | None = None, *, traceparent: str | None = None) -> str:
         """One payment by a POST of its own; its id."""
-        key, body = self._key(), self._line()
-        response = self._post(f"{url or self._installation.url('payments')}/v1/payments", key, body)
+        key, body, trace = self._key(), self._line(), {"traceparent": traceparent} if traceparent else {}
+        response = self._post(f"{url or self._installation.url('payments')}/v1/payments", key, body, more=trace)
         assert response.status_code == 202, response.text
         payment_id: str = response.json()["payment_id"]
         self._paid[key] = body, payment_id
@@ -164,9 +169,18 @@ class Shop:
         assert answer["accepted"] == FILE_LINES, answer
         return str(answer["batch_id"])
 
-    def _post(self, url: str, key: str, body: bytes, media_type: str = "application/json") -> httpx.Response:
+    def _post(
+        self,
+        url: str,
+        key: str,
+        body: bytes,
+        media_type: str = "application/json",
+        *,
+        more: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
         """Send until there is an answer. What is put off must say so properly."""
-        headers = {**self._installation.authorization, "Idempotency-Key": key, "Content-Type": media_type}
+        given = {"Idempotency-Key": key, "Content-Type": media_type, **(more or {})}
+        headers = {**self._installation.authorization, **given}
         deadline, pause = time.monotonic() + ANSWER_SECONDS_MAX, threading.Event()
         while time.monotonic() < deadline:
             try:

@@ -9,8 +9,8 @@ import psycopg
 
 from demo.run import EXPECTED_ENDS
 from demo.story import Kind, Ordered
-from demo.topics import Recorded
 from libs.common.record import Record
+from operate.topics import Recorded
 
 REFUSED = "refused"
 AFTER_REVIEW = " after review"

@@ -9,16 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.figures import percentile
-from demo import account, nothing_lost
+from demo import account
 from demo.account import End, TimelineEntry
 from demo.analysts import CONFIRMER, PROPOSER
-from demo.nothing_lost import Finding
 from demo.run import EXPECTED_ENDS, Result
-from demo.topics import Recorded, read
 from docs import catalogue
 from libs.common.codec import Codec
 from libs.common.record import Record
 from libs.common.registry import Registry
+from operate import nothing_lost
+from operate.nothing_lost import Finding
+from operate.topics import Recorded, read
 from schemas.compliance.events import CaseOpened
 from schemas.fraud.events import FraudAssessed, FraudOutcome
 from stack.settings import SERVICES, StackSettings

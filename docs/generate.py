@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from docs import catalogue
+from docs import catalogue, dashboards, metrics
 from docs.catalogue import Entry
 from docs.readmes import readmes
 from libs.common import envelope
@@ -33,6 +33,8 @@ def documents() -> dict[Path, str]:
     return {
         ROOT / "schemas" / "README.md": events_page(),
         ROOT / "docs" / "asyncapi" / "asyncapi.yaml": asyncapi(),
+        ROOT / "docs" / "metrics.md": metrics.page(),
+        **{ROOT / path: text for path, text in dashboards.pages().items()},
         **readmes(),
     }
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from prometheus_client import CollectorRegistry
+import yaml
 from pydantic.fields import FieldInfo
 
 from docs import catalogue
 from libs.common import cli
 from libs.common.service import Role, Runtime, Service
 from libs.common.settings import Settings
+from operate import installation
 
 ROOT = Path(__file__).parent.parent
 _NOWHERE = "postgresql+psycopg://nobody@nowhere/nothing"
@@ -24,6 +25,7 @@ def readmes() -> dict[Path, str]:
     """Every README with lists taken from the code, and what it must say."""
     found = {ROOT / "services" / service / "README.md": tables(service) for service in catalogue.SERVICES}
     found[ROOT / "libs" / "common" / "README.md"] = {"settings": lambda: _settings_table(Settings)}
+    found[ROOT / "docs" / "operations.md"] = {"alerts": _alerts_table}
     return {path: _filled(path.read_text(), written) for path, written in found.items()}
 
 
@@ -44,7 +46,6 @@ def tables(name: str) -> Tables:
         "endpoints": lambda: _endpoints_table(runtime),
         "topics": lambda: _topics_table(name),
         "settings": lambda: _settings_table(service.settings, without=Settings),
-        "metrics": lambda: _metrics_table(service, runtime.settings),
         "commands": lambda: _commands_table(service),
         "rules": _rules_table,
         "features": _features_table,
@@ -59,7 +60,8 @@ def _filled(text: str, written: Tables) -> str:
     return _BLOCK.sub(fill, text)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A table of Markdown."""
     yield _row(head)
     yield "|" + "---|" * len(head)
     yield from map(_row, rows)
@@ -77,7 +79,7 @@ def _endpoints_table(runtime: Runtime) -> Iterator[str]:
         for method, operation in operations.items()
         if path.startswith("/v1")
     ]
-    return _table(("request", "what it does"), rows)
+    return table(("request", "what it does"), rows)
 
 
 def _topics_table(service: str) -> Iterator[str]:
@@ -89,7 +91,7 @@ def _topics_table(service: str) -> Iterator[str]:
         words = f"`{topic.name}`" + (" (restricted)" if topic.is_restricted else "")
         by_topic.setdefault((way, words), []).append(kind.__name__)
     rows = [(way, topic, ", ".join(names)) for (way, topic), names in by_topic.items()]
-    return _table(("", "topic", "events"), rows)
+    return table(("", "topic", "events"), rows)
 
 
 def _settings_table(kind: type[Settings], *, without: type[Settings] | None = None) -> Iterator[str]:
@@ -99,7 +101,7 @@ def _settings_table(kind: type[Settings], *, without: type[Settings] | None = No
         for name, field in kind.model_fields.items()
         if name not in known
     ]
-    return _table(("variable", "default", "meaning"), rows)
+    return table(("variable", "default", "meaning"), rows)
 
 
 def _default(field: FieldInfo) -> str:
@@ -111,38 +113,27 @@ def _default(field: FieldInfo) -> str:
     return f"`{value:,}`".replace(",", " ") if type(value) is int and value >= 10_000 else f"`{value}`"
 
 
-def _metrics_table(service: Service, settings: Settings) -> Iterator[str]:
-    registry = CollectorRegistry()
-    service.observer(registry)
-    counted = [(metric.name, metric.type, metric.documentation, "") for metric in registry.collect()]
-    counted = [
-        (f"{name}_total" if kind == "counter" else name, kind, meaning, "") for name, kind, meaning, _ in counted
-    ]
-    looked = [
-        (figure.name, "gauge", figure.meaning, figure.label or "")
-        for look in service.looks(settings)
-        for figure in look.figures
-    ]
+def _alerts_table() -> Iterator[str]:
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yml").read_text())
+    alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
     rows = [
-        (f"`{name}`" + (f" by {label}" if label else ""), kind, meaning)
-        for name, kind, meaning, label in looked + counted
+        (
+            f"[`{alert['alert']}`](#{alert['annotations']['runbook'].partition('#')[2]})",
+            alert["labels"]["severity"],
+            alert.get("for", "at once"),
+        )
+        for alert in alerts
     ]
-    return _table(("metric", "kind", "meaning"), rows)
+    return table(("alert", "severity", "after"), rows)
 
 
 def _commands_table(service: Service) -> Iterator[str]:
-    try:
-        own = importlib.import_module(f"services.{service.name}.commands")
-        extend: cli.Extend | None = own.extend
-    except ModuleNotFoundError:
-        extend = None
-    # Where several modules add to the command line, the service puts them together.
-    extend = getattr(importlib.import_module(f"services.{service.name}.__main__"), "extend", extend)
+    extend = installation.extend_of(service.name)
     rows = [
         (f"`{' '.join(words)}`", _first_sentence(command.help or ""))
         for words, command in _commands(typer.main.get_command(cli.app(service, extend)), ())
     ]
-    return _table(("command", "what it does"), rows)
+    return table(("command", "what it does"), rows)
 
 
 def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -170,7 +161,7 @@ def _rules_table() -> Iterator[str]:
         )
         for rule in rulebooks.shipped().rules
     ]
-    return _table(("rule", "looks for", "score, or what it orders"), rows)
+    return table(("rule", "looks for", "score, or what it orders"), rows)
 
 
 def _features_table() -> Iterator[str]:
@@ -187,7 +178,7 @@ def _features_table() -> Iterator[str]:
             rows.append((f"`{name}`", field.kind.value, missing, field.meaning))
         elif width == "7d":
             rows.append((f"`{stem}_…`", field.kind.value, missing, field.meaning.replace("7 days", "the window")))
-    return _table(("field", "kind", "may be missing", "meaning"), rows)
+    return table(("field", "kind", "may be missing", "meaning"), rows)
 
 
 def _first_sentence(text: str) -> str:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
-from stack import backups
+from stack import backups, live
 from stack.part import StackError
 from stack.progress import steps
 from stack.services import FEATURES, environment
@@ -46,9 +46,15 @@ def down(clean: Annotated[bool, typer.Option("--clean", help="remove all data as
 
 
 @app.command()
-def status() -> None:
-    """Show what runs, where it answers, and where its logs are."""
-    show(Stack(_settings()))
+def status(once: Annotated[bool, typer.Option("--once", help="once, and no more")] = False) -> None:
+    """Show what runs, its golden signals and the alerts that fire; on a terminal anew until Ctrl-C."""
+    stack = Stack(_settings())
+    if once or not console.is_terminal or not stack.is_up:
+        show(stack)
+        if stack.is_up:
+            console.print(live.view(stack.settings))
+        return
+    live.watch(console, lambda: Group(states(stack), "", live.view(stack.settings)))
 
 
 @app.command()
@@ -104,6 +110,13 @@ def show(stack: Stack) -> None:
     if not stack.is_up:
         console.print("nothing is running; start it with: make up")
         return
+    console.print(f"Weir runs {_WAYS[stack.way_name]}, with its data in {_short(stack.settings.folder)}\n")
+    console.print(states(stack))
+    console.print("\nlog of one: python -m stack logs NAME · anew: … restart NAME · end: make down")
+
+
+def states(stack: Stack) -> Table:
+    """Each part and service, how it is and where it answers."""
     settings = stack.settings
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("part", "state", "for", "where"):
@@ -111,9 +124,7 @@ def show(stack: Stack) -> None:
     for part in sorted(stack.way.states(), key=lambda part: _order(part.name, settings)):
         state = f"[{_COLOURS[part.state]}]{part.state}[/]"
         table.add_row(part.name, state, part.age, addresses(settings).get(part.name, ""))
-    console.print(f"Weir runs {_WAYS[stack.way_name]}, with its data in {_short(settings.folder)}\n")
-    console.print(table)
-    console.print("\nlog of one: python -m stack logs NAME · anew: … restart NAME · end: make down")
+    return table
 
 
 def addresses(settings: StackSettings) -> dict[str, str]:

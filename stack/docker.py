@@ -185,6 +185,7 @@ def environment(settings: StackSettings) -> dict[str, str]:
         "KAFKA": settings.kafka_port,
         "REGISTRY": settings.registry_port,
         "PROMETHEUS": settings.prometheus_port,
+        "GRAFANA": settings.grafana_port,
         "FEATURES": settings.features_port,
         **{service.upper(): settings.service_port(service) for service in SERVICES},
     }

@@ -12,6 +12,8 @@ from stack.part import Program, StackError
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 
 CONFIGURATION = REPOSITORY / "deploy" / "prometheus"
+RULE_TESTS = ("rules_test.yml", "rules_slow_test.yml")
+"""What promtool tests the rules by."""
 TARGETS = "targets.json"
 """Where Prometheus finds the services: the one file that differs between an installation and the next."""
 
@@ -51,6 +53,7 @@ def program(settings: StackSettings) -> Program:
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             "--storage.tsdb.retention.time=15d",
+            "--enable-feature=exemplar-storage",
             f"--web.listen-address={settings.host}:{settings.prometheus_port}",
             f"--web.console.templates={package / 'etc' / 'prometheus' / 'consoles'}",
             f"--web.console.libraries={package / 'etc' / 'prometheus' / 'console_libraries'}",

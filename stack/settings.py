@@ -76,6 +76,11 @@ class StackSettings(BaseSettings):
     def prometheus_port(self) -> int:
         return self.port_base + 90
 
+    @property
+    def grafana_port(self) -> int:
+        """Where Grafana answers, if someone starts it in Docker."""
+        return self.port_base + 91
+
     def service_port(self, service: str) -> int:
         return self.port_base + 1 + SERVICES.index(service)
 

@@ -7,6 +7,7 @@ topics, clock ticks, replays. What differs between them is the claim: an inbox f
 idempotency key for requests.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine
 
-from libs.common import envelope, ids, outbox
+from libs.common import envelope, ids, outbox, tracing
 from libs.common.codec import Codec
 from libs.common.database import transaction
 from libs.common.errors import Outage, Poison
@@ -26,16 +27,13 @@ from libs.common.message import Message
 from libs.common.outbox import OutboxRow
 from libs.common.record import Record
 from libs.common.state import State
+from libs.common.tracing import Tracer, Work
 from libs.common.writes import Writes, writing
 
 T = TypeVar("T")
 
 Decision = Callable[[Any, Any, datetime], "Sequence[Event] | Refusal"]
 """(state, body, now) -> what happened. Pure: no clock, no I/O, no chance. Raising means poison."""
-
-
-Observe = Callable[[Any], None]
-"""(state) -> nothing: counts what a batch has changed. Called after its commit, so never for what was rolled back."""
 
 
 class Refusal(Record):
@@ -85,6 +83,11 @@ class Decided(Record, gc=True):
     rows: tuple[OutboxRow, ...] = ()
     refusal: Refusal | None = None
     error: Exception | None = None
+
+
+Observe = Callable[[Any, Sequence[Decided]], None]
+"""(state, what was decided) -> nothing: counts what a batch has changed. Called after its commit, so never for what was
+rolled back."""
 
 
 class Claim(Protocol):
@@ -156,7 +159,8 @@ class UnitOfWork:
         *,
         shards: int,
         on_commit: Callable[[], None],
-        observe: Observe = lambda _: None,
+        observe: Observe = lambda *_: None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._engine = engine
         self._handlers = handlers
@@ -164,6 +168,7 @@ class UnitOfWork:
         self._shards = shards
         self._on_commit = on_commit
         self._observe = observe
+        self._tracer = tracer
 
     def run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
         """One batch, one transaction.
@@ -181,8 +186,11 @@ class UnitOfWork:
     def _run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
         handlers = self._handlers
         reach_in_role("before_claim")
+        started = time.time_ns()
         with transaction(self._engine) as tx:
             fresh = claim.claim(tx, messages)
+            if self._tracer is not None:
+                fresh = self._tracer.enter_each(fresh)
             state = handlers.load(tx, fresh)
             decided = decide_all(handlers, state, fresh, self._codec.encode)
             with writing(tx) as writes:
@@ -195,7 +203,9 @@ class UnitOfWork:
             reach_in_role("after_commit")
         if rows:
             self._on_commit()
-        self._observe(state)
+        self._observe(state, decided)
+        if self._tracer is not None:
+            _trace(self._tracer, messages, decided, tracing.since(started))
         return decided
 
     def administer(self, work: Callable[[Connection], T]) -> T:
@@ -204,3 +214,13 @@ class UnitOfWork:
             result = work(tx)
             tx.commit()
         return result
+
+
+def _trace(tracer: Tracer, messages: Sequence[Message], decided: Sequence[Decided], work: Work) -> None:
+    """Write the spans of a batch, and of each of its messages that had effects."""
+    causes = {message.message_id: message.trace for message in messages}
+    for result in decided:
+        if result.rows:
+            tracer.message(result.message, causes[result.message.message_id], work, len(result.rows))
+    effective = [result.message.trace.traceparent for result in decided if result.rows]
+    tracer.batch("batch", effective, work, **{"weir.messages": len(messages), "weir.decided": len(decided)})

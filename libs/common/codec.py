@@ -73,6 +73,15 @@ class Codec:
             reader = self._readers[schema_id] = self._reader(schema_id)
             return reader
 
+    def declared(self, value: bytes | None) -> dict[str, Any] | None:
+        """The schema that bytes say they were written with; None if the registry knows none of that id.
+
+        Raises Undecodable when they name none, Outage when the registry can't be asked.
+        """
+        if value is None or len(value) < _PREFIX.size or value[0] != MAGIC:
+            raise Undecodable("not Avro in Confluent's wire format: it must begin with a zero and a schema id")
+        return self._registry.schema(_PREFIX.unpack_from(value)[1])
+
     def _writer(self, event_type: type[Event]) -> Callable[[Event], bytes]:
         prefix = _PREFIX.pack(MAGIC, self._registry.id_of(event_type.contract))
         write = avro.writer_of(event_type.contract.schema)

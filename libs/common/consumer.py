@@ -23,7 +23,7 @@ from confluent_kafka import Message as KafkaRecord
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from libs.common import dead_letters, envelope, inbox, parking
+from libs.common import dead_letters, envelope, inbox, parking, tracing
 from libs.common.batch import Decided, Handlers, UnitOfWork, Unreadable
 from libs.common.codec import Codec
 from libs.common.errors import Outage, TooSlow, is_poison
@@ -122,7 +122,7 @@ class Consumer:
         self._batch_size_max = batch_size_max
         self._pace_seconds = pace_seconds
         self._next_batch_at = 0.0
-        self._topics = sorted({kind.contract.topic.name for kind in handlers.reads})
+        self._topics = topics_of(handlers)
         self._positions: dict[inbox.TopicPartition, Position] = {}
         self._kafka: KafkaConsumer = None  # type: ignore[assignment]
         self._stop = Flag()
@@ -158,6 +158,8 @@ class Consumer:
 
     def run_once(self) -> int:
         """Take what is there, apply it, and return how many records that was."""
+        self._metrics.turned_at.set_to_current_time()
+        self._metrics.partitions.set(len(self._positions))
         self._reclaim()
         if (early := self._next_batch_at - time.monotonic()) > 0:
             self._stop.wait(early)
@@ -255,11 +257,16 @@ class Consumer:
             self._isolate(taken, error)
             return
         self._advance(taken, progress)
+        for result in decided:
+            if result.outcome is Outcome.DEAD:
+                # The error's text is kept with the letter: it may tell what the message said.
+                log.error("a message could not be applied", extra=_ids_of(result))
         self._metrics.observe(
             [result.outcome for result in decided],
             taken_count=len(messages),
             duplicate_count=claim.duplicate_count,
             caused_at=envelope.time_of(messages[-1]),
+            trace=messages[-1].trace,
         )
 
     def _isolate(self, taken: Sequence[Taken], error: Exception) -> None:
@@ -453,6 +460,21 @@ class Consumer:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._is_broker_away = True
         log.debug("kafka", extra={"error": error.str()})
+
+
+def topics_of(handlers: Handlers) -> list[str]:
+    """What a service's consumer reads."""
+    return sorted({kind.contract.topic.name for kind in handlers.reads})
+
+
+def _ids_of(result: Decided) -> dict[str, str]:
+    trace = result.message.trace
+    return {
+        "event_id": result.message.message_id,
+        "error_type": type(result.error).__name__,
+        "correlation_id": trace.correlation_id,
+        "trace_id": tracing.trace_id_of(trace),
+    }
 
 
 def _is_ahead(position: Position) -> bool:

@@ -107,6 +107,30 @@ def fetch(tx: Connection, statement: str, parameters: Sequence[Any] = (), *, bin
         raise _does_not_fit(error) from error
 
 
+def measure_bytes(tx: Connection) -> int:
+    """What this database takes on its disk."""
+    ((size,),) = fetch(tx, "SELECT pg_database_size(current_database())")
+    return int(size)
+
+
+def measure_oldest_transaction(tx: Connection) -> float:
+    """For how many seconds the oldest transaction has been open here, ours apart, also one prepared and forgotten.
+
+    Of other roles only if ours may read all statistics; ours are seen always.
+    """
+    ((seconds,),) = fetch(
+        tx,
+        """SELECT coalesce(extract(epoch FROM clock_timestamp() - min(began_at)), 0)::float8 FROM (
+             SELECT xact_start AS began_at FROM pg_stat_activity
+              WHERE datname = current_database() AND pid <> pg_backend_pid()
+                AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL)
+              UNION ALL
+             SELECT prepared FROM pg_prepared_xacts WHERE database = current_database()
+           ) AS open""",
+    )
+    return max(0.0, float(seconds))
+
+
 class Array(Record):
     """An array as Postgres has it in binary. The statement says of what: `%b::uuid[]`."""
 

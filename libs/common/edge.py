@@ -17,12 +17,13 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import Connection
 
-from libs.common import idempotency
+from libs.common import idempotency, tracing
 from libs.common.batch import Decided, Refusal, UnitOfWork
 from libs.common.errors import Outage, TooSlow
 from libs.common.idempotency import Answer, RequestKey, Stored
 from libs.common.inbox import Outcome
 from libs.common.message import Message
+from libs.common.metrics import EdgeMetrics
 from libs.common.outbox import OutboxRow
 from libs.common.writes import Writes
 
@@ -137,11 +138,15 @@ class CommandError(Exception):
 class Edge:
     """Runs the commands of concurrent requests in batches, on a thread of its own."""
 
-    def __init__(self, unit: UnitOfWork, *, batch_size_max: int, request_seconds_max: float) -> None:
+    def __init__(
+        self, unit: UnitOfWork, metrics: EdgeMetrics, *, batch_size_max: int, request_seconds_max: float
+    ) -> None:
         self._unit = unit
+        self._metrics = metrics
         self._batch_size_max = batch_size_max
         self._request_seconds_max = request_seconds_max
         self._queue: queue.Queue[Submission] = queue.Queue(QUEUE_LENGTH_MAX)
+        metrics.waiting.set_function(lambda: float(self._queue.qsize()))
 
     async def submit(self, key: RequestKey, body: bytes, messages: Sequence[Message], respond: Respond) -> Answer:
         """Have a request's commands carried out, together, and get its answer.
@@ -180,7 +185,9 @@ class Edge:
         """Run one batch of what is waiting, and return how many requests that was."""
         submissions = self._gather()
         if submissions:
-            self._apply(submissions)
+            self._metrics.batch_requests.observe(len(submissions))
+            with self._metrics.batch_seconds.time():
+                self._apply(submissions)
         return len(submissions)
 
     def _gather(self) -> list[Submission]:
@@ -203,7 +210,7 @@ class Edge:
             try:
                 self._unit.run([message for submission in waiting for message in submission.messages], claim)
             except CommandError as error:
-                log.exception("a command could not be decided", extra={"route": error.submission.key.route})
+                log.exception("a command could not be decided", extra=_ids_of(error.submission))
                 error.submission.settle(Failed())
                 waiting.remove(error.submission)
             except Outage as outage:
@@ -226,7 +233,7 @@ class Edge:
     def _isolate(self, submissions: Sequence[Submission], error: Exception) -> None:
         """Find the request that can't be stored by halving the batch."""
         if len(submissions) == 1:
-            log.error("a command could not be stored", exc_info=error)
+            log.error("a command could not be stored", exc_info=error, extra=_ids_of(submissions[0]))
             submissions[0].settle(Failed())
         else:
             self._halve(submissions)
@@ -242,3 +249,12 @@ class Edge:
             if submission.expires_at < now:
                 submission.settle(Outage("the database did not answer in time"))
         return [submission for submission in submissions if submission.expires_at >= now]
+
+
+def _ids_of(submission: Submission) -> dict[str, str]:
+    trace = submission.messages[0].trace
+    return {
+        "route": submission.key.route,
+        "correlation_id": trace.correlation_id,
+        "trace_id": tracing.trace_id_of(trace),
+    }

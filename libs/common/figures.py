@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from functools import partial
 from threading import Event as Flag
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
-from libs.common import parking
+from libs.common import database, parking
 from libs.common.batch import UnitOfWork
 from libs.common.errors import Outage
+from libs.common.metrics import Description, Metrics, Values
 from libs.common.record import Record
 
 LOOK_SECONDS = 5.0
@@ -33,7 +33,14 @@ class Figure(Record):
     name: str
     meaning: str
     label: str | None = None
-    """What tells its numbers apart, if there are several; its values come from a closed list."""
+    """What tells its numbers apart, if there are several."""
+    values: Values = ()
+    """What the label may be: a closed list, or in words what bounded set it is taken from."""
+
+    @property
+    def description(self) -> Description:
+        labels = {self.label: self.values} if self.label else {}
+        return Description(name=self.name, kind="gauge", meaning=self.meaning, labels=labels, is_looked_up=True)
 
 
 class Look(Record):
@@ -50,15 +57,34 @@ PARKED_KEYS = Look(
 )
 
 
+_DATABASE = (
+    Figure(name="database_bytes", meaning="What this service's database takes on its disk"),
+    Figure(name="database_bytes_max", meaning="What it may take, as `WEIR_DATABASE_BYTES_MAX` says"),
+    Figure(
+        name="database_oldest_transaction_seconds",
+        meaning="Age of the oldest transaction that is open in it: no row deleted since can be removed for good",
+    ),
+)
+
+
+def database_look(bytes_max: int) -> Look:
+    """How large the database is, and whether something holds up its tidying."""
+
+    def ask(tx: Connection, _: datetime) -> Sequence[Value]:
+        return database.measure_bytes(tx), bytes_max, database.measure_oldest_transaction(tx)
+
+    return Look(figures=_DATABASE, ask=ask)
+
+
 class Figures(Collector):
     """Looks at a service's tables until it is stopped, and shows Prometheus what it saw last."""
 
-    def __init__(self, unit: UnitOfWork, looks: Sequence[Look], registry: CollectorRegistry) -> None:
+    def __init__(self, unit: UnitOfWork, looks: Sequence[Look], metrics: Metrics) -> None:
         self._unit = unit
         self._looks = looks
         self._seen: dict[Figure, Value] = {}
         self._seen_at = 0.0
-        registry.register(self)
+        metrics.watch(self, *(figure.description for look in looks for figure in look.figures))
 
     def run(self, stop: Flag) -> None:
         while not stop.is_set():
@@ -96,6 +122,14 @@ def _family(figure: Figure, value: Value) -> GaugeMetricFamily:
     return family
 
 
+READINESS = Description(
+    name="role_ready",
+    kind="gauge",
+    meaning="1 where the role can work",
+    labels={"role": ("api", "worker", "relay", "features")},
+)
+
+
 class Readiness(Collector):
     """What `/ready` says, for Prometheus: `role_ready` is 1 for each role that can work."""
 
@@ -103,10 +137,10 @@ class Readiness(Collector):
         self._is_ready = is_ready
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily("role_ready", "1 where the role can work", labels=["role"])
+        (family,) = self.describe()
         for role, is_ready in self._is_ready().items():
             family.add_metric([role], float(is_ready))
         yield family
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        return [GaugeMetricFamily("role_ready", "1 where the role can work", labels=["role"])]
+        return [GaugeMetricFamily(READINESS.name, READINESS.meaning, labels=list(READINESS.labels))]

@@ -19,8 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials
 from fastapi_offline import FastAPIOffline
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Send
@@ -30,10 +29,12 @@ from libs.common import edge, ids, openapi, tracing
 from libs.common.clients import Client, Clients, Scope
 from libs.common.errors import Outage
 from libs.common.fields import reason_of
-from libs.common.figures import Readiness
+from libs.common.figures import READINESS, Readiness
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
 from libs.common.message import Trace
+from libs.common.metrics import HttpMetrics, Metrics, exemplar
 from libs.common.text import printable
+from libs.common.tracing import Tracer
 
 RETRY_AFTER_SECONDS = 2
 REQUEST_ID = "x-request-id"
@@ -96,10 +97,11 @@ def create(
     title: str,
     description: str,
     clients: Clients,
-    registry: CollectorRegistry,
+    metrics: Metrics,
     is_ready: Callable[[], Mapping[str, bool]],
     body_bytes_max: int,
     large_bodies: Mapping[str, int] | None = None,
+    tracer: Tracer | None = None,
 ) -> FastAPI:
     """An application without routes of its own but those of operations.
 
@@ -108,12 +110,12 @@ def create(
     app = FastAPIOffline(title=title, description=description + openapi.INTRODUCTION, version="1")
     app.state.clients = clients
     openapi.describe(app)
-    _add_operations(app, registry, is_ready)
-    registry.register(Readiness(is_ready))
+    _add_operations(app, metrics, is_ready)
+    metrics.watch(Readiness(is_ready), READINESS)
     _add_problems(app)
     app.add_middleware(_BodyLimit, bytes_max=body_bytes_max, large_bodies=large_bodies or {})
-    app.add_middleware(_Observer, registry=registry)
-    app.add_middleware(_Context)
+    app.add_middleware(_Observer, metrics=HttpMetrics(metrics))
+    app.add_middleware(_Context, tracer=tracer)
     return app
 
 
@@ -289,7 +291,7 @@ def _place(location: Sequence[str | int]) -> str:
 # Operations
 
 
-def _add_operations(app: FastAPI, registry: CollectorRegistry, is_ready: Callable[[], Mapping[str, bool]]) -> None:
+def _add_operations(app: FastAPI, registry: Metrics, is_ready: Callable[[], Mapping[str, bool]]) -> None:
     @app.get("/health", tags=["operations"], response_class=PlainTextResponse)
     async def health() -> str:
         """The process lives."""
@@ -303,29 +305,36 @@ def _add_operations(app: FastAPI, registry: CollectorRegistry, is_ready: Callabl
         return roles
 
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
-    async def metrics() -> Response:
-        """What Prometheus reads."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
+        """What Prometheus reads; to whoever takes OpenMetrics, with traces that fell into the buckets."""
+        encode, media_type = choose_encoder(accept)
+        return Response(encode(registry), media_type=media_type)
 
 
 class _Context:
     """Gives each request its id and its trace, and hands them back."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tracer: Tracer | None) -> None:
         self._app = app
+        self._tracer = tracer
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        request_id = ids.new()
-        trace = tracing.begin(traceparent=headers.get(b"traceparent"), correlation_id=request_id)
+        request_id, sent = ids.new(), headers.get(b"traceparent")
+        trace = tracing.begin(traceparent=sent, correlation_id=request_id)
+        if self._tracer is not None:
+            trace = self._tracer.enter(trace, is_new=trace.traceparent != sent)
+        started, status = time.time_ns(), 0
         scope.setdefault("state", {})["trace"] = trace
-        structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=trace.traceparent)
+        structlog.contextvars.bind_contextvars(correlation_id=request_id, trace_id=tracing.trace_id_of(trace))
 
         async def send_with_id(message: Any) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 message["headers"] = [*message["headers"], (REQUEST_ID.encode(), request_id.encode())]
             await send(message)
 
@@ -333,6 +342,10 @@ class _Context:
             await self._app(scope, receive, send_with_id)
         finally:
             structlog.contextvars.clear_contextvars()
+            if self._tracer is not None:
+                route, work = getattr(scope.get("route"), "path", "unknown"), tracing.since(started)
+                attributes = {"http.request.method": scope["method"], "http.route": route}
+                self._tracer.request(sent, trace, work, **attributes, **{"http.response.status_code": status})
 
 
 class _BodyLimit:
@@ -377,12 +390,9 @@ def _too_large(bytes_max: int) -> Problem:
 class _Observer:
     """Counts and times requests by route, and turns what nobody caught into a problem."""
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app = app
-        self._requests = Counter(
-            "http_requests_total", "Requests answered", labelnames=["method", "route", "status"], registry=registry
-        )
-        self._seconds = Histogram("http_request_seconds", "Time to answer", labelnames=["route"], registry=registry)
+        self._metrics = metrics
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -406,5 +416,6 @@ class _Observer:
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
             method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "other"
-            self._requests.labels(method, route, status).inc()
-            self._seconds.labels(route).observe(time.perf_counter() - started)
+            self._metrics.requests.labels(method, route, status).inc()
+            seconds, trace = time.perf_counter() - started, scope.get("state", {}).get("trace")
+            self._metrics.seconds.labels(route).observe(seconds, exemplar(trace))

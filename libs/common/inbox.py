@@ -121,6 +121,20 @@ def load_progress(tx: Connection, consumer: str) -> dict[TopicPartition, Progres
     return _by_partition(rows)
 
 
+def rewind(tx: Connection, consumer: str, place: TopicPartition, offset: int) -> bool:
+    """Have a partition read again from an offset, by whoever owns it; False if it never came so far.
+
+    The epoch fences its reader, who finds out with its next batch and takes the partition over again from here.
+    """
+    rows = fetch(
+        tx,
+        """UPDATE consumer_offsets SET next_offset = %s, epoch = epoch + 1
+            WHERE consumer = %s AND topic = %s AND partition = %s AND next_offset >= %s RETURNING epoch""",
+        (offset, consumer, *place, offset),
+    )
+    return bool(rows)
+
+
 def _by_partition(rows: Sequence[tuple[str, int, int, int]]) -> dict[TopicPartition, Progress]:
     return {
         (topic, partition): Progress(

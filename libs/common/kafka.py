@@ -1,11 +1,12 @@
 """How Weir talks to Kafka: the settings of its clients, and the topics it makes."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from libs.common.dead_letters import topic_of as dead_letter_topic_of
@@ -58,6 +59,26 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
     if settings.consumer_instance_id:
         config["group.instance.id"] = f"{group}-{settings.consumer_instance_id}"
     return config
+
+
+def log_bounds(settings: Settings, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
+    """The first offset that each partition still holds, and the one that comes next. Raises Outage."""
+    # Kept in a variable: an admin client dies once nothing refers to it.
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    asked = [TopicPartition(*place) for place in places]
+    try:
+        first, end = (
+            {
+                (place.topic, place.partition): future.result().offset
+                for place, future in admin.list_offsets(
+                    dict.fromkeys(asked, spec), request_timeout=_TIMEOUT_SECONDS
+                ).items()
+            }
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        )
+    except KafkaException as error:
+        raise Outage(f"the broker: {error}") from error
+    return {place: (first[place], end[place]) for place in places}
 
 
 def create_topics(settings: Settings, service: str, names: Iterable[str]) -> None:

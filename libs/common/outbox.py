@@ -7,6 +7,7 @@ higher one exists, and reading by id is reading in order (docs/decisions/0002-ou
 
 import zlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection
@@ -17,6 +18,8 @@ from libs.common.writes import Table, Writes
 
 RECORD_BYTES_MAX = 950_000
 """Of key, value and headers together: below the producer's and the broker's `message.max.bytes`, with what they add."""
+
+BACKLOG_COUNTED_MAX = 100_000
 
 
 class OutboxRow(Record):
@@ -85,6 +88,17 @@ def append(writes: Writes, rows: Iterable[OutboxRow], *, shards: int) -> None:
             (shard_of(row.key, shards), row.topic, row.key, row.value, _encode_headers(row.headers).decode())
             for row in rows
         ),
+    )
+
+
+def measure(tx: Connection) -> list[tuple[int, int, datetime]]:
+    """Shard, how many events wait in it, and since when the first does; counted up to BACKLOG_COUNTED_MAX over all."""
+    return fetch(
+        tx,
+        """SELECT shard, count(*), min(created_at) FROM (
+             SELECT shard, created_at FROM outbox ORDER BY shard, id LIMIT %s
+           ) AS waiting GROUP BY shard ORDER BY shard""",
+        (BACKLOG_COUNTED_MAX,),
     )
 
 

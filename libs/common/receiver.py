@@ -7,6 +7,7 @@ from typing import Any
 from libs.common import envelope, ids, parking
 from libs.common.batch import Handlers, Unreadable
 from libs.common.codec import Codec, Undecodable
+from libs.common.compatibility import differences
 from libs.common.message import Message, Source
 from libs.common.text import printable
 
@@ -48,6 +49,26 @@ class Receiver:
             parks_key=self._handlers.parks_keys and _is_ours(source, headers),
             source=source,
         )
+
+    def differences(self, source: Source) -> list[str]:
+        """How the schema a record was written with differs from the one it is read with here; empty if it doesn't.
+
+        Raises Outage while the registry can't be asked.
+        """
+        try:
+            written = self._codec.declared(source.value)
+        except Undecodable as error:
+            return [str(error)]
+        if written is None:
+            return ["the registry knows no schema of the id that it names"]
+        contracts = [kind.contract for kind in self._handlers.reads if kind.contract.full_name == _place_of(written)]
+        if not contracts:
+            return [f"{_place_of(written)} is not read here"]
+        return differences(old=contracts[0].schema, new=written)
+
+
+def _place_of(schema: Mapping[str, Any]) -> str:
+    return f"{schema.get('namespace')}.{schema.get('name')}"
 
 
 def _is_ours(source: Source, headers: Mapping[str, str]) -> bool:

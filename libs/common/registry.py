@@ -45,6 +45,12 @@ class Registry:
                     raise IncompatibleSchema(f"{subject}: {error.error_message}") from error
                 raise
 
+    def faults(self, contract: Contract) -> list[str]:
+        """Why a schema may not follow those that its subject has; empty when it may, or is one of them."""
+        with _Outages():
+            versions = self._versions(contract.registry_subject)
+        return [fault for version in versions for fault in differences(old=version, new=contract.schema)]
+
     def id_of(self, contract: Contract) -> int:
         """The id under which this very schema was registered. Raises UnregisteredSchema."""
         with _Outages():

@@ -16,15 +16,19 @@ from datetime import datetime
 from threading import Event as Flag
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 from confluent_kafka import KafkaError
 
+from libs.common import envelope, tracing
 from libs.common.database import LIVENESS, LIVENESS_OPTIONS
 from libs.common.errors import Outage
 from libs.common.fault_points import reach
-from libs.common.metrics import OutboxMetrics
+from libs.common.message import Trace
+from libs.common.metrics import OutboxMetrics, exemplar
 from libs.common.sender import NEVER_TAKEN, TOPIC_REFUSED, Sender
 from libs.common.settings import Settings
+from libs.common.tracing import Tracer
 
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 5.0
@@ -50,6 +54,7 @@ Order = tuple[str, str]
 """Topic and key: rows that agree in both must keep their order."""
 
 log = logging.getLogger(__name__)
+_decode_headers = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class Row(NamedTuple):
@@ -109,11 +114,13 @@ class Relay:
         metrics: OutboxMetrics,
         settings: Settings,
         wake: Flag,
+        tracer: Tracer | None = None,
     ) -> None:
         self._dsn = database_dsn
         self._metrics = metrics
         self._settings = settings
         self._wake = wake
+        self._tracer = tracer
         self._sender = Sender(producer_config, metrics)
         self._stop = Flag()
         self._session: psycopg.Connection[Any] | None = None
@@ -274,7 +281,7 @@ class Relay:
         waiting = [row for row in rows if row.order in self._parked] if self._parked else []
         self._park(session, waiting, error="waits for an earlier row of its key")
         gone = {row.id for row in waiting}
-        sendable = [row for row in rows if row.id not in gone]
+        sendable, started = [row for row in rows if row.id not in gone], time.time_ns()
         is_suspect = any(row.id in self._attempts for row in sendable)
         if not is_suspect and self._sender.send(sendable, self._stop) is None:
             sent = sendable
@@ -284,9 +291,12 @@ class Relay:
         self._delete(session, sent)
         for row in sent if is_suspect else ():
             self._attempts.pop(row.id, None)
+        if sent and self._tracer is not None:
+            traceparents = (_trace_of(row).traceparent for row in sent)
+            self._tracer.batch("relay", traceparents, tracing.since(started), **{"weir.events": len(sent)})
         if sent:
             self._metrics.published.inc(len(sent))
-            self._metrics.latency.observe(time.time() - sent[0].created_at.timestamp())
+            self._metrics.latency.observe(time.time() - sent[0].created_at.timestamp(), exemplar(_trace_of(sent[0])))
         return gone | {row.id for row in sent} | {row.id for row in sendable if row.order in self._parked}
 
     def _send_one_by_one(self, session: psycopg.Connection[Any], rows: Sequence[Row]) -> list[Row]:
@@ -367,3 +377,7 @@ class Relay:
             return False
         self._due[what] = now + seconds
         return True
+
+
+def _trace_of(row: Row) -> Trace:
+    return envelope.trace_of(_decode_headers(row.headers), fallback_id="")

@@ -47,6 +47,15 @@ class DeadLetter(Record):
     settled_by: str | None
 
 
+class Wanted(Record):
+    """Which dead letters are meant; without any of these, all of them."""
+
+    key: bytes | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """When they failed."""
+
+
 class Replay:
     """What an operator may do about messages that could not be applied."""
 
@@ -55,13 +64,26 @@ class Replay:
         self._unit = unit
         self._receiver = receiver
 
-    def list_dead(self, *, limit: int, status: str = "dead") -> list[DeadLetter]:
-        """The oldest dead letters of a status."""
+    def list_dead(self, *, limit: int, status: str = "dead", wanted: "Wanted | None" = None) -> list[DeadLetter]:
+        """The oldest dead letters of a status, in the order they failed in."""
+        narrowed = wanted or Wanted()
         return self._unit.administer(
             lambda tx: _letters(
-                tx, "status = %s ORDER BY failed_at, topic, partition, record_offset LIMIT %s", (status, limit)
+                tx,
+                """status = %s AND (%s::bytea IS NULL OR key = %s)
+                   AND failed_at >= coalesce(%s, '-infinity'::timestamptz)
+                   AND failed_at < coalesce(%s, 'infinity'::timestamptz)
+                   ORDER BY failed_at, topic, partition, record_offset LIMIT %s""",
+                (status, narrowed.key, narrowed.key, narrowed.since, narrowed.until, limit),
             )
         )
+
+    def differences(self, event_id: str) -> list[str]:
+        """How the schema that a dead letter was written with differs from the one it is read with here.
+
+        Raises ReplayRefused if there is no such letter or it names no schema, and Outage.
+        """
+        return self._receiver.differences(self.find(event_id).source)
 
     def find(self, event_id: str) -> DeadLetter:
         """One dead letter. Raises ReplayRefused if there is none of that id."""

@@ -20,18 +20,18 @@ from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from prometheus_client import GCCollector, ProcessCollector
 from sqlalchemy import Engine
 
-from libs.common import database, http, idempotency, kafka, logs, migrations, outbox
+from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, tracing
 from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
-from libs.common.consumer import Consumer
+from libs.common.consumer import Consumer, topics_of
 from libs.common.edge import Edge
 from libs.common.errors import Outage
-from libs.common.figures import PARKED_KEYS, Figures, Look
-from libs.common.metrics import ConsumerMetrics, OutboxMetrics
+from libs.common.figures import PARKED_KEYS, Figures, Look, database_look
+from libs.common.metrics import ConsumerMetrics, EdgeMetrics, Metrics, OutboxMetrics, SweepMetrics, watch_pool
 from libs.common.receiver import Receiver
 from libs.common.record import Record
 from libs.common.registry import Registry
@@ -39,6 +39,7 @@ from libs.common.relay import Relay
 from libs.common.replay import Replay
 from libs.common.settings import Settings
 from libs.common.sweep import FindDue, Prune, Sweep
+from libs.common.tracing import Tracer
 
 SHUTDOWN_SECONDS_MAX = 20
 START_RETRY_SECONDS = 1.0
@@ -74,7 +75,7 @@ class Service(Record):
     """What this service keeps for a time only, given its settings, besides answers to requests."""
     looks: Callable[[Any], Sequence[Look]] = lambda _: ()
     """What Prometheus is to see of this service's tables, given its settings."""
-    observer: Callable[[CollectorRegistry], Observe] = lambda _: lambda _: None
+    observer: Callable[[Metrics], Observe] = lambda _: lambda *_: None
     """Counts what batches lead to, once each is committed."""
     loops: Callable[["Runtime"], Mapping[str, Callable[[Flag], None]]] = lambda _: {}
     """What workers of this service run besides the consumer and the sweep, each until it is told to stop."""
@@ -97,7 +98,9 @@ class Runtime:
 
     @cached_property
     def engine(self) -> Engine:
-        return database.create(self.settings.database_url, application_name=f"weir-{self.service.name}")
+        engine = database.create(self.settings.database_url, application_name=f"weir-{self.service.name}")
+        watch_pool(self.metrics, engine)
+        return engine
 
     @cached_property
     def registry(self) -> Registry:
@@ -116,14 +119,21 @@ class Runtime:
             shards=self.settings.outbox_shards,
             on_commit=self.wake_relay.set,
             observe=self.service.observer(self.metrics),
+            tracer=self.tracer,
         )
 
     @cached_property
-    def metrics(self) -> CollectorRegistry:
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        GCCollector(registry=registry)
-        return registry
+    def tracer(self) -> Tracer | None:
+        """None where nothing is exported: then nothing is written, and nothing costs."""
+        endpoint = self.settings.otlp_endpoint
+        return tracing.exporting(self.service.name, endpoint, share=self.settings.trace_share) if endpoint else None
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        metrics = Metrics()
+        ProcessCollector(registry=metrics)
+        GCCollector(registry=metrics)
+        return metrics
 
     @cached_property
     def clients(self) -> Clients:
@@ -133,6 +143,7 @@ class Runtime:
     def edge(self) -> Edge:
         return Edge(
             self.unit,
+            EdgeMetrics(self.metrics),
             batch_size_max=self.settings.batch_size_max,
             request_seconds_max=self.settings.request_seconds_max,
         )
@@ -143,7 +154,7 @@ class Runtime:
             self.handlers,
             self.unit,
             self.codec,
-            ConsumerMetrics(self.metrics),
+            ConsumerMetrics(self.metrics, topics=topics_of(self.handlers)),
             config=kafka.consumer_config(self.settings, self.service.name),
             batch_size_max=self.settings.batch_size_max,
             pace_seconds=self.settings.consumer_pace_seconds,
@@ -154,9 +165,10 @@ class Runtime:
         return Relay(
             self.settings.database_url.replace("+psycopg", ""),
             kafka.producer_config(self.settings),
-            OutboxMetrics(self.metrics),
+            OutboxMetrics(self.metrics, shards=self.settings.outbox_shards),
             self.settings,
             self.wake_relay,
+            self.tracer,
         )
 
     @cached_property
@@ -167,11 +179,12 @@ class Runtime:
     def sweep(self) -> Sweep:
         days = self.settings.idempotency_days
         prunes = [lambda tx, most: idempotency.prune(tx, days=days, rows_max=most), *self.service.prunes(self.settings)]
-        return Sweep(self.unit, self.service.find_due, prunes)
+        return Sweep(self.unit, self.service.find_due, prunes, SweepMetrics(self.metrics))
 
     @cached_property
     def figures(self) -> Figures:
-        return Figures(self.unit, (PARKED_KEYS, *self.service.looks(self.settings)), self.metrics)
+        looks = (PARKED_KEYS, database_look(self.settings.database_bytes_max), *self.service.looks(self.settings))
+        return Figures(self.unit, looks, self.metrics)
 
     def app(self, roles: Sequence[Role], is_ready: Callable[[], Mapping[str, bool]]) -> FastAPI:
         """The HTTP application: operations always, the API when that is one of the roles."""
@@ -180,10 +193,11 @@ class Runtime:
             title=service.title,
             description=service.description,
             clients=self.clients,
-            registry=self.metrics,
+            metrics=self.metrics,
             is_ready=is_ready,
             body_bytes_max=self.settings.http_body_bytes_max,
             large_bodies=service.large_bodies(self.settings),
+            tracer=self.tracer,
         )
         if Role.API in roles:
             for router in service.routes(self):
@@ -254,6 +268,8 @@ class Process:
         self._runtime.wake_relay.set()
         for thread in threads:
             thread.join(SHUTDOWN_SECONDS_MAX)
+        if self._runtime.tracer is not None:
+            self._runtime.tracer.close()
         log.info("stopped", extra={"failures": self._failures})
         return 1 if self._failures else 0
 

@@ -62,6 +62,16 @@ class Settings(BaseSettings):
     relay_idle_poll_seconds: float = Field(0.05, description="between looks at the outbox when it has been empty")
     relay_attempts_max: int = Field(5, description="before a row Kafka refuses is parked")
 
+    otlp_endpoint: str | None = Field(
+        None, description="where spans go, like http://127.0.0.1:4318/v1/traces; without it none are written"
+    )
+    trace_share: float = Field(
+        1.0, ge=0, le=1, description="of the requests that come without a trace of their caller, how many get one"
+    )
+    database_bytes_max: int = Field(
+        100_000_000_000, description="room on the disk of this database: an alert tells days before it is used up"
+    )
+
     idempotency_days: int = Field(30, ge=30, description="how long an answer is kept for its Idempotency-Key")
 
 

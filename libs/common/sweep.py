@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from libs.common.batch import Decided, UnitOfWork
 from libs.common.errors import Outage
 from libs.common.message import Message
+from libs.common.metrics import SweepMetrics
 from libs.common.outbox import OutboxRow
 from libs.common.writes import Writes
 
@@ -47,17 +48,18 @@ class NoClaim:
         self.failed = [result.message.message_id for result in decided if result.error is not None]
         for result in decided:
             if result.error is not None:
-                log.error(
-                    "a due decision failed", exc_info=result.error, extra={"message_id": result.message.message_id}
-                )
+                log.error("a due decision failed", exc_info=result.error, extra=_ids_of(result.message))
         return ()
 
 
 class Sweep:
     """Carries out what has come due, and forgets what has been kept long enough."""
 
-    def __init__(self, unit: UnitOfWork, find_due: FindDue | None, prunes: Sequence[Prune]) -> None:
+    def __init__(
+        self, unit: UnitOfWork, find_due: FindDue | None, prunes: Sequence[Prune], metrics: SweepMetrics
+    ) -> None:
         self._unit = unit
+        self._metrics = metrics
         self._find_due = find_due
         self._prunes = prunes
         self._prune_at = 0.0
@@ -76,9 +78,12 @@ class Sweep:
     def run_once(self) -> int:
         """Carry out what is due, and return how many things that was."""
         self._prune()
-        if self._find_due is None:
-            return 0
-        find_due, now = self._find_due, datetime.now(UTC)
+        count = self._carry_out(self._find_due) if self._find_due is not None else 0
+        self._metrics.turned_at.set_to_current_time()
+        return count
+
+    def _carry_out(self, find_due: FindDue) -> int:
+        now = datetime.now(UTC)
         self._resting = {id_: until for id_, until in self._resting.items() if until > time.monotonic()}
         at_most = DUE_MAX + len(self._resting)
         found = self._unit.administer(lambda tx: find_due(tx, now, at_most))
@@ -94,13 +99,16 @@ class Sweep:
             self._unit.run(due, claim)
         except (psycopg.Error, SQLAlchemyError) as error:
             if len(due) == 1:
-                log.error("a due decision could not be stored", exc_info=error, extra={"message_id": due[0].message_id})
+                log.error("a due decision could not be stored", exc_info=error, extra=_ids_of(due[0]))
+                self._metrics.decisions.labels("failed").inc()
                 self._rest([due[0].message_id])
             else:
                 middle = len(due) // 2
                 self._apply(due[:middle])
                 self._apply(due[middle:])
         else:
+            self._metrics.decisions.labels("applied").inc(len(due) - len(claim.failed))
+            self._metrics.decisions.labels("failed").inc(len(claim.failed))
             self._rest(claim.failed)
 
     def _rest(self, message_ids: Sequence[str]) -> None:
@@ -117,3 +125,7 @@ class Sweep:
 
 def _pruned(prune: Prune, tx: Connection) -> int:
     return prune(tx, PRUNED_MAX)
+
+
+def _ids_of(message: Message) -> dict[str, str]:
+    return {"message_id": message.message_id, "correlation_id": message.trace.correlation_id}

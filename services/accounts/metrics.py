@@ -18,6 +18,7 @@ _FIGURES = (
         name="ledger_imbalance_minor",
         meaning="What all balances add up to, in minor units of the currency: anything but zero is a fault",
         label="currency",
+        values="the currencies and assets of its accounts",
     ),
     Figure(
         name="ledger_accounts_wrong",

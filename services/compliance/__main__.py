@@ -19,6 +19,7 @@ SERVICE = Service(
     routes=lambda runtime: [*api.routes(runtime), *desk.routes(runtime)],
     find_due=work.find_due,
     prunes=pruning,
+    looks=metrics.looks,
     observer=metrics.observer,
     loops=checking.loops,
     large_bodies=lambda _: desk.LARGE_BODIES,

@@ -1,14 +1,16 @@
 """What Prometheus sees of fraud: what is decided, and by whom; in what order payments come; how the world moves."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from libs.common.batch import Decided, Observe
+from libs.common.metrics import Description, Metrics
+from schemas.fraud.events import FraudOutcome
 from services.fraud.domain import drift
 from services.fraud.domain.judging import MODEL_SCORE, Judge
 from services.fraud.domain.knowledge import Arrival, Assessment, Knowledge
@@ -21,37 +23,45 @@ DRIFT_PAYMENTS_MIN = 500
 
 _BEHIND_SECONDS = (0.0, 1.0, 60.0, 3_600.0, 86_400.0, 604_800.0, 2_592_000.0)
 _FLAGS = ("late", "forgotten", "crowded", "from_future")
+_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_DRIFT = Description(
+    name="fraud_drift_psi",
+    kind="gauge",
+    meaning="Population stability index of a feature, or of the score, against the live model's training: how far this"
+    " worker's newest payments have moved from it",
+    labels={"field": "the live model's features, and `model_score`"},
+)
 
 
-def observer(registry: CollectorRegistry) -> Callable[[Knowledge], None]:
+def observer(metrics: Metrics) -> Observe:
     """What this process has committed."""
-    decisions = Counter(
+    decisions = metrics.counter(
         "fraud_decisions_total",
-        "Payments this process has judged, by outcome, and by whether a model had a part in it",
-        labelnames=["outcome", "model"],
-        registry=registry,
+        "Payments this process has judged, by outcome, and by whether a model had a part in it: it `scored`, there is"
+        " `none`, or one is live and `missing`",
+        outcome=tuple(FraudOutcome),
+        model=("scored", "none", "missing"),
     )
-    behind = Histogram(
+    scores = metrics.histogram("fraud_decision_score", "What payments scored, from 0 to 1", buckets=_SHARES)
+    behind = metrics.histogram(
         "fraud_event_behind_seconds",
         "How much newer than a payment the newest is that was judged before it and shares a party with it",
         buckets=_BEHIND_SECONDS,
-        registry=registry,
     )
-    flagged = Counter(
+    flagged = metrics.counter(
         "fraud_payments_flagged_total",
-        "Payments judged by less than their whole past, or taken into nobody's, by why",
-        labelnames=["flag"],
-        registry=registry,
+        "Payments judged by less than their whole past (`late`), by estimates (`crowded`), or taken into nobody's past"
+        " for their age (`forgotten`) or date (`from_future`)",
+        flag=_FLAGS,
     )
-    for flag in _FLAGS:
-        flagged.labels(flag)
     drift_watch = Drift()
-    registry.register(drift_watch)
+    metrics.watch(drift_watch, _DRIFT)
 
-    def observe(knowledge: Knowledge) -> None:
+    def observe(knowledge: Knowledge, _: Sequence[Decided]) -> None:
         judge, judged = knowledge.panel.live, knowledge.assessments.inserted
         for assessment in judged:
             decisions.labels(assessment.outcome.value, _part(judge, assessment)).inc()
+            scores.observe(assessment.score)
         for arrival in knowledge.arrivals:
             behind.observe(arrival.behind_seconds)
             for flag in _flags(arrival):
@@ -100,11 +110,7 @@ class Drift(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The stability of each feature and of the score, as soon as enough payments were seen."""
-        family = GaugeMetricFamily(
-            "fraud_drift_psi",
-            "Population stability index of a feature, or of the score, against the live model's training",
-            labels=["field"],
-        )
+        family = GaugeMetricFamily(_DRIFT.name, _DRIFT.meaning, labels=list(_DRIFT.labels))
         for field, index in self.stability().items():
             family.add_metric([field], index)
         yield family

@@ -17,7 +17,6 @@ import httpx
 
 from chaos.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from chaos.shop import ANSWER_SECONDS_MAX, PAUSE_SECONDS
-from demo import topics
 from demo.client import WeirClient
 from demo.story import Party
 from libs.common import ids
@@ -26,6 +25,7 @@ from libs.common.errors import Outage
 from libs.common.events import Event
 from libs.common.money import format_amount, parse_amount
 from libs.common.registry import Registry
+from operate import topics
 from schemas.accounts.events import TRANSFER, TransfersPosted
 from tests.waiting import wait_until
 

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 import psycopg
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection, Engine, text
 
 from libs.common import database, ids, kafka, migrations, outbox
 from libs.common import relay as relay_module
-from libs.common.metrics import OutboxMetrics
+from libs.common.metrics import Metrics, OutboxMetrics
 from libs.common.outbox import OutboxRow
 from libs.common.record import replace
 from libs.common.relay import Relay
@@ -69,7 +68,7 @@ def new_relay(settings: Settings) -> Relay:
     return Relay(
         settings.database_url.replace("+psycopg", ""),
         kafka.producer_config(settings),
-        OutboxMetrics(CollectorRegistry()),
+        OutboxMetrics(Metrics(), shards=2),
         settings,
         threading.Event(),
     )

@@ -20,6 +20,7 @@ from stack import backups, leftovers, postgres, prometheus, services
 from stack.part import StackError
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import NATIVE, Stack
+from tests import promql
 from tests.parts import TEST_FOLDER, TEST_PORT_BASE
 from tests.waiting import wait_until
 
@@ -106,13 +107,14 @@ def test_every_metric_that_an_alert_asks_for_is_exported(stack: Stack) -> None:
     pages = [httpx.get(f"http://{stack.settings.host}:{port}/metrics").text for port in ports]
     exported = set(re.findall(r"^# TYPE (\w+) ", "\n".join(pages), re.MULTILINE))
     rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
-    asked = {metric for rule in rules for metric in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", rule["expr"])}
+    asked = {metric for rule in rules for metric in promql.metrics_of(rule["expr"]) if ":" not in metric}
     assert len(asked) > len(rules) / 2
-    assert asked <= exported
+    assert {re.sub(r"_(bucket|count|sum)$", "", metric) for metric in asked - promql.OF_PROMETHEUS} <= exported
 
 
 def test_the_rules_pass_prometheus_own_checks_and_their_tests(stack: Stack) -> None:
-    for words in ("check config prometheus.yml", "check rules rules.yml", "test rules rules_test.yml"):
+    tests = (f"test rules {name}" for name in prometheus.RULE_TESTS)
+    for words in ("check config prometheus.yml", "check rules rules.yml", *tests):
         result = subprocess.run(
             [prometheus.promtool(stack.settings), *words.split()],
             cwd=prometheus.CONFIGURATION,

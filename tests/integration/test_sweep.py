@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from libs.common import idempotency, ids, sweep, tracing
 from libs.common.database import execute, fetch, transaction
 from libs.common.message import Message
+from libs.common.metrics import Metrics, SweepMetrics
 from libs.common.service import Runtime
 from libs.common.sweep import Prune, Sweep
 from tests.parts import Parts
@@ -40,7 +41,7 @@ def test_what_cant_be_decided_or_stored_does_not_stop_what_can(tally: Runtime) -
     def find_due(_: Connection, __: datetime, ___: int) -> Sequence[Message]:
         return found
 
-    assert Sweep(tally.unit, find_due, PRUNES).run_once() == len(found)
+    assert Sweep(tally.unit, find_due, PRUNES, SweepMetrics(Metrics())).run_once() == len(found)
     with transaction(tally.engine) as tx:
         assert fetch(tx, "SELECT count(*) FROM counters WHERE total = 1") == [(10,)]
         assert fetch(tx, "SELECT total FROM counters WHERE counter_id IN ('bad', 'unlucky') AND total <> 0") == []
@@ -56,7 +57,7 @@ def test_what_always_fails_does_not_keep_the_rest_from_its_turn(
     def find_due(_: Connection, __: datetime, at_most: int) -> Sequence[Message]:
         return waiting[:at_most]
 
-    housekeeping = Sweep(tally.unit, find_due, PRUNES)
+    housekeeping = Sweep(tally.unit, find_due, PRUNES, SweepMetrics(Metrics()))
     assert [housekeeping.run_once(), housekeeping.run_once()] == [2, 1]
     with transaction(tally.engine) as tx:
         assert fetch(tx, "SELECT total FROM counters WHERE counter_id = 'patient'") == [(1,)]
@@ -75,7 +76,7 @@ def test_answers_are_forgotten_as_fast_as_they_grow_old(tally: Runtime, monkeypa
                  FROM generate_series(1, 25) AS n""",
         )
         tx.commit()
-    housekeeping = Sweep(tally.unit, None, PRUNES)
+    housekeeping = Sweep(tally.unit, None, PRUNES, SweepMetrics(Metrics()))
     for _ in range(3):
         housekeeping.run_once()
     with transaction(tally.engine) as tx:

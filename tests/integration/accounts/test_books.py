@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 from typer.testing import CliRunner, Result
 
 from libs.common import cli
 from libs.common.database import execute
 from libs.common.figures import Figures
+from libs.common.metrics import Metrics
 from libs.common.service import Runtime
 from services.accounts import commands, metrics
 from services.accounts.__main__ import SERVICE
@@ -49,7 +49,7 @@ class Prometheus:
 
     def __init__(self, runtime: Runtime) -> None:
         assert isinstance(runtime.settings, AccountsSettings)
-        self._registry = CollectorRegistry()
+        self._registry = Metrics()
         self._figures = Figures(runtime.unit, metrics.looks(runtime.settings), self._registry)
 
     def sees(self, name: str, **labels: str) -> float | None:

@@ -8,6 +8,7 @@ import pytest
 
 from libs.common import ids
 from libs.common.database import transaction
+from libs.common.metrics import Metrics, SweepMetrics
 from libs.common.record import replace
 from libs.common.service import Runtime
 from libs.common.sweep import Sweep
@@ -159,7 +160,7 @@ def test_a_withdrawal_looks_the_same_to_a_client_and_the_sweep_carries_it_out_wh
     for payment_id in (plain, listed):
         refused = api.post(f"{PATH}/{payment_id}/capture")
         assert problem(refused) == (409, "payment_not_capturable", "payment_id")
-    Sweep(api.runtime.unit, store.find_due, []).run_once()
+    Sweep(api.runtime.unit, store.find_due, [], SweepMetrics(Metrics())).run_once()
     assert [seen(api, payment_id)["state"] for payment_id in (plain, listed)] == ["cancelled", "processing"]
     assert seen(api, listed, by="staff")["state"] == "suspended"
 
@@ -245,7 +246,7 @@ def test_a_refund_is_kept_as_it_is_and_asked_about_until_accounts_answers(api: A
     assert isinstance(kept, Refund)
     assert (kept.refund_id, kept.amount_minor, kept.deadline_step, kept.sequence) == (refund["refund_id"], 1234, 0, 1)
     overdue(api.runtime, refund["refund_id"])
-    Sweep(api.runtime.unit, store.find_due, []).run_once()
+    Sweep(api.runtime.unit, store.find_due, [], SweepMetrics(Metrics())).run_once()
     (asked,) = [event for event in told(api.runtime) if isinstance(event, RefundAnswerOverdue)]
     assert (asked.refund_id, asked.amount_minor) == (refund["refund_id"], 1234)
     tell(api.runtime, refund_posted(refund))

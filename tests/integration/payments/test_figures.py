@@ -4,15 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
 from libs.common import figures
 from libs.common.service import Runtime
+from libs.common.sweep import NoClaim
 from schemas.accounts.events import DeclineReason
 from schemas.fraud.events import FraudOutcome
 from services.payments import queries
 from services.payments.settings import PaymentsSettings
 from tests.integration.payments.scene import assessed, declined, held, order, posted, screened, three_answers
-from tests.serving import Api, tell
+from tests.serving import Api, message_of, tell
 
 SECOND = timedelta(seconds=1)
 
@@ -84,9 +86,10 @@ def test_every_end_is_counted_once_with_its_public_reason(api: Api) -> None:
             (end, reason): shown(api.runtime.metrics, "payments_ended_total", end=end, reason=reason) or 0.0
             for end, reason in (("settled", "none"), ("cancelled", "none"), ("rejected", "insufficient_funds"))
         }
-        counted["settled", "journeys"] = (
-            shown(api.runtime.metrics, "payments_journey_seconds_count", end="settled") or 0.0
-        )
+        for way in ("straight", "reviewed"):
+            counted["settled", way] = (
+                shown(api.runtime.metrics, "payments_journey_seconds_count", end="settled", way=way) or 0.0
+            )
         return counted
 
     before = ends()
@@ -96,7 +99,33 @@ def test_every_end_is_counted_once_with_its_public_reason(api: Api) -> None:
     api.post(f"/v1/payments/{cancelled}/cancel")
     # What comes after an end changes the payment, and is no second end.
     tell(api.runtime, posted(settled), assessed(unfunded), screened(unfunded), held(cancelled))
-    assert {end: count - before[end] for end, count in ends().items()} == dict.fromkeys(before, 1.0)
+    expected = dict.fromkeys(before, 1.0) | {("settled", "reviewed"): 0.0}
+    assert {end: count - before[end] for end, count in ends().items()} == expected
+
+
+def test_what_waits_for_people_is_counted_by_its_reasons_and_is_no_straight_journey(api: Api) -> None:
+    def counted() -> tuple[float | None, ...]:
+        return (
+            shown(api.runtime.metrics, "payments_suspended_total", reason="fraud_review"),
+            shown(api.runtime.metrics, "payments_journey_seconds_count", end="cancelled", way="reviewed"),
+            shown(api.runtime.metrics, "payments_journey_seconds_count", end="cancelled", way="straight"),
+        )
+
+    before = counted()
+    (suspended,) = ordered(api, 1)
+    tell(api.runtime, assessed(suspended, FraudOutcome.REVIEW), screened(suspended), held(suspended))
+    tell(api.runtime, screened(suspended))
+    api.post(f"/v1/payments/{suspended}/cancel")
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1.0, 1.0, 0.0]  # type: ignore[operator]
+
+
+def test_a_journey_leads_to_its_trace(api: Api) -> None:
+    (payment_id,) = ordered(api, 1)
+    messages = [message_of(body) for body in (*three_answers(payment_id), posted(payment_id))]
+    api.runtime.unit.run(messages, NoClaim())
+    page = openmetrics(api.runtime.metrics).decode()  # type: ignore[no-untyped-call]
+    (trace_id,) = {message.trace.traceparent.split("-")[1] for message in messages[-1:]}
+    assert f'trace_id="{trace_id}"' in page
 
 
 def test_figures_that_are_no_longer_looked_at_are_shown_no_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
 """An office kept in memory: lists, customers, payments and cases, and short words for what happens to them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from libs.common import ids
-from libs.common.batch import Decided, decide_all
+from libs.common.batch import Decided, Observe, decide_all
 from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Trace
@@ -90,7 +90,7 @@ class Office:
         self.travel: dict[str, TravelRecord] = {}
         self.policy = SETTINGS.policy
         self.searches = 0
-        self.observe: Callable[[Work], None] = lambda _: None
+        self.observe: Observe = lambda *_: None
         self._version = 0
         self.switch_to(listed)
 
@@ -149,7 +149,7 @@ class Office:
             results.append((result, told[: len(result.rows)]))
             del told[: len(result.rows)]
         self._keep(work)
-        self.observe(work)
+        self.observe(work, ())
         return results
 
     def _whitelist(self) -> dict[str, list[Pair]]:

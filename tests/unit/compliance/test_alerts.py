@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
 
 from libs.common import ids
+from libs.common.metrics import Metrics
 from libs.common.record import replace
 from schemas.compliance.events import CaseConcern, CaseDecision, CaseOpened, CaseResolved
 from schemas.payments.events import PaymentSettled
@@ -339,7 +339,7 @@ def test_any_split_into_batches_raises_the_same_alerts_and_puts_them_into_the_sa
 
 
 def test_alerts_are_counted_by_scenario_and_by_whether_people_see_them() -> None:
-    registry = CollectorRegistry()
+    registry = Metrics()
     observe = metrics.observer(registry)
     office = Office()
     office.observe = observe

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry
 
+from libs.common.metrics import Metrics
 from services.fraud import metrics
 from services.fraud.domain.assessing import AssessPayment
 from services.fraud.domain.drift import Reference, reference_of
@@ -98,12 +98,12 @@ def test_the_oldest_payments_make_room_for_the_newest() -> None:
 
 
 def test_prometheus_is_told_in_what_order_payments_come_and_what_they_were_not_judged_by() -> None:
-    registry = CollectorRegistry()
+    registry = Metrics()
     desk, observe = Desk(), metrics.observer(registry)
     for number, at in enumerate((START, START - HOUR, START - 60 * DAY, START + 2 * DAY)):
         desk.now = START
         desk.assess(number, order(at=at))
-        observe(desk.last)
+        observe(desk.last, ())
     behind = [registry.get_sample_value("fraud_event_behind_seconds_bucket", {"le": le}) for le in ("0.0", "3600.0")]
     assert behind == [2, 3]
     assert registry.get_sample_value("fraud_event_behind_seconds_sum") == 3_600 + 60 * 86_400
@@ -117,8 +117,8 @@ def test_prometheus_is_told_in_what_order_payments_come_and_what_they_were_not_j
 
 
 def test_asking_ahead_is_no_arrival() -> None:
-    registry = CollectorRegistry()
+    registry = Metrics()
     desk, observe = Desk(), metrics.observer(registry)
     desk.hears(AssessPayment(payment_id=payment_id(1), order=order()))
-    observe(desk.last)
+    observe(desk.last, ())
     assert registry.get_sample_value("fraud_event_behind_seconds_count") == 0

@@ -74,7 +74,7 @@ def test_services_are_told_the_same() -> None:
 def test_both_ways_start_the_same_services(settings: StackSettings) -> None:
     native = {program.name for program in Native(settings, Supervisor(settings), {}).programs()}
     migrations = {f"{service}-migrate" for service in SERVICES}
-    assert COMPOSED.keys() - migrations == native | {"prometheus"}
+    assert COMPOSED.keys() - migrations == native | {"prometheus", "grafana"}
     assert COMPOSED.keys() >= migrations
 
 

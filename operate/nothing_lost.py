@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import psycopg
 
-from demo.topics import Recorded
 from docs import catalogue
 from libs.common.record import Record
+from operate.topics import Recorded
 from stack.settings import SERVICES
 
 STATE_BY_END = {

@@ -27,22 +27,28 @@ class Recorded(NamedTuple):
     subject: str
     caused_at: datetime
     value: bytes
+    correlation_id: str
+    place: str
+    """topic/partition@offset."""
 
 
-def read(bootstrap: str, names: Collection[str]) -> Iterator[Recorded]:
-    """Everything that topics hold at this moment, each event as often as it was sent."""
+def read(bootstrap: str, names: Collection[str], *, since: datetime | None = None) -> Iterator[Recorded]:
+    """Everything that topics hold at this moment, or what was published since, each event as often as it was sent.
+
+    Raises TimeoutError if the broker doesn't hand it over.
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
-            "group.id": "weir-demo-reader",
+            "group.id": "weir-reader",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "log_level": 0,
         }
     )
     try:
-        ends = _ends(bootstrap, names)
-        consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in ends])
+        starts, ends = _bounds(bootstrap, names, since)
+        consumer.assign([TopicPartition(*place, starts[place]) for place in ends])
         while ends:
             # consume() for many alone would wait in vain for a last batch to be full.
             first = consumer.consume(1, WAIT_SECONDS_MAX)
@@ -59,16 +65,21 @@ def read(bootstrap: str, names: Collection[str]) -> Iterator[Recorded]:
         consumer.close()
 
 
-def _ends(bootstrap: str, names: Collection[str]) -> dict[tuple[str, int], int]:
-    """Where each partition that holds anything ends."""
+Bounds = dict[tuple[str, int], int]
+
+
+def _bounds(bootstrap: str, names: Collection[str], since: datetime | None) -> tuple[Bounds, Bounds]:
+    """Where each partition begins, or went on since a time, and where those end that hold anything from there on."""
     # Kept in a variable: an admin client dies once nothing refers to it.
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     metadata = admin.list_topics(timeout=10).topics
     places = [
         TopicPartition(name, partition) for name in names if name in metadata for partition in metadata[name].partitions
     ]
-    first, last = (_offsets(admin, places, spec) for spec in (_EARLIEST, _LATEST))
-    return {place: end for place, end in last.items() if end > first[place]}
+    wanted = _EARLIEST if since is None else OffsetSpec.for_timestamp(int(since.timestamp() * 1000))
+    first, last = (_offsets(admin, places, spec) for spec in (wanted, _LATEST))
+    # Of a partition that has nothing so new, Kafka says -1.
+    return first, {place: end for place, end in last.items() if 0 <= first[place] < end}
 
 
 def _offsets(admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
@@ -86,4 +97,6 @@ def _recorded(record: KafkaRecord) -> Recorded:
         subject=headers[envelope.SUBJECT],
         caused_at=datetime.fromisoformat(headers[envelope.TIME]),
         value=record.value() or b"",
+        correlation_id=headers.get(envelope.CORRELATION_ID, ""),
+        place=f"{record.topic()}/{record.partition()}@{record.offset()}",
     )

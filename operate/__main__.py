@@ -1,0 +1,108 @@
+"""`python -m operate`: health of everything, a payment's timeline, reconciliation, and every service's own commands."""
+
+import sys
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from pydantic import ValidationError
+from typer._click.exceptions import ClickException
+
+from docs import catalogue
+from libs.common import cli, logs
+from libs.common.errors import Outage
+from libs.common.operating import AsJson, tell
+from operate import health, installation, nothing_lost, topics
+from operate.timeline import timeline
+from stack.part import StackError
+from stack.settings import SERVICES
+
+app = typer.Typer(
+    name="operate",
+    help="What operators ask of Weir: of all services at once, or of one (payments, fraud, compliance, accounts).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def configure() -> None:
+    logs.configure("operate", "WARNING")
+
+
+@app.command("health")
+def health_command(as_json: AsJson = False) -> None:
+    """Whether broker, registry, databases and every role of every service can work; fail if one can't."""
+    found = list(health.look())
+    rows = ({"part": one.part, "state": "well" if one.is_well else "ill", "detail": one.detail} for one in found)
+    tell(rows, as_json=as_json)
+    if not all(one.is_well for one in found):
+        raise typer.Exit(1)
+
+
+@app.command("timeline")
+def timeline_command(payment_id: UUID, as_json: AsJson = False) -> None:
+    """All that happened with a payment in every service, as their topics tell."""
+    found = timeline(installation.kafka_bootstrap(), str(payment_id))
+    if not found:
+        cli.fail(f"no topic tells of a payment {payment_id}")
+    rows = (
+        {
+            "at": event.caused_at.isoformat(timespec="milliseconds"),
+            "after_ms": round((event.caused_at - found[0].caused_at).total_seconds() * 1000),
+            "event": event.event_type,
+            "service": event.topic.partition(".")[0],
+            "subject": event.subject,
+            "event_id": event.event_id,
+            "place": event.place,
+        }
+        for event in found
+    )
+    tell(rows, as_json=as_json)
+
+
+@app.command()
+def reconcile(
+    may_wait: Annotated[bool, typer.Option("--may-wait", help="payments may be under way, or wait for people")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare all services with each other and with what lies on the topics; fail if anything was lost or came twice.
+
+    Reads every topic whole. To be run when nothing is under way, or with --may-wait.
+    """
+    recorded = list(topics.read(installation.kafka_bootstrap(), list(catalogue.topics())))
+    findings = nothing_lost.compare(recorded, installation.database_urls(), may_wait=may_wait)
+    tell(
+        ({"holds": "yes" if one.holds else "NO", "what": one.what, "detail": one.detail} for one in findings),
+        as_json=as_json,
+    )
+    if not all(finding.holds for finding in findings):
+        raise typer.Exit(1)
+
+
+for _name in SERVICES:
+    _runtime = partial(installation.runtime_of, _name)
+    app.add_typer(cli.app(installation.service_of(_name), installation.extend_of(_name), _runtime), name=_name)
+
+
+def main() -> None:
+    """Carry out a command. What an operator can mend is told in one line on stderr, with exit status 1."""
+    try:
+        status = typer.main.get_command(app).main(prog_name="python -m operate", standalone_mode=False)
+    except ClickException as error:
+        status = _give_up(error.format_message())
+    except ValidationError as error:
+        status = _give_up("; ".join(f"WEIR_{'_'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in error.errors()))
+    except (Outage, StackError, OSError, TimeoutError) as error:
+        status = _give_up(str(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _give_up(why: str) -> int:
+    print(f"operate: {why.strip().splitlines()[0]}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

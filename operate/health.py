@@ -1,0 +1,78 @@
+"""Whether everything works: each service's roles, its database, the broker, the registry."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from libs.common.database import fetch
+from libs.common.errors import Outage
+from libs.common.record import Record
+from libs.common.service import Runtime
+from operate import installation
+from stack.settings import SERVICES
+
+TIMEOUT_SECONDS = 5
+
+
+class Health(Record):
+    """How one part is."""
+
+    part: str
+    is_well: bool
+    detail: str
+
+
+def look() -> Iterator[Health]:
+    """Each part in turn, what the others rest on first."""
+    first = installation.runtime_of(SERVICES[0])
+    yield _asked("kafka", lambda: _ask_broker(first.settings.kafka_bootstrap))
+    yield _asked("registry", lambda: _ask_registry(first))
+    for name in SERVICES:
+        yield _asked(f"{name} database", lambda name=name: _ask_database(name))  # type: ignore[misc]
+        yield _roles(name)
+
+
+def _asked(part: str, ask: Callable[[], str]) -> Health:
+    try:
+        return Health(part=part, is_well=True, detail=ask())
+    except Outage as outage:
+        return Health(part=part, is_well=False, detail=str(outage).splitlines()[0])
+
+
+def _ask_broker(bootstrap: str) -> str:
+    # Kept in a variable: an admin client dies once nothing refers to it.
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    try:
+        return f"{len(admin.list_topics(timeout=TIMEOUT_SECONDS).topics)} topics"
+    except KafkaException as error:
+        raise Outage(f"the broker: {error.args[0].str()}") from error
+
+
+def _ask_registry(runtime: Runtime) -> str:
+    contract = runtime.handlers.writes[0].contract
+    faults = runtime.registry.faults(contract)
+    return "; ".join(faults) or "it answers"
+
+
+def _ask_database(name: str) -> str:
+    runtime = installation.runtime_of(name)
+    try:
+        ((size,),) = runtime.unit.administer(
+            lambda tx: fetch(tx, "SELECT pg_size_pretty(pg_database_size(current_database()))")
+        )
+    finally:
+        runtime.engine.dispose()
+    return f"{size} on disk"
+
+
+def _roles(name: str) -> Health:
+    try:
+        answer = httpx.get(f"{installation.url(name)}/ready", timeout=TIMEOUT_SECONDS)
+        roles = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        return Health(part=name, is_well=False, detail=f"{installation.url(name)}: {error or type(error).__name__}")
+    waiting = [role for role, is_ready in roles.items() if not is_ready]
+    detail = f"waits: {', '.join(waiting)}" if waiting else ", ".join(roles)
+    return Health(part=name, is_well=answer.status_code == 200, detail=detail)

@@ -1,0 +1,54 @@
+"""Where the services of one installation are: as the environment says, else those of `make up` on this machine."""
+
+import importlib
+import os
+from collections.abc import Mapping
+
+from libs.common import cli
+from libs.common.service import Runtime, Service
+from stack.settings import SERVICES, StackSettings
+
+
+def runtime_of(name: str) -> Runtime:
+    """A service as its own command line would wire it, with what `WEIR_PAYMENTS_DATABASE_URL` and its like say."""
+    settings = StackSettings()
+    service = service_of(name)
+    return Runtime(
+        service,
+        service.settings(
+            database_url=database_url(name),
+            kafka_bootstrap=os.environ.get("WEIR_KAFKA_BOOTSTRAP", settings.kafka_bootstrap),
+            registry_url=os.environ.get("WEIR_REGISTRY_URL", settings.registry_url),
+        ),
+    )
+
+
+def service_of(name: str) -> Service:
+    found: Service = importlib.import_module(f"services.{name}.__main__").SERVICE
+    return found
+
+
+def extend_of(name: str) -> cli.Extend | None:
+    """What a service's command line has besides what every service's has."""
+    main = importlib.import_module(f"services.{name}.__main__")
+    # Where several modules add to the command line, the service puts them together.
+    found: cli.Extend | None = getattr(main, "extend", None) or getattr(getattr(main, "commands", None), "extend", None)
+    return found
+
+
+def database_url(name: str) -> str:
+    return os.environ.get(f"WEIR_{name.upper()}_DATABASE_URL") or StackSettings().database_url(name)
+
+
+def database_urls() -> Mapping[str, str]:
+    return {name: database_url(name) for name in SERVICES}
+
+
+def url(name: str) -> str:
+    """Where a service answers."""
+    settings = StackSettings()
+    return os.environ.get(f"WEIR_{name.upper()}_URL") or f"http://{settings.host}:{settings.service_port(name)}"
+
+
+def kafka_bootstrap() -> str:
+    return os.environ.get("WEIR_KAFKA_BOOTSTRAP") or StackSettings().kafka_bootstrap

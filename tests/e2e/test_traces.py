@@ -1,0 +1,116 @@
+"""One trace from the request to settlement, through all four services; and what logs say, and never say."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.installation import LOOK_SECONDS, Installation
+from chaos.shop import Shop
+from stack.settings import SERVICES
+from tests.e2e.collector import Collector, Span, collecting
+from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def collector(installation: Installation) -> Iterator[Collector]:
+    with collecting(installation.settings.host, installation.otlp_port) as found:
+        yield found
+
+
+def test_a_journey_is_one_trace_in_which_every_span_has_its_parent(
+    installation: Installation, shop: Shop, collector: Collector
+) -> None:
+    trace_id, caller_id = secrets.token_hex(16), secrets.token_hex(8)
+    shop.pay(traceparent=f"00-{trace_id}-{caller_id}-01")
+
+    def names() -> set[str]:
+        return {span.name for span in collector.of_trace(trace_id)}
+
+    wait_until(lambda: "payments FundsPosted" in names(), seconds_max=90, every_seconds=LOOK_SECONDS)
+    wanted = {
+        "POST /v1/payments",
+        "payments InitiatePayment",
+        "fraud PaymentInitiated",
+        "compliance PaymentInitiated",
+        "accounts PaymentInitiated",
+        "accounts PaymentApproved",
+        "payments FundsPosted",
+    }
+    wait_until(lambda: wanted <= names(), seconds_max=30, every_seconds=LOOK_SECONDS)
+    spans = {span.span_id: span for span in collector.of_trace(trace_id)}
+    assert {span.service for span in spans.values()} == {f"weir-{service}" for service in SERVICES}
+    for span in spans.values():
+        assert span.parent_id in spans or span.parent_id == caller_id, span
+
+    def ancestors(span: Span) -> list[str]:
+        return [span.name, *(ancestors(spans[span.parent_id]) if span.parent_id in spans else [])]
+
+    (last,) = [span for span in spans.values() if span.name == "payments FundsPosted"]
+    assert ancestors(last)[:2] == ["payments FundsPosted", "accounts PaymentApproved"]
+    assert ancestors(last)[-2:] == ["payments InitiatePayment", "POST /v1/payments"]
+    asked = {span.name for span in spans.values() if span.name.endswith(" PaymentInitiated")}
+    assert asked == {f"{service} PaymentInitiated" for service in ("fraud", "compliance", "accounts")}
+    installation.come_to_rest()
+
+
+def test_batches_and_relays_are_traces_of_their_own_linked_to_the_journeys_in_them(
+    installation: Installation, shop: Shop, collector: Collector
+) -> None:
+    trace_id = secrets.token_hex(16)
+    shop.pay(traceparent=f"00-{trace_id}-{secrets.token_hex(8)}-01")
+    wanted = {"payments batch", "payments relay", "fraud batch", "fraud relay", "accounts batch", "accounts relay"}
+    wait_until(
+        lambda: wanted <= {span.name for span in collector.linked_to(trace_id)},
+        seconds_max=60,
+        every_seconds=LOOK_SECONDS,
+    )
+    linked = collector.linked_to(trace_id)
+    assert not {span.trace_id for span in linked} & {trace_id}
+    assert all(span.parent_id == "" for span in linked)
+    installation.come_to_rest()
+
+
+def test_what_a_caller_does_not_want_recorded_is_not(
+    installation: Installation, shop: Shop, collector: Collector
+) -> None:
+    unwanted, wanted = secrets.token_hex(16), secrets.token_hex(16)
+    shop.pay(traceparent=f"00-{unwanted}-{secrets.token_hex(8)}-00")
+    shop.pay(traceparent=f"00-{wanted}-{secrets.token_hex(8)}-01")
+    wait_until(lambda: len(collector.of_trace(wanted)) >= 7, seconds_max=90, every_seconds=LOOK_SECONDS)
+    installation.come_to_rest()
+    assert collector.of_trace(unwanted) == []
+
+
+def test_logs_are_json_with_ids_and_hold_no_name_no_address_and_no_secret(
+    installation: Installation, shop: Shop
+) -> None:
+    """After whatever the tests before this one have done: kills, outages, refusals, files, reviews."""
+    shop.pay_many(20)
+    installation.come_to_rest()
+    texts = {
+        path.name: path.read_text(errors="replace") for path in (installation.settings.folder / "logs").glob("*.log")
+    }
+    ours = {name: text for name, text in texts.items() if name.removesuffix(".log").split("-")[0] in SERVICES}
+    assert set(ours) >= {f"{service}.log" for service in SERVICES}
+    for name, text in ours.items():
+        for line in text.splitlines():
+            record = json.loads(line)
+            assert {"event", "level", "service", "timestamp"} <= set(record), f"{name}: {line}"
+    forbidden = [*shop.personal_data, *_secrets_of(installation)]
+    assert len(forbidden) > 20
+    for name, text in ours.items():
+        lowered = text.lower()
+        found = [word for word in forbidden if word.lower() in lowered]
+        assert not found, f"{name} tells {found[:3]}"
+        assert not re.search(r"\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b", text), f"{name} holds what looks like an IBAN"
+        assert not re.search(r"\b\d{13,19}\b", text), f"{name} holds what looks like the number of a card"
+        assert not re.search(r"Bearer\s+\S|postgresql(\+psycopg)?://[^:\s]+:[^@\s]+@", text), f"{name} holds a key"
+
+
+def _secrets_of(installation: Installation) -> list[str]:
+    kept = json.loads(Path(installation.settings.folder / "secrets.json").read_text())
+    return [value for value in kept.values() if isinstance(value, str)]

@@ -1,0 +1,59 @@
+"""What a process counts, and how it says so to Prometheus."""
+
+from fastapi.testclient import TestClient
+
+from docs import catalogue
+from docs import metrics as page
+from docs.readmes import wired
+from libs.common.message import Trace
+from libs.common.metrics import Metrics, exemplar
+from libs.common.service import Role
+
+TRACE = Trace(correlation_id="one", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+
+
+def test_every_value_of_a_closed_label_is_there_from_the_beginning() -> None:
+    metrics = Metrics()
+    metrics.counter("cups_total", "Cups", size=("small", "large"), taste=("sweet", "plain"))
+    metrics.counter("plates_total", "Plates", maker="whoever made them")
+    shown = {tuple(sample.labels.values()) for family in metrics.collect() for sample in family.samples}
+    assert shown == {("small", "sweet"), ("small", "plain"), ("large", "sweet"), ("large", "plain")}
+
+
+def test_a_bucket_leads_to_a_trace_that_fell_into_it_and_only_openmetrics_tells() -> None:
+    runtime = wired("payments")
+    client = TestClient(runtime.app([Role.API], dict))
+    assert client.get("/health", headers={"traceparent": TRACE.traceparent}).status_code == 200
+    asked = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert asked.headers["content-type"].startswith("application/openmetrics-text")
+    assert f'# {{trace_id="{"a" * 32}"}}' in asked.text
+    plain = client.get("/metrics")
+    assert plain.headers["content-type"].startswith("text/plain")
+    assert "trace_id" not in plain.text and 'http_requests_total{method="GET",route="/health"' in plain.text
+
+
+def test_what_has_no_trace_has_no_exemplar() -> None:
+    assert exemplar(None) is None
+    assert exemplar(Trace(correlation_id="one", traceparent="")) is None
+    assert exemplar(TRACE) == {"trace_id": "a" * 32}
+
+
+def test_the_page_lists_every_metric_that_a_service_shows() -> None:
+    """Whatever way it got into the registry: a collector that describes nothing is found by what it shows."""
+    text = page.page()
+    for service in catalogue.SERVICES:
+        runtime = wired(service)
+        described = page.descriptions(runtime)
+        for family in runtime.metrics.collect():
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            if not name.startswith(("process_", "python_")):
+                assert name in described, f"{service} shows {name}"
+                assert f"| `{name}` |" in text
+                assert len(family.documentation.split()) > 1
+
+
+def test_no_two_services_mean_different_things_by_a_name() -> None:
+    meanings: dict[str, str] = {}
+    for service in catalogue.SERVICES:
+        for name, description in page.descriptions(wired(service)).items():
+            assert meanings.setdefault(name, description.meaning) == description.meaning
