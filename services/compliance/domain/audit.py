@@ -29,6 +29,7 @@ class AuditVerb(StrEnum):
     USER_READMITTED = "user_readmitted"
     USER_DISABLED = "user_disabled"
     ROLE_CHANGED = "role_changed"
+    DOCUMENT_HANDED_IN = "document_handed_in"
 
 
 class ObjectKind(StrEnum):
