@@ -15,6 +15,7 @@ from libs.common.record import replace
 from schemas.accounts.events import (
     AccountClosed,
     AccountFrozen,
+    AccountOpened,
     AccountThawed,
     CustomerClosed,
     CustomerRegistered,
@@ -285,7 +286,8 @@ class ComplianceMemory:
     def load(self, messages: Sequence[Message]) -> Work:
         bodies = [message.body for message in messages]
         case_ids = {body.case_id for body in _of(bodies, CaseCommand)}
-        customer_ids = {body.customer_id for body in _of(bodies, CustomerRegistered, CustomerClosed, RescreenCustomer)}
+        about_customers = (AccountOpened, CustomerClosed, CustomerRegistered, RescreenCustomer)
+        customer_ids = {body.customer_id for body in _of(bodies, *about_customers)}
         acted_on = select(self.cases, case_ids)
         case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
         case_ids |= {
@@ -315,6 +317,7 @@ class ComplianceMemory:
             lists_version=f"simulated:{self.index.version}",
             policy=self.policy,
             monitored=monitored,
+            countries=shipped_standards().countries,
         )
 
     def _monitored(self, bodies: Sequence[Any]) -> Monitored:

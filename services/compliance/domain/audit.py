@@ -35,6 +35,7 @@ class AuditVerb(StrEnum):
     PARAMETERS_SET = "parameters_set"
     SILENCED = "silenced"
     SILENCE_ENDED = "silence_ended"
+    DOCUMENT_HANDED_IN = "document_handed_in"
 
 
 class ObjectKind(StrEnum):

@@ -26,7 +26,7 @@ from services.compliance.diligence.documents import (
 )
 from services.compliance.domain import customers
 from services.compliance.domain.acts import DeskCommand, put_down
-from services.compliance.domain.audit import ObjectKind
+from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import CaseReason
 from services.compliance.domain.work import Customer, CustomerStatus, Work
@@ -96,7 +96,7 @@ def hand_in(work: Work, command: HandInDocument, at: datetime) -> Sequence[Event
     result = _handed_in(work, command.customer_id, command.document_id, command.document, command.actor, at)
     if not isinstance(result, Refusal):
         said = (command.document.kind.value, command.document.country)
-        put_down(work, command, at, "document_handed_in", ObjectKind.CUSTOMER, command.customer_id, said)
+        put_down(work, command, at, AuditVerb.DOCUMENT_HANDED_IN, ObjectKind.CUSTOMER, command.customer_id, said)
     return result
 
 
