@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsError
 
 from libs.common.settings import Settings
+from services.compliance.domain.people import Role
 from services.compliance.domain.work import Policy
 from services.compliance.filings.efiling import Institution
 
@@ -29,6 +30,17 @@ class ComplianceSettings(Settings):
     desk_idle_minutes: float = Field(30, description="a session ends when it has not been used for so long")
     desk_password_analyst1: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
     desk_password_analyst2: SecretStr | None = Field(None, description="for seed-users; made up and printed if unset")
+
+    desk_oidc_issuer: str | None = Field(
+        None, description="address of an OpenID provider by which people sign in at the desk, besides by passwords"
+    )
+    desk_oidc_client_id: str = Field("weir-desk", description="as what the provider knows the desk")
+    desk_oidc_client_secret: SecretStr | None = Field(None, description="none for a public client: PKCE is always used")
+    desk_oidc_username_claim: str = Field("preferred_username", description="the claim that names somebody")
+    desk_oidc_role_claim: str = Field("roles", description="the claim, a word or a list, with one word for a role")
+    desk_oidc_roles: tuple[tuple[str, Role], ...] = Field(
+        (), description='role by that word, as JSON: `[["aml-team", "analyst"]]`; else the words are the roles\' names'
+    )
 
     payments_url: str | None = Field(
         None,
