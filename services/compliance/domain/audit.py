@@ -35,6 +35,7 @@ class AuditVerb(StrEnum):
     PARAMETERS_SET = "parameters_set"
     SILENCED = "silenced"
     SILENCE_ENDED = "silence_ended"
+    RECORDS_FORGOTTEN = "records_forgotten"
 
 
 class ObjectKind(StrEnum):
@@ -56,6 +57,7 @@ class ObjectKind(StrEnum):
     SCENARIOS = "scenarios"
     SILENCE = "silence"
     SILENCES = "silences"
+    RECORDS = "records"
     OVERVIEW = "overview"
     EXPORT = "export"
     """A case, taken out of the desk."""
