@@ -21,7 +21,8 @@ from services.compliance.importing import ListFormat, import_list, read_list
 from services.compliance.lists.listed import ListFault
 from services.compliance.matching.scoring import BLOCK_NAME_SCORE, PAIR_SCORE, REVIEW_SCORE, Thresholds
 from services.compliance.settings import SEEDED_USERS, ComplianceSettings
-from services.compliance.store import audit, people
+from services.compliance.store import audit, people, retention
+from services.compliance.store.retention import RecordKind
 
 ReviewScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach for a review")]
 BlockScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach before it may block")]
@@ -184,8 +185,38 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
             cli.fail(f"entry {verified.fault.number} {verified.fault.what}")
         typer.echo(f"the audit log is what was written: {verified.entry_count} entries, {verified.entry_hash.hex()}")
 
+    @commands.command("forget-records")
+    def forget_records() -> None:
+        """Delete records that the law no longer asks for, each kind after its own time; to be run now and then.
+
+        The times are in store/retention.py. What was deleted is counted in the audit log, which itself stays.
+        """
+        found, _ = runtime()
+        now = datetime.now(UTC)
+        for kind in RecordKind:
+            count = _forget(found, kind, now)
+            typer.echo(f"{kind.value}: {count:,} forgotten")
+
     monitoring_commands.extend(commands, make_runtime)
     travel_commands.extend(commands, make_runtime)
+
+
+def _forget(runtime: Runtime, kind: RecordKind, now: datetime) -> int:
+    """Forget all that is over of a kind, so many in a transaction, each with its entry in the audit log."""
+
+    def forget(tx: Connection) -> int:
+        count = retention.forget(tx, kind, now)
+        if count:
+            audit.append(
+                tx,
+                _operator().happening(now, AuditVerb.RECORDS_FORGOTTEN, ObjectKind.RECORDS, kind.value, str(count)),
+            )
+        return count
+
+    total = 0
+    while count := runtime.unit.administer(forget):
+        total += count
+    return total
 
 
 def _operator() -> Signature:

@@ -12,6 +12,7 @@ from pydantic_settings import SettingsError
 from libs.common.settings import Settings
 from services.compliance.defaults.travel import FOLDER, TravelFault, read_rules, read_worths
 from services.compliance.diligence.rating import RiskTable, read_table
+from services.compliance.domain.people import Role
 from services.compliance.domain.work import Policy
 from services.compliance.filings.efiling import Institution
 from services.compliance.travel.rules import TravelRules
@@ -48,6 +49,17 @@ class ComplianceSettings(Settings):
         "simulated", description="who checks documents: simulated, by the rules in diligence/providers.py, or none"
     )
     document_delay_seconds: float = Field(0, ge=0, le=3, description="how long the simulated provider takes")
+    desk_oidc_issuer: str | None = Field(
+        None, description="address of an OpenID provider by which people sign in at the desk, besides by passwords"
+    )
+    desk_oidc_client_id: str = Field("weir-desk", description="as what the provider knows the desk")
+    desk_oidc_client_secret: SecretStr | None = Field(None, description="none for a public client: PKCE is always used")
+    desk_oidc_username_claim: str = Field("preferred_username", description="the claim that names somebody")
+    desk_oidc_role_claim: str = Field("roles", description="the claim, a word or a list, with one word for a role")
+    desk_oidc_roles: tuple[tuple[str, Role], ...] = Field(
+        (), description='role by that word, as JSON: `[["aml-team", "analyst"]]`; else the words are the roles\' names'
+    )
+
     payments_url: str | None = Field(
         None,
         description="where payments answers: a case then shows the payment's whole timeline; with a key of staff's",

@@ -42,7 +42,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
     sessions = DeskSessions(runtime, settings)
     case_pages = CasePages(runtime, settings)
     return [
-        signing_in.routes(sessions),
+        signing_in.routes(sessions, settings),
         pages.routes(runtime, sessions, case_pages),
         programs.routes(runtime, sessions),
         *files.routes(runtime, sessions),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -192,8 +192,19 @@ def set_session_cookie(request: Request, response: Response, session: DeskSessio
     set_cookie(request, response, SESSION_COOKIE, session.token, seconds)
 
 
-def set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
-    """A cookie that no script reads and no other site sends; only over TLS where there is TLS."""
+def set_cookie(
+    request: Request,
+    response: Response,
+    name: str,
+    value: str,
+    seconds: int,
+    *,
+    samesite: Literal["strict", "lax"] = "strict",
+) -> None:
+    """A cookie that no script reads and no other site sends; only over TLS where there is TLS.
+
+    A `lax` one comes along where another site leads here by a link.
+    """
     response.set_cookie(
         name,
         value,
@@ -201,7 +212,7 @@ def set_cookie(request: Request, response: Response, name: str, value: str, seco
         path=PATH,
         secure=request.url.scheme == "https",
         httponly=True,
-        samesite="strict",
+        samesite=samesite,
     )
 
 

@@ -1,5 +1,8 @@
 """Signing in and out, for people by a form and for programs by JSON."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -11,7 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from libs.common.fields import Body
 from libs.common.http import Problem
 from services.compliance.desk import guard, render
+from services.compliance.desk.oidc import FLOW_SECONDS, OidcFault, Provider, flow_of
 from services.compliance.desk.passwords import LENGTH_MAX
+from services.compliance.desk.render import plain
 from services.compliance.desk.sessions import (
     FAILURES_MINUTES,
     DeskSession,
@@ -21,9 +26,15 @@ from services.compliance.desk.sessions import (
     is_csrf_token,
     new_form_token,
 )
+from services.compliance.domain.audit import AuditVerb, Happening, ObjectKind, Signature
 from services.compliance.domain.people import is_username
+from services.compliance.settings import ComplianceSettings
 
 FORM_SECONDS = 3_600
+FLOW_COOKIE = "weir_desk_flow"
+
+Form = Callable[..., Response]
+"""Shows the form: see `_form`."""
 
 _IN_WORDS = {
     SignInRefusal.WRONG_PASSWORD: "The user name or the password is wrong.",
@@ -42,15 +53,19 @@ class Credentials(Body):
     password: str
 
 
-def routes(sessions: DeskSessions) -> APIRouter:
+def routes(sessions: DeskSessions, settings: ComplianceSettings) -> APIRouter:
     """/desk/sign-in and /desk/sign-out."""
     router = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
     everybody = [Depends(guard.Everybody())]
+    provider = Provider(settings) if settings.desk_oidc_issuer else None
+    form = partial(_form, has_provider=provider is not None)
+    if provider is not None:
+        _add_provider(router, sessions, provider, form)
 
     @router.get("/sign-in", dependencies=everybody)
     def show_form(request: Request, next: Annotated[str, Query()] = "") -> Response:
         """The form."""
-        return _form(request, next, status=HTTPStatus.OK)
+        return form(request, next, status=HTTPStatus.OK)
 
     @router.post("/sign-in", dependencies=everybody)
     async def sign_in(request: Request) -> Response:
@@ -58,7 +73,7 @@ def routes(sessions: DeskSessions) -> APIRouter:
         is_program = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
         if is_program:
             return await _sign_in_program(sessions, request)
-        return await _sign_in_person(sessions, request)
+        return await _sign_in_person(sessions, request, form)
 
     @router.post("/sign-out", dependencies=everybody)
     async def sign_out(request: Request) -> Response:
@@ -76,20 +91,76 @@ def routes(sessions: DeskSessions) -> APIRouter:
     return router
 
 
-async def _sign_in_person(sessions: DeskSessions, request: Request) -> Response:
+def _add_provider(router: APIRouter, sessions: DeskSessions, provider: Provider, form: Form) -> None:
+    everybody = [Depends(guard.Everybody())]
+
+    def told(request: Request, fault: OidcFault) -> Response:
+        sessions.put_down(_failure(request, str(fault)))
+        return form(request, "", status=HTTPStatus.FORBIDDEN, fault=f"You were not let in: {fault}.")
+
+    @router.get("/sign-in/oidc", dependencies=everybody)
+    def begin(request: Request, next: Annotated[str, Query(max_length=500)] = "") -> Response:
+        """Send somebody to the provider."""
+        try:
+            address, flow = provider.begin(_callback(request), next)
+        except OidcFault as fault:
+            return told(request, fault)
+        response = RedirectResponse(address, HTTPStatus.SEE_OTHER)
+        guard.set_cookie(request, response, FLOW_COOKIE, flow.as_cookie(), FLOW_SECONDS, samesite="lax")
+        return response
+
+    @router.get("/sign-in/oidc/callback", dependencies=everybody)
+    def finish(
+        request: Request,
+        state: Annotated[str, Query(max_length=200)] = "",
+        code: Annotated[str, Query(max_length=4_000)] = "",
+        error: Annotated[str, Query(max_length=200)] = "",
+    ) -> Response:
+        """Let somebody in who comes back from the provider."""
+        try:
+            if error:
+                raise OidcFault(f"the provider says {plain(error)}")
+            flow = flow_of(request.cookies.get(FLOW_COOKIE))
+            person = provider.finish(_callback(request), flow, state=state, code=code)
+            session = sessions.sign_in_vouched(person, request.client.host if request.client else "")
+        except OidcFault as fault:
+            response = told(request, fault)
+        else:
+            # Led on by a page of ours, for a browser that comes from elsewhere does not show strict cookies.
+            response = render.page("signed_in.html", person=None, goes_to=_way(flow.goes_to, session))
+            guard.set_session_cookie(request, response, session, sessions.lifetime_seconds)
+        guard.delete_cookie(response, FLOW_COOKIE)
+        return response
+
+
+def _callback(request: Request) -> str:
+    return f"{str(request.base_url).rstrip('/')}{guard.SIGN_IN_PATH}/oidc/callback"
+
+
+def _failure(request: Request, why: str) -> Happening:
+    address = request.client.host if request.client else ""
+    return Signature(actor="", role="").happening(
+        datetime.now(UTC), AuditVerb.SIGN_IN_FAILED, ObjectKind.DESK, details=f"from {address}, by the provider: {why}"
+    )
+
+
+def _way(goes_to: str, session: DeskSession) -> str:
+    """Where somebody goes on. Who was on the way to the desk itself goes to where their own day begins."""
+    return goes_to if guard.is_page_of_ours(goes_to) and goes_to != guard.PATH else session.home
+
+
+async def _sign_in_person(sessions: DeskSessions, request: Request, show: Form) -> Response:
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     form_token = request.cookies.get(guard.FORM_COOKIE)
     goes_to = form.get("next", "")
     if not form_token or not is_csrf_token(form.get("csrf_token", ""), form_token):
-        return _form(request, goes_to, status=HTTPStatus.FORBIDDEN, fault="The form was out of date. Try again.")
+        return show(request, goes_to, status=HTTPStatus.FORBIDDEN, fault="The form was out of date. Try again.")
     result = await _try(sessions, request, form.get("username", ""), form.get("password", ""))
     if isinstance(result, SignInRefusal):
-        return _form(
+        return show(
             request, goes_to, status=_STATUS[result], fault=_IN_WORDS[result], username=form.get("username", "")
         )
-    # Who was on the way to the desk itself goes to where their own day begins.
-    is_elsewhere = guard.is_page_of_ours(goes_to) and goes_to != guard.PATH
-    response = RedirectResponse(goes_to if is_elsewhere else result.home, HTTPStatus.SEE_OTHER)
+    response = RedirectResponse(_way(goes_to, result), HTTPStatus.SEE_OTHER)
     guard.delete_cookie(response, guard.FORM_COOKIE)
     guard.set_session_cookie(request, response, result, sessions.lifetime_seconds)
     return response
@@ -119,7 +190,13 @@ async def _try(sessions: DeskSessions, request: Request, username: str, password
 
 
 def _form(
-    request: Request, goes_to: str, *, status: HTTPStatus, fault: str | None = None, username: str = ""
+    request: Request,
+    goes_to: str,
+    *,
+    status: HTTPStatus,
+    fault: str | None = None,
+    username: str = "",
+    has_provider: bool = False,
 ) -> Response:
     form_token = request.cookies.get(guard.FORM_COOKIE) or new_form_token()
     response = render.page(
@@ -130,6 +207,7 @@ def _form(
         next=goes_to if guard.is_page_of_ours(goes_to) else "",
         fault=fault,
         username=username,
+        has_provider=has_provider,
     )
     guard.set_cookie(request, response, guard.FORM_COOKIE, form_token, FORM_SECONDS)
     return response

@@ -36,6 +36,7 @@ class AuditVerb(StrEnum):
     SILENCED = "silenced"
     SILENCE_ENDED = "silence_ended"
     DOCUMENT_HANDED_IN = "document_handed_in"
+    RECORDS_FORGOTTEN = "records_forgotten"
 
 
 class ObjectKind(StrEnum):
@@ -58,6 +59,7 @@ class ObjectKind(StrEnum):
     SCENARIOS = "scenarios"
     SILENCE = "silence"
     SILENCES = "silences"
+    RECORDS = "records"
     OVERVIEW = "overview"
     EXPORT = "export"
     """A case, taken out of the desk."""

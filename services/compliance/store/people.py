@@ -71,12 +71,41 @@ def find_workers(tx: Connection, usernames: set[str]) -> dict[str, Role]:
 
 
 def find_user(tx: Connection, username: str) -> DeskUser | None:
+    """A person who is let in with a password."""
     rows = fetch(
         tx,
-        "SELECT username, password_hash, role FROM desk_users WHERE username = %s AND disabled_at IS NULL",
+        """SELECT username, password_hash, role FROM desk_users
+            WHERE username = %s AND disabled_at IS NULL AND oidc_subject IS NULL""",
         (username,),
     )
     return DeskUser(username=rows[0][0], password_hash=rows[0][1], role=Role(rows[0][2])) if rows else None
+
+
+class KnownUser(Record):
+    """A person as an administrator or a provider made them."""
+
+    role: Role
+    oidc_subject: str | None
+    is_disabled: bool
+
+
+def lock_user(tx: Connection, username: str) -> KnownUser | None:
+    """A person, whether let in or not; None if there is none of that name."""
+    rows = fetch(
+        tx,
+        "SELECT role, oidc_subject, disabled_at IS NOT NULL FROM desk_users WHERE username = %s FOR UPDATE",
+        (username,),
+    )
+    return KnownUser(role=Role(rows[0][0]), oidc_subject=rows[0][1], is_disabled=rows[0][2]) if rows else None
+
+
+def save_oidc_user(tx: Connection, username: str, oidc_subject: str, role: Role) -> None:
+    """Let a person in whom a provider vouches for. No password is theirs."""
+    execute(
+        tx,
+        "INSERT INTO desk_users (username, password_hash, role, oidc_subject) VALUES (%s, '!', %s, %s)",
+        (username, role.value, oidc_subject),
+    )
 
 
 def lock_failures(tx: Connection) -> None:

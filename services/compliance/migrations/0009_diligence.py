@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "compliance_0007"
-down_revision = "compliance_0006"
+revision = "compliance_0009"
+down_revision = "compliance_0008"
 branch_labels = None
 depends_on = None
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "compliance_0006"
-down_revision = "compliance_0005"
+revision = "compliance_0008"
+down_revision = "compliance_0007"
 branch_labels = None
 depends_on = None
 

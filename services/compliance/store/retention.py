@@ -1,0 +1,85 @@
+"""Records that the law no longer asks for, forgotten by their kind.
+
+    kind          kept                                              by
+    screenings    10 years                                          31 CFR 501.601
+    whitelist     10 years after a pair's end                       31 CFR 501.601
+    filings       5 years after they were filed or withdrawn        31 CFR 1010.430(d)
+    cases         5 years after their end; 10, if about a list      31 CFR 1010.430(d), 501.601
+
+A case is kept as long as a report on it, and as long as its payment lies in blocked funds; blocked property and the
+audit log are never forgotten. Alerts go by themselves (`store/monitoring.py`).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection
+
+from libs.common.database import execute
+from schemas.payments.events import InternalReason
+from services.compliance.domain.case import CaseReason
+from services.compliance.monitoring.parameters import Scenario
+
+FORGOTTEN_MAX = 5_000
+"""In one transaction."""
+_YEAR = timedelta(days=366)
+BSA, OFAC = 5 * _YEAR, 10 * _YEAR
+
+
+class RecordKind(StrEnum):
+    """What is kept for a time of its own."""
+
+    SCREENINGS = "screenings"
+    WHITELIST = "whitelist"
+    FILINGS = "filings"
+    CASES = "cases"
+    """After reports: those on a case keep it."""
+
+
+ABOUT_LISTS = sorted(
+    {InternalReason.COMPLIANCE_REVIEW.value, InternalReason.COMPLIANCE_BLOCK.value}
+    | ({reason.value for reason in CaseReason} - {scenario.value for scenario in Scenario})
+)
+"""The reasons of cases that rest on sanctions lists."""
+
+_STATEMENTS: Mapping[RecordKind, str] = {
+    RecordKind.SCREENINGS: """
+        DELETE FROM screenings WHERE payment_id IN (
+          SELECT payment_id FROM screenings s WHERE screened_at < %s
+             AND NOT EXISTS (SELECT FROM blocked_property b WHERE b.payment_id = s.payment_id) LIMIT %s)""",
+    RecordKind.WHITELIST: """
+        DELETE FROM whitelist_pairs WHERE pair_id IN (
+          SELECT pair_id FROM whitelist_pairs
+           WHERE CASE state WHEN 'ended' THEN changed_at ELSE until END < %s LIMIT %s)""",
+    RecordKind.FILINGS: """
+        WITH old AS (
+          SELECT filing_id FROM filings f
+           WHERE status IN ('filed', 'withdrawn')
+             AND (SELECT max(acted_at) FROM filing_acts a WHERE a.filing_id = f.filing_id) < %s LIMIT %s),
+        acts AS (DELETE FROM filing_acts WHERE filing_id IN (SELECT filing_id FROM old))
+        DELETE FROM filings WHERE filing_id IN (SELECT filing_id FROM old)""",
+    RecordKind.CASES: """
+        WITH old AS (
+          SELECT case_id FROM cases c
+           WHERE (ended_at < %s OR ended_at < %s AND NOT reasons && %s::text[])
+             AND NOT EXISTS (SELECT FROM filings f WHERE f.case_id = c.case_id)
+             AND NOT EXISTS (SELECT FROM blocked_property b WHERE b.payment_id = c.payment_id) LIMIT %s),
+        words AS (DELETE FROM case_words WHERE case_id IN (SELECT case_id FROM old)),
+        files AS (DELETE FROM case_files WHERE case_id IN (SELECT case_id FROM old)),
+        acts AS (DELETE FROM case_acts WHERE case_id IN (SELECT case_id FROM old))
+        DELETE FROM cases WHERE case_id IN (SELECT case_id FROM old)""",
+}
+
+
+def forget(tx: Connection, kind: RecordKind, now: datetime) -> int:
+    """Delete records of a kind whose time is over, FORGOTTEN_MAX at most; return how many that were."""
+    times: Mapping[RecordKind, tuple[Any, ...]] = {
+        RecordKind.SCREENINGS: (now - OFAC,),
+        RecordKind.WHITELIST: (now - OFAC,),
+        RecordKind.FILINGS: (now - BSA,),
+        RecordKind.CASES: (now - OFAC, now - BSA, ABOUT_LISTS),
+    }
+    execute(tx, "SET LOCAL weir.forgets = 'on'")
+    return execute(tx, _STATEMENTS[kind], (*times[kind], FORGOTTEN_MAX))

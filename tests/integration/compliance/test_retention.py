@@ -1,0 +1,102 @@
+"""Records whose time is over are forgotten, by their kind; nothing else is, and the audit log says how many."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+from typer.testing import CliRunner
+
+from libs.common import ids
+from libs.common.service import Runtime
+from schemas.payments.events import PaymentBlocked
+from services.compliance import commands
+from services.compliance.__main__ import SERVICE
+from tests.deciding import decide
+from tests.integration.compliance.reports import filing_on
+from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, rows, suspended
+from tests.integration.compliance.test_monitoring import settled
+
+NOW = datetime.now(UTC)
+YEAR = timedelta(days=366)
+
+
+def about_list(runtime: Runtime, *, years: float, is_blocked: bool = False) -> str:
+    """A case of a payment that resembles a listed party, ended so long ago."""
+    event = initiated(order(creditor=ALIKE))
+    decide(runtime, event, suspended(event))
+    if is_blocked:
+        decide(
+            runtime,
+            PaymentBlocked(
+                payment_id=event.payment_id,
+                debtor_account_id=event.order.debtor_account_id,
+                amount_minor=1,
+                currency="EUR",
+                transfer_id=ids.new(),
+                blocked_at=NOW,
+            ),
+        )
+    ended(runtime, case_of(event), years)
+    return case_of(event)
+
+
+def of_alerts(runtime: Runtime, *, years: float) -> str:
+    customer_id = ids.new()
+    decide(runtime, settled(12_000, debtor=ids.new(), creditor=customer_id, is_cash=True))
+    ((case_id,),) = rows(runtime, "SELECT case_id FROM cases WHERE customer_id = %s", customer_id)
+    ended(runtime, case_id, years)
+    return str(case_id)
+
+
+def ended(runtime: Runtime, case_id: str, years: float) -> None:
+    statement = "UPDATE cases SET status = 'resolved', ended_at = %s WHERE case_id = %s"
+    runtime.unit.administer(lambda tx: tx.exec_driver_sql(statement, (NOW - years * YEAR, case_id)))
+
+
+def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
+    old = {about_list(compliance, years=10.1), of_alerts(compliance, years=5.1)}
+    kept = {
+        about_list(compliance, years=9.9),
+        of_alerts(compliance, years=4.9),
+        about_list(compliance, years=11, is_blocked=True),
+    }
+    reported = of_alerts(compliance, years=6)
+    filing_on(compliance, reported, approved=True)
+    compliance.unit.administer(
+        lambda tx: tx.exec_driver_sql(
+            "UPDATE screenings SET screened_at = now() - interval '11 years' WHERE payment_id IN"
+            " (SELECT payment_id FROM cases WHERE case_id = ANY(%s))",
+            (list(old),),
+        )
+    )
+    result = CliRunner().invoke(commands.app(SERVICE), ["forget-records"])
+    assert result.exit_code == 0, result.output
+    assert "cases: 2 forgotten" in result.output
+    assert "screenings: 1 forgotten" in result.output
+    left = {case_id for (case_id,) in rows(compliance, "SELECT case_id FROM cases WHERE ended_at IS NOT NULL")}
+    assert left == kept | {reported}
+    for table in ("case_acts", "case_words"):
+        found = {case_id for (case_id,) in rows(compliance, f"SELECT DISTINCT case_id FROM {table}")}
+        assert not found & old
+        assert kept <= found
+    forgotten = rows(
+        compliance, "SELECT object_id, details FROM audit_entries WHERE verb = 'records_forgotten' ORDER BY number"
+    )
+    assert forgotten == [("screenings", "1"), ("cases", "2")]
+    assert CliRunner().invoke(commands.app(SERVICE), ["verify-audit"]).exit_code == 0
+
+
+@pytest.mark.parametrize("table", ["case_acts", "audit_entries"])
+def test_what_was_done_stays_on_record_but_for_that(compliance: Runtime, table: str) -> None:
+    about_list(compliance, years=1)
+
+    def delete(tx: Connection) -> None:
+        if table == "audit_entries":
+            # Not even where other records are forgotten.
+            tx.exec_driver_sql("SET LOCAL weir.forgets = 'on'")
+        tx.exec_driver_sql(f"DELETE FROM {table}")
+
+    with pytest.raises(IntegrityError, match="append-only"):
+        compliance.unit.administer(delete)
