@@ -1,4 +1,4 @@
-"""`python -m operate`: health of everything, a payment's timeline, reconciliation, and every service's own commands."""
+"""`bin/weir`: health of everything, a payment's timeline, reconciliation, and every service's own commands."""
 
 import sys
 from functools import partial
@@ -19,7 +19,7 @@ from stack.part import StackError
 from stack.settings import SERVICES
 
 app = typer.Typer(
-    name="operate",
+    name="weir",
     help="What operators ask of Weir: of all services at once, or of one (payments, fraud, compliance, accounts).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -28,7 +28,7 @@ app = typer.Typer(
 
 @app.callback()
 def configure() -> None:
-    logs.configure("operate", "WARNING")
+    logs.configure("operate", "WARNING", to=sys.stderr)
 
 
 @app.command("health")
@@ -89,7 +89,7 @@ for _name in SERVICES:
 def main() -> None:
     """Carry out a command. What an operator can mend is told in one line on stderr, with exit status 1."""
     try:
-        status = typer.main.get_command(app).main(prog_name="python -m operate", standalone_mode=False)
+        status = typer.main.get_command(app).main(prog_name="weir", standalone_mode=False)
     except ClickException as error:
         status = _give_up(error.format_message())
     except ValidationError as error:
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _give_up(why: str) -> int:
-    print(f"operate: {why.strip().splitlines()[0]}", file=sys.stderr)
+    print(f"weir: {why.strip().splitlines()[0]}", file=sys.stderr)
     return 1
 
 

@@ -10,6 +10,7 @@ from docs import catalogue
 from docs.metrics import descriptions
 from docs.readmes import wired
 from libs.common.metrics import Description, Metrics
+from libs.common.record import replace
 from services.fraud.features.metrics import FeaturesMetrics
 
 OF_PROMETHEUS = {"up"}
@@ -24,17 +25,23 @@ def known() -> Mapping[str, Description]:
     FeaturesMetrics(features)
     found = dict(features.descriptions)
     for service in catalogue.SERVICES:
-        found |= {
-            name: description
-            for name, description in descriptions(wired(service)).items()
-            if name not in found or found[name].labels != description.labels
-        }
+        for name, description in descriptions(wired(service)).items():
+            found[name] = _with_values_of(found.get(name, description), description)
     series: dict[str, Description] = {}
     for name, description in found.items():
         is_histogram = description.kind == "histogram"
         names = [f"{name}_{part}" for part in ("bucket", "count", "sum")] if is_histogram else [name]
         series |= dict.fromkeys(names, description)
     return series
+
+
+def _with_values_of(one: Description, other: Description) -> Description:
+    """A metric that several services have, with all the values that its labels have in any of them."""
+    labels = {
+        label: tuple(dict.fromkeys((*values, *other.labels[label]))) if isinstance(values, tuple) else values
+        for label, values in one.labels.items()
+    }
+    return replace(one, labels=labels)
 
 
 def faults(query: str, *, recorded: frozenset[str] = frozenset()) -> list[str]:

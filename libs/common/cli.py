@@ -91,7 +91,8 @@ def app(service: Service, extend: Extend | None = None, runtime: Callable[[], Ru
 
     @commands.callback()
     def configure() -> None:
-        logs.configure(service.name, "WARNING")
+        # Apart from what a command answers, which programs may read.
+        logs.configure(service.name, "WARNING", to=sys.stderr)
 
     runtime = runtime or (lambda: Runtime(service, service.settings()))
     for add in operating.GROUPS:

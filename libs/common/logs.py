@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 from structlog.contextvars import merge_contextvars
@@ -10,8 +11,8 @@ from structlog.typing import Processor
 _QUIET = ("uvicorn.access", "httpx", "httpcore", "aiokafka", "faust", "mode")
 
 
-def configure(service: str, level: str) -> None:
-    """Send every log record of this process to standard output as JSON."""
+def configure(service: str, level: str, *, to: TextIO | None = None) -> None:
+    """Send every log record of this process as JSON to standard output, or wherever else."""
     shared: list[Processor] = [
         merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -21,7 +22,7 @@ def configure(service: str, level: str) -> None:
         structlog.processors.format_exc_info,
         lambda _, __, fields: {"service": service, **fields},
     ]
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(to or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -7,9 +7,10 @@ import getpass
 import json
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from time import monotonic
+from time import sleep as pause
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -309,14 +310,14 @@ GROUPS: tuple[Callable[[typer.Typer, Wired], None], ...] = (
 
 def _replayed(replay: Replay, letter: DeadLetter, actor: str, rate: float) -> dict[str, str]:
     """Apply a letter, taking the time that the rate allows, and say what became of it."""
-    started = time.monotonic()
+    started = monotonic()
     try:
         replay.apply(letter.event_id, actor=actor)
         result = "applied"
     except (ReplayRefused, StillFails) as error:
         result = _why(error)
     log.warning("a dead letter was replayed", extra={"event_id": letter.event_id, "actor": actor})
-    time.sleep(max(0.0, 1 / rate - (time.monotonic() - started)))
+    pause(max(0.0, 1 / rate - (monotonic() - started)))
     return {"event_id": letter.event_id, "result": result}
 
 

@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 SECONDS_MAX = 150
 """The longest that an alert waits here for its trouble to last, and some to be seen."""
 OF_OTHERS = ("ProcessRestarts", "RebalanceStorm", "ListsMissing", "JourneysSlow", "JourneysSlowSlowly")
-"""What is true besides: of an installation that is restarted all the time, has no lists, and a small machine;
+"""What is true besides: of an installation restarted all the time, without lists, on a machine too small for it; and
 payments that waited for what was away were slow, which is over only when enough others were not."""
 pytestmark = pytest.mark.timeout(600)
 Alert = tuple[str, str]

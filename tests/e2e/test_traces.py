@@ -24,13 +24,20 @@ def collector(installation: Installation) -> Iterator[Collector]:
 def test_a_journey_is_one_trace_in_which_every_span_has_its_parent(
     installation: Installation, shop: Shop, collector: Collector
 ) -> None:
-    trace_id, caller_id = secrets.token_hex(16), secrets.token_hex(8)
-    shop.pay(traceparent=f"00-{trace_id}-{caller_id}-01")
+    caller_id = secrets.token_hex(8)
+    # Some are rejected, and some wait for people.
+    trace_ids = [secrets.token_hex(16) for _ in range(5)]
+    for trace_id in trace_ids:
+        shop.pay(traceparent=f"00-{trace_id}-{caller_id}-01")
 
-    def names() -> set[str]:
+    def names(trace_id: str) -> set[str]:
         return {span.name for span in collector.of_trace(trace_id)}
 
-    wait_until(lambda: "payments FundsPosted" in names(), seconds_max=90, every_seconds=LOOK_SECONDS)
+    def settled() -> list[str]:
+        return [trace_id for trace_id in trace_ids if "payments FundsPosted" in names(trace_id)]
+
+    wait_until(lambda: bool(settled()), seconds_max=90, every_seconds=LOOK_SECONDS)
+    trace_id = settled()[0]
     wanted = {
         "POST /v1/payments",
         "payments InitiatePayment",
@@ -40,7 +47,7 @@ def test_a_journey_is_one_trace_in_which_every_span_has_its_parent(
         "accounts PaymentApproved",
         "payments FundsPosted",
     }
-    wait_until(lambda: wanted <= names(), seconds_max=30, every_seconds=LOOK_SECONDS)
+    wait_until(lambda: wanted <= names(trace_id), seconds_max=30, every_seconds=LOOK_SECONDS)
     spans = {span.span_id: span for span in collector.of_trace(trace_id)}
     assert {span.service for span in spans.values()} == {f"weir-{service}" for service in SERVICES}
     for span in spans.values():
@@ -80,8 +87,8 @@ def test_what_a_caller_does_not_want_recorded_is_not(
     unwanted, wanted = secrets.token_hex(16), secrets.token_hex(16)
     shop.pay(traceparent=f"00-{unwanted}-{secrets.token_hex(8)}-00")
     shop.pay(traceparent=f"00-{wanted}-{secrets.token_hex(8)}-01")
-    wait_until(lambda: len(collector.of_trace(wanted)) >= 7, seconds_max=90, every_seconds=LOOK_SECONDS)
     installation.come_to_rest()
+    wait_until(lambda: len(collector.of_trace(wanted)) >= 4, seconds_max=30, every_seconds=LOOK_SECONDS)
     assert collector.of_trace(unwanted) == []
 
 

@@ -1,0 +1,71 @@
+"""The operators' command line over all services: health, a payment's timeline, reconciliation."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.e2e.installation import LOOK_SECONDS, Installation
+from tests.e2e.shop import Shop
+
+from stack.settings import REPOSITORY, SERVICES
+from tests.waiting import wait_until
+
+COMMAND_SECONDS_MAX = 120
+
+
+def operate(installation: Installation, *words: str) -> tuple[int, list[dict[str, Any]]]:
+    """A command's exit status, and what it says for programs."""
+    result = subprocess.run(
+        [sys.executable, "-m", "operate", *words, "--json"],
+        cwd=REPOSITORY,
+        env=installation.environment,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS_MAX,
+    )
+    assert "Traceback" not in result.stderr, result.stderr
+    return result.returncode, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_everything_is_well_until_something_is_away(installation: Installation, shop: Shop) -> None:
+    installation.wait_ready()
+    status, parts = operate(installation, "health")
+    assert (status, {part["state"] for part in parts}) == (0, {"well"}), parts
+    assert {part["part"] for part in parts} >= {"kafka", "registry", *SERVICES}
+    with installation.away("fraud"):
+        status, parts = operate(installation, "health")
+    assert status == 1
+    assert [part["part"] for part in parts if part["state"] == "ill"] == ["fraud"]
+
+
+def test_a_payments_timeline_is_told_by_all_services_in_order(installation: Installation, shop: Shop) -> None:
+    ordered: list[str] = []
+
+    def settled() -> list[str]:
+        rows = installation.rows("payments", "SELECT payment_id::text FROM payments WHERE state = 'settled'")
+        return [payment_id for (payment_id,) in rows if payment_id in ordered]
+
+    def is_one_settled() -> bool:
+        # Some are rejected, and some wait for people.
+        ordered.append(shop.pay())
+        return bool(settled())
+
+    wait_until(is_one_settled, seconds_max=60, every_seconds=1.0)
+    wait_until(lambda: not installation.rows("payments", "SELECT 1 FROM outbox LIMIT 1"), every_seconds=LOOK_SECONDS)
+    status, events = operate(installation, "timeline", settled()[0])
+    assert status == 0
+    names = [event["event"] for event in events]
+    assert names[0] == "PaymentInitiated" and names.index("PaymentApproved") < names.index("FundsPosted")
+    assert names[-1] == "PaymentSettled"
+    assert {event["service"] for event in events} == set(SERVICES)
+    assert len({event["event_id"] for event in events}) == len(events)
+    assert [event["after_ms"] for event in events] == sorted(event["after_ms"] for event in events)
+
+
+def test_services_topics_and_databases_agree(installation: Installation, shop: Shop) -> None:
+    shop.pay_many(5)
+    installation.come_to_rest()
+    status, findings = operate(installation, "reconcile")
+    assert status == 0, [finding for finding in findings if finding["holds"] != "yes"]
+    assert len(findings) > 10

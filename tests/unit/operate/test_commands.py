@@ -1,0 +1,72 @@
+"""The operators' command line: every word is explained, completed, and what is mistaken told in a line."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import typer
+
+from libs.common import ids
+from operate.__main__ import app
+from operate.timeline import made_at
+from stack.settings import REPOSITORY, SERVICES
+
+COMMON = ("clients", "dead-letters", "parked-keys", "outbox", "offsets", "schemas")
+
+
+def weir(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [REPOSITORY / "bin" / "weir", *words], env={**os.environ, **environment}, capture_output=True, text=True
+    )
+
+
+def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield words, group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*words, name))
+
+
+def test_every_command_says_what_it_is_for() -> None:
+    found = dict(commands(typer.main.get_command(app)))
+    assert len(found) > 60
+    assert [" ".join(words) for words, command in found.items() if not command.help] == []
+
+
+def test_each_service_has_the_same_groups_besides_its_own() -> None:
+    found = dict(commands(typer.main.get_command(app)))
+    for service in SERVICES:
+        assert {words[1] for words in found if words[:1] == (service,) and len(words) == 2} >= set(COMMON)
+
+
+def test_what_lists_can_be_had_as_json() -> None:
+    for words, command in commands(typer.main.get_command(app)):
+        if words and words[-1] in ("list", "parked", "backlog", "diff", "check", "health", "timeline", "reconcile"):
+            options = {option for parameter in command.params for option in parameter.opts}
+            assert "--json" in options or words[1] in ("rulebooks", "models", "lists"), words
+
+
+def test_the_shell_is_told_how_a_word_goes_on() -> None:
+    completed = weir(_WEIR_COMPLETE="complete_bash", COMP_WORDS="weir payments dead-letters re", COMP_CWORD="3")
+    assert completed.stdout.split() == ["replay"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("timeline nonsense", "Invalid value for 'payment_id'"),
+        ("paymentz health", "No such command 'paymentz'"),
+        ("payments dead-letters replay", "say which: an id, or --key, --from, --until"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(words: str, told: str) -> None:
+    result = weir(*words.split())
+    assert result.returncode == 1
+    assert told in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_an_id_tells_when_it_was_made_or_that_all_is_to_be_read() -> None:
+    assert abs(made_at(ids.new()) - datetime.now(UTC)) < timedelta(seconds=5)
+    assert made_at(ids.named("line", "1")).year == 1970
