@@ -5,9 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.e2e.installation import LOOK_SECONDS, Installation
-from tests.e2e.shop import Shop
-
+from chaos.installation import LOOK_SECONDS, Installation
+from chaos.shop import Shop
 from stack.settings import REPOSITORY, SERVICES
 from tests.waiting import wait_until
 
