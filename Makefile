@@ -1,6 +1,6 @@
 # The developer's menu: `make help`. CI runs the same words.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check bench docs schemas lock clean
+.PHONY: help setup demo up down status test check chaos bench docs schemas lock clean
 SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
@@ -37,6 +37,9 @@ check: $(READY) ## Style, types, generated documents
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --no-error-summary .
 	@$(PYTHON) -m docs.generate --check
+
+chaos: $(READY) ## Do harm to everything under load, and see that all still holds; SEED=n, FAULTS="one another"
+	@$(PYTHON) -m chaos $(FAULTS) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## Measure every figure; one of them: python -m bench NAME
 	@$(PYTHON) -m bench

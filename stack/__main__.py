@@ -1,8 +1,9 @@
-"""`python -m stack up|down|status|restart|logs|env`: everything of Weir on this machine."""
+"""`python -m stack up|down|status|restart|backup|restore|logs|env`: everything of Weir on this machine."""
 
 import os
 import shlex
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console, Group
 from rich.table import Table
 
-from stack import live
+from stack import backups, live
 from stack.part import StackError
 from stack.progress import steps
 from stack.services import FEATURES, environment
@@ -19,6 +20,8 @@ from stack.stack import Stack
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 console = Console(highlight=False)
+
+Service = Annotated[str, typer.Argument(help=", ".join(SERVICES))]
 
 _COLOURS = {"ready": "green", "starting": "yellow", "stopping": "yellow", "failing": "red", "stopped": "red"}
 _WAYS = {"native": "as processes of this machine", "docker": "in Docker"}
@@ -64,12 +67,29 @@ def restart(name: str) -> None:
 
 
 @app.command()
-def env(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))]) -> None:
+def env(service: Service) -> None:
     """Print what a service's own commands need to know: eval "$(python -m stack env payments)"."""
-    if service not in SERVICES:
-        raise StackError(f"There is no service {service!r}; there are {', '.join(SERVICES)}")
-    for name, value in environment(_settings(), service).items():
+    for name, value in environment(_settings(), _known(service)).items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def backup(service: Service, file: Path) -> None:
+    """Save a service's database into a file, while it is in use."""
+    settings = _running().settings
+    with steps(console) as say:
+        say(f"{service}'s database, into {file}")
+        backups.back_up(settings, _known(service), file)
+
+
+@app.command()
+def restore(service: Service, file: Path) -> None:
+    """Replace a service's database by what a file holds; the service is stopped meanwhile (docs/operations.md)."""
+    stack = _running()
+    with steps(console) as say:
+        say(f"{service}'s database, from {file}")
+        with stack.way.pause(*backups.programs_of(_known(service))):
+            backups.restore(stack.settings, service, file)
 
 
 @app.command()
@@ -77,6 +97,12 @@ def logs(name: str, follow: Annotated[bool, typer.Option("--follow", "-f", help=
     """Show the end of a part's or service's log."""
     command = _running().way.log_command(name, follow=follow)
     os.execvp(command[0], command)
+
+
+def _known(service: str) -> str:
+    if service not in SERVICES:
+        raise StackError(f"There is no service {service!r}; there are {', '.join(SERVICES)}")
+    return service
 
 
 def show(stack: Stack) -> None:

@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -75,6 +76,16 @@ class Docker:
         self._require_known(name)
         self._compose("restart", name)
         self._wait_ready(name)
+
+    @contextmanager
+    def pause(self, *names: str) -> Iterator[None]:
+        """Parts or services are stopped while the block lasts."""
+        self._compose("stop", *names)
+        try:
+            yield
+        finally:
+            self._compose("start", *names)
+            self._wait_ready(*names)
 
     def states(self) -> list[PartState]:
         """How each part and service is."""

@@ -2,7 +2,8 @@
 
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from stack import kafka, machine, postgres, prometheus, registry, services
 from stack.part import PartState, Program, Say, StackError
@@ -82,6 +83,17 @@ class Native:
         self._supervisor.stop(name)
         self._supervisor.start(name)
         self._supervisor.wait_ready(name)
+
+    @contextmanager
+    def pause(self, *names: str) -> Iterator[None]:
+        """Parts or services are stopped while the block lasts."""
+        self._supervisor.know(self.programs())
+        self._supervisor.stop(*names)
+        try:
+            yield
+        finally:
+            self._supervisor.start(*names)
+            self._supervisor.wait_ready(*names)
 
     def states(self) -> list[PartState]:
         """How each part and service is."""

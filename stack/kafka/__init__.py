@@ -85,13 +85,16 @@ def properties(settings: StackSettings) -> str:
     """The broker's configuration."""
     # Events stamped years ago are normal here: topics that keep time-based retention set it themselves.
     # More threads than the machine has cores to spare for them cost more than they bring.
+    detour = f",DETOUR://{settings.host}:{settings.kafka_detour_port}" if settings.kafka_detour else ""
+    past_proxy = f",DETOUR://{settings.host}:{settings.kafka_proxy_port}" if settings.kafka_detour else ""
     return f"""
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers={settings.host}:{settings.kafka_controller_port}
-listeners=PLAINTEXT://{settings.host}:{settings.kafka_port},CONTROLLER://{settings.host}:{settings.kafka_controller_port}
-advertised.listeners=PLAINTEXT://{settings.host}:{settings.kafka_port}
+listeners=PLAINTEXT://{settings.host}:{settings.kafka_port},CONTROLLER://{settings.host}:{settings.kafka_controller_port}{detour}
+advertised.listeners=PLAINTEXT://{settings.host}:{settings.kafka_port}{past_proxy}
 controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,DETOUR:PLAINTEXT
 log.dirs={settings.folder / "kafka" / "log"}
 auto.create.topics.enable=false
 num.network.threads=2

@@ -6,19 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from chaos.installation import Installation
+from chaos.shop import Shop
 from stack.settings import REPOSITORY
-from tests.e2e.installation import Installation
-from tests.e2e.shop import Shop
+from tests.parts import TEST_FOLDER, TEST_PORT_BASE
 
+FOLDER = TEST_FOLDER.with_name(f"{TEST_FOLDER.name}-e2e")
+PORT_BASE = TEST_PORT_BASE + 200
+"""Apart from the parts that other tiers run on, which know nothing of services."""
 DEMO_SECONDS_MAX = 280
 ORDER = (
-    "test_demo",
-    "test_money_back",
-    "test_alerts",
-    "test_traces",
-    "test_killed",
-    "test_ledger_killed",
-    "test_zombie",
+    *("test_demo", "test_money_back", "test_alerts", "test_traces", "test_operate"),
+    *("test_killed", "test_ledger_killed", "test_zombie", "test_faults"),
     "test_consuming",
 )
 """The demo begins with an empty installation; whoever reads the topics last meets all that the deaths left there."""
@@ -48,7 +47,7 @@ class DemoRuns:
 @pytest.fixture(scope="session")
 def demo() -> Iterator[DemoRuns]:
     """The demo, which starts an empty installation; everything is removed in the end."""
-    installation = Installation()
+    installation = Installation(FOLDER, PORT_BASE)
     was_up = installation.stack.is_up
     if not was_up:
         installation.down()
@@ -62,7 +61,7 @@ def demo() -> Iterator[DemoRuns]:
 @pytest.fixture(scope="session")
 def installation(demo: DemoRuns) -> Installation:
     """Everything running, ready to be killed."""
-    installation = Installation()
+    installation = Installation(FOLDER, PORT_BASE)
     installation.up()
     return installation
 

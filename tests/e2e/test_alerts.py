@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from chaos.installation import LOOK_SECONDS, Installation
+from chaos.shop import Shop
 from stack import postgres
 from stack.services import FEATURES
 from stack.settings import SERVICES
 from tests import promql
-from tests.e2e.installation import LOOK_SECONDS, Installation
-from tests.e2e.shop import Shop
 from tests.waiting import wait_until
 
 SECONDS_MAX = 150

@@ -12,11 +12,11 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
+from chaos.installation import Installation
+from chaos.shop import Shop
 from docs import catalogue
 from schemas.fraud.events import RISK
 from stack.settings import REPOSITORY
-from tests.e2e.installation import Installation
-from tests.e2e.shop import Shop
 from tests.waiting import wait_until
 
 EXAMPLE = REPOSITORY / "docs" / "examples" / "consumer.py"

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from chaos.installation import RESTART_SECONDS_MAX, Installation, wait_seconds
+from chaos.shop import Shop
 from stack.settings import SERVICES
-from tests.e2e.installation import RESTART_SECONDS_MAX, Installation, wait_seconds
-from tests.e2e.shop import Shop
 from tests.waiting import wait_until
 
 POINTS = ("consumer.before_commit", "consumer.after_commit", "relay.before_ack", "relay.after_ack")

@@ -15,6 +15,8 @@ from typing import Any, cast
 
 import httpx
 
+from chaos.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
+from chaos.shop import ANSWER_SECONDS_MAX, PAUSE_SECONDS
 from demo.client import WeirClient
 from demo.story import Party
 from libs.common import ids
@@ -25,8 +27,6 @@ from libs.common.money import format_amount, parse_amount
 from libs.common.registry import Registry
 from operate import topics
 from schemas.accounts.events import TRANSFER, TransfersPosted
-from tests.e2e.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
-from tests.e2e.shop import ANSWER_SECONDS_MAX, PAUSE_SECONDS
 from tests.waiting import wait_until
 
 CURRENCY = "EUR"

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from chaos.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from demo.client import Opened, WeirClient
 from demo.story import Party
 from libs.common import clients, database, ids
 from libs.common.clients import Scope
-from tests.e2e.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from tests.waiting import wait_until
 
 CURRENCY = "USD"

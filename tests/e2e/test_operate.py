@@ -5,9 +5,9 @@ import subprocess
 import sys
 from typing import Any
 
+from chaos.installation import LOOK_SECONDS, Installation
+from chaos.shop import Shop
 from stack.settings import REPOSITORY, SERVICES
-from tests.e2e.installation import LOOK_SECONDS, Installation
-from tests.e2e.shop import Shop
 from tests.waiting import wait_until
 
 COMMAND_SECONDS_MAX = 120

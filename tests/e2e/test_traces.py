@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from chaos.installation import LOOK_SECONDS, Installation
+from chaos.shop import Shop
 from stack.settings import SERVICES
 from tests.e2e.collector import Collector, Span, collecting
-from tests.e2e.installation import FOLDER, LOOK_SECONDS, OTLP_PORT, Installation
-from tests.e2e.shop import Shop
 from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
 def collector(installation: Installation) -> Iterator[Collector]:
-    with collecting(installation.settings.host, OTLP_PORT) as found:
+    with collecting(installation.settings.host, installation.otlp_port) as found:
         yield found
 
 
@@ -98,7 +98,9 @@ def test_logs_are_json_with_ids_and_hold_no_name_no_address_and_no_secret(
     """After whatever the tests before this one have done: kills, outages, refusals, files, reviews."""
     shop.pay_many(20)
     installation.come_to_rest()
-    texts = {path.name: path.read_text(errors="replace") for path in (FOLDER / "logs").glob("*.log")}
+    texts = {
+        path.name: path.read_text(errors="replace") for path in (installation.settings.folder / "logs").glob("*.log")
+    }
     ours = {name: text for name, text in texts.items() if name.removesuffix(".log").split("-")[0] in SERVICES}
     assert set(ours) >= {f"{service}.log" for service in SERVICES}
     for name, text in ours.items():

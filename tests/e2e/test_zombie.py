@@ -1,7 +1,7 @@
 """Several processes of one service: they share the work; one that stood still is fenced, a dead leader replaced."""
 
-from tests.e2e.installation import LOOK_SECONDS, RESTART_SECONDS_MAX, Installation, metric
-from tests.e2e.shop import Shop
+from chaos.installation import LOOK_SECONDS, RESTART_SECONDS_MAX, Installation, metric
+from chaos.shop import Shop
 from tests.waiting import wait_until
 
 SHARDS = 4

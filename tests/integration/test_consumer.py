@@ -2,6 +2,7 @@
 
 import ctypes
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from prometheus_client import generate_latest
 
 from libs.common import consumer as consumer_module
-from libs.common import ids, inbox, replay
+from libs.common import ids, inbox, kafka, replay
 from libs.common.codec import Codec
 from libs.common.consumer import Consumer
 from libs.common.database import execute, fetch, transaction
@@ -25,6 +26,7 @@ from libs.common.errors import Outage
 from libs.common.events import Event
 from libs.common.replay import ReplayRefused, StillFails
 from libs.common.service import Runtime
+from libs.common.settings import Settings
 from tests.parts import Parts
 from tests.serving import running
 from tests.tally.events import INCREMENT, CounterIncremented, CounterReported
@@ -361,6 +363,31 @@ def test_partitions_move_to_another_consumer_without_loss_or_repetition(parts: P
             wait_until(lambda: sum(totals(tally).values()) == 100)
     second.engine.dispose()
     assert outcomes(tally) == {"applied": 100}
+
+
+def test_each_of_two_workers_has_its_share_of_every_topic(parts: Parts) -> None:
+    """Also of the one topic that is busy: or a second worker would be no help."""
+    names = [f"shared-{number}.v1" for number in range(3)]
+    parts.create_topics(names, partitions=6)
+    settings = Settings(database_url="postgresql://unused", kafka_bootstrap=parts.kafka_bootstrap)
+    workers = [confluent_kafka.Consumer(kafka.consumer_config(settings, "sharing")) for _ in range(2)]
+    shares: list[Counter[str]] = [Counter(), Counter()]
+
+    def share() -> bool:
+        for number, worker in enumerate(workers):
+            worker.poll(0.01)
+            shares[number] = Counter(partition.topic for partition in worker.assignment())
+        return all(share.total() for share in shares) and sum(share.total() for share in shares) == 18
+
+    try:
+        workers[0].subscribe(names)
+        wait_until(lambda: not share() and shares[0].total() == 18)
+        workers[1].subscribe(names)
+        wait_until(share)
+    finally:
+        for worker in workers:
+            worker.close()
+    assert shares == [Counter(dict.fromkeys(names, 3))] * 2
 
 
 def test_a_log_cut_short_stops_the_consumer_instead_of_skipping(tally: Runtime, parts: Parts) -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import psycopg
 import pytest
 import yaml
 
-from stack import leftovers, postgres, prometheus, services
+from stack import backups, leftovers, postgres, prometheus, services
 from stack.part import StackError
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import NATIVE, Stack
@@ -50,6 +51,47 @@ def test_a_second_up_leaves_what_runs_as_it_is(stack: Stack) -> None:
     before = pids(stack)
     stack.up_parts()
     assert pids(stack) == before
+
+
+def test_a_backup_brings_back_what_a_database_held_and_nothing_later(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "payments.dump"
+    run = partial(subprocess.run, cwd=REPOSITORY, env=environment(stack.settings), capture_output=True, text=True)
+    add = [sys.executable, "-m", "services.payments", "clients", "add"]
+    assert run([*add, "before", "read"]).returncode == 0
+    assert run([sys.executable, "-m", "stack", "backup", "payments", str(file)]).returncode == 0
+    assert run([*add, "after", "read"]).returncode == 0
+    assert names(stack) == [("after",), ("before",)]
+    restored = run([sys.executable, "-m", "stack", "restore", "payments", str(file)])
+    assert restored.returncode == 0, restored.stdout
+    assert names(stack) == [("before",)]
+    assert {part.name: part.state for part in stack.way.states()}["payments"] == "ready"
+
+
+def test_a_damaged_backup_leaves_the_database_as_it_was(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "payments.dump"
+    backups.back_up(stack.settings, "payments", file)
+    file.write_bytes(file.read_bytes()[:2_000])
+    before = names(stack)
+    with pytest.raises(StackError, match="pg_restore"):
+        backups.restore(stack.settings, "payments", file)
+    assert names(stack) == before != []
+    databases = query(stack, "SELECT datname FROM pg_database WHERE datname LIKE 'payments%'")
+    assert databases == [("payments",)]
+
+
+def names(stack: Stack) -> list[tuple[Any, ...]]:
+    return query(stack, "SELECT client_id FROM clients ORDER BY client_id")
+
+
+def query(stack: Stack, statement: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(postgres.admin_dsn(stack.settings, "payments")) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def environment(settings: StackSettings) -> dict[str, str]:
+    """What the programs of an installation need to know, and payments' own commands."""
+    named = {"WEIR_FOLDER": str(settings.folder), "WEIR_PORT_BASE": str(settings.port_base), "WEIR_STACK": NATIVE}
+    return {**os.environ, **services.environment(settings, "payments"), **named}
 
 
 def test_prometheus_watches_every_service(stack: Stack) -> None:

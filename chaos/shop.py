@@ -10,11 +10,11 @@ from itertools import cycle
 
 import httpx
 
+from chaos.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from demo.client import Opened, WeirClient, line
 from demo.generated import Generated
 from demo.story import Kind, Party
 from libs.common import ids
-from tests.e2e.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from tests.waiting import wait_until
 
 PAUSE_SECONDS = 0.4

@@ -7,8 +7,9 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -21,14 +22,8 @@ from operate import nothing_lost, topics
 from stack import services
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import Stack
-from tests.parts import TEST_FOLDER, TEST_PORT_BASE
 from tests.waiting import wait_until
 
-FOLDER = TEST_FOLDER.with_name(f"{TEST_FOLDER.name}-e2e")
-PORT_BASE = TEST_PORT_BASE + 200
-"""Apart from the parts that other tiers run on, which know nothing of services."""
-OTLP_PORT = PORT_BASE + 60
-"""Where services send their spans, whether anyone listens or not."""
 SESSION_TIMEOUT_MS = 3_000
 REVIEW_SECONDS = 5
 """A review that no analyst ends is given up after so long: every coming to rest waits for some."""
@@ -36,6 +31,9 @@ CAPTURE_SECONDS = 8
 """An authorised payment that nobody captures ends after so long."""
 FEES = '[{"currency": "USD", "fixed": "0.10", "percentage": "1.5"}]'
 """Of a currency that nothing else here pays in."""
+ROLES = ("api", "worker", "relay")
+PORTS_OF_OTHERS, PORTS_OF_OTHERS_MAX = 20, 40
+"""Where processes besides the supervised ones answer: so far above the installation's first port, and so many."""
 RESTART_SECONDS_MAX = 150
 REST_SECONDS_MAX = 150
 LOOK_SECONDS = 0.2
@@ -50,17 +48,24 @@ _OF_PAYMENTS = {
 class Installation:
     """Kafka, Postgres, the registry, and every service as a process of this machine: only those can be killed."""
 
-    def __init__(self) -> None:
-        self.settings = StackSettings(folder=FOLDER, port_base=PORT_BASE, stack="native")
+    def __init__(self, folder: Path, port_base: int) -> None:
+        self.settings = StackSettings(folder=folder, port_base=port_base, stack="native", kafka_detour=True)
+        self.faults = self.settings.folder / "faults"
         self.stack = Stack(self.settings, overrides={service: self._overrides(service) for service in SERVICES})
         self.supervisor = self.stack.supervisor
-        self.faults = FOLDER / "faults"
-        self._another_count = 0
+        self._numbers = count()
+        self._numbering = threading.Lock()
 
     @property
     def environment(self) -> dict[str, str]:
         """What `python -m demo` and its like need to know to use this installation."""
-        return {**os.environ, "WEIR_FOLDER": str(FOLDER), "WEIR_PORT_BASE": str(PORT_BASE), "WEIR_STACK": "native"}
+        return {
+            **os.environ,
+            "WEIR_FOLDER": str(self.settings.folder),
+            "WEIR_PORT_BASE": str(self.settings.port_base),
+            "WEIR_STACK": "native",
+            "WEIR_KAFKA_DETOUR": "true",
+        }
 
     def up(self) -> None:
         """Start what doesn't run yet, with faults to come: to be called again after something else used it."""
@@ -71,6 +76,11 @@ class Installation:
     def down(self) -> None:
         """Stop everything and remove what it left."""
         self.stack.down(forget=True)
+
+    @property
+    def otlp_port(self) -> int:
+        """Where services send their spans, whether anyone listens or not."""
+        return self.settings.port_base + 60
 
     def url(self, service: str) -> str:
         return f"http://{self.settings.host}:{self.settings.service_port(service)}"
@@ -124,14 +134,51 @@ class Installation:
     @contextmanager
     def another(self, service: str, *roles: str) -> Iterator["Another"]:
         """One more process of a service, with some of its roles."""
-        self._another_count += 1
-        name = f"{service}-{self._another_count + 1}"
-        process = Another(self, service, roles, name=name, port=PORT_BASE + 20 + self._another_count)
+        process = self.one_more(service, *roles)
         try:
             process.wait_ready()
             yield process
         finally:
             process.end()
+
+    def one_more(
+        self, service: str, *roles: str, overrides: Mapping[str, str] | None = None, directory: Path = REPOSITORY
+    ) -> "Another":
+        """The same, just started; whoever asks for it ends it. `directory` holds the code that it runs."""
+        with self._numbering:
+            number = next(self._numbers)
+        port = self.settings.port_base + PORTS_OF_OTHERS + number % PORTS_OF_OTHERS_MAX
+        name = f"{service}-{number + 2}"
+        return Another(self, service, roles or ROLES, name=name, port=port, overrides=overrides, directory=directory)
+
+    @contextmanager
+    def instead(
+        self,
+        service: str,
+        *shares: Sequence[str],
+        overrides: Mapping[str, str] | None = None,
+        directory: Path = REPOSITORY,
+    ) -> Iterator[list["Another"]]:
+        """Other processes do a service's work while the block lasts: one with all roles, or one for each share.
+
+        Whoever asks for them may kill some of them and start others: the list is to tell which there are.
+        """
+        self.supervisor.stop(service)
+        address = {"WEIR_HTTP_PORT": str(self.settings.service_port(service))}
+        others: list[Another] = []
+        try:
+            for roles in shares or (ROLES,):
+                # Who takes requests does it where clients know the service to be.
+                own = {**(overrides or {}), **(address if "api" in roles else {})}
+                others.append(self.one_more(service, *roles, overrides=own, directory=directory))
+            for other in others:
+                other.wait_ready()
+            yield others
+        finally:
+            for other in others:
+                other.end()
+            self.supervisor.start(service)
+            self.wait_ready(service)
 
     def _wait_for_another(self, name: str, pid: int) -> None:
         wait_until(
@@ -218,13 +265,15 @@ class Installation:
 
     def _overrides(self, service: str) -> dict[str, str]:
         return {
-            "WEIR_FAULT_POINTS": str(FOLDER / "faults" / service),
+            "WEIR_FAULT_POINTS": str(self.faults / service),
             "WEIR_CONSUMER_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
-            "WEIR_OTLP_ENDPOINT": f"http://{self.settings.host}:{OTLP_PORT}/v1/traces",
+            "WEIR_OTLP_ENDPOINT": f"http://{self.settings.host}:{self.otlp_port}/v1/traces",
             **(_OF_PAYMENTS if service == "payments" else {}),
         }
 
-    def environment_of(self, service: str, *, name: str, port: int) -> dict[str, str]:
+    def environment_of(
+        self, service: str, *, name: str, port: int, overrides: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
         """What one more process of a service needs to know."""
         return {
             **os.environ,
@@ -232,21 +281,34 @@ class Installation:
             **self._overrides(service),
             "WEIR_FAULT_POINTS": str(self.faults / name),
             "WEIR_HTTP_PORT": str(port),
+            **(overrides or {}),
         }
 
 
 class Another:
     """A process of a service besides the supervised one."""
 
-    def __init__(self, installation: Installation, service: str, roles: Sequence[str], *, name: str, port: int) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        service: str,
+        roles: Sequence[str],
+        *,
+        name: str,
+        port: int,
+        overrides: Mapping[str, str] | None = None,
+        directory: Path = REPOSITORY,
+    ) -> None:
         self.name = name
-        self.url = f"http://{installation.settings.host}:{port}"
-        self._log = FOLDER / "logs" / f"{name}.log"
+        self.roles = roles
+        environment = installation.environment_of(service, name=name, port=port, overrides=overrides)
+        self.url = f"http://{installation.settings.host}:{environment['WEIR_HTTP_PORT']}"
+        self._log = installation.settings.folder / "logs" / f"{name}.log"
         with self._log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", f"services.{service}", *roles],
-                env=installation.environment_of(service, name=name, port=port),
-                cwd=REPOSITORY,
+                env=environment,
+                cwd=directory,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -264,6 +326,11 @@ class Another:
         wait_until(
             lambda: services.is_ready(f"{self.url}/ready"), seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS
         )
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        self.process.kill()
+        self.process.wait()
 
     def go_on(self) -> None:
         """After it stood still."""

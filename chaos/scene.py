@@ -1,0 +1,94 @@
+"""What a fault is done to, and by: the suite under load, chance, and a watch on how soon all is well again."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import psycopg
+
+from chaos.installation import LOOK_SECONDS, RESTART_SECONDS_MAX, Installation, wait_seconds
+from chaos.proxy import Proxy
+from chaos.shop import Shop
+from libs.common.record import Record
+from tests.waiting import wait_until
+
+
+class Recovery(Record):
+    """How long it took, from the end of what did harm."""
+
+    until_ready: float
+    """Until every service said that each of its roles can work, in seconds."""
+    until_settling: float
+    """Until a payment ordered since then had settled, in seconds."""
+
+
+class Scene:
+    """One fault's view of the suite. The same seed and name give the same harm."""
+
+    def __init__(
+        self, installation: Installation, shop: Shop, *, seed: int, fault: str, share_of_time: float = 1
+    ) -> None:
+        """`share_of_time` has every harm last for less, or for more, than it says of itself."""
+        self.installation = installation
+        self.shop = shop
+        self._share_of_time = share_of_time
+        self.chance = random.Random(f"{seed}/{fault}")
+        self.recoveries: list[Recovery] = []
+        self.done: list[str] = []
+        """What was done, in words."""
+
+    def say(self, what: str) -> None:
+        """Keep what was done, for the account of it."""
+        self.done.append(what)
+
+    def last(self, seconds: float) -> None:
+        """Let the harm last: what it has to outlast are the time-outs of clients."""
+        wait_seconds(seconds * self._share_of_time)
+
+    def recover(self) -> None:
+        """To be called when the harm has ended: wait until all works again, and keep how long that took."""
+        healed_at, began = datetime.now(UTC), time.monotonic()
+        wait_until(self._is_ready, seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
+        until_ready = time.monotonic() - began
+        wait_until(
+            lambda: self._has_settled_since(healed_at), seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS
+        )
+        self.recoveries.append(Recovery(until_ready=until_ready, until_settling=time.monotonic() - began))
+
+    @contextmanager
+    def detour(self, *, to_kafka: bool) -> Iterator[Proxy]:
+        """A wire to the broker or to Postgres, which whoever is told of its port goes by."""
+        settings = self.installation.settings
+        port, to_port = (
+            (settings.kafka_proxy_port, settings.kafka_detour_port)
+            if to_kafka
+            else (settings.postgres_port + 1, settings.postgres_port)
+        )
+        with Proxy(settings.host, port, to_port=to_port) as proxy:
+            yield proxy
+
+    def _is_ready(self) -> bool:
+        return self.installation.is_ready()
+
+    def _has_settled_since(self, at: datetime) -> bool:
+        query = f"SELECT 1 FROM payments WHERE state = 'settled' AND initiated_at > '{at.isoformat()}' LIMIT 1"
+        return self._answers(lambda: bool(self.installation.rows("payments", query)))
+
+    @staticmethod
+    def _answers(condition: Callable[[], bool]) -> bool:
+        try:
+            return condition()
+        except psycopg.OperationalError:
+            return False
+
+
+class Fault(Record):
+    """A way to do harm."""
+
+    name: str
+    meaning: str
+    """What is done, in a line."""
+    inflict: Callable[[Scene], None]
+    """Does it, while payments go on being ordered; calls `recover` each time the harm has ended."""
