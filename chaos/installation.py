@@ -24,8 +24,6 @@ from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import Stack
 from tests.waiting import wait_until
 
-OTLP_PORT = 70
-"""Where services send their spans, whether anyone listens or not: so far above the installation's first port."""
 SESSION_TIMEOUT_MS = 3_000
 REVIEW_SECONDS = 5
 """A review that no analyst ends is given up after so long: every coming to rest waits for some."""
@@ -69,10 +67,6 @@ class Installation:
             "WEIR_KAFKA_DETOUR": "true",
         }
 
-    @property
-    def otlp_port(self) -> int:
-        return self.settings.port_base + OTLP_PORT
-
     def up(self) -> None:
         """Start what doesn't run yet, with faults to come: to be called again after something else used it."""
         self.faults.mkdir(parents=True, exist_ok=True)
@@ -82,6 +76,11 @@ class Installation:
     def down(self) -> None:
         """Stop everything and remove what it left."""
         self.stack.down(forget=True)
+
+    @property
+    def otlp_port(self) -> int:
+        """Where services send their spans, whether anyone listens or not."""
+        return self.settings.port_base + 60
 
     def url(self, service: str) -> str:
         return f"http://{self.settings.host}:{self.settings.service_port(service)}"

@@ -41,9 +41,12 @@ def test_each_service_has_the_same_groups_besides_its_own() -> None:
         assert {words[1] for words in found if words[:1] == (service,) and len(words) == 2} >= set(COMMON)
 
 
+LISTS = ("list", "parked", "backlog", "diff", "health", "timeline", "reconcile")
+
+
 def test_what_lists_can_be_had_as_json() -> None:
     for words, command in commands(typer.main.get_command(app)):
-        if words and words[-1] in ("list", "parked", "backlog", "diff", "check", "health", "timeline", "reconcile"):
+        if words and (words[-1] in LISTS or words[-2:] == ("schemas", "check")):
             options = {option for parameter in command.params for option in parameter.opts}
             assert "--json" in options or words[1] in ("rulebooks", "models", "lists"), words
 
