@@ -31,9 +31,7 @@ class Till:
 
     def __init__(self, installation: Installation, parties: Sequence[Party] = PARTIES) -> None:
         self._installation, self._run, self._parties = installation, ids.new(), parties
-        self._staff = WeirClient(
-            installation.settings, installation.settings.secrets.get("api-key/demo"), run=self._run
-        )
+        self.staff = WeirClient(installation.settings, installation.settings.secrets.get("api-key/demo"), run=self._run)
         self._http = httpx.Client(
             base_url=installation.url("payments"),
             headers=_let_in(installation, "payments"),
@@ -44,12 +42,12 @@ class Till:
 
     def open(self) -> None:
         """Open everyone's account and bring their money in; return when payments knows them."""
-        self.accounts = self._staff.register(self._parties, CURRENCY, lambda _: None)
+        self.accounts = self.staff.register(self._parties, CURRENCY, lambda _: None)
         wanted = {account.account_id for account in self.accounts}
         known = "SELECT account_id::text FROM known_accounts"
         _wait(lambda: wanted <= {id_ for (id_,) in self._installation.rows("payments", known)})
         funded = sum(party.funds_minor > 0 for party in self._parties)
-        assert self._staff.fund(self._parties, self.accounts, CURRENCY) == funded
+        assert self.staff.fund(self._parties, self.accounts, CURRENCY) == funded
 
     def order(self, debtor: Party, creditor: Party, amount: str, **more: Any) -> dict[str, Any]:
         body = {
@@ -79,12 +77,12 @@ class Till:
 
     def money(self, party: Party) -> tuple[str, str, str]:
         """Posted, held and available, by accounts' word."""
-        found = self._staff.get("accounts", f"/v1/accounts/{self.accounts[party.number].account_id}")
+        found = self.staff.get("accounts", f"/v1/accounts/{self.accounts[party.number].account_id}")
         return found["posted"], found["held"], found["available"]
 
     def fees(self) -> Decimal:
         """What the house has earned."""
-        found = self._staff.get("accounts", "/v1/accounts", kind="fees")["accounts"]
+        found = self.staff.get("accounts", "/v1/accounts", kind="fees")["accounts"]
         return sum((Decimal(account["posted"]) for account in found if account["currency"] == CURRENCY), Decimal(0))
 
     def transfer(self, debtor: Party, creditor: Party, amount: str) -> httpx.Response:
@@ -99,7 +97,7 @@ class Till:
         return httpx.post(f"{self._installation.url('accounts')}/v1/transfers", json=body, headers=headers, timeout=30)
 
     def close(self) -> None:
-        self._staff.close()
+        self.staff.close()
         self._http.close()
 
     def party(self, party: Party) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A payment to another bank through all services: it waits for what the law asks for, and goes on when that is told."""
+"""What the law asks for, through all services: data of a payment to another bank, and documents of customers."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -60,3 +60,15 @@ def test_one_that_is_withdrawn_while_it_waits_gives_the_money_back(till: Till) -
     assert till.post(f"/{payment['payment_id']}/cancel").status_code == HTTPStatus.ACCEPTED
     till.wait_for("cancelled", payment)
     assert till.seen(payment)["missing"] == []
+
+
+def test_a_customer_with_a_document_is_served_further(installation: Installation, till: Till) -> None:
+    customer_id = till.accounts[EVA.number].customer_id
+    document = {"kind": "passport", "number": "P1234567", "country": "DE", "name": EVA.name}
+
+    def tier() -> int:
+        return int(till.staff.get("accounts", f"/v1/customers/{customer_id}")["tier"])
+
+    assert tier() == 2
+    till.staff.post("compliance", f"/v1/customers/{customer_id}/documents", "passport", document)
+    wait_until(lambda: tier() == 3, seconds_max=REST_SECONDS_MAX, every_seconds=LOOK_SECONDS)
