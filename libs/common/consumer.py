@@ -127,7 +127,10 @@ class Consumer:
         self._kafka: KafkaConsumer = None  # type: ignore[assignment]
         self._stop = Flag()
         self._is_paused = False
+        self._in_hand: list[KafkaRecord] = []
+        """The batch that is being applied, or will be when an outage has ended."""
         self._carried: list[KafkaRecord] = []
+        """What came meanwhile."""
         self._part_size = batch_size_max
         self._small_until = 0.0
         self._reclaim_at: dict[inbox.TopicPartition, float] = {}
@@ -163,10 +166,10 @@ class Consumer:
         self._reclaim()
         if (early := self._next_batch_at - time.monotonic()) > 0:
             self._stop.wait(early)
-        records = self._poll()
+        records = self._in_hand = self._poll()
         if records:
             began_at = time.monotonic()
-            self._patiently(lambda: self._apply_in_parts(self._take_all(records)))
+            self._patiently(lambda: self._apply_in_parts(self._take_all(self._in_hand)))
             is_full = len(records) >= self._batch_size_max
             self._next_batch_at = 0.0 if is_full else rest_until(began_at, time.monotonic(), self._pace_seconds)
             self._newest.update((str(record.topic()), record.timestamp()[1] / 1000) for record in records)
@@ -322,9 +325,13 @@ class Consumer:
                 self._positions[partition] = Position(progress=now, read_offset=now.next_offset)
 
     def _drop(self, partition: inbox.TopicPartition) -> None:
-        """Stand nowhere in a partition, and forget what was read ahead of it: its successor begins where it stands."""
+        """Stand nowhere in a partition, and forget what was read of it: whoever takes it over begins where it stands.
+
+        That may be this process, and further back than what it had read: what lies between must come first.
+        """
         self._positions.pop(partition, None)
         self._reclaim_at.pop(partition, None)
+        self._in_hand = [r for r in self._in_hand if (r.topic(), r.partition()) != partition]
         self._carried = [r for r in self._carried if (r.topic(), r.partition()) != partition]
 
     def _keep_place(self) -> None:

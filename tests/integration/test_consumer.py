@@ -664,6 +664,57 @@ def test_a_database_that_has_lost_its_last_transactions_is_told_them_again(tally
     assert outcomes(tally) == {"applied": 3}
 
 
+def test_what_was_in_hand_when_partitions_moved_is_read_again_behind_what_the_database_has_forgotten(
+    tally: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a failover in mid-batch, while another worker comes and goes."""
+    meter, is_away, lost = Meter(tally), threading.Event(), ids.new()
+    run, tries = tally.unit.run, []
+
+    def run_unless_away(*arguments: Any) -> Any:
+        if is_away.is_set():
+            tries.append(arguments)
+            raise Outage("as if the database were away")
+        return run(*arguments)
+
+    monkeypatch.setattr(tally.unit, "run", run_unless_away)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(lambda: totals(tally) == {"a": 1})
+        meter.send("a", 2, event_id=lost)
+        wait_until(lambda: totals(tally) == {"a": 3})
+        is_away.set()
+        meter.send("a", 4)
+        wait_until(lambda: bool(tries))
+        with transaction(tally.engine) as tx:
+            execute(
+                tx, "UPDATE consumer_offsets SET next_offset = 1 WHERE topic = %s AND partition = 0", (INCREMENT.name,)
+            )
+            execute(tx, "DELETE FROM inbox WHERE event_id = %s", (lost,))
+            execute(tx, "UPDATE counters SET total = 1, sequence = 1")
+            tx.commit()
+        _come_and_go(tally)
+        wait_until(lambda: (INCREMENT.name, 0) in tally.consumer._positions)
+        is_away.clear()
+        wait_until(lambda: totals(tally) == {"a": 7})
+    assert outcomes(tally) == {"applied": 3}
+
+
+def _come_and_go(runtime: Runtime) -> None:
+    """A worker that is given partitions, and leaves before it has done anything."""
+    worker = confluent_kafka.Consumer(kafka.consumer_config(runtime.settings, runtime.service.name))
+    worker.subscribe([INCREMENT.name])
+
+    def has_partitions() -> bool:
+        worker.poll(0.01)
+        return bool(worker.assignment())
+
+    try:
+        wait_until(has_partitions)
+    finally:
+        worker.close()
+
+
 def test_a_partition_taken_by_one_that_had_lost_it_comes_back_to_whom_the_group_gave_it(
     tally: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
