@@ -133,6 +133,8 @@ def create_role(connection: psycopg.Connection, name: str, *, password: str) -> 
     if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", name):
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(identifier))
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(identifier, sql.Literal(password)))
+    # Nothing of what tables hold: how long transactions of others have been open.
+    connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(identifier))
 
 
 def create_database(connection: psycopg.Connection, name: str, *, owner: str) -> None:
@@ -141,8 +143,6 @@ def create_database(connection: psycopg.Connection, name: str, *, owner: str) ->
     if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name):
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, sql.Identifier(owner)))
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(identifier))
-    # Nothing of what tables hold: how long transactions of others have been open.
-    connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(identifier))
 
 
 def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:

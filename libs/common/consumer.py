@@ -175,6 +175,7 @@ class Consumer:
             self._newest.update((str(record.topic()), record.timestamp()[1] / 1000) for record in records)
         if time.monotonic() >= self._told_at + TELL_SECONDS:
             self._told_at = time.monotonic()
+            self._patiently(self._look_round)
             self._patiently(self._keep_place)
             self._hint()
             self._measure()
@@ -333,6 +334,17 @@ class Consumer:
         self._reclaim_at.pop(partition, None)
         self._in_hand = [r for r in self._in_hand if (r.topic(), r.partition()) != partition]
         self._carried = [r for r in self._carried if (r.topic(), r.partition()) != partition]
+
+    def _look_round(self) -> None:
+        """Find out what was moved under us where nothing new comes, whose claim would tell: by an operator's rewind."""
+        stored = self._unit.administer(lambda tx: inbox.load_progress(tx, self._handlers.service))
+        moved = [
+            partition
+            for partition, position in self._positions.items()
+            if partition in stored and stored[partition].epoch != position.progress.epoch
+        ]
+        if moved:
+            self._find_out(moved)
 
     def _keep_place(self) -> None:
         """Store how far we are where nothing was of interest: a log cut short behind us must not look like a loss."""

@@ -124,7 +124,7 @@ def load_progress(tx: Connection, consumer: str) -> dict[TopicPartition, Progres
 def rewind(tx: Connection, consumer: str, place: TopicPartition, offset: int) -> bool:
     """Have a partition read again from an offset, by whoever owns it; False if it never came so far.
 
-    The epoch fences its reader, who finds out with its next batch and takes the partition over again from here.
+    The epoch fences its reader, who finds out within seconds and takes the partition over again from here.
     """
     rows = fetch(
         tx,

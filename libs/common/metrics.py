@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 from sqlalchemy.pool import QueuePool
 
+from libs.common import tracing
 from libs.common.inbox import Outcome
 from libs.common.message import Trace
 from libs.common.record import Record
@@ -88,8 +89,9 @@ def _closed(labels: Mapping[str, Values]) -> Iterator[tuple[str, ...]]:
 
 def exemplar(trace: Trace | None) -> dict[str, str] | None:
     """What leads from a histogram's bucket to a trace that fell into it, if there is one."""
-    parts = trace.traceparent.split("-") if trace is not None else ()
-    return {"trace_id": parts[1]} if len(parts) == 4 else None
+    # Not as it came: a stranger's header may hold anything, and an exemplar that is too long raises.
+    trace_id = tracing.trace_id_of(trace) if trace is not None else ""
+    return {"trace_id": trace_id} if trace_id else None
 
 
 class OutboxMetrics:

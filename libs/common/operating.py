@@ -242,8 +242,8 @@ def add_offsets(commands: typer.Typer, runtime: Wired) -> None:
     ) -> None:
         """Have a partition read again from an offset. What was applied before is known, and is not applied twice.
 
-        Only backwards, and only as far as the log still goes. A worker that owns the partition notices with its next
-        batch, and goes on from there within half a minute.
+        Only backwards, and only as far as the log still goes. A worker that owns the partition notices within seconds,
+        and goes on from there within half a minute.
         """
         found, place = runtime(), (topic, partition)
         progress = found.unit.administer(lambda tx: inbox.load_progress(tx, found.service.name))

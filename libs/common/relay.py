@@ -174,8 +174,7 @@ class Relay:
             self._lead(session)
             self._release(session)
         if not self._bound.shards:
-            self._metrics.backlog.set(0)
-            self._metrics.oldest_at = None
+            self._tell_nothing()
             return 0
         if self._is_due("measure", MEASURE_SECONDS):
             self._measure(session)
@@ -197,6 +196,13 @@ class Relay:
         self._bound = LowerBound()
         self._parked.clear()
         self._due.clear()
+        self._tell_nothing()
+
+    def _tell_nothing(self) -> None:
+        """Of shards that others lead, others tell: a figure that stayed would speak of them for ever."""
+        self._metrics.backlog.set(0)
+        self._metrics.parked.set(0)
+        self._metrics.oldest_at = None
 
     # Leading
 

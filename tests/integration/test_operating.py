@@ -127,7 +127,7 @@ def test_a_partition_is_read_again_from_an_offset_and_nothing_is_applied_twice(t
     meter.send("a", 1)
     with consuming(tally):
         wait_until(lambda: totals(tally) == {"a": 5})
-    assert tally.metrics.get_sample_value("consumer_records_total", {"result": "duplicate"}) == 3
+    assert duplicates(tally) == 3
 
 
 def test_a_worker_that_is_at_work_goes_on_from_where_its_partition_was_rewound_to(tally: Runtime, ask: Ask) -> None:
@@ -135,10 +135,14 @@ def test_a_worker_that_is_at_work_goes_on_from_where_its_partition_was_rewound_t
     meter.send("a", 1)
     with consuming(tally):
         wait_until(lambda: totals(tally) == {"a": 1})
+        # Nothing new comes: it is for what came before that operators rewind.
         assert ask("offsets", "rewind", INCREMENT.name, "0", "0", "--actor", "carol")[0] == 0
-        meter.send("a", 1)
-        wait_until(lambda: totals(tally) == {"a": 2}, seconds_max=60)
-    assert outcomes(tally) == {"applied": 2}
+        wait_until(lambda: duplicates(tally) == 1, seconds_max=60)
+    assert outcomes(tally) == {"applied": 1}
+
+
+def duplicates(runtime: Runtime) -> float | None:
+    return runtime.metrics.get_sample_value("consumer_records_total", {"result": "duplicate"})
 
 
 def test_what_waits_in_the_outbox_is_told_by_shard(tally: Runtime, ask: Ask) -> None:

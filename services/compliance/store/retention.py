@@ -3,11 +3,12 @@
     kind          kept                                              by
     screenings    10 years                                          31 CFR 501.601
     whitelist     10 years after a pair's end                       31 CFR 501.601
-    filings       5 years after they were filed or withdrawn        31 CFR 1010.430(d)
+    filings       5 years after they were filed or withdrawn; 10,   31 CFR 1010.430(d), 501.601
+                  if on a rejected transfer
     cases         5 years after their end; 10, if about a list      31 CFR 1010.430(d), 501.601
 
-A case is kept as long as a report on it, and as long as its payment lies in blocked funds; blocked property and the
-audit log are never forgotten. Alerts go by themselves (`store/monitoring.py`).
+A case is kept as long as a report on it, and as long as its payment lies in blocked funds; blocked property, reports on
+it and the audit log are never forgotten. Alerts go by themselves (`store/monitoring.py`).
 """
 
 from collections.abc import Mapping
@@ -57,7 +58,9 @@ _STATEMENTS: Mapping[RecordKind, str] = {
         WITH old AS (
           SELECT filing_id FROM filings f
            WHERE status IN ('filed', 'withdrawn')
-             AND (SELECT max(acted_at) FROM filing_acts a WHERE a.filing_id = f.filing_id) < %s LIMIT %s),
+             AND kind NOT IN ('blocked', 'annual')
+             AND (SELECT max(acted_at) FROM filing_acts a WHERE a.filing_id = f.filing_id)
+                 < CASE kind WHEN 'rejected' THEN %s::timestamptz ELSE %s::timestamptz END LIMIT %s),
         acts AS (DELETE FROM filing_acts WHERE filing_id IN (SELECT filing_id FROM old))
         DELETE FROM filings WHERE filing_id IN (SELECT filing_id FROM old)""",
     RecordKind.CASES: """
@@ -78,7 +81,7 @@ def forget(tx: Connection, kind: RecordKind, now: datetime) -> int:
     times: Mapping[RecordKind, tuple[Any, ...]] = {
         RecordKind.SCREENINGS: (now - OFAC,),
         RecordKind.WHITELIST: (now - OFAC,),
-        RecordKind.FILINGS: (now - BSA,),
+        RecordKind.FILINGS: (now - OFAC, now - BSA),
         RecordKind.CASES: (now - OFAC, now - BSA, ABOUT_LISTS),
     }
     execute(tx, "SET LOCAL weir.forgets = 'on'")

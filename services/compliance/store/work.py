@@ -129,23 +129,24 @@ def load_work(
     subjects, now = _subjects(bodies, found_customers, found_cases, found_orders), _now(messages)
     whitelisted = whitelist.find_in_force(tx, sorted(set(map(party_of, subjects))), now) if subjects else {}
     catalogue, known = _find_parties(tx, live, subjects, whitelisted, now)
+    found_filings, found_pairs = filings.lock_filings(tx, bodies), whitelist.lock_pairs(tx, bodies)
     # The last lock, and only for what people do: whoever has it waits for nobody.
-    is_peoples = any(isinstance(body, _PEOPLES) for body in bodies)
+    audit_head = audit.lock_head(tx) if any(isinstance(body, _PEOPLES) for body in bodies) else EMPTY
     return Work(
         customers=found_customers,
         screenings=found_screenings,
         cases=found_cases,
-        filings=filings.lock_filings(tx, bodies),
+        filings=found_filings,
         parties=Parties(catalogue.index, known, remember_for=policy.remember_for, whitelist=whitelisted),
         lists_version=catalogue.label,
         policy=policy,
-        audit_head=audit.lock_head(tx) if is_peoples else EMPTY,
+        audit_head=audit_head,
         offered=tuple(offered),
         workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
         monitored=monitored,
         travel=travelling,
         countries=live_standards.current(tx).countries if rates else None,
-        pairs=whitelist.lock_pairs(tx, bodies),
+        pairs=found_pairs,
         orders=found_orders,
     )
 
@@ -173,10 +174,11 @@ def save_work(writes: Writes, work: Work) -> None:
 
 
 def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
-    """Cases that come back, who was not looked at since the lists or the matcher changed, payments that have settled
-    last of them, what monitoring has waited for, and parties to be forgotten.
+    """Cases that come back, who was not looked at since the lists or the matcher changed, what monitoring has waited
+    for, payments that have settled, and parties to be forgotten.
 
-    Payments that wait for people come first: someone may be about to decide.
+    Payments that wait for people come first: someone may be about to decide. Those that have settled come last: after
+    a list has changed there may be millions, for which nothing else is to stand still.
     """
     versions = MATCHER_VERSION, lists.find_catalogue_version(tx)
     awake = cases.find_snoozed(tx, now, at_most)
@@ -188,11 +190,11 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
     due = [_due(WakeCase(case_id=id_), id_, ids.derive(id_, "wake", now.isoformat()), now) for id_ in awake]
     due += [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
     due += _due_customers(tx, now, at_most - len(due))
-    settled = orders.find_outdated(tx, versions, at_most - len(due))
-    due += [_due(LookBack(payment_id=id_), id_, ids.derive(id_, "look back", *versions), now) for id_ in settled]
     due += [
         _due(body, id_, ids.derive(id_, *why), now) for body, id_, why in watching.find_due(tx, now, at_most - len(due))
     ]
+    settled = orders.find_outdated(tx, versions, at_most - len(due))
+    due += [_due(LookBack(payment_id=id_), id_, ids.derive(id_, "look back", *versions), now) for id_ in settled]
     if not due and parties.has_expired(tx, now):
         id_ = ids.named("compliance", "forget", now.isoformat())
         due.append(_due(ForgetParties(before=now), id_, id_, now))

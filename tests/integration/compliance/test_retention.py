@@ -88,6 +88,44 @@ def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: py
     assert CliRunner().invoke(commands.app(SERVICE), ["verify-audit"]).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "years", "is_kept"),
+    [
+        ("sar", 4.9, True),
+        ("sar", 5.1, False),
+        ("ctr", 5.1, False),
+        ("rejected", 9.9, True),
+        ("rejected", 10.1, False),
+        ("blocked", 30, True),
+        ("annual", 30, True),
+    ],
+)
+def test_a_report_is_kept_as_long_as_the_law_of_its_kind_asks(
+    compliance: Runtime, monkeypatch: pytest.MonkeyPatch, kind: str, years: float, is_kept: bool
+) -> None:
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
+    filing_id, filed_at = ids.new(), NOW - years * YEAR
+
+    def file(tx: Connection) -> None:
+        tx.exec_driver_sql(
+            "INSERT INTO filings (filing_id, case_id, kind, status, due_on, body)"
+            " VALUES (%s, %s, %s, 'filed', %s, '{}')",
+            (filing_id, ids.new(), kind, filed_at.date()),
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO filing_acts (filing_id, number, kind, actor, acted_at, note)"
+            " VALUES (%s, 1, 'filed', 'o', %s, '')",
+            (filing_id, filed_at),
+        )
+
+    compliance.unit.administer(file)
+    result = CliRunner().invoke(commands.app(SERVICE), ["forget-records"])
+    assert result.exit_code == 0, result.output
+    for table in ("filings", "filing_acts"):
+        found = rows(compliance, f"SELECT filing_id FROM {table} WHERE filing_id = %s", filing_id)
+        assert bool(found) == is_kept, table
+
+
 @pytest.mark.parametrize("table", ["case_acts", "audit_entries"])
 def test_what_was_done_stays_on_record_but_for_that(compliance: Runtime, table: str) -> None:
     about_list(compliance, years=1)

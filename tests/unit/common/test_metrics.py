@@ -38,6 +38,12 @@ def test_what_has_no_trace_has_no_exemplar() -> None:
     assert exemplar(TRACE) == {"trace_id": "a" * 32}
 
 
+def test_a_strangers_header_is_no_exemplar() -> None:
+    """Prometheus' client raises for one that is too long, when all else has been committed."""
+    for traceparent in (f"00-{'a' * 200}-{'b' * 16}-01", "a-b-c-d", f"00-{'0' * 32}-{'b' * 16}-01"):
+        assert exemplar(Trace(correlation_id="one", traceparent=traceparent)) is None
+
+
 def test_the_page_lists_every_metric_that_a_service_shows() -> None:
     """Whatever way it got into the registry: a collector that describes nothing is found by what it shows."""
     text = page.page()
