@@ -107,12 +107,17 @@ class DeskSessions:
     def sign_in_vouched(self, person: Person, address: str) -> DeskSession:
         """Begin a session of somebody whom a provider vouches for, in the role that it names. Raises OidcFault, Outage.
 
-        A name is the first one's who came with it: nobody else gets it, whatever the provider calls them later.
+        A name is the first one's who came with it: nobody else gets it, whatever the provider calls them later. And
+        whoever came with a name keeps it: under another they would be a second person, who confirms what the first
+        proposed.
         """
         now, token = datetime.now(UTC), secrets.token_urlsafe(32)
         session = _session(person.username, person.role, token)
 
         def begin(tx: Connection) -> None:
+            vouched = people.find_vouched(tx, person.subject)
+            if vouched is not None and vouched != person.username:
+                raise OidcFault(f"you are {vouched} at the desk, and the provider calls you {person.username} now")
             known = people.lock_user(tx, person.username)
             if known is None:
                 people.save_oidc_user(tx, person.username, person.subject, person.role)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 from pydantic import SecretStr
+from sqlalchemy.exc import IntegrityError
 
 from libs.common.service import Runtime
 from services.compliance.__main__ import SERVICE
@@ -134,6 +135,25 @@ def test_a_name_stays_the_first_ones_and_who_was_disabled_stays_out(desk: tuple[
             lambda tx: tx.exec_driver_sql("UPDATE desk_users SET disabled_at = now() WHERE username = 'nina'")
         )
         assert come_back(address, http, username="nina", sub="1", roles="aml-analysts").status_code == 403
+
+
+def test_a_person_is_one_at_the_desk_whatever_the_provider_calls_them(desk: tuple[Runtime, str]) -> None:
+    runtime, address = desk
+    with httpx.Client() as http:
+        assert come_back(address, http, username="olga", sub="7", roles="aml-officers").status_code == 200
+    with httpx.Client() as http:
+        renamed = come_back(address, http, username="olga.married", sub="7", roles="aml-officers")
+        assert (renamed.status_code, "you are olga at the desk" in renamed.text) == (403, True)
+        assert http.get(f"{address}/desk/api/session").status_code == 401
+    assert rows(runtime, "SELECT username FROM desk_users WHERE oidc_subject = '7'") == [("olga",)]
+    told = rows(runtime, "SELECT count(*) FROM audit_entries WHERE details LIKE '%calls you olga.married now%'")
+    assert told == [(1,)]
+    with pytest.raises(IntegrityError):
+        runtime.unit.administer(
+            lambda tx: tx.exec_driver_sql(
+                "INSERT INTO desk_users (username, password_hash, role, oidc_subject) VALUES ('o', '!', 'officer', '7')"
+            )
+        )
 
 
 def test_an_answer_in_another_browser_or_a_second_time_lets_nobody_in(desk: tuple[Runtime, str]) -> None:
