@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from urllib.parse import parse_qs, urlparse
 
 import httpx
@@ -13,7 +15,10 @@ from sqlalchemy.exc import IntegrityError
 
 from libs.common.service import Runtime
 from services.compliance.__main__ import SERVICE
+from services.compliance.desk import oidc
+from services.compliance.desk.sessions import FAILURES_FROM_ADDRESS_MAX
 from services.compliance.domain.people import Role
+from services.compliance.settings import ComplianceSettings
 from tests.integration.compliance.browsing import Desk
 from tests.integration.compliance.oidc_provider import CLIENT_SECRET
 from tests.integration.compliance.scene import rows
@@ -164,8 +169,34 @@ def test_an_answer_in_another_browser_or_a_second_time_lets_nobody_in(desk: tupl
         assert other.get(allowed.headers["location"]).status_code == 403
         assert http.get(allowed.headers["location"]).status_code == 200
         assert http.get(allowed.headers["location"]).status_code == 403
-    refused = httpx.get(f"{address}/desk/sign-in/oidc/callback", params={"error": "access_denied"})
-    assert (refused.status_code, "access_denied" in refused.text) == (403, True)
+
+
+def failures(runtime: Runtime) -> int:
+    ((count,),) = rows(runtime, "SELECT count(*) FROM audit_entries WHERE verb = 'sign_in_failed'")
+    assert isinstance(count, int)
+    return count
+
+
+def test_who_was_not_sent_to_the_provider_is_not_put_down_and_others_so_often_only(desk: tuple[Runtime, str]) -> None:
+    runtime, address = desk
+    callback, denied = f"{address}/desk/sign-in/oidc/callback", {"error": "access_denied"}
+    runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM desk_failures"))
+    before = failures(runtime)
+    assert httpx.get(callback, params=denied).status_code == 403
+    assert failures(runtime) == before
+    said = []
+    for _ in range(FAILURES_FROM_ADDRESS_MAX + 2):
+        with httpx.Client() as http:
+            http.get(f"{address}/desk/sign-in/oidc")
+            said.append(http.get(callback, params=denied))
+    assert "access_denied" in said[0].text
+    assert [answer.status_code for answer in said] == [403] * FAILURES_FROM_ADDRESS_MAX + [429] * 2
+    assert failures(runtime) == before + FAILURES_FROM_ADDRESS_MAX
+    with httpx.Client() as http:
+        assert come_back(address, http, username="ida", roles="aml-analysts").status_code == 429
+    runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM desk_failures"))
+    with httpx.Client() as http:
+        assert come_back(address, http, username="ida", roles="aml-analysts").status_code == 200
 
 
 def test_a_provider_that_is_away_leaves_the_password_form(parts: Parts) -> None:
@@ -177,3 +208,29 @@ def test_a_provider_that_is_away_leaves_the_password_form(parts: Parts) -> None:
         assert answer.status_code == 403
         assert "the provider is away" in answer.text
         assert 'name="password"' in answer.text
+        assert rows(runtime, "SELECT FROM audit_entries WHERE verb = 'sign_in_failed' AND details LIKE '%away%'") == []
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(oidc.AWAY_SECONDS, 1), (0, 3)])
+def test_a_provider_that_was_away_is_not_asked_for_everybody(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, count: int
+) -> None:
+    asked: list[str] = []
+
+    class Away(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(503)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    monkeypatch.setattr(oidc, "AWAY_SECONDS", seconds)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Away) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        issuer = f"http://127.0.0.1:{server.server_port}"
+        provider = oidc.Provider(ComplianceSettings(database_url="postgresql://nowhere", desk_oidc_issuer=issuer))
+        for _ in range(3):
+            with pytest.raises(oidc.ProviderFault, match="the provider is away"):
+                provider.begin("http://desk/callback", "")
+        server.shutdown()
+    assert asked == ["/.well-known/openid-configuration"] * count
