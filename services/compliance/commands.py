@@ -26,6 +26,14 @@ from services.compliance.store.retention import RecordKind
 
 ReviewScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach for a review")]
 BlockScore = Annotated[float, typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach before it may block")]
+NewReviewScore = Annotated[
+    float | None,
+    typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach for a review; as before if not given"),
+]
+NewBlockScore = Annotated[
+    float | None,
+    typer.Option(min=PAIR_SCORE, max=1, help="what a name must reach before it may block; as before if not given"),
+]
 OutputFile = Annotated[Path, typer.Option(help="where the answers go, as CSV")]
 NamesFile = Annotated[Path, typer.Option("--names", help="CSV: name, and if known date_of_birth, country, type, id")]
 PairsFile = Annotated[Path, typer.Option("--pairs", help="CSV: query_name, candidate_name, and if known their extras")]
@@ -53,8 +61,8 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
         name: str,
         path: Path,
         list_format: ListFormat | None = typer.Option(None, "--format", help="guessed from the path if not given"),
-        review: ReviewScore = REVIEW_SCORE,
-        block: BlockScore = BLOCK_NAME_SCORE,
+        review: NewReviewScore = None,
+        block: NewBlockScore = None,
         force: bool = typer.Option(False, help="import it even if it has lost many entries or has not changed"),
     ) -> None:
         """Import a list: a UN XML file, a folder with OFAC's CSV files, or a CSV of one's own or of who owns what.
@@ -72,18 +80,14 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
                     file,
                     by=_operator(),
                     shrink_max=settings.shrink_max,
-                    thresholds=Thresholds(review=review, block=block),
+                    review=review,
+                    block=block,
                     is_forced=force,
                 )
             )
         except (ListFault, OSError) as fault:
             cli.fail(f"{name} was not imported, and stays as it was: {fault}")
-        if imported.import_id is None:
-            typer.echo(f"{name} has not changed: {imported.parties} entries, {imported.names} names")
-        else:
-            typer.echo(
-                f"{name} is live as version {imported.import_id}: {imported.parties} entries, {imported.names} names"
-            )
+        typer.echo(str(imported))
 
     @commands.command("screen")
     def screen_names(

@@ -65,7 +65,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
         decisions={
             # Is this payment allowed?
             PaymentInitiated: looking_back.screen_payment,
-            PaymentAnswerOverdue: screenings.answer_again,
+            PaymentAnswerOverdue: looking_back.answer_again,
             screenings.RescreenPayment: screenings.rescreen,
             PaymentDataSupplied: travel.take_supplied,
             travel.TellDetails: travel.tell,

@@ -55,8 +55,14 @@ class Imported(Record):
 
     import_id: int | None
     """None if the live version has the same content, and was not to be read anew: then nothing was done."""
+    list_name: str
     parties: int
     names: int
+    thresholds: Thresholds
+
+    def __str__(self) -> str:
+        became = "has not changed" if self.import_id is None else f"is live as version {self.import_id}"
+        return f"{self.list_name} {became}: {self.parties} entries, {self.names} names, {_in_words(self.thresholds)}"
 
 
 def read_list(path: Path, list_format: ListFormat | None, *, bytes_max: int) -> ListFile:
@@ -86,17 +92,21 @@ def import_list(
     *,
     by: Signature,
     shrink_max: float,
-    thresholds: Thresholds = USUAL,
+    review: float | None = None,
+    block: float | None = None,
     is_forced: bool = False,
 ) -> Imported:
     """Make a file the live version of a list, with the transaction that this is part of, and put that down.
 
-    Raises ListFault when the list has lost so many entries that it is more likely to be broken, unless forced.
+    What a name must reach is as for the live version, if it is not given; as is usual, for a list that is not live.
+    Raises ListFault when the list has lost so many entries that it is more likely to be broken, unless forced; and when
+    a name would block that needs no review.
     """
     if not LIST_NAME.fullmatch(list_name):
         raise ListFault("the name of the list", "lower-case letters, digits, - and _, at most 40")
     lists.lock_catalogue(tx)
     live = {found.list_name: found for found in lists.find_live_lists(tx)}.get(list_name)
+    thresholds = _thresholds(review, block, live.thresholds if live is not None else USUAL)
     imported = ListImport(
         list_name=list_name,
         format=file.format.value,
@@ -108,15 +118,41 @@ def import_list(
         thresholds=thresholds,
     )
     if live is not None and not is_forced and (live.content_hash, live.thresholds) == (file.content_hash, thresholds):
-        return Imported(import_id=None, parties=len(file.parties), names=imported.name_count)
+        return _imported(imported, None)
     if live is not None and not is_forced:
         _require_size(len(file.parties), live.party_count, "entries", shrink_max)
         # OFAC's other names are in a file of their own: cut short, it leaves the entries, each with one name.
         _require_size(imported.name_count, live.name_count, "names", shrink_max)
     import_id = lists.save_import(tx, imported)
     said = f"version {import_id} from {file.source}, {len(file.parties)} entries, SHA-256 {file.content_hash}"
+    said = f"{said}, {_in_words(thresholds)}"
+    if live is not None and live.thresholds != thresholds:
+        said = f"{said}, was {_in_words(live.thresholds)}"
     _put_down(tx, by, AuditVerb.LIST_IMPORTED, list_name, f"{said}; forced" if is_forced else said)
-    return Imported(import_id=import_id, parties=len(file.parties), names=imported.name_count)
+    return _imported(imported, import_id)
+
+
+def _thresholds(review: float | None, block: float | None, before: Thresholds) -> Thresholds:
+    found = Thresholds(
+        review=before.review if review is None else review, block=before.block if block is None else block
+    )
+    if found.review > found.block:
+        raise ListFault("the scores", f"a review from {found.review} on, at most what may block: {found.block}")
+    return found
+
+
+def _in_words(thresholds: Thresholds) -> str:
+    return f"review from {thresholds.review} on, block from {thresholds.block} on"
+
+
+def _imported(of: ListImport, import_id: int | None) -> Imported:
+    return Imported(
+        import_id=import_id,
+        list_name=of.list_name,
+        parties=len(of.parties),
+        names=of.name_count,
+        thresholds=of.thresholds,
+    )
 
 
 def retire_list(tx: Connection, list_name: str, *, by: Signature) -> bool:

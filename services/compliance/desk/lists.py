@@ -28,7 +28,7 @@ from services.compliance.importing import (
 )
 from services.compliance.lists.listed import ListFault
 from services.compliance.lists.ofac import ADD_FILE, ALT_FILE, SDN_FILE
-from services.compliance.matching.scoring import BLOCK_NAME_SCORE, PAIR_SCORE, REVIEW_SCORE, Thresholds
+from services.compliance.matching.scoring import BLOCK_NAME_SCORE, PAIR_SCORE, REVIEW_SCORE
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import audit
 
@@ -84,9 +84,7 @@ class Lists:
     def _import_list(self, files: Mapping[str, bytes], form: FormData, by: DeskSession) -> str:
         name = str(form.get("name") or "").strip().lower()
         file = parse_list(files, _format(form))
-        thresholds = Thresholds(
-            review=_score(form, "review", REVIEW_SCORE), block=_score(form, "block", BLOCK_NAME_SCORE)
-        )
+        review, block = _score(form, "review"), _score(form, "block")
         imported = self._runtime.unit.administer(
             lambda tx: import_list(
                 tx,
@@ -94,13 +92,12 @@ class Lists:
                 file,
                 by=by.signed,
                 shrink_max=self._shrink_max,
-                thresholds=thresholds,
+                review=review,
+                block=block,
                 is_forced=form.get("force") == "yes",
             )
         )
-        if imported.import_id is None:
-            return f"{name} has not changed: {imported.parties} entries, {imported.names} names."
-        return f"{name} is live as version {imported.import_id}: {imported.parties} entries, {imported.names} names."
+        return f"{imported}."
 
     def _import_countries(self, files: Mapping[str, bytes], by: DeskSession) -> str:
         if len(files) != 1:
@@ -126,11 +123,13 @@ def _format(form: FormData) -> ListFormat | None:
     return ListFormat(str(given))
 
 
-def _score(form: FormData, name: str, usual: float) -> float:
-    """A threshold as the form gives it. Raises Problem for one that is none."""
-    given = str(form.get(name) or "")
+def _score(form: FormData, name: str) -> float | None:
+    """A threshold as the form gives it; None if it doesn't. Raises Problem for one that is none."""
+    given = str(form.get(name) or "").strip()
+    if not given:
+        return None
     try:
-        score = float(given) if given else usual
+        score = float(given)
     except ValueError:
         score = -1.0
     if not PAIR_SCORE <= score <= 1:

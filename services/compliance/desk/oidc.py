@@ -28,12 +28,18 @@ FLOW_SECONDS = 600
 TIMEOUT_SECONDS = 5.0
 METADATA_SECONDS = 600
 """How long the provider's addresses and keys are taken for known."""
+AWAY_SECONDS = 10
+"""How long a provider that was away is taken to be so: nobody waits for it, and it is not asked for everybody."""
 LEEWAY_SECONDS = 60
 ALGORITHMS = ["RS256", "ES256", "PS256"]
 
 
 class OidcFault(Exception):
     """Somebody can't be let in by the provider, and why."""
+
+
+class ProviderFault(OidcFault):
+    """The provider is away, or not the one it is said to be: nobody has failed to sign in."""
 
 
 class Flow(Record):
@@ -69,6 +75,7 @@ class Provider:
         self._roles = dict(settings.desk_oidc_roles) or {role.value: role for role in Role}
         self._username_claim = settings.desk_oidc_username_claim
         self._known_until = 0.0
+        self._away: tuple[float, str] = 0.0, ""
         self._metadata: Mapping[str, Any] = {}
         self._keys: Any = None
 
@@ -104,7 +111,9 @@ class Provider:
                     grant_type="authorization_code",
                 )
             return self._person(self._claims(str(tokens.get("id_token", "")), flow.nonce))
-        except (AuthlibBaseError, httpx.HTTPError, ValueError, KeyError) as error:
+        except httpx.HTTPError as error:
+            raise ProviderFault(f"the provider is away: {error}") from error
+        except (AuthlibBaseError, ValueError, KeyError) as error:
             raise OidcFault(f"the provider's answer was not accepted: {error}") from error
 
     def _claims(self, id_token: str, nonce: str) -> CodeIDToken:
@@ -147,17 +156,22 @@ class Provider:
         )
 
     def _learn(self) -> None:
-        """Ask the provider for its addresses and keys, now and then."""
+        """Ask the provider for its addresses and keys, now and then. Raises ProviderFault."""
         if time.monotonic() < self._known_until:
             return
+        away_until, why = self._away
+        if time.monotonic() < away_until:
+            raise ProviderFault(why)
         try:
             metadata = _fetch(f"{self._issuer}/.well-known/openid-configuration")
             if str(metadata["issuer"]).rstrip("/") != self._issuer:
-                raise OidcFault("the provider says that it is another")
+                raise ValueError("it says that it is another")
             keys = JsonWebKey.import_key_set(_fetch(metadata["jwks_uri"]))
             self._metadata, self._keys = metadata, keys
         except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise OidcFault(f"the provider is away: {error}") from error
+            fault = ProviderFault(f"the provider is away: {error}")
+            self._away = time.monotonic() + AWAY_SECONDS, str(fault)
+            raise fault from error
         self._known_until = time.monotonic() + METADATA_SECONDS
 
 

@@ -6,7 +6,7 @@ from schemas.compliance.events import PartyRole, ScreeningOutcome, UnscreenableR
 from schemas.payments.events import EncryptedPersonalData, Party, PaymentOrder
 from services.compliance.domain.case import Case
 from services.compliance.domain.screenings import subject_of
-from services.compliance.domain.whitelist import pair_id_of
+from services.compliance.domain.whitelist import is_distinct, pair_id_of
 from services.compliance.domain.work import Screening
 from services.compliance.lists.countries import country_name
 from services.compliance.lists.listed import NameStrength
@@ -43,6 +43,8 @@ class HitView(Record):
     outcome: str
     pair_id: str | None
     """What it is whitelisted as; None if that can't be: its data is encrypted, or it blocks."""
+    is_distinct: bool
+    """Whether enough is known of the party for that."""
     reasons: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     remarks: str
@@ -135,6 +137,7 @@ def _hit_view(hit: Hit, subject: Subject | None) -> HitView:
         score_percent=round(hit.score * 100),
         outcome=hit.outcome.value,
         pair_id=pair_id_of(subject, hit.reference) if subject and hit.outcome is not ScreeningOutcome.BLOCK else None,
+        is_distinct=subject is not None and is_distinct(subject),
         reasons=hit.reasons,
         facts=tuple((label, value) for label, value in facts if value),
         remarks=listed.remarks,

@@ -29,6 +29,8 @@ FAILURES_FROM_ADDRESS_MAX = 30
 TOUCH_SECONDS = 60
 """Between two notes that a session is in use."""
 TOKEN_LENGTH_MAX = 100
+_NOBODY = ""
+"""As whom a failure is counted before anybody has been named."""
 _VOUCHED = "by the OpenID provider"
 
 
@@ -107,12 +109,17 @@ class DeskSessions:
     def sign_in_vouched(self, person: Person, address: str) -> DeskSession:
         """Begin a session of somebody whom a provider vouches for, in the role that it names. Raises OidcFault, Outage.
 
-        A name is the first one's who came with it: nobody else gets it, whatever the provider calls them later.
+        A name is the first one's who came with it: nobody else gets it, whatever the provider calls them later. And
+        whoever came with a name keeps it: under another they would be a second person, who confirms what the first
+        proposed.
         """
         now, token = datetime.now(UTC), secrets.token_urlsafe(32)
         session = _session(person.username, person.role, token)
 
         def begin(tx: Connection) -> None:
+            vouched = people.find_vouched(tx, person.subject)
+            if vouched is not None and vouched != person.username:
+                raise OidcFault(f"you are {vouched} at the desk, and the provider calls you {person.username} now")
             known = people.lock_user(tx, person.username)
             if known is None:
                 people.save_oidc_user(tx, person.username, person.subject, person.role)
@@ -131,6 +138,31 @@ class DeskSessions:
 
         self._runtime.unit.administer(begin)
         return session
+
+    def may_be_vouched(self, address: str) -> bool:
+        """Whether not too many have failed to sign in from an address, by whatever way. Raises Outage."""
+        now = datetime.now(UTC)
+        with transaction(self._runtime.engine) as tx:
+            return _failures_from(tx, address, now) < FAILURES_FROM_ADDRESS_MAX
+
+    def not_vouched(self, address: str, why: str) -> None:
+        """Count it, and put it down, that somebody is not let in by the provider; no more than may fail. Raises Outage.
+
+        Nobody needs to be anybody for that: unbounded, it would fill the audit log.
+        """
+        now = datetime.now(UTC)
+        details = f"from {address}, by the provider: {why}"
+        happening = Signature(actor="", role="").happening(
+            now, AuditVerb.SIGN_IN_FAILED, ObjectKind.DESK, details=details
+        )
+
+        def fail(tx: Connection) -> None:
+            people.lock_failures(tx)
+            if _failures_from(tx, address, now) < FAILURES_FROM_ADDRESS_MAX:
+                people.save_failure(tx, _NOBODY, address, now, now - timedelta(minutes=FAILURES_MINUTES))
+                audit.append(tx, happening)
+
+        self._runtime.unit.administer(fail)
 
     def _failed(self, username: str, address: str, now: datetime) -> None:
         happening = Happening(
@@ -185,6 +217,10 @@ def _may_try(tx: Connection, username: str, address: str, now: datetime) -> bool
         return False
     people.save_failure(tx, username, address, now, since)
     return True
+
+
+def _failures_from(tx: Connection, address: str, now: datetime) -> int:
+    return people.count_failures(tx, _NOBODY, address, now - timedelta(minutes=FAILURES_MINUTES))[1]
 
 
 def new_form_token() -> str:

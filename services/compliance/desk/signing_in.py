@@ -1,7 +1,7 @@
 """Signing in and out, for people by a form and for programs by JSON."""
 
+import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from libs.common.fields import Body
 from libs.common.http import Problem
 from services.compliance.desk import guard, render
-from services.compliance.desk.oidc import FLOW_SECONDS, OidcFault, Provider, flow_of
+from services.compliance.desk.oidc import FLOW_SECONDS, OidcFault, Provider, ProviderFault, flow_of
 from services.compliance.desk.passwords import LENGTH_MAX
 from services.compliance.desk.render import plain
 from services.compliance.desk.sessions import (
@@ -26,9 +26,10 @@ from services.compliance.desk.sessions import (
     is_csrf_token,
     new_form_token,
 )
-from services.compliance.domain.audit import AuditVerb, Happening, ObjectKind, Signature
 from services.compliance.domain.people import is_username
 from services.compliance.settings import ComplianceSettings
+
+log = logging.getLogger(__name__)
 
 FORM_SECONDS = 3_600
 FLOW_COOKIE = "weir_desk_flow"
@@ -95,7 +96,8 @@ def _add_provider(router: APIRouter, sessions: DeskSessions, provider: Provider,
     everybody = [Depends(guard.Everybody())]
 
     def told(request: Request, fault: OidcFault) -> Response:
-        sessions.put_down(_failure(request, str(fault)))
+        if isinstance(fault, ProviderFault):
+            log.warning("nobody signs in by the provider: %s", fault)
         return form(request, "", status=HTTPStatus.FORBIDDEN, fault=f"You were not let in: {fault}.")
 
     @router.get("/sign-in/oidc", dependencies=everybody)
@@ -117,13 +119,23 @@ def _add_provider(router: APIRouter, sessions: DeskSessions, provider: Provider,
         error: Annotated[str, Query(max_length=200)] = "",
     ) -> Response:
         """Let somebody in who comes back from the provider."""
+        address = _address(request)
+        try:
+            flow = flow_of(request.cookies.get(FLOW_COOKIE))
+        except OidcFault as fault:
+            # Nobody whom the desk has sent there: whoever comes by is not put down.
+            return told(request, fault)
+        if not sessions.may_be_vouched(address):
+            refusal = SignInRefusal.TOO_MANY_FAILURES
+            return form(request, "", status=_STATUS[refusal], fault=_IN_WORDS[refusal])
         try:
             if error:
                 raise OidcFault(f"the provider says {plain(error)}")
-            flow = flow_of(request.cookies.get(FLOW_COOKIE))
             person = provider.finish(_callback(request), flow, state=state, code=code)
-            session = sessions.sign_in_vouched(person, request.client.host if request.client else "")
+            session = sessions.sign_in_vouched(person, address)
         except OidcFault as fault:
+            if not isinstance(fault, ProviderFault):
+                sessions.not_vouched(address, str(fault))
             response = told(request, fault)
         else:
             # Led on by a page of ours, for a browser that comes from elsewhere does not show strict cookies.
@@ -137,11 +149,8 @@ def _callback(request: Request) -> str:
     return f"{str(request.base_url).rstrip('/')}{guard.SIGN_IN_PATH}/oidc/callback"
 
 
-def _failure(request: Request, why: str) -> Happening:
-    address = request.client.host if request.client else ""
-    return Signature(actor="", role="").happening(
-        datetime.now(UTC), AuditVerb.SIGN_IN_FAILED, ObjectKind.DESK, details=f"from {address}, by the provider: {why}"
-    )
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _way(goes_to: str, session: DeskSession) -> str:
@@ -185,8 +194,7 @@ async def _try(sessions: DeskSessions, request: Request, username: str, password
     username = username.strip().lower()
     if not is_username(username) or len(password) > LENGTH_MAX:
         return SignInRefusal.WRONG_PASSWORD
-    address = request.client.host if request.client else ""
-    return await run_in_threadpool(sessions.sign_in, username, password, address)
+    return await run_in_threadpool(sessions.sign_in, username, password, _address(request))
 
 
 def _form(

@@ -13,7 +13,15 @@ from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
 from schemas.compliance.events import PartyRole, ScreeningOutcome
-from schemas.payments.events import EncryptedPersonalData, PaymentEvidence, PaymentInitiated, PaymentSettled
+from schemas.payments.events import (
+    Answer,
+    EncryptedPersonalData,
+    PaymentAnswerOverdue,
+    PaymentEvidence,
+    PaymentInitiated,
+    PaymentOrder,
+    PaymentSettled,
+)
 from services.compliance.domain import alerting, screenings
 from services.compliance.domain.case import SYSTEM, ActKind, Case, CaseReason, CaseStatus, PaymentFacts, Rescreened
 from services.compliance.domain.cases import payment_case_id
@@ -28,8 +36,15 @@ class LookBack(Command):
 
 def screen_payment(work: Work, event: PaymentInitiated, at: datetime) -> Sequence[Event]:
     """Answer whether a payment is allowed, and keep what was ordered."""
-    _remember(work, event, at)
+    _remember(work, event.payment_id, event.order, at)
     return screenings.screen_payment(work, event, at)
+
+
+def answer_again(work: Work, event: PaymentAnswerOverdue, at: datetime) -> Sequence[Event]:
+    """Payments has not heard from us: answer, and keep what was ordered, for it may not have been told before."""
+    if Answer.COMPLIANCE in event.awaited:
+        _remember(work, event.payment_id, event.order, at)
+    return screenings.answer_again(work, event, at)
 
 
 def watch_payment(work: Work, event: PaymentSettled, at: datetime) -> Sequence[Event]:
@@ -62,21 +77,23 @@ def look_back(work: Work, command: LookBack, at: datetime) -> Sequence[Event]:
     return []
 
 
-def _remember(work: Work, event: PaymentInitiated, at: datetime) -> None:
-    if not work.policy.look_back_for or isinstance(event.order.personal, EncryptedPersonalData):
+def _remember(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> None:
+    if not work.policy.look_back_for or isinstance(order.personal, EncryptedPersonalData):
         return
-    matcher_version, catalogue_version = work.parties.versions
-    if event.payment_id not in work.orders:
-        work.orders.put(
-            event.payment_id,
-            RememberedOrder(
-                payment_id=event.payment_id,
-                screened_at=at,
-                order=event.order,
-                matcher_version=matcher_version,
-                catalogue_version=catalogue_version,
-            ),
-        )
+    if payment_id in work.orders:
+        return
+    # Nobody knows under which versions it was answered, if it was: then it is looked at as soon as it has settled.
+    matcher_version, catalogue_version = (0, 0) if payment_id in work.screenings else work.parties.versions
+    work.orders.put(
+        payment_id,
+        RememberedOrder(
+            payment_id=payment_id,
+            screened_at=at,
+            order=order,
+            matcher_version=matcher_version,
+            catalogue_version=catalogue_version,
+        ),
+    )
 
 
 def _note_settled(work: Work, event: PaymentSettled) -> None:

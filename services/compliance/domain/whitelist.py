@@ -60,6 +60,16 @@ class Pair(Record, omit_defaults=True):
         """Whether it rules the entry out at this moment."""
         return self.state is PairState.IN_FORCE and at < self.until
 
+    def stands(self, at: datetime) -> bool:
+        """Whether it rules the entry out at this moment, or will once a second person agrees."""
+        return self.state is not PairState.ENDED and at < self.until
+
+
+def is_distinct(subject: Subject) -> bool:
+    """Whether enough is known of a party to tell it from others: of a name and a country alone, everybody who has them
+    would be ruled out. A day of birth, or of a company's registration, or an official number is enough."""
+    return bool(subject.identifier) or (subject.born is not None and subject.born.is_exact)
+
 
 def party_of(subject: Subject) -> str:
     """A party, as a hash of all that is known of it: no name, and another one as soon as anything changes."""

@@ -1,7 +1,8 @@
 """People rule a pair of party and entry out, two of them, for a time; and end that. Pure.
 
 Every function refuses first, in the order of PairRefusal, and acts last. What screening would block can't be ruled out:
-a listed party's money goes neither on nor back, whoever says so.
+a listed party's money goes neither on nor back, whoever says so. Nor can a party of whom hardly more than a name is
+known: a pair holds for every party of whom the same is known.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,15 @@ from schemas.compliance.events import ScreeningOutcome
 from services.compliance.domain.acts import CaseCommand, DeskCommand, act, put_down
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.case import ActKind, Case
-from services.compliance.domain.whitelist import PAIR_DAYS_MAX, Pair, PairState, entry_of, pair_id_of, party_of
+from services.compliance.domain.whitelist import (
+    PAIR_DAYS_MAX,
+    Pair,
+    PairState,
+    entry_of,
+    is_distinct,
+    pair_id_of,
+    party_of,
+)
 from services.compliance.domain.work import Work
 from services.compliance.matching.screening import Hit
 from services.compliance.matching.subject import Subject
@@ -25,10 +34,12 @@ class PairRefusal(StrEnum):
     """Why it is refused, in order of precedence."""
 
     CASE_UNKNOWN = "case_unknown"
+    NOT_OPEN = "not_open"
     PAIR_UNKNOWN = "pair_unknown"
     NOTE_MISSING = "note_missing"
     END_OUT_OF_RANGE = "end_out_of_range"
     LISTED_PARTY = "listed_party"
+    PARTY_INDISTINCT = "party_indistinct"
     ALREADY_WHITELISTED = "already_whitelisted"
     WRONG_STATE = "wrong_state"
     OWN_PROPOSAL = "own_proposal"
@@ -37,14 +48,17 @@ class PairRefusal(StrEnum):
 
 _IN_WORDS = {
     PairRefusal.CASE_UNKNOWN: "there is no such case",
+    PairRefusal.NOT_OPEN: "the case has been decided or closed",
     PairRefusal.PAIR_UNKNOWN: "the case has no such hit any more, or there is no such pair",
     PairRefusal.NOTE_MISSING: "a reason must say how the two are told apart",
     PairRefusal.END_OUT_OF_RANGE: f"it ends later than now, within {PAIR_DAYS_MAX} days: then people look anew",
     PairRefusal.LISTED_PARTY: "what screening blocks can't be ruled out",
+    PairRefusal.PARTY_INDISTINCT: "no whole date of birth or registration of the party is known, nor an official "
+    "number: everybody of that name would be ruled out",
     PairRefusal.ALREADY_WHITELISTED: "this pair is whitelisted, or proposed to be, already",
     PairRefusal.WRONG_STATE: "the pair does not wait for that any more",
     PairRefusal.OWN_PROPOSAL: "another person must confirm what you have proposed",
-    PairRefusal.STALE: "the pair has changed since you looked at it",
+    PairRefusal.STALE: "it has changed since you looked at it",
 }
 _FIELDS = {PairRefusal.NOTE_MISSING: "note", PairRefusal.END_OUT_OF_RANGE: "until"}
 
@@ -80,6 +94,8 @@ def propose(work: Work, command: ProposePair, at: datetime) -> Sequence[Event] |
     case = work.cases.get(command.case_id)
     if case is None or case.opened_at is None:
         return _refusal(PairRefusal.CASE_UNKNOWN)
+    if case.has_ended:
+        return _refusal(PairRefusal.NOT_OPEN)
     found = next((one for one in _hits(work, case) if pair_id_of(one[0], one[1].reference) == command.pair_id), None)
     if found is None:
         return _refusal(PairRefusal.PAIR_UNKNOWN)
@@ -90,9 +106,13 @@ def propose(work: Work, command: ProposePair, at: datetime) -> Sequence[Event] |
     subject, hit = found
     if hit.outcome is ScreeningOutcome.BLOCK:
         return _refusal(PairRefusal.LISTED_PARTY)
+    if not is_distinct(subject):
+        return _refusal(PairRefusal.PARTY_INDISTINCT)
     known = work.pairs.get(command.pair_id)
-    if known is not None and (known.state is PairState.PROPOSED or known.holds(at)) and _is_of(known, hit):
+    if known is not None and known.stands(at) and _is_of(known, hit):
         return _refusal(PairRefusal.ALREADY_WHITELISTED)
+    if command.version != case.version:
+        return _refusal(PairRefusal.STALE)
     pair = Pair(
         pair_id=command.pair_id,
         party=party_of(subject),

@@ -99,6 +99,12 @@ def lock_user(tx: Connection, username: str) -> KnownUser | None:
     return KnownUser(role=Role(rows[0][0]), oidc_subject=rows[0][1], is_disabled=rows[0][2]) if rows else None
 
 
+def find_vouched(tx: Connection, oidc_subject: str) -> str | None:
+    """The user name of a person by the provider's own name for them, whether let in or not; None if there is none."""
+    rows = fetch(tx, "SELECT username FROM desk_users WHERE oidc_subject = %s", (oidc_subject,))
+    return rows[0][0] if rows else None
+
+
 def save_oidc_user(tx: Connection, username: str, oidc_subject: str, role: Role) -> None:
     """Let a person in whom a provider vouches for. No password is theirs."""
     execute(

@@ -87,7 +87,7 @@ _ABOUT_PAYMENT_CASES = (
     RescreenPayment,
     LookBack,
 )
-_ABOUT_ORDERS = (PaymentInitiated, PaymentSettled, LookBack)
+_ABOUT_ORDERS = (PaymentInitiated, PaymentAnswerOverdue, PaymentSettled, LookBack)
 
 
 def load_work(

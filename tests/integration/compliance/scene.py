@@ -34,6 +34,8 @@ PASSWORD = "correct horse battery"
 LISTED = "Zubayran Fadl Al-Qandarusi"
 ALIKE = "Vlastimor Stojadivich"
 """With the letters of a listed name, but for one."""
+ALIKE_BORN = "1958-02-11"
+"""A year after whoever is listed."""
 
 
 def order(

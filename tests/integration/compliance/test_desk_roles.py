@@ -35,6 +35,7 @@ from tests.deciding import decide
 from tests.integration.compliance.reports import FORM, as_json, filing_on, property_report_on
 from tests.integration.compliance.scene import (
     ALIKE,
+    ALIKE_BORN,
     NOW,
     PASSWORD,
     add_people,
@@ -81,7 +82,9 @@ class Scene:
         self.runtime = runtime
 
     def case_for(self, verb: str, actor: str) -> str:
-        event = initiated(to_another_bank() if verb == "party-data" else order(creditor=ALIKE))
+        event = initiated(
+            to_another_bank() if verb == "party-data" else order(creditor=ALIKE, creditor_born=ALIKE_BORN)
+        )
         decide(self.runtime, event, suspended(event))
         case_id = case_of(event)
         for number, command in enumerate(self._before(verb, actor, case_id), 1):
@@ -284,7 +287,10 @@ def asked_about_rules(scene: Scene, person: Analyst, path: str) -> httpx.Respons
 def asked_about_pairs(scene: Scene, person: Analyst, path: str) -> httpx.Response:
     # Whom the one before has whitelisted is no hit.
     scene.runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM whitelist_pairs"))
-    case_id, pair_id = scene.case_for("take", ""), pair_id_of(Subject(name=ALIKE), "fictional/F-007")
+    case_id, pair_id = (
+        scene.case_for("take", ""),
+        pair_id_of(Subject(name=ALIKE, birth_date=ALIKE_BORN), "fictional/F-007"),
+    )
     until = NOW + timedelta(days=30)
     form = {"case_id": case_id, "pair_id": pair_id, "until": until.date().isoformat(), "note": "why", "version": 1}
     if "{pair_id}" in path:

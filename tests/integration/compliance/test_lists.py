@@ -76,6 +76,34 @@ def test_an_imported_list_is_searched_at_once_and_a_retired_one_no_more(
     assert run("retire-list", "own").exit_code == 1
 
 
+def test_a_new_version_keeps_what_a_name_must_reach_and_both_are_named(
+    compliance: Runtime, run: Run, tmp_path: Path
+) -> None:
+    given = run("import-list", "own", write(tmp_path, FIRST), "--review", "0.9", "--block", "0.97")
+    assert "review from 0.9 on, block from 0.97 on" in given.output
+    kept = run("import-list", "own", write(tmp_path, FIRST + "4,person,Quenby Harthwaite,,,,,,\n"))
+    assert "4 entries, 4 names, review from 0.9 on, block from 0.97 on" in kept.output
+    assert (
+        "has not changed"
+        in run("import-list", "own", write(tmp_path, FIRST + "4,person,Quenby Harthwaite,,,,,,\n")).output
+    )
+    lower = run("import-list", "own", write(tmp_path, FIRST), "--block", "0.85")
+    assert (lower.exit_code, "a review from 0.9 on, at most what may block: 0.85" in lower.output) == (1, True)
+    other = run("import-list", "own", write(tmp_path, FIRST), "--review", "0.8")
+    assert "review from 0.8 on, block from 0.97 on" in other.output
+    stored = "SELECT review_score, block_score FROM list_imports WHERE list_name = 'own' AND is_live"
+    assert rows(compliance, stored) == [(0.8, 0.97)]
+    entries = rows(
+        compliance,
+        "SELECT details FROM audit_entries WHERE verb = 'list_imported' AND object_id = 'own' "
+        "ORDER BY number DESC LIMIT 2",
+    )
+    assert [details.partition(", review ")[2] for (details,) in entries] == [
+        "from 0.8 on, block from 0.97 on, was review from 0.9 on, block from 0.97 on",
+        "from 0.9 on, block from 0.97 on",
+    ]
+
+
 def test_a_list_imported_while_the_lists_are_loaded_is_searched_from_then_on(
     compliance: Runtime, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,9 +174,15 @@ def test_a_list_that_asks_for_more_is_searched_again_by_what_it_asks(
 ) -> None:
     run("import-list", "own", write(tmp_path, FIRST))
     assert outcomes(compliance, ["Tortof Grimbell"]) == ["review"]
-    assert "is live as version" in run("import-list", "own", write(tmp_path, FIRST), "--review", "0.99").output
+    assert (
+        "is live as version"
+        in run("import-list", "own", write(tmp_path, FIRST), "--review", "0.99", "--block", "0.99").output
+    )
     assert outcomes(compliance, ["Tortof Grimbell"]) == ["clear"]
-    assert "has not changed" in run("import-list", "own", write(tmp_path, FIRST), "--review", "0.99").output
+    assert (
+        "has not changed"
+        in run("import-list", "own", write(tmp_path, FIRST), "--review", "0.99", "--block", "0.99").output
+    )
 
 
 def test_what_listed_parties_own_is_searched_while_they_are_listed(

@@ -44,20 +44,36 @@ def moment_later(desk: Desk) -> None:
         desk.page.clock.fast_forward(MOMENT)
 
 
-def test_what_another_does_with_a_case_is_shown_without_a_reload(
+def test_what_another_does_with_a_case_is_told_and_nothing_is_decided_unseen(
     ann: Desk, compliance: Runtime, payment: PaymentInitiated
 ) -> None:
-    opened(ann, f"/desk/cases/{case_of(payment)}?done=take")
-    ann.page.evaluate("window.isTheSamePage = true")
+    opened(ann, f"/desk/cases/{case_of(payment)}")
     note(compliance, payment, "Asked the branch.")
     moment_later(ann)
-    expect(ann.page.locator(".timeline").last).to_contain_text("Asked the branch.")
-    expect(ann.page.get_by_text("The case is yours.")).to_have_count(0)
-    assert ann.page.evaluate("window.isTheSamePage")
-    # What has come in its place still works, to the last key.
+    expect(ann.page.get_by_text("Something has changed here meanwhile.")).to_be_visible()
+    expect(ann.page.get_by_text("Asked the branch.")).to_have_count(0)
+    ann.page.get_by_role("button", name="Take this case").click()
+    expect(ann.page.get_by_role("alert")).to_contain_text("the case has changed since you looked at it")
     ann.page.get_by_role("button", name="Take this case").click()
     expect(ann.page.get_by_role("status").first).to_have_text("The case is yours.")
-    assert ann.complaints == []
+
+
+def test_who_writes_when_their_session_ends_keeps_what_they_have_written(
+    ann: Desk, compliance: Runtime, payment: PaymentInitiated
+) -> None:
+    opened(ann, f"/desk/cases/{case_of(payment)}")
+    ann.page.get_by_label("Write a note").fill("I have just seen that")
+    compliance.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM desk_sessions"))
+    moment_later(ann)
+    expect(ann.page.get_by_text("Your session has ended.")).to_be_visible()
+    expect(ann.page.get_by_label("Write a note")).to_have_value("I have just seen that")
+    with ann.page.expect_popup() as elsewhere:
+        ann.page.get_by_role("link", name="Sign in again").click()
+    expect(elsewhere.value.get_by_label("Password")).to_be_visible()
+    ann.page.get_by_label("Write a note").fill("")
+    ann.page.get_by_label("Write a note").blur()
+    ann.page.clock.fast_forward(MOMENT)
+    expect(ann.page.get_by_label("Password")).to_be_visible()
 
 
 def test_nobody_who_writes_loses_a_word_to_news(ann: Desk, compliance: Runtime, payment: PaymentInitiated) -> None:

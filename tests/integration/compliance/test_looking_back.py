@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from libs.common import ids
 from libs.common.service import Runtime
-from schemas.payments.events import PaymentInitiated, PaymentSettled
+from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentSettled
 from services.compliance.domain.audit import Signature
 from services.compliance.importing import import_list, parse_list
 from services.compliance.store import orders
@@ -44,6 +44,24 @@ def sweep(runtime: Runtime) -> None:
     query = "SELECT count(*) FROM remembered_orders WHERE settled_at IS NOT NULL AND catalogue_version < c.version"
     with running(runtime.sweep.run):
         wait_until(lambda: rows(runtime, f"SELECT ({query}) FROM catalogue c") == [(0,)])
+
+
+def test_a_payment_of_which_only_a_late_answer_was_asked_is_looked_at_too(compliance: Runtime) -> None:
+    take_in(compliance, "Somebody Else Entirely")
+    told, unremembered = initiated(order("Yolanda Pettigrew")), initiated(order("Una Wex"))
+    decide(compliance, unremembered)
+    compliance.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM remembered_orders"))
+    take_in(compliance, "Yolanda Pettigrew", "Una Wex")
+    overdue = [
+        PaymentAnswerOverdue(
+            payment_id=event.payment_id, order=event.order, awaited=(Answer.COMPLIANCE,), overdue_at=datetime.now(UTC)
+        )
+        for event in (told, unremembered)
+    ]
+    decide(compliance, *overdue)
+    decide(compliance, settled(told), settled(unremembered))
+    sweep(compliance)
+    assert rows(compliance, "SELECT case_id FROM cases") == [(case_of(unremembered),)]
 
 
 def test_a_hit_on_a_settled_payment_becomes_a_case_that_the_desk_shows(compliance: Runtime, address: str) -> None:

@@ -3,16 +3,22 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from urllib.parse import parse_qs, urlparse
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 from pydantic import SecretStr
+from sqlalchemy.exc import IntegrityError
 
 from libs.common.service import Runtime
 from services.compliance.__main__ import SERVICE
+from services.compliance.desk import oidc
+from services.compliance.desk.sessions import FAILURES_FROM_ADDRESS_MAX
 from services.compliance.domain.people import Role
+from services.compliance.settings import ComplianceSettings
 from tests.integration.compliance.browsing import Desk
 from tests.integration.compliance.oidc_provider import CLIENT_SECRET
 from tests.integration.compliance.scene import rows
@@ -136,6 +142,25 @@ def test_a_name_stays_the_first_ones_and_who_was_disabled_stays_out(desk: tuple[
         assert come_back(address, http, username="nina", sub="1", roles="aml-analysts").status_code == 403
 
 
+def test_a_person_is_one_at_the_desk_whatever_the_provider_calls_them(desk: tuple[Runtime, str]) -> None:
+    runtime, address = desk
+    with httpx.Client() as http:
+        assert come_back(address, http, username="olga", sub="7", roles="aml-officers").status_code == 200
+    with httpx.Client() as http:
+        renamed = come_back(address, http, username="olga.married", sub="7", roles="aml-officers")
+        assert (renamed.status_code, "you are olga at the desk" in renamed.text) == (403, True)
+        assert http.get(f"{address}/desk/api/session").status_code == 401
+    assert rows(runtime, "SELECT username FROM desk_users WHERE oidc_subject = '7'") == [("olga",)]
+    told = rows(runtime, "SELECT count(*) FROM audit_entries WHERE details LIKE '%calls you olga.married now%'")
+    assert told == [(1,)]
+    with pytest.raises(IntegrityError):
+        runtime.unit.administer(
+            lambda tx: tx.exec_driver_sql(
+                "INSERT INTO desk_users (username, password_hash, role, oidc_subject) VALUES ('o', '!', 'officer', '7')"
+            )
+        )
+
+
 def test_an_answer_in_another_browser_or_a_second_time_lets_nobody_in(desk: tuple[Runtime, str]) -> None:
     _, address = desk
     with httpx.Client() as http, httpx.Client() as other:
@@ -144,8 +169,34 @@ def test_an_answer_in_another_browser_or_a_second_time_lets_nobody_in(desk: tupl
         assert other.get(allowed.headers["location"]).status_code == 403
         assert http.get(allowed.headers["location"]).status_code == 200
         assert http.get(allowed.headers["location"]).status_code == 403
-    refused = httpx.get(f"{address}/desk/sign-in/oidc/callback", params={"error": "access_denied"})
-    assert (refused.status_code, "access_denied" in refused.text) == (403, True)
+
+
+def failures(runtime: Runtime) -> int:
+    ((count,),) = rows(runtime, "SELECT count(*) FROM audit_entries WHERE verb = 'sign_in_failed'")
+    assert isinstance(count, int)
+    return count
+
+
+def test_who_was_not_sent_to_the_provider_is_not_put_down_and_others_so_often_only(desk: tuple[Runtime, str]) -> None:
+    runtime, address = desk
+    callback, denied = f"{address}/desk/sign-in/oidc/callback", {"error": "access_denied"}
+    runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM desk_failures"))
+    before = failures(runtime)
+    assert httpx.get(callback, params=denied).status_code == 403
+    assert failures(runtime) == before
+    said = []
+    for _ in range(FAILURES_FROM_ADDRESS_MAX + 2):
+        with httpx.Client() as http:
+            http.get(f"{address}/desk/sign-in/oidc")
+            said.append(http.get(callback, params=denied))
+    assert "access_denied" in said[0].text
+    assert [answer.status_code for answer in said] == [403] * FAILURES_FROM_ADDRESS_MAX + [429] * 2
+    assert failures(runtime) == before + FAILURES_FROM_ADDRESS_MAX
+    with httpx.Client() as http:
+        assert come_back(address, http, username="ida", roles="aml-analysts").status_code == 429
+    runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM desk_failures"))
+    with httpx.Client() as http:
+        assert come_back(address, http, username="ida", roles="aml-analysts").status_code == 200
 
 
 def test_a_provider_that_is_away_leaves_the_password_form(parts: Parts) -> None:
@@ -157,3 +208,29 @@ def test_a_provider_that_is_away_leaves_the_password_form(parts: Parts) -> None:
         assert answer.status_code == 403
         assert "the provider is away" in answer.text
         assert 'name="password"' in answer.text
+        assert rows(runtime, "SELECT FROM audit_entries WHERE verb = 'sign_in_failed' AND details LIKE '%away%'") == []
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(oidc.AWAY_SECONDS, 1), (0, 3)])
+def test_a_provider_that_was_away_is_not_asked_for_everybody(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, count: int
+) -> None:
+    asked: list[str] = []
+
+    class Away(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(503)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    monkeypatch.setattr(oidc, "AWAY_SECONDS", seconds)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Away) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        issuer = f"http://127.0.0.1:{server.server_port}"
+        provider = oidc.Provider(ComplianceSettings(database_url="postgresql://nowhere", desk_oidc_issuer=issuer))
+        for _ in range(3):
+            with pytest.raises(oidc.ProviderFault, match="the provider is away"):
+                provider.begin("http://desk/callback", "")
+        server.shutdown()
+    assert asked == ["/.well-known/openid-configuration"] * count

@@ -12,22 +12,22 @@ from services.compliance.domain.whitelist import pair_id_of
 from services.compliance.matching.subject import Subject
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk
-from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, rows, suspended
+from tests.integration.compliance.scene import ALIKE, ALIKE_BORN, case_of, initiated, order, rows, suspended
 from tests.integration.compliance.test_desk import signed_in
 from tests.serving import told
 
 UNTIL = (datetime.now(UTC) + timedelta(days=60)).date().isoformat()
-PAIR = pair_id_of(Subject(name=ALIKE), "fictional/F-007")
+PAIR = pair_id_of(Subject(name=ALIKE, birth_date=ALIKE_BORN), "fictional/F-007")
 
 
 def waiting(compliance: Runtime) -> PaymentInitiated:
-    event = initiated(order(creditor=ALIKE))
+    event = initiated(order(creditor=ALIKE, creditor_born=ALIKE_BORN))
     decide(compliance, event, suspended(event))
     return event
 
 
 def outcome(compliance: Runtime) -> str:
-    event = initiated(order(creditor=ALIKE))
+    event = initiated(order(creditor=ALIKE, creditor_born=ALIKE_BORN))
     decide(compliance, event)
     (found,) = (
         one for one in told(compliance) if isinstance(one, ComplianceScreened) and one.payment_id == event.payment_id
@@ -102,3 +102,17 @@ def test_one_person_whitelists_a_pair_from_the_hit_itself_and_another_confirms(
     expect(ben.page.get_by_text("A new photograph.")).to_be_visible()
     ben.page.screenshot(path=shots / "whitelist-ended-phone.png", full_page=True)
     assert (ann.complaints, ben.complaints) == ([], [])
+
+
+def test_who_is_known_by_name_only_is_whitelisted_by_nobody(ann: Desk, compliance: Runtime, address: str) -> None:
+    event = initiated(order(creditor=ALIKE))
+    decide(compliance, event, suspended(event))
+    ann.open(case_of(event))
+    hit = ann.page.locator("article.hit").first
+    expect(hit.get_by_text("It can't be whitelisted")).to_be_visible()
+    expect(hit.get_by_text("Whitelist this pair")).to_have_count(0)
+    pair_id = pair_id_of(Subject(name=ALIKE), "fictional/F-007")
+    asked = {"case_id": case_of(event), "pair_id": pair_id, "version": 1, "until": UNTIL, "note": "another passport"}
+    with signed_in(address, "analyst") as analyst:
+        answer = analyst.http.post("/desk/api/whitelist", json=asked, headers={"X-CSRF-Token": analyst.csrf_token})
+    assert (answer.status_code, answer.json()["reason"]) == (409, "party_indistinct")

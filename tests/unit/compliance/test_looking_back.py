@@ -7,7 +7,7 @@ import pytest
 
 from libs.common.record import replace
 from schemas.compliance.events import CaseDecision, ScreeningOutcome
-from schemas.payments.events import PaymentEvidence, PaymentSettled
+from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentEvidence, PaymentSettled
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.case import CaseReason, CaseStatus
 from services.compliance.domain.looking_back import LookBack
@@ -138,6 +138,31 @@ def test_a_suspension_told_late_changes_nothing_about_it() -> None:
     before = office.case()
     office.decide(suspended(evidence=PaymentEvidence()))
     assert office.case() == before
+
+
+def overdue(*awaited: Answer) -> PaymentAnswerOverdue:
+    return PaymentAnswerOverdue(payment_id=PAYMENT, order=order(), awaited=awaited, overdue_at=START)
+
+
+def test_a_payment_of_which_only_a_late_answer_was_asked_is_looked_at_as_well() -> None:
+    office = Office()
+    office.decide(overdue(Answer.FRAUD))
+    assert office.orders == {}
+    office.decide(overdue(Answer.COMPLIANCE), settled())
+    office.switch_to(ALIKE_LISTED)
+    office.decide(LOOK)
+    assert office.case().reasons == ("found_later",)
+
+
+def test_what_was_answered_and_not_remembered_is_looked_at_without_a_new_list() -> None:
+    office = Office()
+    office.decide(initiated())
+    office.orders.clear()
+    office.switch_to(ALIKE_LISTED)
+    office.decide(overdue(Answer.COMPLIANCE), settled())
+    assert (office.orders[PAYMENT].matcher_version, office.orders[PAYMENT].catalogue_version) == (0, 0)
+    office.decide(LOOK)
+    assert office.case().reasons == ("found_later",)
 
 
 @pytest.mark.parametrize("days", [0, 30])

@@ -9,21 +9,23 @@ import pytest
 from libs.common import ids
 from libs.common.record import replace
 from schemas.compliance.events import ComplianceScreened, CustomerVerified, ScreeningOutcome
-from schemas.payments.events import PaymentInitiated
+from schemas.payments.events import PaymentCancelled, PaymentInitiated
 from services.compliance.domain.people import Role
-from services.compliance.domain.whitelist import Pair, PairState, pair_id_of
+from services.compliance.domain.whitelist import Pair, PairState, is_distinct, pair_id_of
 from services.compliance.domain.whitelisting import ConfirmPair, EndPair, PairRefusal, ProposePair
+from services.compliance.lists.listed import PartyKind
 from services.compliance.matching.subject import Subject
-from tests.unit.compliance.office import LIST, START, Office, initiated, order, registered, suspended
+from tests.unit.compliance.office import ACCOUNT, LIST, PAYMENT, START, Office, initiated, order, registered, suspended
 
 ALIKE = "Jon Smitheringale"
+BORN = "1988-07-02"
 REFERENCE = "test/2"
-PAIR = pair_id_of(Subject(name=ALIKE), REFERENCE)
+PAIR = pair_id_of(Subject(name=ALIKE, birth_date=BORN), REFERENCE)
 UNTIL = START + timedelta(days=90)
 
 
 def payment(name: str = ALIKE) -> PaymentInitiated:
-    return initiated(order(name), payment_id=ids.named(f"payment {name} {next(_numbers)}"))
+    return initiated(order(name, birth_date=BORN), payment_id=ids.named(f"payment {name} {next(_numbers)}"))
 
 
 _numbers = iter(range(1_000_000))
@@ -39,7 +41,7 @@ def screened(office: Office, name: str = ALIKE) -> ScreeningOutcome:
 def office() -> Office:
     """A payment that waits, for its payer resembles a listed party."""
     office = Office()
-    event = initiated(order(ALIKE))
+    event = initiated(order(ALIKE, birth_date=BORN))
     office.decide(event, replace(suspended(), order=event.order))
     assert screened(office) is ScreeningOutcome.REVIEW
     return office
@@ -100,7 +102,7 @@ def test_an_entry_that_has_changed_is_asked_about_anew(office: Office) -> None:
     office.switch_to(LIST.replace('"SMITHERINGALE, John",,,', '"SMITHERINGALE, John",,,1970-01-01'))
     assert screened(office) is ScreeningOutcome.REVIEW
     # And may be proposed anew, though the old pair's time is not over.
-    other = initiated(order(ALIKE), payment_id=ids.named("another"))
+    other = initiated(order(ALIKE, birth_date=BORN), payment_id=ids.named("another"))
     office.decide(other, replace(suspended(payment_id=other.payment_id), order=other.order))
     case_id = next(case.case_id for case in office.cases.values() if case.payment_id == other.payment_id)
     office.decide(
@@ -119,7 +121,7 @@ def test_what_a_person_ends_is_a_hit_again(office: Office) -> None:
 
 def test_a_customer_is_verified_whose_only_hit_is_whitelisted(office: Office) -> None:
     whitelisted(office)
-    (told,) = office.decide(registered(ALIKE))
+    (told,) = office.decide(registered(ALIKE, birth_date=BORN))
     assert isinstance(told, CustomerVerified)
 
 
@@ -177,3 +179,39 @@ def test_what_nobody_confirmed_in_time_is_to_be_proposed_anew(office: Office) ->
     office.decide(proposal(office))
     office.now = UNTIL
     assert office.refusal(confirmation(office)) == PairRefusal.END_OUT_OF_RANGE
+    later = UNTIL + timedelta(days=90)
+    office.decide(proposal(office, actor="ben", until=later))
+    pair = office.pairs[PAIR]
+    assert (pair.state, pair.until, pair.proposed_by, pair.version) == (PairState.PROPOSED, later, "ben", 2)
+
+
+@pytest.mark.parametrize("known", [{}, {"birth_date": "1988"}, {"birth_date": "1988-07"}, {"country": "DE"}])
+def test_of_whom_hardly_more_than_a_name_is_known_nobody_is_ruled_out(known: dict[str, Any]) -> None:
+    office = Office()
+    event = initiated(order(ALIKE, **known))
+    office.decide(event, replace(suspended(), order=event.order))
+    pair_id = pair_id_of(Subject(name=ALIKE, **known), REFERENCE)
+    assert office.refusal(proposal(office, pair_id=pair_id)) == PairRefusal.PARTY_INDISTINCT
+    assert office.pairs == {}
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (Subject(name=ALIKE, birth_date=BORN), True),
+        (Subject(name="Smitheringale Ltd", kind=PartyKind.ORGANISATION, identifier="HRB1234"), True),
+        (Subject(name="Smitheringale Ltd", kind=PartyKind.ORGANISATION, birth_date="2001-04-05"), True),
+        (Subject(name="Smitheringale Ltd", kind=PartyKind.ORGANISATION, country="DE"), False),
+        (Subject(name=ALIKE, birth_date="1980/1990"), False),
+    ],
+)
+def test_a_day_or_an_official_number_tells_a_party_from_others_of_its_name(known: Subject, expected: bool) -> None:
+    assert is_distinct(known) is expected
+
+
+def test_a_proposal_is_about_a_case_that_is_open_and_was_seen_as_it_is_now(office: Office) -> None:
+    assert office.refusal(proposal(office, version=7)) == PairRefusal.STALE
+    office.decide(PaymentCancelled(payment_id=PAYMENT, debtor_account_id=ACCOUNT, cancelled_at=START))
+    assert office.case().has_ended
+    assert office.refusal(proposal(office)) == PairRefusal.NOT_OPEN
+    assert office.pairs == {}

@@ -60,7 +60,8 @@ document.addEventListener("keydown", (event) => {
   else found.click();
 });
 
-// What others do is shown as it happens, unless somebody is in the midst of something: then only that there is news.
+// What others do is shown as it happens in a queue, unless somebody is in the midst of something: then only that there
+// is news. On a case it is only told: what is decided there rests on the version that somebody has seen.
 const PULSE_SECONDS = 10;
 const main = document.getElementById("content");
 const news = document.getElementById("live");
@@ -97,23 +98,35 @@ async function showNews() {
   news.hidden = true;
 }
 
-function tellOfNews() {
+function tell(words, linkWords) {
+  if (!news.hidden && news.firstChild?.textContent === words) return null;
   const link = document.createElement("a");
   link.href = address();
-  link.textContent = "Show what is new";
-  news.replaceChildren("Something has changed here meanwhile. ", link);
+  link.textContent = linkWords;
+  news.replaceChildren(words, link);
   news.hidden = false;
+  return link;
+}
+
+function tellOfNews() {
+  tell("Something has changed here meanwhile. ", "Show what is new");
+}
+
+// Elsewhere, so that what is written here can still be copied.
+function tellOfEnd() {
+  const link = tell("Your session has ended. Copy what you have written before you leave this page. ", "Sign in again");
+  if (link) link.target = "_blank";
 }
 
 async function look() {
   if (document.hidden) return;
   const answer = await ask(main.dataset.pulse);
-  if (answer.status === 401) location.reload();
+  if (answer.status === 401) return isAtWork() ? tellOfEnd() : location.reload();
   if (!answer.ok) return;
   const found = (await answer.json()).pulse;
   const isNew = pulse !== null && found !== pulse;
   pulse = found;
-  if (isNew) await (isAtWork() ? tellOfNews() : showNews());
+  if (isNew) await ("follows" in main.dataset && !isAtWork() ? showNews() : tellOfNews());
 }
 
 if (main?.dataset.pulse && news) {
