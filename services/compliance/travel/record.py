@@ -2,7 +2,7 @@
 missing. Pure.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 from libs.common.record import Record, replace
 from schemas.compliance.events import PartyRole
@@ -45,6 +45,8 @@ class TravelRecord(Record, omit_defaults=True):
     order: PaymentOrder
     rules: tuple[str, ...]
     """The names of the rules that ask."""
+    asked_on: date
+    """The day of its first screening: by it the rules are judged however often it is looked at again."""
     debtor: Details = Details()
     creditor: Details = Details()
     tellings: tuple[Telling, ...] = ()

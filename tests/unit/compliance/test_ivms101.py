@@ -174,12 +174,12 @@ ACME = Party(
 
 def outgoing(**of: Any) -> TravelRecord:
     ordered = travelling(debtor=ANN, creditor=ACME, creditor_institution=BANK)
-    return TravelRecord(payment_id=PAYMENT, order=ordered, rules=("us_funds",), **of)
+    return TravelRecord(payment_id=PAYMENT, order=ordered, rules=("us_funds",), asked_on=TODAY, **of)
 
 
 def incoming(debtor: Party, creditor: Party) -> TravelRecord:
     ordered = travelling(debtor=debtor, creditor=creditor, debtor_institution=BANK)
-    return TravelRecord(payment_id=PAYMENT, order=ordered, rules=("us_funds",))
+    return TravelRecord(payment_id=PAYMENT, order=ordered, rules=("us_funds",), asked_on=TODAY)
 
 
 def test_what_is_written_of_a_payment_can_be_read_by_who_is_paid() -> None:

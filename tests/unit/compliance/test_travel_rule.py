@@ -1,6 +1,6 @@
 """The travel rule: what is asked of which payment, what is missing, and who may tell it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -49,8 +49,8 @@ def travelling(
 
 def lacking(ordered: PaymentOrder) -> tuple[str, ...]:
     """What is missing of a payment as it was ordered."""
-    record = TravelRecord(payment_id=PAYMENT, order=ordered, rules=())
-    return missing(record, RULES.applicable(ordered))
+    record = TravelRecord(payment_id=PAYMENT, order=ordered, rules=(), asked_on=START.date())
+    return missing(record, RULES.applicable(ordered, record.asked_on))
 
 
 US = ("us_funds",)
@@ -77,13 +77,17 @@ EU, EU_OUTSIDE = ("eu_funds",), ("eu_funds", "eu_funds_outside")
         # Within the house nothing travels
         (order(), ()),
         (replace(order(), amount_minor=10**12, currency="BTC"), ()),
-        # Rules are those of the day of the order
-        (replace(travelling(10**9, "EUR"), instructed_at=datetime(2024, 12, 29, tzinfo=UTC)), US),
-        (replace(travelling(10**9, "EUR"), instructed_at=datetime(1995, 1, 1, tzinfo=UTC)), ()),
+        # What its client says of the day of the order changes nothing
+        (replace(travelling(10**9, "EUR"), instructed_at=datetime(1995, 1, 1, tzinfo=UTC)), US + EU_OUTSIDE),
     ],
 )
 def test_which_rules_ask(ordered: PaymentOrder, rules: tuple[str, ...]) -> None:
-    assert tuple(rule.rule for rule in RULES.applicable(ordered)) == rules
+    assert tuple(rule.rule for rule in RULES.applicable(ordered, START.date())) == rules
+
+
+@pytest.mark.parametrize(("on", "rules"), [(date(2024, 12, 29), US), (date(1995, 1, 1), ())])
+def test_rules_ask_on_the_days_on_which_they_are_in_force(on: date, rules: tuple[str, ...]) -> None:
+    assert tuple(rule.rule for rule in RULES.applicable(travelling(10**9, "EUR"), on)) == rules
 
 
 BORN: dict[str, Any] = {"birth_date": "1980-02-03", "birth_place": "Ghent"}
@@ -200,6 +204,22 @@ def test_the_answer_says_what_is_missing_and_nothing_is_missing_within_the_house
     assert event.outcome is ScreeningOutcome.INCOMPLETE
     assert "debtor.address" in event.missing
     assert answer(Office(), order()).missing == ()
+
+
+def test_rules_are_those_of_the_first_screening_whatever_its_client_says_and_however_late_it_is_looked_at_again() -> (
+    None
+):
+    office = Office()
+    office.now = datetime(2024, 12, 20, tzinfo=UTC)
+    ordered = replace(travelling(10**9, "EUR"), instructed_at=datetime(1995, 1, 1, tzinfo=UTC))
+    assert answer(office, ordered).outcome is ScreeningOutcome.INCOMPLETE
+    assert office.travel[PAYMENT].rules == US
+    office.now += timedelta(days=400)
+    told = replace(ordered, personal=travelling(debtor=Party(name="Ann Miller", **COMPLETE)).personal)
+    office.decide(PaymentDataSupplied(payment_id=PAYMENT, order=told, supplied_at=START))
+    assert office.travel[PAYMENT].rules == US
+    assert "creditor.country" not in office.screenings[PAYMENT].missing
+    assert "debtor.address" not in office.screenings[PAYMENT].missing
 
 
 def test_whoever_resembles_someone_listed_is_for_review_though_data_are_missing_too() -> None:
