@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from libs.common.lei import is_lei
 from libs.common.record import replace
 from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, Institution, Party, PartyKind
-from services.compliance.travel.ivms101 import MESSAGE_BYTES_MAX, IvmsFault, is_lei, parse_message, write_message
+from services.compliance.travel.ivms101 import MESSAGE_BYTES_MAX, IvmsFault, parse_message, write_message
 from services.compliance.travel.messages import message_of, read_message
 from services.compliance.travel.record import Details, TravelRecord
 from tests.unit.compliance.office import PAYMENT

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.common.record import replace
-from schemas.compliance.events import CaseDecision, ComplianceScreened, ScreeningOutcome
+from schemas.compliance.events import CaseDecision, ComplianceScreened, PartyRole, ScreeningOutcome
 from schemas.payments.events import (
     EncryptedPersonalData,
     Institution,
@@ -22,7 +22,7 @@ from services.compliance.defaults.travel import TravelFault, read_rules, read_wo
 from services.compliance.domain.acts import ProposeDecision, RefusalReason, TakeCase
 from services.compliance.domain.people import Role
 from services.compliance.domain.travel import SupplyPartyData, TellDetails, TravelRefusal
-from services.compliance.travel.record import TOLD_MAX, Details, TravelRecord, completed, missing
+from services.compliance.travel.record import TOLD_MAX, Details, TravelRecord, completed, known_about, missing
 from tests.unit.compliance.office import ALIKE, PAYMENT, SETTINGS, START, Office, initiated, order, suspended
 
 RULES = SETTINGS.policy.travel
@@ -92,6 +92,7 @@ def test_rules_ask_on_the_days_on_which_they_are_in_force(on: date, rules: tuple
 
 BORN: dict[str, Any] = {"birth_date": "1980-02-03", "birth_place": "Ghent"}
 THERE: dict[str, Any] = {"kind": PartyKind.COMPANY, "account_number": "BE68539007547034"}
+COMPLETE: dict[str, Any] = {"address": "1 Mill Race", "country": "US", **BORN}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,10 @@ THERE: dict[str, Any] = {"kind": PartyKind.COMPANY, "account_number": "BE6853900
             THERE,
             {"debtor.birth_date"},
         ),
+        ({"address": " ", "country": "US", **BORN}, THERE, {"debtor.address"}),
+        ({"address": "1 Mill Race", "country": "ZZ", **BORN}, THERE, {"debtor.country"}),
+        (COMPLETE | {"birth_date": "1980-02-31"}, THERE, {"debtor.birth_date"}),
+        (COMPLETE | {"birth_date": "2026-01-05"}, THERE, {"debtor.birth_date"}),
         (
             {"kind": PartyKind.COMPANY},
             THERE,
@@ -172,7 +177,6 @@ def test_a_worth_is_above_zero() -> None:
 
 # At the office
 
-COMPLETE: dict[str, Any] = {"address": "1 Mill Race", "country": "US", **BORN}
 SUPPLIED = Details(**COMPLETE)
 OTHER_SIDE = Details(kind=PartyKind.COMPANY, account_number="BE68539007547034")
 
@@ -356,6 +360,43 @@ def test_a_day_of_birth_says_more_than_a_year() -> None:
     (event,) = office.decide(supply(office))
     assert isinstance(event, ComplianceScreened)
     assert event.missing == ()
+
+
+def test_of_both_sides_held_elsewhere_it_is_asked_what_they_are_for_a_message_says_so() -> None:
+    held = replace(travelling(debtor_institution=IN_UNION, creditor_institution=ELSEWHERE), amount_minor=1)
+    rules = tuple(rule for rule in RULES.rules if rule.rule == "us_funds")
+    record = TravelRecord(payment_id=PAYMENT, order=held, rules=US, asked_on=START.date())
+    assert {"debtor.kind", "creditor.kind"} <= set(missing(record, rules))
+    assert missing(record, ()) == ()
+
+
+def test_what_could_not_stand_in_a_message_may_be_put_right() -> None:
+    office = waiting(travelling(debtor=Party(name="Ann Miller", country="ZZ", birth_date="2980-02-03", address=" ")))
+    (event,) = office.decide(supply(office))
+    assert isinstance(event, ComplianceScreened)
+    assert event.missing == ()
+    debtor = completed(office.travel[PAYMENT]).personal.debtor  # type: ignore[union-attr]
+    assert (debtor.country, debtor.birth_date, debtor.address) == ("US", "1980-02-03", "1 Mill Race")
+
+
+@pytest.mark.parametrize(
+    ("ordered", "told", "birth_date"),
+    [("1980", "1980-02-03", "1980-02-03"), ("1980-02-03", "1980", "1980-02-03"), ("1981", "1980", "1980")],
+)
+def test_parties_are_screened_by_the_same_data_that_the_message_names(ordered: str, told: str, birth_date: str) -> None:
+    record = TravelRecord(
+        payment_id=PAYMENT,
+        order=travelling(debtor=Party(name="Ann Miller", country="FR", birth_date=ordered, address="2 Quay")),
+        rules=US,
+        asked_on=START.date(),
+        debtor=Details(country="US", birth_date=told, kind=PartyKind.PERSON),
+    )
+    known, screened = known_about(record, PartyRole.DEBTOR), completed(record).personal.debtor  # type: ignore[union-attr]
+    assert (known.country, known.birth_date, known.address, known.kind) == (
+        *("US", birth_date, "2 Quay", PartyKind.PERSON),
+    )
+    for name in ("country", "birth_date", "address", "kind"):
+        assert getattr(known, name) == getattr(screened, name)
 
 
 def test_the_field_that_is_known_otherwise_is_named() -> None:
