@@ -21,7 +21,10 @@ from schemas.payments.events import (
 from services.compliance.defaults.travel import TravelFault, read_rules, read_worths
 from services.compliance.domain.acts import ProposeDecision, RefusalReason, TakeCase
 from services.compliance.domain.people import Role
+from services.compliance.domain.screenings import RescreenPayment
 from services.compliance.domain.travel import SupplyPartyData, TellDetails, TravelRefusal
+from services.compliance.matching.subject import Subject
+from services.compliance.store.work import subjects_in
 from services.compliance.travel.record import TOLD_MAX, Details, TravelRecord, completed, known_about, missing
 from tests.unit.compliance.office import ALIKE, PAYMENT, SETTINGS, START, Office, initiated, order, suspended
 
@@ -397,6 +400,23 @@ def test_parties_are_screened_by_the_same_data_that_the_message_names(ordered: s
     )
     for name in ("country", "birth_date", "address", "kind"):
         assert getattr(known, name) == getattr(screened, name)
+
+
+def test_a_batch_fetches_whom_it_will_screen_by_what_is_told() -> None:
+    office = waiting()
+    told = Details(country="FR", birth_date="1980-02-03")
+    by_program = TellDetails(payment_id=PAYMENT, by="gate", debtor=told, creditor=Details())
+    by_client = travelling(debtor=Party(name="Ann Miller", country="FR", birth_date="1980-02-03"))
+    subject = Subject(name="Ann Miller", country="FR", birth_date="1980-02-03")
+    for body in (
+        by_program,
+        supply(office, debtor=told),
+        PaymentDataSupplied(payment_id=PAYMENT, order=by_client, supplied_at=START),
+    ):
+        assert subject in subjects_in([body], {}, {}, {}, office.travel)
+    office.decide(by_program)
+    again = RescreenPayment(payment_id=PAYMENT)
+    assert subject in subjects_in([again], {}, office.cases, {}, office.travel)
 
 
 def test_the_field_that_is_known_otherwise_is_named() -> None:
