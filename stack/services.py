@@ -18,7 +18,7 @@ FEATURES = "features"
 
 def environment(settings: StackSettings, service: str) -> dict[str, str]:
     """What a service needs to know to find its database, the broker and the registry."""
-    return {
+    found = {
         "WEIR_DATABASE_URL": settings.database_url(service),
         "WEIR_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         "WEIR_REGISTRY_URL": settings.registry_url,
@@ -26,6 +26,8 @@ def environment(settings: StackSettings, service: str) -> dict[str, str]:
         "WEIR_HTTP_HOST": settings.host,
         "WEIR_HTTP_PORT": str(settings.service_port(service)),
     }
+    # Only a demonstration takes customers for proven by who is simulated.
+    return found | {"WEIR_DOCUMENT_PROVIDER": "simulated"} if service == "compliance" else found
 
 
 def program(settings: StackSettings, service: str, overrides: Mapping[str, str]) -> Program:

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, get_args
 
 from annotated_types import GroupedMetadata
@@ -126,6 +126,14 @@ class _Text(GroupedMetadata):
         yield AfterValidator(_printable)
 
 
+def _in_the_calendar(text: str) -> str:
+    try:
+        date.fromisoformat(text + "-01-01"[len(text) - len("2026") :])
+    except ValueError as error:
+        raise PydanticCustomError("not_a_date", "must be in the calendar") from error
+    return text
+
+
 def text(length_max: int = TEXT_LENGTH_MAX, *, pattern: str | None = None) -> GroupedMetadata:
     """Non-empty text without control characters: `Annotated[str, text(140)]`."""
     return _Text(length_max, pattern)
@@ -135,8 +143,12 @@ Id = Annotated[str, AfterValidator(_an_id), Field(examples=["0199a2b4-5c6d-7e8f-
 Currency = Annotated[str, AfterValidator(_a_currency), Field(examples=["EUR"])]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["DE"])]
 PartialDate = Annotated[
-    str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"), Field(examples=["1980-05-17"])
+    str,
+    StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"),
+    AfterValidator(_in_the_calendar),
+    Field(examples=["1980-05-17"]),
 ]
+"""A day, a month or a year."""
 Instant = Annotated[AwareDatetime, BeforeValidator(_spelled_out), AfterValidator(_within_reach)]
 """A time with its offset from UTC; without one nobody knows when it was."""
 Amount = Annotated[str, StringConstraints(max_length=40), Field(examples=["12.34"])]

@@ -46,7 +46,7 @@ class ComplianceSettings(Settings):
     )
     risk_file: Path | None = Field(None, description="how customers are rated, in place of defaults/risk.toml")
     document_provider: Literal["simulated", "none"] = Field(
-        "simulated", description="who checks documents: simulated, by the rules in diligence/providers.py, or none"
+        "none", description="who checks documents: none, or simulated, for a demonstration, by diligence/providers.py"
     )
     document_delay_seconds: float = Field(0, ge=0, le=3, description="how long the simulated provider takes")
     desk_oidc_issuer: str | None = Field(

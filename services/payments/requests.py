@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from libs.common.clients import Scope
 from libs.common.fields import Amount, Body, Country, Id, Instant, MoneyBody, PartialDate, text
 from libs.common.http import Caller, caller
+from libs.common.lei import is_lei
 from schemas.payments.events import Channel, Institution, Party, PartyKind, PaymentPersonalData
 from services.payments.domain.intake import InitiatePayment
 from services.payments.domain.party_data import SupplyData, Told
@@ -36,6 +37,12 @@ def _a_known_kind(kind: PartyKind) -> PartyKind:
     if kind is PartyKind.UNKNOWN:
         raise PydanticCustomError("unknown_kind", "must be person or company")
     return kind
+
+
+def _a_lei(text: str) -> str:
+    if not is_lei(text):
+        raise PydanticCustomError("not_a_lei", "must be a legal entity identifier: its check digits are wrong")
+    return text
 
 
 LEI_PATTERN = "^[A-Z0-9]{18}[0-9]{2}$"
@@ -70,7 +77,7 @@ class PartyBody(PartyData):
     name: Annotated[str, text()]
     institution: Annotated[str, text()] | None = None
     institution_country: Country | None = None
-    institution_lei: Annotated[str, text(20, pattern=LEI_PATTERN)] | None = None
+    institution_lei: Annotated[str, text(20, pattern=LEI_PATTERN), AfterValidator(_a_lei)] | None = None
     is_self_hosted: bool = Field(False, description="whether it is paid from or to a wallet that it holds itself")
 
     @model_validator(mode="after")

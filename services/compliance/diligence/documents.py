@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from libs.common.record import Record
+from schemas.accounts.events import CustomerKind
 
 ASKED_AGAIN_AFTER = timedelta(seconds=30)
 ASKED_AGAIN_MAX = timedelta(hours=1)
@@ -16,6 +17,11 @@ class DocumentKind(StrEnum):
     DRIVING_LICENCE = "driving_licence"
     REGISTER_EXTRACT = "register_extract"
     """Of a company."""
+
+
+def is_of(kind: DocumentKind, customer: CustomerKind) -> bool:
+    """Whether such a document says who a person is, or what a company is, as the customer is one."""
+    return (kind is DocumentKind.REGISTER_EXTRACT) is (customer is CustomerKind.COMPANY)
 
 
 class DocumentStatus(StrEnum):
@@ -87,6 +93,12 @@ class HandedDocument(Record, omit_defaults=True):
     """How often somebody was asked about it in vain."""
     ask_at: datetime | None = None
     """When it is asked about next; None once there is an answer."""
+
+    def proves(self, customer: CustomerKind, on: date) -> bool:
+        """Whether it was accepted, is of such a customer, and has not expired."""
+        expires_on = self.document.expires_on
+        is_valid = expires_on is None or on <= expires_on
+        return self.status is DocumentStatus.PASSED and is_of(self.document.kind, customer) and is_valid
 
 
 def ask_again_at(asked: int, at: datetime) -> datetime:

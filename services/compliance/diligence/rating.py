@@ -90,6 +90,8 @@ class Known(Record):
     verdict: Verdict
     currencies: tuple[str, ...]
     document_status: DocumentStatus | None
+    is_proven: bool = False
+    """Whether a document proves today who it is."""
     is_whole: bool
     """Whether the data could be read, and say when a person was born, or it is a company."""
 
@@ -117,9 +119,9 @@ TIER_PROVEN = 3
 
 def tier_of(known: Known, level: RiskLevel) -> int:
     """How far a customer that may be served is verified; of high risk, a step less far than its data would take it."""
-    tier = TIER_IDENTIFIED if known.is_whole else TIER_NAME_ONLY
-    if known.document_status is DocumentStatus.PASSED:
-        tier = TIER_PROVEN
+    tier = TIER_NAME_ONLY
+    if known.is_whole:
+        tier = TIER_PROVEN if known.is_proven else TIER_IDENTIFIED
     return max(TIER_NAME_ONLY, tier - 1) if level is RiskLevel.HIGH else tier
 
 

@@ -1,7 +1,7 @@
 """Whether a customer may be served, when it registers and whenever a list or the matcher changes. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from libs.common import ids
 from libs.common.events import Event
@@ -51,11 +51,13 @@ def subject_of(event: CustomerRegistered) -> Subject | None:
 def rated(work: Work, customer: Customer, at: datetime, *, keeps_review: bool = False) -> Customer:
     """The customer with the rating, the tier and the day of its next review that what is known comes to.
 
-    A higher risk brings the review nearer, a lower one does not put it off: that takes people who have looked.
+    A higher risk brings the review nearer, a lower one does not put it off: that takes people who have looked. So does
+    a document that expires.
     """
-    known, on, table = _known(customer), day_of(at), work.policy.risk
+    on, table = day_of(at), work.policy.risk
+    known = _known(customer, on)
     rating = rate(known, work.countries, table, on)
-    next_on = review_on(rating, table, on)
+    next_on = min(review_on(rating, table, on), _proof_ends_on(customer, known))
     if customer.rating is not None:
         next_on = min(next_on, customer.review_on) if customer.review_on is not None else next_on
     return replace(
@@ -71,7 +73,14 @@ def is_served(customer: Customer) -> bool:
     return customer.status is CustomerStatus.VERIFIED
 
 
-def _known(customer: Customer) -> Known:
+def _proof_ends_on(customer: Customer, known: Known) -> date:
+    """The first day on which a customer who is proven is so no more."""
+    handed = customer.document
+    expires_on = handed.document.expires_on if handed is not None and known.is_proven else None
+    return expires_on + timedelta(days=1) if expires_on is not None and expires_on < date.max else date.max
+
+
+def _known(customer: Customer, on: date) -> Known:
     born = customer.subject.born if customer.subject else None
     return Known(
         kind=customer.kind,
@@ -79,6 +88,7 @@ def _known(customer: Customer) -> Known:
         verdict=customer.verdict,
         currencies=customer.currencies,
         document_status=customer.document.status if customer.document is not None else None,
+        is_proven=customer.document is not None and customer.document.proves(customer.kind, on),
         is_whole=customer.kind is CustomerKind.COMPANY or (born is not None and born.is_exact),
     )
 

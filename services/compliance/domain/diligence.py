@@ -23,6 +23,7 @@ from services.compliance.diligence.documents import (
     DocumentStatus,
     HandedDocument,
     ask_again_at,
+    is_of,
 )
 from services.compliance.domain import customers
 from services.compliance.domain.acts import DeskCommand, put_down
@@ -39,12 +40,14 @@ class DiligenceRefusal(StrEnum):
 
     CUSTOMER_UNKNOWN = "customer_unknown"
     CUSTOMER_CLOSED = "customer_closed"
+    KIND_WRONG = "kind_wrong"
     DOCUMENT_PENDING = "document_pending"
 
 
 _IN_WORDS = {
     DiligenceRefusal.CUSTOMER_UNKNOWN: "there is no such customer",
     DiligenceRefusal.CUSTOMER_CLOSED: "the customer is served no more",
+    DiligenceRefusal.KIND_WRONG: "a company is proven by an extract of its register, anybody else by no such extract",
     DiligenceRefusal.DOCUMENT_PENDING: "a document of this customer is being checked",
 }
 
@@ -162,6 +165,8 @@ def _handed_in(
         return _refused(DiligenceRefusal.CUSTOMER_UNKNOWN)
     if customer.status is CustomerStatus.CLOSED:
         return _refused(DiligenceRefusal.CUSTOMER_CLOSED)
+    if not is_of(document.kind, customer.kind):
+        return _refused(DiligenceRefusal.KIND_WRONG, "kind")
     if customer.document is not None and customer.document.status is DocumentStatus.PENDING:
         return _refused(DiligenceRefusal.DOCUMENT_PENDING)
     handed = HandedDocument(document_id=document_id, document=document, handed_by=by, handed_at=at, ask_at=at)
@@ -178,5 +183,5 @@ def _rated_anew(work: Work, customer: Customer, at: datetime, *, keeps_review: b
     return [CustomerVerified(customer_id=customer.customer_id, tier=customer.tier, verified_at=at)]
 
 
-def _refused(reason: DiligenceRefusal) -> Refusal:
-    return Refusal(reason=reason, detail=_IN_WORDS[reason], field="customer_id")
+def _refused(reason: DiligenceRefusal, field: str = "customer_id") -> Refusal:
+    return Refusal(reason=reason, detail=_IN_WORDS[reason], field=field)

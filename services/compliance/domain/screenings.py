@@ -101,8 +101,8 @@ def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> S
 
 def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Screening:
     """What screening says about a payment now."""
-    record = _travel_record(work, payment_id, order)
-    lacking = () if record is None else missing(record, work.policy.travel.applicable(record.order))
+    record = _travel_record(work, payment_id, order, at)
+    lacking = () if record is None else missing(record, work.policy.travel.applicable(record.order, record.asked_on))
     roles = _screened_roles(work, order if record is None else completed(record), at)
     found = worst([role.verdict.outcome for role in roles])
     return Screening(
@@ -116,15 +116,16 @@ def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> 
     )
 
 
-def _travel_record(work: Work, payment_id: str, order: PaymentOrder) -> TravelRecord | None:
-    """What is known of a payment that rules ask about; None if none does."""
-    rules = tuple(rule.rule for rule in work.policy.travel.applicable(order))
+def _travel_record(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> TravelRecord | None:
+    """What is known of a payment that rules ask about; None if none does. Which do, its first screening settles."""
+    known = work.travel.get(payment_id)
+    if known is not None or payment_id in work.screenings:
+        return known
+    rules = tuple(rule.rule for rule in work.policy.travel.applicable(order, at.date()))
     if not rules:
         return None
-    known = work.travel.get(payment_id)
-    record = known or TravelRecord(payment_id=payment_id, order=order, rules=rules)
-    if record is not known:
-        work.travel.put(payment_id, record)
+    record = TravelRecord(payment_id=payment_id, order=order, rules=rules, asked_on=at.date())
+    work.travel.put(payment_id, record)
     return record
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from libs.common import ids
 from libs.common.message import Message, Trace
+from libs.common.record import replace
 from libs.common.writes import Writes
 from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered
 from schemas.payments.events import (
@@ -64,6 +65,7 @@ from services.compliance.store import (
     watching,
     whitelist,
 )
+from services.compliance.travel.record import TravelRecord, completed, merged
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
 _PEOPLES = (DeskCommand, RuleCommand)
@@ -126,7 +128,8 @@ def load_work(
     found_orders = orders.lock_orders(
         tx, {body.payment_id for body in bodies if isinstance(body, _ABOUT_ORDERS)} if policy.look_back_for else set()
     )
-    subjects, now = _subjects(bodies, found_customers, found_cases, found_orders), _now(messages)
+    subjects = subjects_in(bodies, found_customers, found_cases, found_orders, travelling)
+    now = _now(messages)
     whitelisted = whitelist.find_in_force(tx, sorted(set(map(party_of, subjects))), now) if subjects else {}
     catalogue, known = _find_parties(tx, live, subjects, whitelisted, now)
     found_filings, found_pairs = filings.lock_filings(tx, bodies), whitelist.lock_pairs(tx, bodies)
@@ -223,13 +226,14 @@ def _asks_for_screening(body: Any) -> bool:
     return isinstance(body, _WITH_ORDERS) and (isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited)
 
 
-def _subjects(
+def subjects_in(
     bodies: Iterable[Any],
     known: Mapping[str, Customer],
     waiting: Mapping[str, Case],
     remembered: Mapping[str, RememberedOrder],
+    travelling: Mapping[str, TravelRecord],
 ) -> list[Subject]:
-    """Everybody that this batch may have to screen."""
+    """Everybody that this batch may have to screen, by what was told of them too."""
     found: list[Subject | None] = []
     for body in bodies:
         if _asks_for_screening(body) or isinstance(body, PaymentDataSupplied):
@@ -243,7 +247,18 @@ def _subjects(
             found += subjects_of(case.payment.order) if case is not None and case.payment is not None else ()
         elif isinstance(body, LookBack) and body.payment_id in remembered:
             found += subjects_of(remembered[body.payment_id].order)
+        record = travelling.get(getattr(body, "payment_id", ""))
+        if record is not None:
+            found += subjects_of(completed(_with_told(record, body)))
     return [subject for subject in found if subject is not None]
+
+
+def _with_told(record: TravelRecord, body: Any) -> TravelRecord:
+    if isinstance(body, TellDetails | SupplyPartyData):
+        return replace(
+            record, debtor=merged(record.debtor, body.debtor), creditor=merged(record.creditor, body.creditor)
+        )
+    return replace(record, order=body.order) if isinstance(body, PaymentDataSupplied) else record
 
 
 def _find_parties(

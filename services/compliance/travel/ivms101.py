@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from libs.common.lei import is_lei
 from libs.common.record import Record
-from services.compliance.lists.countries import country_code
+from services.compliance.lists.countries import is_country_code
 
 MESSAGE_BYTES_MAX = 64 * 1024
 
@@ -321,9 +322,4 @@ def _is_identified(person: NaturalPerson | LegalPerson) -> bool:
 
 
 def _is_country(code: str) -> bool:
-    return code == "XX" or country_code(code) is not None
-
-
-def is_lei(text: str) -> bool:
-    """Whether a legal entity identifier's check digits are right: ISO 7064, MOD 97-10, as ISO 17442 asks."""
-    return int("".join(str(int(sign, 36)) for sign in text)) % 97 == 1 if len(text) == 20 and text.isalnum() else False
+    return code == "XX" or is_country_code(code)

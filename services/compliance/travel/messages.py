@@ -27,11 +27,10 @@ from services.compliance.travel.ivms101 import (
     parse_message,
     write_message,
 )
-from services.compliance.travel.record import Details, TravelRecord, held_by, known_about, party_of
+from services.compliance.travel.record import Details, TravelRecord, held_by, known_about, party_of, whole_date
 
 LINE_LENGTH = 70
 NAME_LENGTH = 100
-WHOLE_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 UNKNOWN_REGISTER = "RA999999"
 """The code list of registration authorities says so of a register that is not in it."""
 
@@ -153,9 +152,10 @@ def _addresses(known: Details, kind: PartyKind | None) -> tuple[Address, ...]:
 
 
 def _birth(known: Details) -> BirthFacts | None:
-    if known.birth_place is None or known.birth_date is None or not WHOLE_DATE.fullmatch(known.birth_date):
+    born = whole_date(known.birth_date) if known.birth_date is not None else None
+    if known.birth_place is None or born is None:
         return None
-    return BirthFacts(date_of_birth=date.fromisoformat(known.birth_date), place_of_birth=known.birth_place)
+    return BirthFacts(date_of_birth=born, place_of_birth=known.birth_place)
 
 
 def _some(number: str | None) -> tuple[str, ...]:

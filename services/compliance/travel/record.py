@@ -2,15 +2,18 @@
 missing. Pure.
 """
 
-from datetime import datetime
+import re
+from datetime import date, datetime
+from typing import Any
 
 from libs.common.record import Record, replace
 from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, Institution, Party, PartyKind, PaymentOrder
+from services.compliance.lists.countries import is_country_code
 from services.compliance.travel.rules import Datum, TravelRule
 
 SIDES = (PartyRole.DEBTOR, PartyRole.CREDITOR)
-WHOLE_DATE_LENGTH = len("2026-01-31")
+WHOLE_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TOLD_MAX = 50
 """How often somebody may tell something about one payment."""
 
@@ -45,6 +48,8 @@ class TravelRecord(Record, omit_defaults=True):
     order: PaymentOrder
     rules: tuple[str, ...]
     """The names of the rules that ask."""
+    asked_on: date
+    """The day of its first screening: by it the rules are judged however often it is looked at again."""
     debtor: Details = Details()
     creditor: Details = Details()
     tellings: tuple[Telling, ...] = ()
@@ -75,18 +80,13 @@ def known_about(record: TravelRecord, side: PartyRole) -> Details:
         if side is PartyRole.DEBTOR
         else (order.creditor_account_id, order.creditor_customer_id)
     )
-    kind = told.kind or (None if party.kind is PartyKind.UNKNOWN else party.kind)
-    return Details(
-        country=party.country or told.country,
-        birth_date=told.birth_date or party.birth_date,
-        address=party.address or told.address,
-        kind=kind,
-        account_number=party.account_number or told.account_number or (account_id if is_ours else None),
-        birth_place=party.birth_place or told.birth_place,
-        document_number=party.document_number or told.document_number,
-        customer_number=party.customer_number or told.customer_number or (customer_id if is_ours else None),
-        wallet_ownership=told.wallet_ownership,
-    )
+    values = {name: _told_or_ordered(told, party, name) for name in _OF_PARTY}
+    if is_ours:
+        values["account_number"] = values["account_number"] or account_id
+        values["customer_number"] = values["customer_number"] or customer_id
+    if values["kind"] is PartyKind.UNKNOWN:
+        values["kind"] = None
+    return Details(**values, wallet_ownership=told.wallet_ownership)
 
 
 def missing(record: TravelRecord, rules: tuple[TravelRule, ...]) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def missing(record: TravelRecord, rules: tuple[TravelRule, ...]) -> tuple[str, .
     found = []
     for side in SIDES:
         asked = {datum for rule in rules for datum in (rule.debtor if side is PartyRole.DEBTOR else rule.creditor)}
-        found += [f"{side.value}.{field}" for field in _missing(record, side, asked)]
+        found += [f"{side.value}.{field}" for field in _missing(record, side, asked, is_asked_about=bool(rules))]
     return tuple(found)
 
 
@@ -117,12 +117,12 @@ def completed(record: TravelRecord) -> PaymentOrder:
 
 
 def contradicted(record: TravelRecord, side: PartyRole, told: Details) -> str | None:
-    """The first field that is known already, and otherwise."""
+    """The first field that is known already, and otherwise. What could not stand in a message may be put right."""
     known = known_about(record, side)
     for name in told.__struct_fields__:
         before, now = getattr(known, name), getattr(told, name)
         is_refined = name == "birth_date" and str(now).startswith(str(before))
-        if before is not None and now is not None and before != now and not is_refined:
+        if now is not None and before != now and _counts(name, before, record.asked_on) and not is_refined:
             return name
     return None
 
@@ -137,35 +137,67 @@ def merged(known: Details, told: Details) -> Details:
     return replace(known, **{name: getattr(told, name) for name in told_fields(told)})
 
 
-def _missing(record: TravelRecord, side: PartyRole, asked: set[Datum]) -> list[str]:
+def whole_date(text: str) -> date | None:
+    """The day that a text names, if it names a day that the calendar has."""
+    try:
+        return date.fromisoformat(text) if WHOLE_DATE.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _missing(record: TravelRecord, side: PartyRole, asked: set[Datum], *, is_asked_about: bool) -> list[str]:
     held, known = held_by(record.order, side), known_about(record, side)
-    # A message has to say what a party is; of our own customers we know it.
-    needed = ["kind"] if asked and held is not None else []
+    # A message names both parties, and has to say what each is; of our own customers we know it.
+    needed = ["kind"] if is_asked_about and held is not None else []
     if Datum.ACCOUNT_NUMBER in asked:
         needed.append("account_number")
     if Datum.ADDRESS in asked:
         needed += ["address", "country"]
     if Datum.IDENTITY in asked:
-        needed += _identity(known)
+        needed += _identity(known, record.asked_on)
     if Datum.WALLET_OWNERSHIP in asked and held is not None and held.is_self_hosted:
         needed.append("wallet_ownership")
-    return [name for name in dict.fromkeys(needed) if not _is_known(known, name)]
+    return [name for name in dict.fromkeys(needed) if not _is_known(known, name, record.asked_on)]
 
 
-def _is_known(known: Details, name: str) -> bool:
+def _is_known(known: Details, name: str, on: date) -> bool:
     value = getattr(known, name)
     # A year of birth is not the day that is asked for.
-    return value is not None and (name != "birth_date" or len(value) == WHOLE_DATE_LENGTH)
+    return _counts(name, value, on) and (name != "birth_date" or whole_date(value) is not None)
 
 
-def _identity(known: Details) -> list[str]:
+def _counts(name: str, value: str | None, on: date) -> bool:
+    """Whether a value says anything: that is, could stand in a message."""
+    if value is None or not value.strip():
+        return False
+    if name == "country":
+        return is_country_code(value)
+    if name != "birth_date":
+        return True
+    if not WHOLE_DATE.fullmatch(value):
+        return value <= on.isoformat()[: len(value)]
+    born = whole_date(value)
+    return born is not None and born < on
+
+
+def _identity(known: Details, on: date) -> list[str]:
     """The alternative of which less is missing; where both are as far, the shorter one. Companies are not born."""
     papers, birth = ["address", "country", "document_number", "customer_number"], ["birth_date", "birth_place"]
     if known.kind is PartyKind.COMPANY:
         return papers
-    return min((birth, papers), key=lambda fields: sum(not _is_known(known, name) for name in fields))
+    return min((birth, papers), key=lambda fields: sum(not _is_known(known, name, on) for name in fields))
+
+
+_OF_PARTY = tuple(name for name in Details.__struct_fields__ if name != "wallet_ownership")
 
 
 def _completed(party: Party, told: Details) -> Party:
-    values = {name: getattr(told, name) for name in told_fields(told) if name != "wallet_ownership"}
-    return replace(party, **values)
+    return replace(party, **{name: _told_or_ordered(told, party, name) for name in _OF_PARTY})
+
+
+def _told_or_ordered(told: Details, party: Party, name: str) -> Any:
+    """What was told stands, also against what the order says since, unless that says when somebody was born more
+    exactly: the same for whom we look for and for whom a message names."""
+    ordered, now = getattr(party, name), getattr(told, name)
+    is_refined = name == "birth_date" and now is not None and (ordered or "").startswith(now)
+    return ordered if now is None or is_refined else now

@@ -84,8 +84,9 @@ class TravelRules:
         self.rules = tuple(rule for rule in rules if rule.jurisdiction in own)
         self._worths = worths
 
-    def applicable(self, order: PaymentOrder) -> tuple[TravelRule, ...]:
-        """The rules that ask something about a payment, as they were on the day it was ordered."""
+    def applicable(self, order: PaymentOrder, on: date) -> tuple[TravelRule, ...]:
+        """The rules that ask something about a payment, as they were on a day: that of its first screening. What its
+        client says of when it was ordered would let the client choose the rules."""
         elsewhere = [held for held in (order.debtor_institution, order.creditor_institution) if held is not None]
         if not elsewhere:
             return ()
@@ -94,7 +95,7 @@ class TravelRules:
             rule
             for rule in self.rules
             if rule.assets is assets
-            and rule.holds(order.instructed_at.date())
+            and rule.holds(on)
             and any(_is_about(rule, held) for held in elsewhere)
             and self._reaches(order, rule.floor)
         )

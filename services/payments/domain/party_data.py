@@ -73,7 +73,14 @@ def still_missing(payment: Payment) -> tuple[str, ...]:
     compliance may not have answered yet, and though nothing may depend on it any more."""
     if payment.has_ended or isinstance(payment.order.personal, EncryptedPersonalData):
         return ()
-    return tuple(field for field in payment.missing_data if not _is_known(payment.order.personal, field))
+    return tuple(
+        field for field in payment.missing_data if _can_be_told(field) and not _is_known(payment.order.personal, field)
+    )
+
+
+def _can_be_told(field: str) -> bool:
+    """Whether it is the client's to tell: that somebody holds a wallet is shown to people of the house."""
+    return field.partition(".")[2] in Told.__struct_fields__
 
 
 def _is_known(personal: PaymentPersonalData, field: str) -> bool:

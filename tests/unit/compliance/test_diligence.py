@@ -16,6 +16,7 @@ from services.compliance.diligence.documents import (
     Document,
     DocumentKind,
     DocumentStatus,
+    HandedDocument,
     RefusedBecause,
     Unavailable,
     ask_again_at,
@@ -98,7 +99,7 @@ def test_a_hit_counts_though_people_have_ruled_it_out(programme: str, factor: Fa
         (True, DocumentStatus.PENDING, RiskLevel.LOW, 2),
         (True, DocumentStatus.REFUSED, RiskLevel.MEDIUM, 2),
         (True, DocumentStatus.PASSED, RiskLevel.MEDIUM, 3),
-        (False, DocumentStatus.PASSED, RiskLevel.LOW, 3),
+        (False, DocumentStatus.PASSED, RiskLevel.LOW, 1),
         (True, DocumentStatus.PASSED, RiskLevel.HIGH, 2),
         (True, None, RiskLevel.HIGH, 1),
         (False, None, RiskLevel.HIGH, 1),
@@ -107,7 +108,38 @@ def test_a_hit_counts_though_people_have_ruled_it_out(programme: str, factor: Fa
 def test_the_tier_goes_by_what_is_proven_and_by_the_risk(
     is_whole: bool, document: DocumentStatus | None, level: RiskLevel, tier: int
 ) -> None:
-    assert tier_of(replace(KNOWN, is_whole=is_whole, document_status=document), level) == tier
+    known = replace(KNOWN, is_whole=is_whole, document_status=document, is_proven=document is DocumentStatus.PASSED)
+    assert tier_of(known, level) == tier
+
+
+def test_a_house_that_has_configured_nobody_proves_nobody() -> None:
+    assert SETTINGS.document_provider == "none"
+
+
+@pytest.mark.parametrize(
+    ("kind", "of", "is_proof"),
+    [
+        (CustomerKind.PERSON, {}, True),
+        (CustomerKind.UNKNOWN, {}, True),
+        (CustomerKind.COMPANY, {}, False),
+        (CustomerKind.COMPANY, {"kind": DocumentKind.REGISTER_EXTRACT}, True),
+        (CustomerKind.PERSON, {"kind": DocumentKind.REGISTER_EXTRACT}, False),
+        (CustomerKind.PERSON, {"expires_on": ON}, True),
+        (CustomerKind.PERSON, {"expires_on": ON - timedelta(days=1)}, False),
+    ],
+)
+def test_a_document_proves_a_customer_of_its_kind_until_it_expires(
+    kind: CustomerKind, of: dict[str, Any], is_proof: bool
+) -> None:
+    handed = HandedDocument(
+        document_id=HANDED,
+        document=replace(PASSPORT, **of),
+        handed_by="ann",
+        handed_at=START,
+        status=DocumentStatus.PASSED,
+    )
+    assert handed.proves(kind, ON) is is_proof
+    assert not replace(handed, status=DocumentStatus.PENDING).proves(kind, ON)
 
 
 SHIPPED = (FOLDER / "risk.toml").read_text()
@@ -274,6 +306,7 @@ def pending() -> Office:
     [
         (DiligenceRefusal.CUSTOMER_UNKNOWN, Office()),
         (DiligenceRefusal.CUSTOMER_CLOSED, closed()),
+        (DiligenceRefusal.KIND_WRONG, taken_on(kind=CustomerKind.COMPANY)),
         (DiligenceRefusal.DOCUMENT_PENDING, pending()),
     ],
 )
@@ -341,6 +374,19 @@ def test_a_customer_that_waits_for_people_anyway_is_not_asked_about_twice() -> N
     office.now += timedelta(days=2_000)
     assert office.decide(REVIEW) == []
     assert len(office.cases) == 1
+
+
+def test_when_its_document_has_expired_a_customer_is_proven_no_more_and_people_look() -> None:
+    office = taken_on()
+    office.decide(hand_in(replace(PASSPORT, expires_on=ON + timedelta(days=10))))
+    office.decide(checked())
+    customer = office.customers[CUSTOMER]
+    assert (customer.tier, customer.review_on) == (3, ON + timedelta(days=11))
+    office.now += timedelta(days=11)
+    verified, opened = office.decide(REVIEW)
+    assert isinstance(verified, CustomerVerified)
+    assert verified.tier == 2
+    assert isinstance(opened, CaseOpened)
 
 
 def test_customers_from_before_there_were_ratings_are_rated() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from libs.common.lei import is_lei
 from libs.common.record import replace
 from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, Institution, Party, PartyKind
-from services.compliance.travel.ivms101 import MESSAGE_BYTES_MAX, IvmsFault, is_lei, parse_message, write_message
+from services.compliance.travel.ivms101 import MESSAGE_BYTES_MAX, IvmsFault, parse_message, write_message
 from services.compliance.travel.messages import message_of, read_message
 from services.compliance.travel.record import Details, TravelRecord
 from tests.unit.compliance.office import PAYMENT
@@ -174,12 +175,12 @@ ACME = Party(
 
 def outgoing(**of: Any) -> TravelRecord:
     ordered = travelling(debtor=ANN, creditor=ACME, creditor_institution=BANK)
-    return TravelRecord(payment_id=PAYMENT, order=ordered, rules=("us_funds",), **of)
+    return TravelRecord(payment_id=PAYMENT, order=ordered, rules=("us_funds",), asked_on=TODAY, **of)
 
 
 def incoming(debtor: Party, creditor: Party) -> TravelRecord:
     ordered = travelling(debtor=debtor, creditor=creditor, debtor_institution=BANK)
-    return TravelRecord(payment_id=PAYMENT, order=ordered, rules=("us_funds",))
+    return TravelRecord(payment_id=PAYMENT, order=ordered, rules=("us_funds",), asked_on=TODAY)
 
 
 def test_what_is_written_of_a_payment_can_be_read_by_who_is_paid() -> None:

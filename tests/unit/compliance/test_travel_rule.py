@@ -1,12 +1,12 @@
 """The travel rule: what is asked of which payment, what is missing, and who may tell it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from libs.common.record import replace
-from schemas.compliance.events import CaseDecision, ComplianceScreened, ScreeningOutcome
+from schemas.compliance.events import CaseDecision, ComplianceScreened, PartyRole, ScreeningOutcome
 from schemas.payments.events import (
     EncryptedPersonalData,
     Institution,
@@ -21,8 +21,11 @@ from schemas.payments.events import (
 from services.compliance.defaults.travel import TravelFault, read_rules, read_worths
 from services.compliance.domain.acts import ProposeDecision, RefusalReason, TakeCase
 from services.compliance.domain.people import Role
+from services.compliance.domain.screenings import RescreenPayment
 from services.compliance.domain.travel import SupplyPartyData, TellDetails, TravelRefusal
-from services.compliance.travel.record import TOLD_MAX, Details, TravelRecord, completed, missing
+from services.compliance.matching.subject import Subject
+from services.compliance.store.work import subjects_in
+from services.compliance.travel.record import TOLD_MAX, Details, TravelRecord, completed, known_about, missing
 from tests.unit.compliance.office import ALIKE, PAYMENT, SETTINGS, START, Office, initiated, order, suspended
 
 RULES = SETTINGS.policy.travel
@@ -49,8 +52,8 @@ def travelling(
 
 def lacking(ordered: PaymentOrder) -> tuple[str, ...]:
     """What is missing of a payment as it was ordered."""
-    record = TravelRecord(payment_id=PAYMENT, order=ordered, rules=())
-    return missing(record, RULES.applicable(ordered))
+    record = TravelRecord(payment_id=PAYMENT, order=ordered, rules=(), asked_on=START.date())
+    return missing(record, RULES.applicable(ordered, record.asked_on))
 
 
 US = ("us_funds",)
@@ -77,17 +80,22 @@ EU, EU_OUTSIDE = ("eu_funds",), ("eu_funds", "eu_funds_outside")
         # Within the house nothing travels
         (order(), ()),
         (replace(order(), amount_minor=10**12, currency="BTC"), ()),
-        # Rules are those of the day of the order
-        (replace(travelling(10**9, "EUR"), instructed_at=datetime(2024, 12, 29, tzinfo=UTC)), US),
-        (replace(travelling(10**9, "EUR"), instructed_at=datetime(1995, 1, 1, tzinfo=UTC)), ()),
+        # What its client says of the day of the order changes nothing
+        (replace(travelling(10**9, "EUR"), instructed_at=datetime(1995, 1, 1, tzinfo=UTC)), US + EU_OUTSIDE),
     ],
 )
 def test_which_rules_ask(ordered: PaymentOrder, rules: tuple[str, ...]) -> None:
-    assert tuple(rule.rule for rule in RULES.applicable(ordered)) == rules
+    assert tuple(rule.rule for rule in RULES.applicable(ordered, START.date())) == rules
+
+
+@pytest.mark.parametrize(("on", "rules"), [(date(2024, 12, 29), US), (date(1995, 1, 1), ())])
+def test_rules_ask_on_the_days_on_which_they_are_in_force(on: date, rules: tuple[str, ...]) -> None:
+    assert tuple(rule.rule for rule in RULES.applicable(travelling(10**9, "EUR"), on)) == rules
 
 
 BORN: dict[str, Any] = {"birth_date": "1980-02-03", "birth_place": "Ghent"}
 THERE: dict[str, Any] = {"kind": PartyKind.COMPANY, "account_number": "BE68539007547034"}
+COMPLETE: dict[str, Any] = {"address": "1 Mill Race", "country": "US", **BORN}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +116,10 @@ THERE: dict[str, Any] = {"kind": PartyKind.COMPANY, "account_number": "BE6853900
             THERE,
             {"debtor.birth_date"},
         ),
+        ({"address": " ", "country": "US", **BORN}, THERE, {"debtor.address"}),
+        ({"address": "1 Mill Race", "country": "ZZ", **BORN}, THERE, {"debtor.country"}),
+        (COMPLETE | {"birth_date": "1980-02-31"}, THERE, {"debtor.birth_date"}),
+        (COMPLETE | {"birth_date": "2026-01-05"}, THERE, {"debtor.birth_date"}),
         (
             {"kind": PartyKind.COMPANY},
             THERE,
@@ -168,7 +180,6 @@ def test_a_worth_is_above_zero() -> None:
 
 # At the office
 
-COMPLETE: dict[str, Any] = {"address": "1 Mill Race", "country": "US", **BORN}
 SUPPLIED = Details(**COMPLETE)
 OTHER_SIDE = Details(kind=PartyKind.COMPANY, account_number="BE68539007547034")
 
@@ -200,6 +211,22 @@ def test_the_answer_says_what_is_missing_and_nothing_is_missing_within_the_house
     assert event.outcome is ScreeningOutcome.INCOMPLETE
     assert "debtor.address" in event.missing
     assert answer(Office(), order()).missing == ()
+
+
+def test_rules_are_those_of_the_first_screening_whatever_its_client_says_and_however_late_it_is_looked_at_again() -> (
+    None
+):
+    office = Office()
+    office.now = datetime(2024, 12, 20, tzinfo=UTC)
+    ordered = replace(travelling(10**9, "EUR"), instructed_at=datetime(1995, 1, 1, tzinfo=UTC))
+    assert answer(office, ordered).outcome is ScreeningOutcome.INCOMPLETE
+    assert office.travel[PAYMENT].rules == US
+    office.now += timedelta(days=400)
+    told = replace(ordered, personal=travelling(debtor=Party(name="Ann Miller", **COMPLETE)).personal)
+    office.decide(PaymentDataSupplied(payment_id=PAYMENT, order=told, supplied_at=START))
+    assert office.travel[PAYMENT].rules == US
+    assert "creditor.country" not in office.screenings[PAYMENT].missing
+    assert "debtor.address" not in office.screenings[PAYMENT].missing
 
 
 def test_whoever_resembles_someone_listed_is_for_review_though_data_are_missing_too() -> None:
@@ -336,6 +363,60 @@ def test_a_day_of_birth_says_more_than_a_year() -> None:
     (event,) = office.decide(supply(office))
     assert isinstance(event, ComplianceScreened)
     assert event.missing == ()
+
+
+def test_of_both_sides_held_elsewhere_it_is_asked_what_they_are_for_a_message_says_so() -> None:
+    held = replace(travelling(debtor_institution=IN_UNION, creditor_institution=ELSEWHERE), amount_minor=1)
+    rules = tuple(rule for rule in RULES.rules if rule.rule == "us_funds")
+    record = TravelRecord(payment_id=PAYMENT, order=held, rules=US, asked_on=START.date())
+    assert {"debtor.kind", "creditor.kind"} <= set(missing(record, rules))
+    assert missing(record, ()) == ()
+
+
+def test_what_could_not_stand_in_a_message_may_be_put_right() -> None:
+    office = waiting(travelling(debtor=Party(name="Ann Miller", country="ZZ", birth_date="2980-02-03", address=" ")))
+    (event,) = office.decide(supply(office))
+    assert isinstance(event, ComplianceScreened)
+    assert event.missing == ()
+    debtor = completed(office.travel[PAYMENT]).personal.debtor  # type: ignore[union-attr]
+    assert (debtor.country, debtor.birth_date, debtor.address) == ("US", "1980-02-03", "1 Mill Race")
+
+
+@pytest.mark.parametrize(
+    ("ordered", "told", "birth_date"),
+    [("1980", "1980-02-03", "1980-02-03"), ("1980-02-03", "1980", "1980-02-03"), ("1981", "1980", "1980")],
+)
+def test_parties_are_screened_by_the_same_data_that_the_message_names(ordered: str, told: str, birth_date: str) -> None:
+    record = TravelRecord(
+        payment_id=PAYMENT,
+        order=travelling(debtor=Party(name="Ann Miller", country="FR", birth_date=ordered, address="2 Quay")),
+        rules=US,
+        asked_on=START.date(),
+        debtor=Details(country="US", birth_date=told, kind=PartyKind.PERSON),
+    )
+    known, screened = known_about(record, PartyRole.DEBTOR), completed(record).personal.debtor  # type: ignore[union-attr]
+    assert (known.country, known.birth_date, known.address, known.kind) == (
+        *("US", birth_date, "2 Quay", PartyKind.PERSON),
+    )
+    for name in ("country", "birth_date", "address", "kind"):
+        assert getattr(known, name) == getattr(screened, name)
+
+
+def test_a_batch_fetches_whom_it_will_screen_by_what_is_told() -> None:
+    office = waiting()
+    told = Details(country="FR", birth_date="1980-02-03")
+    by_program = TellDetails(payment_id=PAYMENT, by="gate", debtor=told, creditor=Details())
+    by_client = travelling(debtor=Party(name="Ann Miller", country="FR", birth_date="1980-02-03"))
+    subject = Subject(name="Ann Miller", country="FR", birth_date="1980-02-03")
+    for body in (
+        by_program,
+        supply(office, debtor=told),
+        PaymentDataSupplied(payment_id=PAYMENT, order=by_client, supplied_at=START),
+    ):
+        assert subject in subjects_in([body], {}, {}, {}, office.travel)
+    office.decide(by_program)
+    again = RescreenPayment(payment_id=PAYMENT)
+    assert subject in subjects_in([again], {}, office.cases, {}, office.travel)
 
 
 def test_the_field_that_is_known_otherwise_is_named() -> None:

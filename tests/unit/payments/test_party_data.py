@@ -42,6 +42,12 @@ def test_it_asks_compliance_again_with_what_its_client_tells() -> None:
     assert missing(story) == []
 
 
+def test_a_client_is_not_asked_for_what_it_cannot_tell() -> None:
+    story = Story().hears("allow held")
+    story.decide(replace(WORDS["incomplete"](story.now), missing=(*MISSING, "creditor.wallet_ownership")))
+    assert missing(story) == list(MISSING)
+
+
 def test_it_goes_on_by_itself_when_nothing_is_missing_any_more() -> None:
     story = later(Story().hears("allow held incomplete supply"), "clear")
     assert story.told == ["PaymentResumed", "PaymentApproved"]
