@@ -3,8 +3,8 @@
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -64,11 +64,10 @@ def _replace(scene: Scene, service: str, others: list[Another], number: int, *, 
 def all_killed(scene: Scene) -> None:
     """The power is cut: every process of every part and service, within a moment of each other."""
     names = scene.chance.sample((*SERVICES, FEATURES, "kafka", "postgres", "registry"), 8)
-    deaths = [threading.Thread(target=scene.installation.kill, args=(name,)) for name in names]
+    with ThreadPoolExecutor(len(names)) as pool:
+        deaths = [pool.submit(scene.installation.kill, name) for name in names]
     for death in deaths:
-        death.start()
-    for death in deaths:
-        death.join()
+        death.result()
     scene.say("everything")
     scene.recover()
 
