@@ -203,9 +203,9 @@ class Installation:
 
     # Taking stock
 
-    def rows(self, service: str, query: str) -> list[tuple]:  # type: ignore[type-arg]
+    def rows(self, service: str, query: str, values: Sequence[object] | None = None) -> list[tuple]:  # type: ignore[type-arg]
         with psycopg.connect(self.settings.database_url(service).replace("+psycopg", "")) as connection:
-            return connection.execute(query.encode()).fetchall()
+            return connection.execute(query.encode(), values).fetchall()
 
     def come_to_rest(self) -> None:
         """Wait until every payment has ended and all that follows is done. Then all of it must hold."""
