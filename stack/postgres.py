@@ -142,7 +142,7 @@ def create_database(connection: psycopg.Connection, name: str, *, owner: str) ->
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, sql.Identifier(owner)))
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(identifier))
     # Nothing of what tables hold: how long transactions of others have been open.
-    connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(identifier))
+    connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(sql.Identifier(owner)))
 
 
 def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
