@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -70,7 +71,9 @@ def _run(faults: Sequence[Fault], seed: int) -> list[Outcome]:
     installation.stack.down()
     full_disk.unmount(volume)
     shutil.rmtree(FOLDER, ignore_errors=True)
-    try:
+    with ExitStack() as ending:
+        ending.callback(full_disk.unmount, volume)
+        ending.callback(_stop, installation)
         if FAULTS["disk_full"] in faults:
             full_disk.mount(volume)
         with steps(console) as say:
@@ -80,10 +83,11 @@ def _run(faults: Sequence[Fault], seed: int) -> list[Outcome]:
             shop = Shop(installation)
             shop.open()
         return _inflict_all(faults, installation, shop, seed)
-    finally:
-        with console.status("stopping"):
-            installation.stack.down()
-            full_disk.unmount(volume)
+
+
+def _stop(installation: Installation) -> None:
+    with console.status("stopping"):
+        installation.stack.down()
 
 
 def _inflict_all(faults: Sequence[Fault], installation: Installation, shop: Shop, seed: int) -> list[Outcome]:
@@ -108,9 +112,10 @@ def _inflict(fault: Fault, scene: Scene) -> Outcome:
         scene.installation.come_to_rest()
         scene.shop.require_once()
         scene.installation.require_sound_ledger()
-    except AssertionError as error:
-        place = traceback.extract_tb(error.__traceback__)
-        broken = f"{error} (in {' → '.join(frame.name for frame in place if 'chaos' in frame.filename)})"
+    except Exception as error:
+        # Whatever it was, the faults before it are still to be reported.
+        place = [frame.name for frame in traceback.extract_tb(error.__traceback__) if "chaos" in frame.filename]
+        broken = f"{type(error).__name__}: {error} (in {' → '.join(place)})"
     return Outcome(fault=fault, scene=scene, seconds=time.monotonic() - began, broken=broken)
 
 

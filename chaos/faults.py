@@ -3,8 +3,8 @@
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,9 +16,9 @@ from psycopg import sql
 
 from chaos import clock, full_disk, next_version
 from chaos.installation import LOOK_SECONDS, RESTART_SECONDS_MAX, ROLES, Another, Installation
-from chaos.proxy import Wire
+from chaos.proxy import Proxy, Wire
 from chaos.scene import Fault, Scene
-from stack import backups, postgres
+from stack import backups, kafka, postgres
 from stack.services import FEATURES, environment
 from stack.settings import SERVICES
 from tests.waiting import wait_until
@@ -32,7 +32,7 @@ CLOCK_SECONDS = 10
 CLOCK_JUMP_SECONDS = (20, 60)
 BETWEEN_SECONDS = 5
 """Of trading between a backup and the loss of what came after it, and under two versions side by side."""
-TABLES = {"payments": "payments", "fraud": "assessments", "compliance": "cases", "accounts": "accounts"}
+TABLES = {"payments": "payments", "fraud": "assessments", "compliance": "screenings", "accounts": "accounts"}
 """One of each service that none of its batches can do without."""
 FOLLOWERS = ("fraud", "compliance")
 """Services whose every change follows from an event of another, or from a person who can be asked again."""
@@ -64,11 +64,10 @@ def _replace(scene: Scene, service: str, others: list[Another], number: int, *, 
 def all_killed(scene: Scene) -> None:
     """The power is cut: every process of every part and service, within a moment of each other."""
     names = scene.chance.sample((*SERVICES, FEATURES, "kafka", "postgres", "registry"), 8)
-    deaths = [threading.Thread(target=scene.installation.kill, args=(name,)) for name in names]
+    with ThreadPoolExecutor(len(names)) as pool:
+        deaths = [pool.submit(scene.installation.kill, name) for name in names]
     for death in deaths:
-        death.start()
-    for death in deaths:
-        death.join()
+        death.result()
     scene.say("everything")
     scene.recover()
 
@@ -116,10 +115,12 @@ def broker_wire(scene: Scene) -> None:
 def _harm_wire(scene: Scene, *, to_kafka: bool) -> None:
     service, settings = scene.chance.choice(SERVICES), scene.installation.settings
     direct = settings.database_url(service)
+    detoured = direct.replace(f":{settings.postgres_port}/", f":{settings.postgres_port + 1}/")
+    assert detoured != direct, "there is no port in the database's address to replace"
     overrides = (
         {"WEIR_KAFKA_BOOTSTRAP": f"{settings.host}:{settings.kafka_proxy_port}"}
         if to_kafka
-        else {"WEIR_DATABASE_URL": direct.replace(f":{settings.postgres_port}/", f":{settings.postgres_port + 1}/")}
+        else {"WEIR_DATABASE_URL": detoured}
     )
     wires = (Wire.CUT, Wire.SILENT, Wire.SLOW)
     with (
@@ -127,15 +128,32 @@ def _harm_wire(scene: Scene, *, to_kafka: bool) -> None:
         scene.installation.instead(service, overrides=overrides),
     ):
         for wire in scene.chance.sample(wires, len(wires)):
+            _require_in_use(proxy)
             with proxy.being(wire):
+                if wire is Wire.CUT:
+                    _see(lambda: not scene.installation.is_ready(service))
                 scene.last(WIRE_SECONDS)
             scene.say(f"{service}: {wire}")
             scene.recover()
 
 
+def _require_in_use(proxy: Proxy) -> None:
+    """Nobody is harmed by what becomes of a wire that nobody talks over."""
+    carried = proxy.carried_bytes
+    _see(lambda: proxy.carried_bytes > carried)
+
+
+def _see(condition: Callable[[], bool]) -> None:
+    """Wait for a sign that there is harm done. Raises AssertionError if there is none."""
+    wait_until(condition, seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
+
+
 def disk_full(scene: Scene) -> None:
     """Nothing more can be written where Kafka keeps its logs."""
+    bootstrap = scene.installation.settings.kafka_bootstrap
     with full_disk.full(full_disk.folder(scene.installation)):
+        # A broker that can't write ends itself, and can't begin before it can.
+        _see(lambda: not kafka.answers(bootstrap))
         scene.last(FULL_SECONDS)
     scene.say(f"{FULL_SECONDS} s")
     scene.recover()
@@ -168,6 +186,7 @@ def pool_exhausted(scene: Scene) -> None:
     settings = scene.installation.settings
     with psycopg.connect(postgres.admin_dsn(settings, service)) as stranger:
         stranger.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(TABLES[service])))
+        _see(lambda: _is_waited_for(stranger, TABLES[service]))
         scene.last(LOCKED_SECONDS)
     scene.say(f"{service}: {TABLES[service]} locked")
     scene.recover()
@@ -175,6 +194,15 @@ def pool_exhausted(scene: Scene) -> None:
         scene.last(LOCKED_SECONDS)
     scene.say(f"{service}: no connections")
     scene.recover()
+
+
+def _is_waited_for(holder: psycopg.Connection, table: str) -> bool:
+    """Whether someone waits for a table that this connection's transaction has locked."""
+    query = """SELECT EXISTS (
+        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE datname = current_database() AND relation = %s::regclass AND NOT granted)"""
+    (is_so,) = holder.execute(query, (table,)).fetchone() or (False,)
+    return bool(is_so)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -36,6 +36,7 @@ PORTS_OF_OTHERS, PORTS_OF_OTHERS_MAX = 20, 40
 """Where processes besides the supervised ones answer: so far above the installation's first port, and so many."""
 RESTART_SECONDS_MAX = 150
 REST_SECONDS_MAX = 150
+END_SECONDS_MAX = 30
 LOOK_SECONDS = 0.2
 """Between two looks that cost something: the processes under test need the machine."""
 _OF_PAYMENTS = {
@@ -102,7 +103,7 @@ class Installation:
 
     def die_at(self, service: str, point: str) -> None:
         """Return when a service has died at a point, by our hand, and is back at work."""
-        pid = self.supervisor.pid(service)
+        pid = self._pid_of(service)
         armed = self.arm(service, point)
         wait_until(lambda: not armed.exists(), seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
         self._wait_for_another(service, pid)
@@ -110,14 +111,14 @@ class Installation:
 
     def kill(self, name: str) -> None:
         """SIGKILL a program and all its children; return when the supervisor has started it again."""
-        pid = self.supervisor.pid(name)
+        pid = self._pid_of(name)
         _kill(_family(pid))
         self._wait_for_another(name, pid)
 
     @contextmanager
     def away(self, name: str) -> Iterator[None]:
         """A program is killed, and kept from coming back for as long as the block lasts."""
-        pid = self.supervisor.pid(name)
+        pid = self._pid_of(name)
         # Frozen first: so it never hears the polite request that keeps the supervisor from starting it again.
         os.kill(pid, signal.SIGSTOP)
         stopping = threading.Thread(target=self.supervisor.stop, args=(name,))
@@ -163,10 +164,13 @@ class Installation:
 
         Whoever asks for them may kill some of them and start others: the list is to tell which there are.
         """
-        self.supervisor.stop(service)
         address = {"WEIR_HTTP_PORT": str(self.settings.service_port(service))}
         others: list[Another] = []
-        try:
+        # Whatever fails on the way out, the service is back at work for what comes next.
+        with ExitStack() as ending:
+            ending.callback(self._start_again, service)
+            ending.callback(end_all, others)
+            self.supervisor.stop(service)
             for roles in shares or (ROLES,):
                 # Who takes requests does it where clients know the service to be.
                 own = {**(overrides or {}), **(address if "api" in roles else {})}
@@ -174,11 +178,21 @@ class Installation:
             for other in others:
                 other.wait_ready()
             yield others
-        finally:
-            for other in others:
-                other.end()
-            self.supervisor.start(service)
-            self.wait_ready(service)
+
+    def _start_again(self, service: str) -> None:
+        self.supervisor.start(service)
+        self.wait_ready(service)
+
+    def _pid_of(self, name: str) -> int:
+        """Its process id, as soon as it has one: a program that has just died has none until it is started again."""
+        pids: list[int] = []
+
+        def has_one() -> bool:
+            pids[:] = [self.supervisor.pid(name)]
+            return pids != [0]
+
+        wait_until(has_one, seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
+        return pids[0]
 
     def _wait_for_another(self, name: str, pid: int) -> None:
         wait_until(
@@ -189,9 +203,9 @@ class Installation:
 
     # Taking stock
 
-    def rows(self, service: str, query: str) -> list[tuple]:  # type: ignore[type-arg]
+    def rows(self, service: str, query: str, values: Sequence[object] | None = None) -> list[tuple]:  # type: ignore[type-arg]
         with psycopg.connect(self.settings.database_url(service).replace("+psycopg", "")) as connection:
-            return connection.execute(query.encode()).fetchall()
+            return connection.execute(query.encode(), values).fetchall()
 
     def come_to_rest(self) -> None:
         """Wait until every payment has ended and all that follows is done. Then all of it must hold."""
@@ -219,7 +233,7 @@ class Installation:
 
     def faults_found(self) -> list[str]:
         """What doesn't hold of: every payment ends once, nothing is lost, nothing waits, the books balance."""
-        recorded = list(topics.read(self.settings.kafka_bootstrap, list(catalogue.topics())))
+        recorded = list(topics.read(self.settings.kafka_bootstrap, list(catalogue.topics()), with_values=False))
         databases = {service: self.settings.database_url(service) for service in SERVICES}
         findings = nothing_lost.compare(recorded, databases)
         books = httpx.get(f"{self.url('accounts')}/v1/books", headers=self.authorization, timeout=30).json()
@@ -301,6 +315,7 @@ class Another:
     ) -> None:
         self.name = name
         self.roles = roles
+        self._was_ended = False
         environment = installation.environment_of(service, name=name, port=port, overrides=overrides)
         self.url = f"http://{installation.settings.host}:{environment['WEIR_HTTP_PORT']}"
         self._log = installation.settings.folder / "logs" / f"{name}.log"
@@ -329,6 +344,7 @@ class Another:
 
     def kill(self) -> None:
         """As a power cut would."""
+        self._was_ended = True
         self.process.kill()
         self.process.wait()
 
@@ -337,13 +353,31 @@ class Another:
         self.process.send_signal(signal.SIGCONT)
 
     def end(self) -> None:
-        """Ask it to stop, as a restart does, and see that it stops well; unless it was killed before."""
-        if self.process.poll() is None:
-            self.go_on()
-            self.process.terminate()
-            assert self.process.wait(30) == 0, self.log[-4_000:]
-            # Said when every role has finished what it had begun, not when HTTP has.
-            assert '"event": "stopped"' in self.log
+        """Ask it to stop, as a restart does, and see that it stops well; unless we have ended it before.
+
+        Raises AssertionError if it died by itself or doesn't stop well. It is gone in any case.
+        """
+        if self._was_ended:
+            return
+        self._was_ended = True
+        assert self.process.poll() is None, f"{self.name} died by itself: {self.log[-4_000:]}"
+        self.go_on()
+        self.process.terminate()
+        try:
+            status = self.process.wait(END_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not stop in {END_SECONDS_MAX} s: {self.log[-4_000:]}") from None
+        assert status == 0, self.log[-4_000:]
+        # Said when every role has finished what it had begun, not when HTTP has.
+        assert '"event": "stopped"' in self.log
+
+
+def end_all(others: Sequence[Another]) -> None:
+    """End each of them, also where one doesn't end well. Raises AssertionError for such a one."""
+    with ExitStack() as ending:
+        for other in others:
+            ending.callback(other.end)
 
 
 def metric(url: str, name: str) -> float:
@@ -361,13 +395,17 @@ def wait_seconds(seconds: float) -> None:
 
 def _family(pid: int) -> list[int]:
     """A process and all that descend from it."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children: list[str] = []
+    # It may have died by itself meanwhile.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(member for child in children for member in _family(int(child)))]
 
 
 def _kill(pids: Sequence[int]) -> None:
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _state(pid: int) -> str:

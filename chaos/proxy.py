@@ -36,6 +36,8 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._passable = asyncio.Event()
+        self.carried_bytes = 0
+        """What has arrived so far, in both directions."""
 
     def __enter__(self) -> "Proxy":
         self._thread.start()
@@ -114,3 +116,4 @@ class Proxy:
             await self._passable.wait()
             writer.write(data)
             await writer.drain()
+            self.carried_bytes += len(data)

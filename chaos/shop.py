@@ -43,6 +43,7 @@ class Shop:
         self._run = ids.new()
         self._stored_before: set[str] = set()
         self._paid: dict[str, tuple[bytes, str]] = {}
+        self._paid_at: dict[str, float] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
         self._funded: dict[str, bytes] = {}
         self._repeated: set[str] = set()
@@ -70,11 +71,19 @@ class Shop:
     def pay(self, url: str | None = None, *, traceparent: str | None = None) -> str:
         """One payment by a POST of its own; its id."""
         key, body, trace = self._key(), self._line(), {"traceparent": traceparent} if traceparent else {}
+        at = time.monotonic()
         response = self._post(f"{url or self._installation.url('payments')}/v1/payments", key, body, more=trace)
         assert response.status_code == 202, response.text
         payment_id: str = response.json()["payment_id"]
         self._paid[key] = body, payment_id
+        with self._lock:
+            self._paid_at[payment_id] = at
         return payment_id
+
+    def paid_since(self, at: float) -> list[str]:
+        """The single payments whose first request was sent after this moment of the monotonic clock."""
+        with self._lock:
+            return [payment_id for payment_id, sent_at in self._paid_at.items() if sent_at > at]
 
     def pay_many(self, count: int, url: str | None = None) -> list[str]:
         return [self.pay(url) for _ in range(count)]

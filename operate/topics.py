@@ -27,14 +27,18 @@ class Recorded(NamedTuple):
     subject: str
     caused_at: datetime
     value: bytes
+    """Empty where it was read without."""
     correlation_id: str
     place: str
     """topic/partition@offset."""
 
 
-def read(bootstrap: str, names: Collection[str], *, since: datetime | None = None) -> Iterator[Recorded]:
+def read(
+    bootstrap: str, names: Collection[str], *, since: datetime | None = None, with_values: bool = True
+) -> Iterator[Recorded]:
     """Everything that topics hold at this moment, or what was published since, each event as often as it was sent.
 
+    Without its value, an event takes as much memory as its headers do: for who keeps all of them.
     Raises TimeoutError if the broker doesn't hand it over.
     """
     consumer = Consumer(
@@ -57,7 +61,7 @@ def read(bootstrap: str, names: Collection[str], *, since: datetime | None = Non
             for record in (*first, *consumer.consume(BATCH, 0)):
                 if record.error():
                     continue
-                yield _recorded(record)
+                yield _recorded(record, with_value=with_values)
                 place = str(record.topic()), int(record.partition() or 0)
                 if int(record.offset() or 0) + 1 >= ends.get(place, 0):
                     ends.pop(place, None)
@@ -87,7 +91,7 @@ def _offsets(admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec)
     return {(place.topic, place.partition): future.result().offset for place, future in asked.items()}
 
 
-def _recorded(record: KafkaRecord) -> Recorded:
+def _recorded(record: KafkaRecord, *, with_value: bool) -> Recorded:
     pairs: Any = record.headers() or ()
     headers = {name: value.decode() for name, value in pairs}
     return Recorded(
@@ -96,7 +100,7 @@ def _recorded(record: KafkaRecord) -> Recorded:
         event_type=headers[envelope.TYPE].rpartition(".")[2],
         subject=headers[envelope.SUBJECT],
         caused_at=datetime.fromisoformat(headers[envelope.TIME]),
-        value=record.value() or b"",
+        value=(record.value() or b"") if with_value else b"",
         correlation_id=headers.get(envelope.CORRELATION_ID, ""),
         place=f"{record.topic()}/{record.partition()}@{record.offset()}",
     )

@@ -86,6 +86,7 @@ def backup(service: Service, file: Path) -> None:
 def restore(service: Service, file: Path) -> None:
     """Replace a service's database by what a file holds; the service is stopped meanwhile (docs/operations.md)."""
     stack = _running()
+    backups.require_programs(stack.settings)
     with steps(console) as say:
         say(f"{service}'s database, from {file}")
         with stack.way.pause(*backups.programs_of(_known(service))):

@@ -20,16 +20,38 @@ def programs_of(service: str) -> Sequence[str]:
 
 
 def back_up(settings: StackSettings, service: str, file: Path) -> None:
-    """Write what a database holds at this moment into a file, while it is in use. Raises StackError."""
-    _run(settings, "pg_dump", "--format=custom", f"--file={file}", f"--dbname={service}")
+    """Write what a database holds at this moment into a file, while it is in use. Raises StackError.
+
+    Only we may read the file: it holds everything that the database does. One that was there is replaced at the end.
+    """
+    require_programs(settings)
+    draft = file.with_name(f"{file.name}.draft")
+    try:
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        _run(settings, "pg_dump", "--format=custom", f"--file={draft}", f"--dbname={service}")
+        draft.replace(file)
+    except OSError as error:
+        raise StackError(f"{file} could not be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def require_programs(settings: StackSettings) -> None:
+    """Raise StackError where Postgres' own programs are not to be had: to be called before anything is stopped."""
+    for program in ("pg_dump", "pg_restore"):
+        if not (path := postgres.binaries(settings) / program).exists():
+            raise StackError(f"There is no {path}: as root, only an installation that runs without Docker has it.")
 
 
 def restore(settings: StackSettings, service: str, file: Path) -> None:
     """Replace a database by what a file holds. The service must have been stopped. Raises StackError.
 
-    The file is read into a database of another name first: one that is damaged leaves the database as it was.
+    The file is read into a database of another name first, and the one that it replaces is dropped last: whatever
+    fails, there is one under the service's name.
     """
-    draft = f"{service}_restored"
+    require_programs(settings)
+    draft, replaced = f"{service}_restored", f"{service}_replaced"
     with psycopg.connect(postgres.admin_dsn(settings), autocommit=True) as connection:
         _drop(connection, draft)
         postgres.create_database(connection, draft, owner=service)
@@ -40,14 +62,26 @@ def restore(settings: StackSettings, service: str, file: Path) -> None:
         except StackError:
             _drop(connection, draft)
             raise
-        _drop(connection, service)
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(draft), sql.Identifier(service))
-        )
+        _put_in_place(connection, draft, service, replaced)
+        _drop(connection, replaced)
+
+
+def _put_in_place(connection: psycopg.Connection, draft: str, service: str, replaced: str) -> None:
+    _drop(connection, replaced)
+    # Where it was lost altogether, there is nothing to give another name to.
+    postgres.create_database(connection, service, owner=service)
+    # Whoever still has it open is a service that was not stopped: its transaction could not be kept anyway.
+    connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (service,))
+    with connection.transaction():
+        _rename(connection, service, replaced)
+        _rename(connection, draft, service)
+
+
+def _rename(connection: psycopg.Connection, name: str, new: str) -> None:
+    connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new)))
 
 
 def _drop(connection: psycopg.Connection, name: str) -> None:
-    # Whoever still has it open is a service that was not stopped: its transaction could not be kept anyway.
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

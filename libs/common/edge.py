@@ -210,7 +210,7 @@ class Edge:
             try:
                 self._unit.run([message for submission in waiting for message in submission.messages], claim)
             except CommandError as error:
-                log.exception("a command could not be decided", extra=_ids_of(error.submission))
+                log.error("a command could not be decided", extra=_ids_of(error.submission, error.__cause__ or error))
                 error.submission.settle(Failed())
                 waiting.remove(error.submission)
             except Outage as outage:
@@ -233,7 +233,7 @@ class Edge:
     def _isolate(self, submissions: Sequence[Submission], error: Exception) -> None:
         """Find the request that can't be stored by halving the batch."""
         if len(submissions) == 1:
-            log.error("a command could not be stored", exc_info=error, extra=_ids_of(submissions[0]))
+            log.error("a command could not be stored", extra=_ids_of(submissions[0], error))
             submissions[0].settle(Failed())
         else:
             self._halve(submissions)
@@ -251,9 +251,11 @@ class Edge:
         return [submission for submission in submissions if submission.expires_at >= now]
 
 
-def _ids_of(submission: Submission) -> dict[str, str]:
+def _ids_of(submission: Submission, error: BaseException) -> dict[str, str]:
+    # Not the error's own text, which may tell what the request says.
     trace = submission.messages[0].trace
     return {
+        "error_type": type(error).__name__,
         "route": submission.key.route,
         "correlation_id": trace.correlation_id,
         "trace_id": tracing.trace_id_of(trace),

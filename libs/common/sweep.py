@@ -48,7 +48,7 @@ class NoClaim:
         self.failed = [result.message.message_id for result in decided if result.error is not None]
         for result in decided:
             if result.error is not None:
-                log.error("a due decision failed", exc_info=result.error, extra=_ids_of(result.message))
+                log.error("a due decision failed", extra=_ids_of(result.message, result.error))
         return ()
 
 
@@ -99,7 +99,7 @@ class Sweep:
             self._unit.run(due, claim)
         except (psycopg.Error, SQLAlchemyError) as error:
             if len(due) == 1:
-                log.error("a due decision could not be stored", exc_info=error, extra=_ids_of(due[0]))
+                log.error("a due decision could not be stored", extra=_ids_of(due[0], error))
                 self._metrics.decisions.labels("failed").inc()
                 self._rest([due[0].message_id])
             else:
@@ -127,5 +127,10 @@ def _pruned(prune: Prune, tx: Connection) -> int:
     return prune(tx, PRUNED_MAX)
 
 
-def _ids_of(message: Message) -> dict[str, str]:
-    return {"message_id": message.message_id, "correlation_id": message.trace.correlation_id}
+def _ids_of(message: Message, error: Exception) -> dict[str, str]:
+    # Not the error's own text, which may tell what the message says.
+    return {
+        "message_id": message.message_id,
+        "error_type": type(error).__name__,
+        "correlation_id": message.trace.correlation_id,
+    }

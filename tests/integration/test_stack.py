@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,12 +65,14 @@ def test_a_backup_brings_back_what_a_database_held_and_nothing_later(stack: Stac
     restored = run([sys.executable, "-m", "stack", "restore", "payments", str(file)])
     assert restored.returncode == 0, restored.stdout
     assert names(stack) == [("before",)]
+    assert query(stack, "SELECT datname FROM pg_database WHERE datname LIKE 'payments%'") == [("payments",)]
     assert {part.name: part.state for part in stack.way.states()}["payments"] == "ready"
 
 
 def test_a_damaged_backup_leaves_the_database_as_it_was(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "payments.dump"
     backups.back_up(stack.settings, "payments", file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     file.write_bytes(file.read_bytes()[:2_000])
     before = names(stack)
     with pytest.raises(StackError, match="pg_restore"):

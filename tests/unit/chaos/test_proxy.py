@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from chaos.proxy import SLOW_SECONDS, Proxy, Wire
+from tests.waiting import wait_until
 
 
 class Echo:
@@ -53,6 +54,7 @@ def proxy(echo: Echo) -> Iterator[Proxy]:
 def test_a_wire_passes_what_it_is_given(proxy: Proxy) -> None:
     with _connected(proxy) as connection:
         assert _ask(connection, b"a" * 500) == b"a" * 500
+        wait_until(lambda: proxy.carried_bytes == 1_000)
 
 
 def test_a_cut_wire_resets_what_was_open_and_refuses_what_is_new(proxy: Proxy) -> None:
@@ -69,10 +71,12 @@ def test_a_cut_wire_resets_what_was_open_and_refuses_what_is_new(proxy: Proxy) -
 def test_a_silent_wire_keeps_what_it_was_given_until_it_speaks_again(proxy: Proxy) -> None:
     with _connected(proxy) as connection:
         with proxy.being(Wire.SILENT):
+            carried = proxy.carried_bytes
             connection.settimeout(0.2)
             connection.sendall(b"late")
             with pytest.raises(TimeoutError):
                 connection.recv(10)
+            assert proxy.carried_bytes == carried
         connection.settimeout(5)
         assert connection.recv(10) == b"late"
 

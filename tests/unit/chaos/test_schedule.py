@@ -1,12 +1,12 @@
 """What a seed decides, and what people are told of the faults there are."""
 
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 from typer.testing import CliRunner
 
-from chaos.__main__ import app, schedule
+from chaos.__main__ import _inflict, app, schedule
 from chaos.faults import FAULTS
-from chaos.scene import Scene
+from chaos.scene import Fault, Scene
 from stack.settings import REPOSITORY, SERVICES
 
 
@@ -24,6 +24,12 @@ def test_a_fault_alone_harms_whom_it_harms_among_others() -> None:
     assert {Scene(Mock(), Mock(), seed=seed, fault="database_wire").chance.choice(SERVICES) for seed in range(20)} == {
         *SERVICES
     }
+
+
+def test_whatever_goes_wrong_is_reported_with_its_kind() -> None:
+    lost = Fault(name="lost", meaning="", inflict=Mock(side_effect=ConnectionError("by peer")))
+    scene = Scene(Mock(), MagicMock(), seed=7, fault="lost")
+    assert _inflict(lost, scene).broken.startswith("ConnectionError: by peer")
 
 
 def test_an_unknown_fault_is_named_with_those_there_are() -> None:
