@@ -409,8 +409,8 @@ class Consumer:
             position = self._positions.get((partition.topic, partition.partition))
             partition.offset = OFFSET_END if position is None else position.read_offset
         kafka.assign(partitions)
-        if self._is_paused:
-            kafka.pause(partitions)
+        # Said either way: to the client a partition that was paused when it went is paused still when it comes back.
+        (kafka.pause if self._is_paused else kafka.resume)(partitions)
 
     def _take_over(self, partitions: Sequence[TopicPartition]) -> None:
         starts = {(p.topic, p.partition): self._first_offset(p) for p in partitions}
