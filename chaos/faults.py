@@ -19,7 +19,7 @@ from chaos.installation import LOOK_SECONDS, RESTART_SECONDS_MAX, ROLES, Another
 from chaos.proxy import Proxy, Wire
 from chaos.scene import Fault, Scene
 from stack import backups, kafka, postgres
-from stack.services import FEATURES, environment
+from stack.services import FEATURES
 from stack.settings import SERVICES
 from tests.waiting import wait_until
 
@@ -263,7 +263,7 @@ def _beside(installation: Installation, service: str, code: Path) -> Iterator[An
 def _run_of(code: Path, installation: Installation, service: str, word: str) -> None:
     result = subprocess.run(
         [sys.executable, "-m", f"services.{service}", word],
-        env=installation.environment_of(service, name=service, port=0) | environment(installation.settings, service),
+        env=installation.environment_of(service, name=service, port=0),
         cwd=code,
         capture_output=True,
         text=True,

@@ -49,7 +49,7 @@ class Scene:
     def recover(self) -> None:
         """To be called when the harm has ended: wait until all works again, and keep how long that took."""
         began = time.monotonic()
-        wait_until(self._is_ready, seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
+        wait_until(self.installation.is_ready, seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
         until_ready = time.monotonic() - began
         wait_until(lambda: self._has_settled_since(began), seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
         self.recoveries.append(Recovery(until_ready=until_ready, until_settling=time.monotonic() - began))
@@ -66,19 +66,12 @@ class Scene:
         with Proxy(settings.host, port, to_port=to_port) as proxy:
             yield proxy
 
-    def _is_ready(self) -> bool:
-        return self.installation.is_ready()
-
     def _has_settled_since(self, at: float) -> bool:
         # By what was ordered, and not by any time that payments tells: its clock may be the harm.
         query = "SELECT 1 FROM payments WHERE state = 'settled' AND payment_id = ANY(%s::uuid[]) LIMIT 1"
         ordered = self.shop.paid_since(at)
-        return self._answers(lambda: bool(self.installation.rows("payments", query, (ordered,))))
-
-    @staticmethod
-    def _answers(condition: Callable[[], bool]) -> bool:
         try:
-            return condition()
+            return bool(self.installation.rows("payments", query, (ordered,)))
         except psycopg.OperationalError:
             return False
 

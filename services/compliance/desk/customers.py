@@ -17,7 +17,7 @@ from libs.common.idempotency import KEY_LENGTH_MAX, Answer
 from libs.common.message import Trace
 from libs.common.service import Runtime
 from services.compliance import diligence_queries
-from services.compliance.desk import guard, render, views
+from services.compliance.desk import forms, guard, render, views
 from services.compliance.desk.parties import country_in_words
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.desk.submitting import Submission, submit
@@ -74,18 +74,15 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
     @pages.post("/{customer_id}/documents")
     async def hand_in_by_form(request: Request, customer_id: Id, person: DeskSession = works) -> Response:
         """Hand in what is on a document; what is refused is told on the customer's page."""
-        async with request.form(max_fields=FIELDS_MAX, max_files=0) as form:
-            given = {name: value for name, value in form.items() if isinstance(value, str)}
-        guard.require_csrf_token(person, given.get("csrf_token", ""))
+        given = await forms.read(request, person, fields_max=FIELDS_MAX)
         try:
             body = NewDocument.model_validate({name: given[name] for name in _DOCUMENT_FIELDS if given.get(name)})
         except ValidationError as error:
-            fault = error.errors(include_input=False)[0]
-            detail = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            detail = forms.first_fault(error)
             return await run_in_threadpool(
                 _page, runtime, customer_id, person, status=HTTPStatus.UNPROCESSABLE_ENTITY, fault=detail, written=given
             )
-        key = given.get("request_id", "")[:KEY_LENGTH_MAX] or ids.new()
+        key = forms.key_of(given)
         answer = await _hand_in(runtime, customer_id, body.document, person, key, request.state.trace)
         if answer.status == HTTPStatus.OK:
             return RedirectResponse(f"{guard.PATH}/customers/{customer_id}?done=true", HTTPStatus.SEE_OTHER)

@@ -19,7 +19,7 @@ from libs.common.message import Trace
 from libs.common.service import Runtime
 from schemas.payments.events import PartyKind
 from services.compliance import queries
-from services.compliance.desk import guard
+from services.compliance.desk import forms, guard
 from services.compliance.desk.case_page import CasePages
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.desk.submitting import Submission, submit
@@ -69,25 +69,22 @@ class SuppliedBody(Body):
 
 def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> list[APIRouter]:
     """Supplying, as a form and as JSON."""
-    forms = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
+    pages = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
     programs = APIRouter(prefix=f"{guard.PATH}/api", route_class=guard.ProgramRoute, tags=["desk"])
     works = guard.allow(sessions, Permission.WORK_CASES)
 
-    @forms.post("/cases/{case_id}/party-data")
+    @pages.post("/cases/{case_id}/party-data")
     async def supply_by_form(request: Request, case_id: Id, person: DeskSession = works) -> Response:
         """Supply what is missing; what is refused is told on the case's page."""
-        async with request.form(max_fields=FIELDS_MAX, max_files=0) as form:
-            given = {name: value for name, value in form.items() if isinstance(value, str)}
-        guard.require_csrf_token(person, given.get("csrf_token", ""))
+        given = await forms.read(request, person, fields_max=FIELDS_MAX)
         try:
             body = SuppliedBody.model_validate(_nested(given))
         except ValidationError as error:
-            fault = error.errors(include_input=False)[0]
-            detail = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            detail = forms.first_fault(error)
             return await run_in_threadpool(
                 case_pages.show, case_id, person, status=HTTPStatus.UNPROCESSABLE_ENTITY, fault=detail
             )
-        key = given.get("request_id", "")[:KEY_LENGTH_MAX] or ids.new()
+        key = forms.key_of(given)
         answer = await _supply(runtime, case_id, body, person, key, request.state.trace)
         if answer.status == HTTPStatus.OK:
             return RedirectResponse(f"{guard.PATH}/cases/{case_id}", HTTPStatus.SEE_OTHER)
@@ -109,7 +106,7 @@ def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> l
         key = idempotency_key or ids.new()
         return respond(await _supply(runtime, case_id, body, person, key, request.state.trace))
 
-    return [forms, programs]
+    return [pages, programs]
 
 
 async def _supply(

@@ -21,7 +21,7 @@ from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.record import replace
 from libs.common.service import Runtime
 from services.compliance import property_queries
-from services.compliance.desk import guard, render
+from services.compliance.desk import forms, guard, render
 from services.compliance.desk.filing_acts import Filings
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
@@ -89,7 +89,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
     @pages.post("/new")
     async def draft(request: Request, person: DeskSession = files) -> Response:
         """Keep a draft."""
-        form = await _form_of(request, person)
+        form = await forms.read(request, person, fields_max=FIELDS_MAX)
         known = await run_in_threadpool(
             _draft, runtime, _kind(form), form.get("payment_id") or None, _whole(form.get("year", ""))
         )
@@ -105,7 +105,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
     @pages.post("/{filing_id}/edit")
     async def revise(request: Request, filing_id: Id, person: DeskSession = files) -> Response:
         """Keep what was written."""
-        form = await _form_of(request, person)
+        form = await forms.read(request, person, fields_max=FIELDS_MAX)
         filing = await run_in_threadpool(filings.find, filing_id)
         known = _known(filing)
         command = ReviseFiling(
@@ -218,13 +218,6 @@ async def _keep(
     detail = msgspec.json.decode(answer.body)["detail"]
     shown = replace(known, report=_written(known.report, form))
     return _form_page(person, shown, filing, status=HTTPStatus(answer.status), fault=detail)
-
-
-async def _form_of(request: Request, person: DeskSession) -> dict[str, str]:
-    async with request.form(max_fields=FIELDS_MAX, max_files=0) as sent:
-        form = {name: value for name, value in sent.items() if isinstance(value, str)}
-    guard.require_csrf_token(person, form.get("csrf_token", ""))
-    return form
 
 
 def _kind(form: Mapping[str, str]) -> PropertyKind:
