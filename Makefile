@@ -1,6 +1,6 @@
 # The developer's menu: `make help`. CI runs the same words.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check chaos bench docs schemas lock clean
+.PHONY: help setup demo up down status test check fuzz chaos bench docs schemas lock clean
 SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
@@ -37,6 +37,11 @@ check: $(READY) ## Style, types, generated documents
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --no-error-summary .
 	@$(PYTHON) -m docs.generate --check
+
+fuzz: $(READY) ## Send what nobody would send in good faith to every API and reader; EXAMPLES=n, SECONDS=n, SEED=n
+	@WEIR_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) WEIR_FUZZ_SEED=$(or $(SEED),1) \
+		$(PYTHON) -m pytest -q -p tests.strict tests/integration/test_hostile_requests.py
+	@$(PYTHON) -m tests.fuzz.codec -max_total_time=$(or $(SECONDS),300) -seed=$(or $(SEED),1)
 
 chaos: $(READY) ## Do harm to everything under load, and see that all still holds; SEED=n, FAULTS="one another"
 	@$(PYTHON) -m chaos $(FAULTS) $(if $(SEED),--seed $(SEED))

@@ -68,8 +68,8 @@ class ProblemView(View):
 
 _MEANINGS = {
     HTTPStatus.BAD_REQUEST: "Not JSON, or without a usable Idempotency-Key.",
-    HTTPStatus.UNAUTHORIZED: "No valid API key.",
-    HTTPStatus.FORBIDDEN: "The key lacks the scope that this needs.",
+    HTTPStatus.UNAUTHORIZED: "No valid API key; at the desk, not signed in.",
+    HTTPStatus.FORBIDDEN: "The key lacks the scope that this needs; at the desk, the role or the CSRF token.",
     HTTPStatus.NOT_FOUND: "There is none with this id, or none that this client may see.",
     HTTPStatus.CONFLICT: "It can't be done as things stand; or the first request with this key still runs.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than may be.",

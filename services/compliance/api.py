@@ -38,7 +38,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
     live = live_catalogue(settings)
     router = APIRouter(prefix="/v1", tags=["screening"], responses=reading())
 
-    @router.post("/screenings", responses=answering(HTTPStatus.OK, ScreeningView))
+    @router.post("/screenings", responses=reading(HTTPStatus.BAD_REQUEST) | answering(HTTPStatus.OK, ScreeningView))
     def screen_name(who: Staff, body: ScreeningRequest) -> dict[str, Any]:
         """Compare a party with every live list, and say what was found and why. Nothing is stored."""
         with transaction(runtime.engine) as tx:

@@ -44,7 +44,7 @@ class AlikeBody(Body):
 def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
     """/desk/alike and /desk/api/alike."""
     pages = APIRouter(prefix=f"{guard.PATH}/alike", route_class=guard.PageRoute, include_in_schema=False)
-    programs = APIRouter(prefix=f"{guard.PATH}/api/alike", route_class=guard.ProgramRoute, tags=["desk"])
+    programs = guard.programs(f"{guard.PATH}/api/alike")
     for verb, permission in VERBS.items():
         _add_page_act(pages, runtime, verb, guard.allow(sessions, permission))
         _add_program_act(programs, runtime, verb, guard.allow(sessions, permission))

@@ -55,7 +55,7 @@ def _pages(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
 
 def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
-    router = APIRouter(prefix=f"{guard.PATH}/api", route_class=guard.ProgramRoute, tags=["desk"])
+    router = guard.programs(f"{guard.PATH}/api")
     sees_audit = guard.allow(sessions, Permission.SEE_AUDIT, ObjectKind.AUDIT)
 
     @router.get("/audit")

@@ -61,7 +61,7 @@ STATUSES = {
 def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
     """Under /desk/customers, as pages and as JSON."""
     pages = APIRouter(prefix=f"{guard.PATH}/customers", route_class=guard.PageRoute, include_in_schema=False)
-    programs = APIRouter(prefix=f"{guard.PATH}/api/customers", route_class=guard.ProgramRoute, tags=["desk"])
+    programs = guard.programs(f"{guard.PATH}/api/customers")
     sees = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.CUSTOMER)
     works = guard.allow(sessions, Permission.WORK_CASES)
 

@@ -31,7 +31,7 @@ Number = Annotated[int, Form(ge=0, le=2**31 - 1)]
 def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
     """/desk/files and /desk/api/files."""
     pages = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
-    programs = APIRouter(prefix=f"{guard.PATH}/api", route_class=guard.ProgramRoute, tags=["desk"])
+    programs = guard.programs(f"{guard.PATH}/api")
     works = guard.allow(sessions, Permission.WORK_CASES)
     sees = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.FILE)
 

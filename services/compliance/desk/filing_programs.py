@@ -51,7 +51,7 @@ class ReviseBody(Body):
 
 def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """/desk/api/filings."""
-    router = APIRouter(prefix=f"{guard.PATH}/api/filings", route_class=guard.ProgramRoute, tags=["desk"])
+    router = guard.programs(f"{guard.PATH}/api/filings")
     filings = Filings(runtime)
     sees_all = guard.allow(sessions, Permission.SEE_FILINGS, ObjectKind.FILINGS)
     sees = guard.allow(sessions, Permission.SEE_FILINGS, ObjectKind.FILING)

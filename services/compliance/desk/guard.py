@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Literal
 
-from fastapi import Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from libs.common import edge
 from libs.common.errors import Outage
 from libs.common.http import Problem
+from libs.common.openapi import changing
 from services.compliance.desk import render
 from services.compliance.desk.sessions import DeskSession, DeskSessions, is_csrf_token
 from services.compliance.domain.audit import AuditVerb, ObjectKind
@@ -142,6 +143,11 @@ class PageRoute(DeskRoute):
             return with_headers(await _as_page(request, handle))
 
         return guarded
+
+
+def programs(path: str) -> APIRouter:
+    """A router for programs, whose routes tell of the problems that any of the desk's may have."""
+    return APIRouter(prefix=path, route_class=ProgramRoute, tags=["desk"], responses=changing(HTTPStatus.NOT_FOUND))
 
 
 async def _as_page(request: Request, handle: RouteHandler) -> Response:

@@ -213,7 +213,7 @@ def _pages(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
 
 def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
-    router = APIRouter(prefix=f"{guard.PATH}/api/lists", route_class=guard.ProgramRoute, tags=["desk"])
+    router = guard.programs(f"{guard.PATH}/api/lists")
     lists, manages = Lists(runtime), guard.allow(sessions, Permission.MANAGE_LISTS)
     sees = guard.allow(sessions, Permission.SEE_LISTS, ObjectKind.LISTS)
 

@@ -21,7 +21,7 @@ PATH = f"{guard.PATH}/api/pulse"
 
 def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """/desk/api/pulse."""
-    router = APIRouter(prefix=PATH, route_class=guard.ProgramRoute, tags=["desk"])
+    router = guard.programs(PATH)
 
     @router.get("")
     def pulse(

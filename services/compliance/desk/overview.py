@@ -21,7 +21,7 @@ BAR_WIDTH = 420
 def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
     """/desk/overview and /desk/api/overview."""
     pages = APIRouter(prefix=f"{guard.PATH}/overview", route_class=guard.PageRoute, include_in_schema=False)
-    programs = APIRouter(prefix=f"{guard.PATH}/api/overview", route_class=guard.ProgramRoute, tags=["desk"])
+    programs = guard.programs(f"{guard.PATH}/api/overview")
     sees = guard.allow(sessions, Permission.SEE_OVERVIEW, ObjectKind.OVERVIEW)
 
     def found(person: DeskSession) -> tuple[Overview, Reporting | None]:

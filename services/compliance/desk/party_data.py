@@ -70,7 +70,7 @@ class SuppliedBody(Body):
 def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> list[APIRouter]:
     """Supplying, as a form and as JSON."""
     pages = APIRouter(prefix=guard.PATH, route_class=guard.PageRoute, include_in_schema=False)
-    programs = APIRouter(prefix=f"{guard.PATH}/api", route_class=guard.ProgramRoute, tags=["desk"])
+    programs = guard.programs(f"{guard.PATH}/api")
     works = guard.allow(sessions, Permission.WORK_CASES)
 
     @pages.post("/cases/{case_id}/party-data")

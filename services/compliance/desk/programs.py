@@ -44,7 +44,7 @@ class ActBody(Body):
 
 def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """Everything under /desk/api."""
-    router = APIRouter(prefix=f"{guard.PATH}/api", route_class=guard.ProgramRoute, tags=["desk"])
+    router = guard.programs(f"{guard.PATH}/api")
     engine = runtime.engine
 
     @router.get("/session")

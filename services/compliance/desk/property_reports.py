@@ -71,7 +71,7 @@ class RevisedReportBody(WrittenBody):
 def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
     """Under /desk/property-reports, as pages and as JSON."""
     pages = APIRouter(prefix=PATH, route_class=guard.PageRoute, include_in_schema=False)
-    programs = APIRouter(prefix=f"{guard.PATH}/api/property-reports", route_class=guard.ProgramRoute, tags=["desk"])
+    programs = guard.programs(f"{guard.PATH}/api/property-reports")
     filings = Filings(runtime)
     writes = guard.allow(sessions, Permission.FILE, ObjectKind.FILING)
     files = guard.allow(sessions, Permission.FILE)

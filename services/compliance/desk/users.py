@@ -193,7 +193,7 @@ def page_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
 def program_routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     """/desk/api/users."""
-    router = APIRouter(prefix=f"{guard.PATH}/api/users", route_class=guard.ProgramRoute, tags=["desk"])
+    router = guard.programs(f"{guard.PATH}/api/users")
     users, manages = Users(runtime), guard.allow(sessions, Permission.MANAGE_USERS)
 
     @router.get("")

@@ -220,7 +220,7 @@ def _pages(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
 
 
 def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
-    router = APIRouter(prefix=f"{guard.PATH}/api/whitelist", route_class=guard.ProgramRoute, tags=["desk"])
+    router = guard.programs(f"{guard.PATH}/api/whitelist")
     pairs = Pairs(runtime)
 
     @router.get("")

@@ -33,7 +33,9 @@ def add(router: APIRouter, runtime: Runtime) -> None:
     tags: list[Any] = ["rulebooks"]
     made, checked = answering(CREATED, DraftView), answering(OK, CheckedRulebookView)
     router.post("/rulebooks", tags=tags, status_code=CREATED, responses=changing() | made | _FAULTY)(ask.add_rulebook)
-    router.post("/rulebooks/check", tags=tags, responses=reading() | checked | _FAULTY)(ask.check_rulebook)
+    router.post("/rulebooks/check", tags=tags, responses=reading(HTTPStatus.BAD_REQUEST) | checked | _FAULTY)(
+        ask.check_rulebook
+    )
     ask.versions.add(router)
     one = reading(NOT_FOUND) | answering(OK, RulebookView)
     router.get("/rulebooks/{version}", tags=tags, responses=one)(ask.get_rulebook)

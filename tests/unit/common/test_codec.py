@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,32 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.codec import _NATIVE, Codec, Undecodable
-from libs.common.events import UNION_TAG, Contract, Event
+from libs.common.events import UNION_TAG, Event
 from libs.common.record import replace
-from libs.common.registry import Registry, UnregisteredSchema
+from libs.common.registry import UnregisteredSchema
 from schemas.accounts.events import FundsBlocked, FundsDeclined
 from schemas.payments.events import PaymentAnswerOverdue, PaymentCancelled, PaymentInitiated
 from tests.unit.common.any_event import CONTRACTS, any_event, any_of
+from tests.unit.common.registries import RegistryInMemory
 
 PREFIX_SIZE = 5
-
-
-class RegistryInMemory(Registry):
-    """Every contract under a number, and whatever else is put there."""
-
-    def __init__(self, event_types: Iterable[type[Event]] = CONTRACTS) -> None:
-        self.schemas = {number: kind.contract.schema for number, kind in enumerate(event_types, 1)}
-        self.asked: list[int] = []
-
-    def id_of(self, contract: Contract) -> int:
-        for number, schema in self.schemas.items():
-            if schema == contract.schema:
-                return number
-        raise UnregisteredSchema(contract.registry_subject)
-
-    def schema(self, schema_id: int) -> dict[str, Any] | None:
-        self.asked.append(schema_id)
-        return self.schemas.get(schema_id)
 
 
 REGISTRY = RegistryInMemory()
