@@ -150,10 +150,10 @@ def _see(condition: Callable[[], bool]) -> None:
 
 def disk_full(scene: Scene) -> None:
     """Nothing more can be written where Kafka keeps its logs."""
-    bootstrap = scene.installation.settings.kafka_bootstrap
+    messaging = scene.installation.settings.messaging()
     with full_disk.full(full_disk.folder(scene.installation)):
         # A broker that can't write ends itself, and can't begin before it can.
-        _see(lambda: not kafka.answers(bootstrap))
+        _see(lambda: not kafka.answers(messaging))
         scene.last(FULL_SECONDS)
     scene.say(f"{FULL_SECONDS} s")
     scene.recover()

@@ -83,7 +83,7 @@ def _make_data(settings: StackSettings, data: Path) -> None:
 
 def program(settings: StackSettings) -> Program:
     folder = settings.postgres_folder
-    options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
+    options = [f"-c{name}={value}" for name, value in (SETTINGS | _security(settings)).items()]
     return Program(
         name="postgres",
         command=(
@@ -103,6 +103,40 @@ def program(settings: StackSettings) -> Program:
     )
 
 
+def _security(settings: StackSettings) -> dict[str, str]:
+    """What makes the server speak TLS alone, where it is to: `secure` has laid ready what is named here."""
+    if not settings.is_secure:
+        return {}
+    folder = settings.postgres_folder
+    return {
+        "ssl": "on",
+        "ssl_cert_file": str(folder / "server.pem"),
+        "ssl_key_file": str(folder / "server.key"),
+        "hba_file": str(folder / "hba.conf"),
+    }
+
+
+def secure(settings: StackSettings) -> None:
+    """Lay ready the server's certificate, and the rule that nobody comes in over the network without TLS."""
+    if not settings.is_secure:
+        return
+    folder, authority = settings.postgres_folder, settings.authority
+    authority.issue("postgres", (settings.host, "localhost"))
+    rules = "".join(f"hostssl all all {everywhere} scram-sha-256\n" for everywhere in ("0.0.0.0/0", "::/0"))
+    texts = {
+        "server.pem": authority.chain("postgres").read_text(),
+        "server.key": authority.key("postgres").read_text(),
+        "hba.conf": rules,
+    }
+    for name, text in texts.items():
+        path = folder / name
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(text)
+        if user := _user():
+            shutil.chown(path, user)
+
+
 def answers(dsn: str) -> bool:
     """Whether a server answers there."""
     try:
@@ -115,8 +149,12 @@ def answers(dsn: str) -> bool:
 
 def admin_dsn(settings: StackSettings, database: str = "postgres") -> str:
     """The superuser's address: for making databases, never for a service."""
-    password = settings.secrets.get("postgres/postgres")
-    return f"postgresql://postgres:{password}@{settings.host}:{settings.postgres_port}/{database}"
+    return dsn(settings.database_url(database, "postgres"))
+
+
+def dsn(url: str) -> str:
+    """An address as psycopg takes it."""
+    return url.replace("+psycopg", "", 1)
 
 
 def create_databases(settings: StackSettings) -> None:

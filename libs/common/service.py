@@ -98,13 +98,13 @@ class Runtime:
 
     @cached_property
     def engine(self) -> Engine:
-        engine = database.create(self.settings.database_url, application_name=f"weir-{self.service.name}")
+        engine = database.create(self.settings.database, application_name=f"weir-{self.service.name}")
         watch_pool(self.metrics, engine)
         return engine
 
     @cached_property
     def registry(self) -> Registry:
-        return Registry(self.settings.registry_url)
+        return Registry(self.settings)
 
     @cached_property
     def codec(self) -> Codec:
@@ -163,7 +163,7 @@ class Runtime:
     @cached_property
     def relay(self) -> Relay:
         return Relay(
-            self.settings.database_url.replace("+psycopg", ""),
+            self.settings.database_dsn,
             kafka.producer_config(self.settings),
             OutboxMetrics(self.metrics, shards=self.settings.outbox_shards),
             self.settings,
@@ -244,17 +244,7 @@ class Process:
         settings = self._runtime.settings
         app = self._runtime.app(self._roles, self._readiness)
         tune_interpreter()
-        config = uvicorn.Config(
-            app,
-            host=settings.http_host,
-            port=settings.http_port,
-            log_config=None,
-            access_log=False,
-            proxy_headers=settings.trusts_forwarded_headers,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
-            lifespan="off",
-        )
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(server_config(app, settings))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         # Before anything runs: a process whose port is taken would only be in the way of the one that has it.
@@ -331,6 +321,22 @@ class Process:
         if Role.RELAY in self._roles:
             ready["relay"] = runtime.relay.is_ready
         return ready
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How a process answers requests: over TLS where it has a certificate."""
+    return uvicorn.Config(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=settings.trusts_forwarded_headers,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
+        lifespan="off",
+        ssl_certfile=settings.http_certificate,
+        ssl_keyfile=settings.http_key,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
