@@ -189,7 +189,7 @@ def environment(settings: StackSettings) -> dict[str, str]:
         "FEATURES": settings.features_port,
         **{service.upper(): settings.service_port(service) for service in SERVICES},
     }
-    passwords = {name.upper(): settings.secrets.get(f"postgres/{name}") for name in ("postgres", *postgres.DATABASES)}
+    passwords = {name.upper(): settings.secrets.get(f"postgres/{name}") for name in ("postgres", *postgres.ROLES)}
     return {
         "WEIR_HOST": settings.host,
         **{f"WEIR_{name}_PORT": str(port) for name, port in ports.items()},

@@ -10,6 +10,7 @@ from urllib.error import URLError
 from pydantic import SecretStr
 
 from libs.common.settings import MessagingSettings
+from stack import postgres
 from stack.part import Program, StackError
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 
@@ -30,6 +31,12 @@ def environment(settings: StackSettings, service: str) -> dict[str, str]:
     }
     # Only a demonstration takes customers for proven by who is simulated.
     return found | {"WEIR_DOCUMENT_PROVIDER": "simulated"} if service == "compliance" else found
+
+
+def migration_environment(settings: StackSettings, service: str) -> dict[str, str]:
+    """What `migrate` needs to know: it comes as the tables' owner, and lets the service in."""
+    owner = settings.database_url(service, postgres.owner_of(service))
+    return {**environment(settings, service), "WEIR_DATABASE_URL": owner, "WEIR_DATABASE_ROLE": service}
 
 
 def as_environment(settings: MessagingSettings) -> dict[str, str]:
@@ -73,7 +80,7 @@ def migrate(settings: StackSettings) -> None:
     running = {
         service: subprocess.Popen(
             [sys.executable, "-m", f"services.{service}", "migrate"],
-            env={**os.environ, **environment(settings, service)},
+            env={**os.environ, **migration_environment(settings, service)},
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

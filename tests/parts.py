@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from confluent_kafka.cimpl import NewTopic
+from sqlalchemy.engine import make_url
 
 from libs.common.kafka import Admin
 from libs.common.service import Runtime, Service
@@ -51,6 +52,19 @@ class Parts:
             finally:
                 connection.execute(f'DROP DATABASE "{unique}" WITH (FORCE)'.encode())
                 connection.execute(f'DROP ROLE "{unique}"'.encode())
+
+    @contextmanager
+    def role(self, database_url: str, suffix: str) -> Iterator[str]:
+        """One more role for such a database, which may do nothing there yet; gone afterwards. Yields its address."""
+        database, password = make_url(database_url).database or "", secrets.token_hex(8)
+        name = f"{database}{suffix}"
+        with psycopg.connect(postgres.admin_dsn(self.settings, database), autocommit=True) as connection:
+            postgres.create_role(connection, name, password=password)
+            try:
+                yield self.settings.address(database, name, password)
+            finally:
+                connection.execute(f'DROP OWNED BY "{name}"'.encode())
+                connection.execute(f'DROP ROLE "{name}"'.encode())
 
     def create_topics(self, names: Sequence[str], *, partitions: int = 24) -> None:
         """Make topics anew, without what they held."""

@@ -39,7 +39,8 @@ class Admin(AdminClient):
 
     def __init__(self, settings: MessagingSettings) -> None:
         self._refusal = ""
-        super().__init__({**client_config(settings), "log_level": 0, "error_cb": self._on_error})
+        config: dict[str, Any] = {**client_config(settings), "log_level": 0, "error_cb": self._on_error}
+        super().__init__(config)
 
     def outage(self, error: KafkaException) -> Outage:
         """What to raise for a failure: with the reason, where a broker and this client would not trust each other.
@@ -95,7 +96,9 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
     return config
 
 
-def log_bounds(settings: Settings, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
+def log_bounds(
+    settings: MessagingSettings, places: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], tuple[int, int]]:
     """The first offset that each partition still holds, and the one that comes next. Raises Outage."""
     admin = Admin(settings)
     asked = [TopicPartition(*place) for place in places]

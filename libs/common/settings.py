@@ -129,6 +129,12 @@ class Settings(MessagingSettings):
         """The same for who speaks to Postgres past SQLAlchemy; password and all: not to be shown."""
         return self.database.set(drivername="postgresql").render_as_string(hide_password=False)
 
+    database_role: str | None = Field(
+        None,
+        description="for `migrate`, which runs as the tables' owner: the role that services run as, given what their"
+        " code needs and no more; without it, owner and service are one",
+    )
+
     http_host: str = "127.0.0.1"
     http_port: int = 8000
     http_certificate: FilePath | None = Field(

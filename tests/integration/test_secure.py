@@ -19,7 +19,7 @@ from libs.common.kafka import client_config
 from libs.common.outbox import OutboxRow
 from libs.common.registry import Registry
 from libs.common.service import Runtime
-from libs.common.settings import MessagingSettings, Settings
+from libs.common.settings import Settings
 from libs.common.writes import writing
 from stack.certificates import Authority
 from stack.kafka import access
@@ -89,12 +89,13 @@ def another(runtime: Runtime, **changes: Any) -> Runtime:
     return Runtime(runtime.service, runtime.settings.model_copy(update=changes))
 
 
-def refused(settings: MessagingSettings, refusal: str, stranger: Path) -> dict[str, Any]:
-    return {
+def refused(refusal: str, stranger: Path) -> dict[str, Any]:
+    changes: dict[str, dict[str, Any]] = {
         "wrong password": {"kafka_password": SecretStr("not-this-one")},
         "wrong authority": {"kafka_ca": stranger},
         "without TLS": {"kafka_security_protocol": "PLAINTEXT", "kafka_password": None, "kafka_user": None},
-    }[refusal]
+    }
+    return changes[refusal]
 
 
 def publish(secured: StackSettings, counter_id: str, by: int) -> None:
@@ -111,9 +112,8 @@ def publish(secured: StackSettings, counter_id: str, by: int) -> None:
 
 def reported(secured: StackSettings) -> int:
     """How many reports lie on the tally's topic, as who may read it counts them."""
-    return sum(
-        end for _, end in kafka.log_bounds(secured.messaging("meter"), [(REPORT.name, 0), (REPORT.name, 1)]).values()
-    )
+    bounds = kafka.log_bounds(secured.messaging("meter"), [(REPORT.name, 0), (REPORT.name, 1)])
+    return sum(end for _, end in bounds.values())
 
 
 def test_a_journey_over_encrypted_and_known_connections(secured: StackSettings, tally: Runtime) -> None:
@@ -131,7 +131,7 @@ def test_who_is_refused_by_kafka_waits_and_loses_nothing(
     before, published = counts(tally, "inbox"), reported(secured)
     publish(secured, refusal, 1)
     _wait_in_outbox(tally, refusal)
-    stranger_to_kafka = another(tally, **refused(tally.settings, refusal, stranger))
+    stranger_to_kafka = another(tally, **refused(refusal, stranger))
     with caplog.at_level(logging.INFO), running(stranger_to_kafka.relay.run, stranger_to_kafka.consumer.run):
         relay, consumer = stranger_to_kafka.relay, stranger_to_kafka.consumer
         wait_until(lambda: relay._sender.is_stalled and consumer._is_broker_away, seconds_max=60)
@@ -162,7 +162,7 @@ def test_an_operator_is_told_why_kafka_refuses(
     tally: Runtime, stranger: Path, refusal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka, "_TIMEOUT_SECONDS", 3)
-    settings = tally.settings.model_copy(update=refused(tally.settings, refusal, stranger))
+    settings = tally.settings.model_copy(update=refused(refusal, stranger))
     with pytest.raises(Outage, match=REFUSALS[refusal]):
         kafka.create_topics(settings, "tally", [REPORT.name])
     with pytest.raises(Outage, match=REFUSALS[refusal]):
@@ -182,7 +182,12 @@ def test_a_user_writes_only_what_bears_its_name_and_reads_only_what_it_is_to(sec
     curious = Consumer({**client_config(secured.messaging("payments")), "group.id": "payments"})
     curious.subscribe([INCREMENT.name])
     found: list[Message] = []
-    wait_until(lambda: bool(found.extend(curious.consume(1, 1)) or found), seconds_max=30)
+
+    def is_answered() -> bool:
+        found.extend(curious.consume(1, 1))
+        return bool(found)
+
+    wait_until(is_answered, seconds_max=30)
     curious.close()
     assert [error.code() for record in found if (error := record.error())] == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
 

@@ -61,7 +61,7 @@ def test_secrets_are_read_from_files_as_containers_mount_them(tmp_path: Path, mo
 
 def test_a_folder_of_secrets_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIR_SECRETS_DIR", str(tmp_path / "missing"))
-    with pytest.raises(SettingsError, match="WEIR_SECRETS_DIR: there is no folder .*missing"):
+    with pytest.raises(SettingsError, match=r"WEIR_SECRETS_DIR: there is no folder .*missing"):
         Settings()
 
 
