@@ -10,6 +10,7 @@ from bench.figures import Figures
 from libs.common import ids
 from libs.common.codec import Codec
 from libs.common.database import fetch, transaction
+from libs.common.kafka import client_config
 from libs.common.service import Runtime
 from tests.parts import Parts
 from tests.tally.events import INCREMENT, CounterIncremented
@@ -53,7 +54,7 @@ def _wait_for(runtime: Runtime, count: int) -> int:
 
 
 def _publish(parts: Parts, codec: Codec) -> None:
-    producer = Producer({"bootstrap.servers": parts.kafka_bootstrap, "linger.ms": 50, "compression.type": "lz4"})
+    producer = Producer({**client_config(parts.settings.messaging()), "linger.ms": 50, "compression.type": "lz4"})
     chance = random.Random(1)
     for _ in range(EVENTS):
         counter_id = f"counter-{chance.randrange(COUNTERS)}"

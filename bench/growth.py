@@ -115,7 +115,7 @@ def _growth(name: str, parts: Parts, service: Service, past: Sequence[Past], kin
 
 def _load(parts: Parts, runtime: Runtime, past: Sequence[Past], count: int) -> None:
     """Store so many payments, and leave Postgres as it is when that was long ago."""
-    with psycopg.connect(runtime.settings.database_url.replace("+psycopg", ""), autocommit=True) as owner:
+    with psycopg.connect(runtime.settings.database_dsn, autocommit=True) as owner:
         owner.execute("SET maintenance_work_mem = '1GB'")
         tables = list(dict.fromkeys(table for table, _ in past))
         indexes = owner.execute(_INDEXES, (tables,)).fetchall()

@@ -28,7 +28,7 @@ BODY_BYTES = 300
 def throughput(parts: Parts) -> Figures:
     """Publish a backlog of 100,000 events with real headers from one shard."""
     with _relay(parts) as (settings, relay):
-        engine = database.create(settings.database_url)
+        engine = database.create(settings.database)
         for start in range(0, BACKLOG, 10_000):
             with database.transaction(engine) as tx:
                 _append(tx, [_row(start + n) for n in range(10_000)])
@@ -61,7 +61,7 @@ def latency(parts: Parts) -> Figures:
         stop = threading.Event()
         thread = threading.Thread(target=relay.run, args=(stop,))
         thread.start()
-        engine = database.create(settings.database_url)
+        engine = database.create(settings.database)
         started = time.perf_counter()
         for n in range(COMMITS_PER_SECOND * (SECONDS + WARM_UP_SECONDS)):
             if n == COMMITS_PER_SECOND * WARM_UP_SECONDS:
@@ -93,15 +93,14 @@ def _relay(parts: Parts) -> Iterator[tuple[Settings, Relay]]:
     with parts.database("bench") as url:
         settings = Settings(
             database_url=url,
-            kafka_bootstrap=parts.kafka_bootstrap,
-            registry_url=parts.registry_url,
+            **dict(parts.messaging),
             outbox_shards=1,
         )
-        engine = database.create(url)
+        engine = database.create(settings.database)
         migrations.upgrade(engine, None)
         engine.dispose()
         relay = Relay(
-            url.replace("+psycopg", ""),
+            settings.database_dsn,
             kafka.producer_config(settings),
             OutboxMetrics(Metrics(), shards=1),
             settings,

@@ -24,9 +24,12 @@ from demo import people
 from demo.client import WeirClient, register_client
 from demo.story import Party
 from libs.common import envelope, ids
+from libs.common.kafka import client_config
 from libs.common.record import Record
+from libs.common.settings import MessagingSettings
 from operate.nothing_lost import ENDS
 from schemas.payments.events import PaymentSettled
+from stack import postgres
 from stack.stack import Stack
 
 TOPIC = PaymentSettled.contract.topic.name
@@ -200,7 +203,7 @@ class Suite:
 
     @contextmanager
     def _watching(self) -> Iterator["Ends"]:
-        ends = Ends(self._settings.kafka_bootstrap)
+        ends = Ends(self._settings.messaging())
         thread = threading.Thread(target=ends.run)
         thread.start()
         try:
@@ -227,7 +230,7 @@ class Suite:
         _wait(lambda: self._rows(query, (account_ids,)) == [(len(account_ids),)], lambda: None)
 
     def _rows(self, query: str, parameters: Sequence[Any]) -> list[Any]:
-        dsn = self._settings.database_url("payments").replace("+psycopg", "")
+        dsn = postgres.dsn(self._settings.database_url("payments"))
         with psycopg.connect(dsn) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
@@ -235,11 +238,11 @@ class Suite:
 class Ends:
     """Reads payments' topic as any other service would, and notes when each end arrives."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, settings: MessagingSettings) -> None:
         self.at: dict[str, float] = {}
         self.stop = threading.Event()
         self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "weir-bench", "enable.auto.commit": False, "log_level": 0}
+            {**client_config(settings), "group.id": "weir-bench", "enable.auto.commit": False, "log_level": 0}
         )
         partitions = self._consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
         places = [TopicPartition(TOPIC, number) for number in partitions]

@@ -145,9 +145,7 @@ def _bank(parts: Parts, *, processes: int = 1) -> Iterator[_Bank]:
 def _start_api(runtime: Runtime, port: int) -> subprocess.Popen[bytes]:
     settings = runtime.settings
     environment = {
-        "WEIR_DATABASE_URL": settings.database_url,
-        "WEIR_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "WEIR_REGISTRY_URL": settings.registry_url,
+        **services.as_environment(settings),
         "WEIR_HTTP_PORT": str(port),
     }
     command = [sys.executable, "-m", "services.accounts", "api"]

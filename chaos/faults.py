@@ -1,5 +1,6 @@
 """Every fault there is: who is harmed how, while payments go on being ordered."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from chaos import clock, full_disk, next_version
 from chaos.installation import LOOK_SECONDS, RESTART_SECONDS_MAX, ROLES, Another, Installation
 from chaos.proxy import Proxy, Wire
 from chaos.scene import Fault, Scene
-from stack import backups, kafka, postgres
+from stack import backups, kafka, postgres, services
 from stack.services import FEATURES
 from stack.settings import SERVICES
 from tests.waiting import wait_until
@@ -150,10 +151,10 @@ def _see(condition: Callable[[], bool]) -> None:
 
 def disk_full(scene: Scene) -> None:
     """Nothing more can be written where Kafka keeps its logs."""
-    bootstrap = scene.installation.settings.kafka_bootstrap
+    messaging = scene.installation.settings.messaging()
     with full_disk.full(full_disk.folder(scene.installation)):
         # A broker that can't write ends itself, and can't begin before it can.
-        _see(lambda: not kafka.answers(bootstrap))
+        _see(lambda: not kafka.answers(messaging))
         scene.last(FULL_SECONDS)
     scene.say(f"{FULL_SECONDS} s")
     scene.recover()
@@ -238,7 +239,7 @@ def rolling_restart(scene: Scene) -> None:
     with tempfile.TemporaryDirectory() as folder:
         code = next_version.write(Path(folder))
         # As a release does: the schema is registered before the first process that knows it begins.
-        _run_of(code, scene.installation, "payments", "migrate")
+        _migrate(code, scene.installation, "payments")
         with ExitStack() as both:
             beside = both.enter_context(_beside(scene.installation, "payments", code))
             scene.last(BETWEEN_SECONDS)
@@ -260,10 +261,10 @@ def _beside(installation: Installation, service: str, code: Path) -> Iterator[An
         other.end()
 
 
-def _run_of(code: Path, installation: Installation, service: str, word: str) -> None:
+def _migrate(code: Path, installation: Installation, service: str) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", f"services.{service}", word],
-        env=installation.environment_of(service, name=service, port=0),
+        [sys.executable, "-m", f"services.{service}", "migrate"],
+        env={**os.environ, **services.migration_environment(installation.settings, service)},
         cwd=code,
         capture_output=True,
         text=True,

@@ -19,7 +19,7 @@ from demo import client, desk
 from demo.analysts import Analysts
 from docs import catalogue
 from operate import nothing_lost, topics
-from stack import services
+from stack import postgres, services
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import Stack
 from tests.waiting import wait_until
@@ -204,7 +204,7 @@ class Installation:
     # Taking stock
 
     def rows(self, service: str, query: str, values: Sequence[object] | None = None) -> list[tuple]:  # type: ignore[type-arg]
-        with psycopg.connect(self.settings.database_url(service).replace("+psycopg", "")) as connection:
+        with psycopg.connect(postgres.dsn(self.settings.database_url(service))) as connection:
             return connection.execute(query.encode(), values).fetchall()
 
     def come_to_rest(self) -> None:
@@ -233,7 +233,7 @@ class Installation:
 
     def faults_found(self) -> list[str]:
         """What doesn't hold of: every payment ends once, nothing is lost, nothing waits, the books balance."""
-        recorded = list(topics.read(self.settings.kafka_bootstrap, list(catalogue.topics()), with_values=False))
+        recorded = list(topics.read(self.settings.messaging(), list(catalogue.topics()), with_values=False))
         databases = {service: self.settings.database_url(service) for service in SERVICES}
         findings = nothing_lost.compare(recorded, databases)
         books = httpx.get(f"{self.url('accounts')}/v1/books", headers=self.authorization, timeout=30).json()

@@ -33,5 +33,5 @@ def write(folder: Path) -> Path:
 def was_seen(settings: StackSettings) -> bool:
     """Whether payments have been published by both versions: their records begin with the ids of two schemas."""
     topic, name = PaymentInitiated.contract.topic.name, PaymentInitiated.__name__
-    recorded = topics.read(settings.kafka_bootstrap, [topic])
+    recorded = topics.read(settings.messaging(), [topic])
     return len({event.value[:5] for event in recorded if event.event_type == name}) >= 2

@@ -11,6 +11,7 @@ from demo.run import EXPECTED_ENDS
 from demo.story import Kind, Ordered
 from libs.common.record import Record
 from operate.topics import Recorded
+from stack import postgres
 
 REFUSED = "refused"
 AFTER_REVIEW = " after review"
@@ -44,7 +45,7 @@ class TimelineEntry(Record):
 def ends(dsn: str, payment_ids: Iterable[str]) -> dict[str, End]:
     """How each payment ended, as payments keeps it."""
     query = "SELECT payment_id::text, body FROM payments WHERE payment_id = ANY(%b::uuid[])"
-    with psycopg.connect(dsn.replace("+psycopg", "")) as connection:
+    with psycopg.connect(postgres.dsn(dsn)) as connection:
         rows = connection.execute(query.encode(), (list(payment_ids),)).fetchall()
     return {payment_id: _end(payment_id, json.loads(body)) for payment_id, body in rows}
 

@@ -16,6 +16,7 @@ from demo.shop import Shop
 from demo.story import Kind, Order, Ordered, Party, Story
 from libs.common import ids
 from libs.common.record import Record
+from stack import postgres
 from stack.settings import StackSettings
 
 SEGMENT = 1_000
@@ -231,7 +232,7 @@ class Demo:
         return (list(self._batch_ids),)
 
     def _one(self, service: str, query: str, parameters: Sequence[Any] = ()) -> Any:
-        dsn = self._settings.database_url(service).replace("+psycopg", "")
+        dsn = postgres.dsn(self._settings.database_url(service))
         with psycopg.connect(dsn) as connection:
             row = connection.execute(query.encode(), parameters).fetchone()
             assert row is not None

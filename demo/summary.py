@@ -48,11 +48,11 @@ class Stock(Record):
 
 def take_stock(settings: StackSettings, result: Result, *, may_wait: bool) -> Stock:
     """Read topics and databases, and compare."""
-    recorded = list(read(settings.kafka_bootstrap, list(catalogue.topics())))
+    recorded = list(read(settings.messaging(), list(catalogue.topics())))
     databases = {service: settings.database_url(service) for service in SERVICES}
     accepted = [ordered.payment_id for ordered in result.ordered if ordered.refusal is None]
     ends = account.ends(databases["payments"], accepted)
-    codec = Codec(Registry(settings.registry_url), [CaseOpened, FraudAssessed])
+    codec = Codec(Registry(settings.messaging()), [CaseOpened, FraudAssessed])
     this_run = [event for event in recorded if event.caused_at >= result.began_at - timedelta(seconds=1)]
     return Stock(
         ends=ends,

@@ -44,7 +44,7 @@ def health_command(as_json: AsJson = False) -> None:
 @app.command("timeline")
 def timeline_command(payment_id: UUID, as_json: AsJson = False) -> None:
     """All that happened with a payment in every service, as their topics tell."""
-    found = timeline(installation.kafka_bootstrap(), str(payment_id))
+    found = timeline(installation.messaging(), str(payment_id))
     if not found:
         cli.fail(f"no topic tells of a payment {payment_id}")
     rows = (
@@ -72,7 +72,7 @@ def reconcile(
     Reads every topic whole. To be run when nothing else is under way: what is on its way between services is reported
     as missing.
     """
-    recorded = list(topics.read(installation.kafka_bootstrap(), list(catalogue.topics()), with_values=False))
+    recorded = list(topics.read(installation.messaging(), list(catalogue.topics()), with_values=False))
     findings = nothing_lost.compare(recorded, installation.database_urls(), may_wait=may_wait)
     tell(
         ({"holds": "yes" if one.holds else "NO", "what": one.what, "detail": one.detail} for one in findings),
@@ -94,7 +94,7 @@ def main() -> None:
     except ClickException as error:
         status = _give_up(error.format_message())
     except ValidationError as error:
-        status = _give_up("; ".join(f"WEIR_{'_'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in error.errors()))
+        status = _give_up(cli.setting_faults(error))
     except (Outage, StackError, OSError, TimeoutError) as error:
         status = _give_up(str(error))
     sys.exit(status if isinstance(status, int) else 0)

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 
 import httpx
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from libs.common.database import fetch
 from libs.common.errors import Outage
+from libs.common.kafka import Admin
 from libs.common.record import Record
 from libs.common.service import Runtime
+from libs.common.settings import MessagingSettings
 from operate import installation
 from stack.settings import SERVICES
 
@@ -27,7 +28,7 @@ class Health(Record):
 def look() -> Iterator[Health]:
     """Each part in turn, what the others rest on first."""
     first = installation.runtime_of(SERVICES[0])
-    yield _asked("kafka", lambda: _ask_broker(first.settings.kafka_bootstrap))
+    yield _asked("kafka", lambda: _ask_broker(first.settings))
     yield _asked("registry", lambda: _ask_registry(first))
     for name in SERVICES:
         yield _asked(f"{name} database", lambda name=name: _ask_database(name))  # type: ignore[misc]
@@ -41,13 +42,12 @@ def _asked(part: str, ask: Callable[[], str]) -> Health:
         return Health(part=part, is_well=False, detail=str(outage).splitlines()[0])
 
 
-def _ask_broker(bootstrap: str) -> str:
-    # Kept in a variable: an admin client dies once nothing refers to it.
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+def _ask_broker(settings: MessagingSettings) -> str:
+    admin = Admin(settings)
     try:
         return f"{len(admin.list_topics(timeout=TIMEOUT_SECONDS).topics)} topics"
     except KafkaException as error:
-        raise Outage(f"the broker: {error.args[0].str()}") from error
+        raise admin.outage(error) from error
 
 
 def _ask_registry(runtime: Runtime) -> str:

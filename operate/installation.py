@@ -6,21 +6,14 @@ from collections.abc import Mapping
 
 from libs.common import cli
 from libs.common.service import Runtime, Service
-from stack.settings import SERVICES, StackSettings
+from libs.common.settings import MessagingSettings
+from stack.settings import OPERATOR, SERVICES, StackSettings
 
 
 def runtime_of(name: str) -> Runtime:
     """A service as its own command line would wire it, with what `WEIR_PAYMENTS_DATABASE_URL` and its like say."""
-    settings = StackSettings()
     service = service_of(name)
-    return Runtime(
-        service,
-        service.settings(
-            database_url=database_url(name),
-            kafka_bootstrap=os.environ.get("WEIR_KAFKA_BOOTSTRAP", settings.kafka_bootstrap),
-            registry_url=os.environ.get("WEIR_REGISTRY_URL", settings.registry_url),
-        ),
-    )
+    return Runtime(service, service.settings(database_url=database_url(name), **dict(messaging(name))))
 
 
 def service_of(name: str) -> Service:
@@ -50,5 +43,8 @@ def url(name: str) -> str:
     return os.environ.get(f"WEIR_{name.upper()}_URL") or f"http://{settings.host}:{settings.service_port(name)}"
 
 
-def kafka_bootstrap() -> str:
-    return os.environ.get("WEIR_KAFKA_BOOTSTRAP") or StackSettings().kafka_bootstrap
+def messaging(user: str = OPERATOR) -> MessagingSettings:
+    """Broker and registry: as the environment says, else as that user of the installation of this machine."""
+    if any(os.environ.get(f"WEIR_{name}") for name in ("KAFKA_BOOTSTRAP", "REGISTRY_URL")):
+        return MessagingSettings()
+    return StackSettings().messaging(user)

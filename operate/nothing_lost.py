@@ -8,6 +8,7 @@ import psycopg
 from docs import catalogue
 from libs.common.record import Record
 from operate.topics import Recorded
+from stack import postgres
 from stack.settings import SERVICES
 
 STATE_BY_END = {
@@ -148,5 +149,5 @@ def _count(dsn: str, query: str) -> int:
 
 
 def _rows(dsn: str, query: str) -> list[tuple]:  # type: ignore[type-arg]
-    with psycopg.connect(dsn.replace("+psycopg", "")) as connection:
+    with psycopg.connect(postgres.dsn(dsn)) as connection:
         return connection.execute(query.encode()).fetchall()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from docs import catalogue
+from libs.common.settings import MessagingSettings
 from operate import topics
 from operate.topics import Recorded
 
@@ -12,18 +13,18 @@ SECONDS_BEFORE = 60
 """Clocks differ, and the id was made before the event."""
 
 
-def timeline(bootstrap: str, payment_id: str) -> Sequence[Recorded]:
+def timeline(settings: MessagingSettings, payment_id: str) -> Sequence[Recorded]:
     """Every event about a payment, each once, in the order of their causes.
 
     Read from the time its id was made on, so that it costs what happened since and not what happened ever.
     """
     since = made_at(payment_id) - timedelta(seconds=SECONDS_BEFORE)
-    read = topics.read(bootstrap, list(catalogue.topics()), since=since)
+    read = topics.read(settings, list(catalogue.topics()), since=since)
     found = {event.event_id: event for event in read if event.subject == payment_id}
     correlations = {event.correlation_id for event in found.values()}
     if any(event.topic.startswith("payments.payment") for event in found.values()):
         # What it led to elsewhere under ids of its own: cases, movements of its refunds.
-        read = topics.read(bootstrap, list(catalogue.topics()), since=since)
+        read = topics.read(settings, list(catalogue.topics()), since=since)
         found |= {event.event_id: event for event in read if event.correlation_id in correlations}
     return sorted(found.values(), key=lambda event: event.caused_at)
 

@@ -4,12 +4,14 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaRecord
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from libs.common import envelope
+from libs.common.kafka import Admin, client_config
+from libs.common.settings import MessagingSettings
 
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -34,16 +36,16 @@ class Recorded(NamedTuple):
 
 
 def read(
-    bootstrap: str, names: Collection[str], *, since: datetime | None = None, with_values: bool = True
+    settings: MessagingSettings, names: Collection[str], *, since: datetime | None = None, with_values: bool = True
 ) -> Iterator[Recorded]:
     """Everything that topics hold at this moment, or what was published since, each event as often as it was sent.
 
     Without its value, an event takes as much memory as its headers do: for who keeps all of them.
-    Raises TimeoutError if the broker doesn't hand it over.
+    Raises Outage while no broker answers, and TimeoutError if one doesn't hand it over.
     """
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **client_config(settings),
             "group.id": "weir-reader",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
@@ -51,7 +53,7 @@ def read(
         }
     )
     try:
-        starts, ends = _bounds(bootstrap, names, since)
+        starts, ends = _bounds(settings, names, since)
         consumer.assign([TopicPartition(*place, starts[place]) for place in ends])
         while ends:
             # consume() for many alone would wait in vain for a last batch to be full.
@@ -72,11 +74,13 @@ def read(
 Bounds = dict[tuple[str, int], int]
 
 
-def _bounds(bootstrap: str, names: Collection[str], since: datetime | None) -> tuple[Bounds, Bounds]:
+def _bounds(settings: MessagingSettings, names: Collection[str], since: datetime | None) -> tuple[Bounds, Bounds]:
     """Where each partition begins, or went on since a time, and where those end that hold anything from there on."""
-    # Kept in a variable: an admin client dies once nothing refers to it.
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    metadata = admin.list_topics(timeout=10).topics
+    admin = Admin(settings)
+    try:
+        metadata = admin.list_topics(timeout=10).topics
+    except KafkaException as error:
+        raise admin.outage(error) from error
     places = [
         TopicPartition(name, partition) for name in names if name in metadata for partition in metadata[name].partitions
     ]

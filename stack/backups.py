@@ -54,11 +54,10 @@ def restore(settings: StackSettings, service: str, file: Path) -> None:
     draft, replaced = f"{service}_restored", f"{service}_replaced"
     with psycopg.connect(postgres.admin_dsn(settings), autocommit=True) as connection:
         _drop(connection, draft)
-        postgres.create_database(connection, draft, owner=service)
+        _create(connection, draft, service)
         try:
-            _run(
-                settings, "pg_restore", "--no-owner", f"--role={service}", "--exit-on-error", f"--dbname={draft}", file
-            )
+            owner = postgres.owner_of(service)
+            _run(settings, "pg_restore", "--no-owner", f"--role={owner}", "--exit-on-error", f"--dbname={draft}", file)
         except StackError:
             _drop(connection, draft)
             raise
@@ -69,12 +68,16 @@ def restore(settings: StackSettings, service: str, file: Path) -> None:
 def _put_in_place(connection: psycopg.Connection, draft: str, service: str, replaced: str) -> None:
     _drop(connection, replaced)
     # Where it was lost altogether, there is nothing to give another name to.
-    postgres.create_database(connection, service, owner=service)
+    _create(connection, service, service)
     # Whoever still has it open is a service that was not stopped: its transaction could not be kept anyway.
     connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (service,))
     with connection.transaction():
         _rename(connection, service, replaced)
         _rename(connection, draft, service)
+
+
+def _create(connection: psycopg.Connection, name: str, service: str) -> None:
+    postgres.create_database(connection, name, owner=postgres.owner_of(service), users=postgres.users_of(service))
 
 
 def _rename(connection: psycopg.Connection, name: str, new: str) -> None:

@@ -108,9 +108,9 @@ class Docker:
         address = f"http://{settings.host}"
         ours = {name: settings.service_port(name) for name in SERVICES} | {services.FEATURES: settings.features_port}
         return {
-            "kafka": lambda: kafka.answers(settings.kafka_bootstrap),
+            "kafka": lambda: kafka.answers(settings.messaging()),
             "postgres": lambda: postgres.answers(postgres.admin_dsn(settings)),
-            "registry": lambda: registry.answers(settings.registry_url),
+            "registry": lambda: registry.answers(settings.messaging()),
             "prometheus": lambda: prometheus.answers(f"{address}:{settings.prometheus_port}"),
             **{name: _ready_probe(f"{address}:{port}/ready") for name, port in ours.items()},
         }
@@ -189,7 +189,7 @@ def environment(settings: StackSettings) -> dict[str, str]:
         "FEATURES": settings.features_port,
         **{service.upper(): settings.service_port(service) for service in SERVICES},
     }
-    passwords = {name.upper(): settings.secrets.get(f"postgres/{name}") for name in ("postgres", *postgres.DATABASES)}
+    passwords = {name.upper(): settings.secrets.get(f"postgres/{name}") for name in ("postgres", *postgres.ROLES)}
     return {
         "WEIR_HOST": settings.host,
         **{f"WEIR_{name}_PORT": str(port) for name, port in ports.items()},

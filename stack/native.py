@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from stack import kafka, machine, postgres, prometheus, registry, services
+from stack.kafka import access
 from stack.part import PartState, Program, Say, StackError
 from stack.settings import SERVICES, StackSettings
 from stack.supervision import Supervisor
@@ -41,8 +42,11 @@ class Native:
             ended = self._supervisor.end_leftovers()
             self._require_free_ports(seconds=PORTS_SECONDS_MAX if ended else 0)
         say("Postgres: its data")
+        self._remember_security()
         if aside := postgres.prepare(self._settings):
             say(f"Postgres: another installation's data was here; it is now in {aside}")
+        postgres.secure(self._settings)
+        registry.prepare(self._settings)
         say("Kafka: its data")
         kafka.prepare(self._settings)
         self._supervisor.declare(self.programs())
@@ -53,6 +57,9 @@ class Native:
         self._supervisor.start("registry")
         say("Kafka")
         self._supervisor.wait_ready("kafka")
+        if self._settings.is_secure:
+            say("Kafka: its users")
+            access.grant(self._settings)
         say("the schema registry")
         self._supervisor.wait_ready("registry")
 
@@ -105,6 +112,13 @@ class Native:
         self._supervisor.know(self.programs())
         self._supervisor.require_known(name)
         return ["tail", "-n", "100", *(["-F"] if follow else []), str(self._supervisor.log_of(name))]
+
+    def _remember_security(self) -> None:
+        """For `make status`, `bin/weir` and all who come later, who are not told again."""
+        if self._settings.is_secure:
+            self._settings.secure_mark.touch()
+        else:
+            self._settings.secure_mark.unlink(missing_ok=True)
 
     def _fetch(self, say: Say) -> None:
         say("fetching Kafka")

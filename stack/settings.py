@@ -6,12 +6,18 @@ import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.common.settings import MessagingSettings
+from stack.certificates import Authority
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SERVICES = ("payments", "fraud", "compliance", "accounts")
+OPERATOR = "operator"
+"""Who may read all topics, and write none."""
 
 
 def _of_our_own(folder: Path) -> Path:
@@ -40,6 +46,11 @@ class StackSettings(BaseSettings):
     stack: Literal["native", "docker"] | None = Field(
         None, description="how to run everything; by default in Docker where an engine answers, else as processes"
     )
+    stack_secure: bool | None = Field(
+        None,
+        description="whether the native parts speak TLS alone and know their clients by name and password; by default"
+        " as they were started before, at first not",
+    )
     memory_mb_min: int = Field(2_000, description="with less free memory nothing is started; 0 starts nevertheless")
     disk_mb_min: int = Field(2_000, description="with less free disk nothing is started; 0 starts nevertheless")
 
@@ -59,6 +70,11 @@ class StackSettings(BaseSettings):
     def kafka_proxy_port(self) -> int:
         """Where clients of the detour are sent."""
         return self.port_base + 95
+
+    @property
+    def kafka_internal_port(self) -> int:
+        """Where a secure broker takes who has a certificate of our authority: itself, and who makes its users."""
+        return self.port_base + 96
 
     @property
     def registry_port(self) -> int:
@@ -101,8 +117,24 @@ class StackSettings(BaseSettings):
             "Prometheus": self.prometheus_port,
             **{service: self.service_port(service) for service in SERVICES},
             "fraud's features worker": self.features_port,
+            **({"Kafka's own listener": self.kafka_internal_port} if self.is_secure else {}),
             **({"Kafka's detour": self.kafka_detour_port} if self.kafka_detour else {}),
         }
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether all that is said between processes is encrypted, and nobody comes in without a password."""
+        return self.secure_mark.exists() if self.stack_secure is None else self.stack_secure
+
+    @property
+    def secure_mark(self) -> Path:
+        """There while the parts were started last to be secure: whoever comes later need not be told."""
+        return self.folder / "secure"
+
+    @property
+    def authority(self) -> Authority:
+        """Vouches for the parts, where they are secure."""
+        return Authority(self.folder / "certificates")
 
     @property
     def kafka_bootstrap(self) -> str:
@@ -110,12 +142,32 @@ class StackSettings(BaseSettings):
 
     @property
     def registry_url(self) -> str:
-        return f"http://{self.host}:{self.registry_port}/apis/ccompat/v7"
+        scheme = "https" if self.is_secure else "http"
+        return f"{scheme}://{self.host}:{self.registry_port}/apis/ccompat/v7"
+
+    def messaging(self, user: str = OPERATOR) -> MessagingSettings:
+        """Broker and registry, as one of their users finds them."""
+        plain = {"kafka_bootstrap": self.kafka_bootstrap, "registry_url": self.registry_url}
+        if not self.is_secure:
+            return MessagingSettings.model_validate(plain)
+        proof = {
+            "kafka_security_protocol": "SASL_SSL",
+            "kafka_ca": self.authority.certificate,
+            "kafka_user": user,
+            "kafka_password": self.secrets.get(f"kafka/{user}"),
+            "registry_ca": self.authority.certificate,
+        }
+        return MessagingSettings.model_validate(plain | proof)
 
     def database_url(self, database: str, role: str | None = None) -> str:
+        """A role's address of a database, with its password, and what proves to it who the server is."""
         role = role or database
-        password = self.secrets.get(f"postgres/{role}")
-        return f"postgresql+psycopg://{role}:{password}@{self.host}:{self.postgres_port}/{database}"
+        return self.address(database, role, self.secrets.get(f"postgres/{role}"))
+
+    def address(self, database: str, role: str, password: str) -> str:
+        """Of a database of this installation's server, for whom it may concern."""
+        proof = f"?sslmode=verify-full&sslrootcert={quote(str(self.authority.certificate))}" if self.is_secure else ""
+        return f"postgresql+psycopg://{role}:{password}@{self.host}:{self.postgres_port}/{database}{proof}"
 
     @cached_property
     def secrets(self) -> "Secrets":

@@ -24,8 +24,8 @@ def running(settings: StackSettings) -> Iterator[None]:
     services = _services(settings)
     probes = {
         "postgres": lambda: postgres.answers(postgres.admin_dsn(settings)),
-        "kafka": lambda: kafka.answers(settings.kafka_bootstrap),
-        "registry": lambda: registry.answers(settings.registry_url),
+        "kafka": lambda: kafka.answers(settings.messaging()),
+        "registry": lambda: registry.answers(settings.messaging()),
     }
     with ExitStack() as started:
         network = started.enter_context(Network())

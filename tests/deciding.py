@@ -12,6 +12,7 @@ from libs.common.batch import Decided
 from libs.common.codec import Codec
 from libs.common.events import Event
 from libs.common.inbox import Outcome
+from libs.common.kafka import client_config
 from libs.common.message import Message
 from libs.common.outbox import OutboxRow
 from libs.common.service import Runtime
@@ -34,7 +35,7 @@ class Announcer:
         for kind in kinds:
             runtime.registry.register(kind.contract)
         self._codec = Codec(runtime.registry, kinds)
-        self._producer = Producer({"bootstrap.servers": runtime.settings.kafka_bootstrap, "linger.ms": 5,
+        self._producer = Producer({**client_config(runtime.settings), "linger.ms": 5,
                                    "partitioner": "murmur2_random"})  # fmt: skip
 
     def announce(self, *events: Event) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from sqlalchemy.engine import make_url
 
+from libs.common.kafka import Admin
 from libs.common.service import Runtime, Service
-from libs.common.settings import Settings
+from libs.common.settings import MessagingSettings, Settings
 from stack import postgres
 from stack.settings import REPOSITORY, StackSettings
 from stack.stack import DOCKER, Stack
@@ -32,16 +33,12 @@ class Parts:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.settings = stack.settings
-        # Kept in a variable: an admin client dies once nothing refers to it.
-        self._admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap, "log_level": 0})
+        self._admin = Admin(self.messaging)
 
     @property
-    def kafka_bootstrap(self) -> str:
-        return self.settings.kafka_bootstrap
-
-    @property
-    def registry_url(self) -> str:
-        return self.settings.registry_url
+    def messaging(self) -> MessagingSettings:
+        """Broker and registry, as one who may do everything finds them."""
+        return self.settings.messaging()
 
     @contextmanager
     def database(self, name: str) -> Iterator[str]:
@@ -51,13 +48,23 @@ class Parts:
             postgres.create_role(connection, unique, password=password)
             postgres.create_database(connection, unique, owner=unique)
             try:
-                yield (
-                    f"postgresql+psycopg://{unique}:{password}"
-                    f"@{self.settings.host}:{self.settings.postgres_port}/{unique}"
-                )
+                yield self.settings.address(unique, unique, password)
             finally:
                 connection.execute(f'DROP DATABASE "{unique}" WITH (FORCE)'.encode())
                 connection.execute(f'DROP ROLE "{unique}"'.encode())
+
+    @contextmanager
+    def role(self, database_url: str, suffix: str) -> Iterator[str]:
+        """One more role for such a database, which may do nothing there yet; gone afterwards. Yields its address."""
+        database, password = make_url(database_url).database or "", secrets.token_hex(8)
+        name = f"{database}{suffix}"
+        with psycopg.connect(postgres.admin_dsn(self.settings, database), autocommit=True) as connection:
+            postgres.create_role(connection, name, password=password)
+            try:
+                yield self.settings.address(database, name, password)
+            finally:
+                connection.execute(f'DROP OWNED BY "{name}"'.encode())
+                connection.execute(f'DROP ROLE "{name}"'.encode())
 
     def create_topics(self, names: Sequence[str], *, partitions: int = 24) -> None:
         """Make topics anew, without what they held."""
@@ -79,7 +86,9 @@ class Parts:
     def runtime(self, service: Service, settings: type[S] | None = None, **overrides: Any) -> Iterator[Runtime]:
         """A service wired to the real parts, with a fresh database that is ready to use. Its topics are made anew."""
         with self.database(service.name) as database_url:
-            runtime = Runtime(service, service.settings(**{**self._addresses(database_url), **overrides}))
+            runtime = Runtime(
+                service, service.settings(database_url=database_url, **{**dict(self.messaging), **overrides})
+            )
             topics = {kind.contract.topic.name for kind in (*runtime.handlers.reads, *runtime.handlers.writes)}
             self.create_topics(sorted(topics | {f"{service.name}.dead-letters.v1"}))
             runtime.migrate()
@@ -89,13 +98,6 @@ class Parts:
             finally:
                 runtime.stop.set()
                 runtime.engine.dispose()
-
-    def _addresses(self, database_url: str) -> dict[str, Any]:
-        return {
-            "database_url": database_url,
-            "kafka_bootstrap": self.kafka_bootstrap,
-            "registry_url": self.registry_url,
-        }
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from libs.common.database import fetch, transaction
 from libs.common.events import Event
 from libs.common.message import Message
 from libs.common.record import Record
-from libs.common.service import Role, Runtime
+from libs.common.service import Role, Runtime, server_config
 from libs.common.sweep import NoClaim
 from stack import postgres
 from tests.parts import Parts
@@ -95,10 +95,8 @@ def listening(
     is_edge_at_work: bool = True,
 ) -> Iterator[str]:
     """A service's HTTP application on a free port for as long as the block lasts. Yields its address."""
-    config = uvicorn.Config(
-        runtime.app([Role.API], is_ready), host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off"
-    )
-    server = uvicorn.Server(config)
+    settings = runtime.settings.model_copy(update={"http_port": 0})
+    server = uvicorn.Server(server_config(runtime.app([Role.API], is_ready), settings))
     stop = threading.Event()
     threads = [threading.Thread(target=server.run)]
     if is_edge_at_work:
@@ -108,7 +106,7 @@ def listening(
     try:
         wait_until(lambda: server.started)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if settings.http_certificate else 'http'}://{settings.http_host}:{port}"
     finally:
         server.should_exit = True
         stop.set()

@@ -36,7 +36,7 @@ def main(service: Service, extend: Extend | None = None) -> None:
     except typer.Abort:
         status = _give_up(service, "aborted")
     except ValidationError as error:
-        status = _give_up(service, "; ".join(map(_setting_fault, error.errors(include_input=False))))
+        status = _give_up(service, setting_faults(error))
     except (SettingsError, Outage, IncompatibleSchema, ShardsChanged) as error:
         status = _give_up(service, str(error))
     except OSError as error:
@@ -75,7 +75,15 @@ def _give_up(service: Service, why: str) -> int:
     return 1
 
 
+def setting_faults(error: ValidationError) -> str:
+    """What is wrong with the environment, in one line, without what anything was set to."""
+    return "; ".join(map(_setting_fault, error.errors(include_input=False)))
+
+
 def _setting_fault(fault: ErrorDetails) -> str:
+    if not fault["loc"]:
+        # Of several together: its message names them.
+        return fault["msg"]
     name = "_".join(["WEIR", *map(str, fault["loc"])]).upper()
     return f"{name} is not set" if fault["type"] == "missing" else f"{name}: {fault['msg']}"
 

@@ -21,7 +21,7 @@ from psycopg.adapt import Dumper, Loader
 from psycopg.errors import QueryCanceled
 from psycopg.pq import Format
 from psycopg.types.string import TextLoader
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from libs.common import ids
@@ -47,7 +47,7 @@ LIVENESS_OPTIONS = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tc
 """The same for Postgres: a client that has vanished must not keep its locks, which leaders of the relay hold."""
 
 
-def create(url: str, *, pool_size: int = 8, application_name: str = "weir") -> Engine:
+def create(url: URL | str, *, pool_size: int = 8, application_name: str = "weir") -> Engine:
     """An engine whose connections give up rather than wait for ever, and read uuids as text."""
     engine = create_engine(
         url,

@@ -11,18 +11,54 @@ from confluent_kafka.cimpl import NewTopic
 
 from libs.common.dead_letters import topic_of as dead_letter_topic_of
 from libs.common.errors import Outage
-from libs.common.settings import Settings
+from libs.common.settings import MessagingSettings, Settings
 
 _TIMEOUT_SECONDS = 15
 
 log = logging.getLogger("librdkafka")
 
 
+def client_config(settings: MessagingSettings) -> dict[str, Any]:
+    """What every client of Kafka's is told: where brokers are, and how each side proves to the other who it is."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "security.protocol": settings.kafka_security_protocol,
+        "logger": log,
+    }
+    if settings.kafka_ca is not None:
+        config["ssl.ca.location"] = str(settings.kafka_ca)
+    if settings.kafka_password is not None:
+        config["sasl.mechanism"] = settings.kafka_sasl_mechanism
+        config["sasl.username"] = settings.kafka_user
+        config["sasl.password"] = settings.kafka_password.get_secret_value()
+    return config
+
+
+class Admin(AdminClient):
+    """Asks brokers, and says nothing of its own accord. To be kept in a variable: it dies once nothing refers to it."""
+
+    def __init__(self, settings: MessagingSettings) -> None:
+        self._refusal = ""
+        config: dict[str, Any] = {**client_config(settings), "log_level": 0, "error_cb": self._on_error}
+        super().__init__(config)
+
+    def outage(self, error: KafkaException) -> Outage:
+        """What to raise for a failure: with the reason, where a broker and this client would not trust each other.
+
+        A question that waits for such a broker only learns that its time is up.
+        """
+        self.poll(0)
+        return Outage(f"the broker: {self._refusal or error.args[0].str()}")
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+            self._refusal = error.str()
+
+
 def producer_config(settings: Settings) -> dict[str, Any]:
     """A producer that keeps order and loses nothing, however long the broker is away."""
     return {
-        "bootstrap.servers": settings.kafka_bootstrap,
-        "logger": log,
+        **client_config(settings),
         "client.id": "weir-relay",
         "acks": "all",
         "enable.idempotence": True,
@@ -39,8 +75,7 @@ def producer_config(settings: Settings) -> dict[str, Any]:
 def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
     """A consumer that commits nothing by itself and stops rather than skip."""
     config: dict[str, Any] = {
-        "bootstrap.servers": settings.kafka_bootstrap,
-        "logger": log,
+        **client_config(settings),
         "client.id": f"weir-{group}",
         "group.id": group,
         "enable.auto.commit": False,
@@ -61,10 +96,11 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
     return config
 
 
-def log_bounds(settings: Settings, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
+def log_bounds(
+    settings: MessagingSettings, places: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], tuple[int, int]]:
     """The first offset that each partition still holds, and the one that comes next. Raises Outage."""
-    # Kept in a variable: an admin client dies once nothing refers to it.
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    admin = Admin(settings)
     asked = [TopicPartition(*place) for place in places]
     try:
         first, end = (
@@ -77,7 +113,7 @@ def log_bounds(settings: Settings, places: Collection[tuple[str, int]]) -> dict[
             for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
         )
     except KafkaException as error:
-        raise Outage(f"the broker: {error}") from error
+        raise admin.outage(error) from error
     return {place: (first[place], end[place]) for place in places}
 
 
@@ -86,7 +122,7 @@ def create_topics(settings: Settings, service: str, names: Iterable[str]) -> Non
 
     Raises Outage while no broker answers.
     """
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    admin = Admin(settings)
     config = {"retention.ms": str(settings.retention_ms), "compression.type": "producer"}
     topics = [
         NewTopic(
@@ -94,9 +130,10 @@ def create_topics(settings: Settings, service: str, names: Iterable[str]) -> Non
         )
         for name in sorted({*names, dead_letter_topic_of(service)})
     ]
-    for name, future in admin.create_topics(topics, operation_timeout=_TIMEOUT_SECONDS).items():
+    made = admin.create_topics(topics, operation_timeout=_TIMEOUT_SECONDS, request_timeout=_TIMEOUT_SECONDS)
+    for name, future in made.items():
         try:
-            future.result(_TIMEOUT_SECONDS)
+            future.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise Outage(f"topic {name} could not be made: {error}") from error
+                raise Outage(f"topic {name} could not be made: {admin.outage(error)}") from error

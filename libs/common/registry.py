@@ -10,6 +10,7 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from libs.common.compatibility import differences
 from libs.common.errors import Outage
 from libs.common.events import Contract
+from libs.common.settings import MessagingSettings
 
 COMPATIBILITY = "FULL_TRANSITIVE"
 _AVRO = "AVRO"
@@ -27,8 +28,8 @@ class UnregisteredSchema(Exception):
 class Registry:
     """What Weir asks of a registry. Every call raises Outage while none answers."""
 
-    def __init__(self, url: str) -> None:
-        self._client = SchemaRegistryClient({"url": url, "timeout": _TIMEOUT_SECONDS, "max.retries": 0})
+    def __init__(self, settings: MessagingSettings) -> None:
+        self._client = SchemaRegistryClient(client_config(settings))
 
     def register(self, contract: Contract) -> int:
         """Add a schema to its subject if it isn't there, and return its id. Raises IncompatibleSchema."""
@@ -95,6 +96,12 @@ class Registry:
             raise
         texts = [self._client.get_version(subject, number).schema.schema_str for number in numbers]
         return [json.loads(text) for text in texts if text]
+
+
+def client_config(settings: MessagingSettings) -> dict[str, Any]:
+    """What every client of the registry's is told."""
+    config = {"url": settings.registry_url, "timeout": _TIMEOUT_SECONDS, "max.retries": 0}
+    return config | ({"ssl.ca.location": str(settings.registry_ca)} if settings.registry_ca else {})
 
 
 class _Outages:

@@ -21,7 +21,7 @@ from typing import Any
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import GCCollector, ProcessCollector
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, tracing
 from libs.common.batch import Handlers, Observe, UnitOfWork
@@ -37,6 +37,7 @@ from libs.common.record import Record
 from libs.common.registry import Registry
 from libs.common.relay import Relay
 from libs.common.replay import Replay
+from libs.common.rights import MESSAGING, NOTHING, RETENTION_SUFFIX, Rights, give
 from libs.common.settings import Settings
 from libs.common.sweep import FindDue, Prune, Sweep
 from libs.common.tracing import Tracer
@@ -70,6 +71,10 @@ class Service(Record):
     settings: type[Settings]
     handlers: Callable[[Any], Handlers]
     routes: Callable[["Runtime"], Sequence[APIRouter]]
+    rights: Rights
+    """What the role that it runs as may do with its own tables; with messaging's it is the same for every service."""
+    retention_rights: Rights = NOTHING
+    """What the role may do that deletes records when the law's time for them is over."""
     find_due: FindDue | None = None
     prunes: Callable[[Any], Sequence[Prune]] = lambda _: ()
     """What this service keeps for a time only, given its settings, besides answers to requests."""
@@ -98,13 +103,13 @@ class Runtime:
 
     @cached_property
     def engine(self) -> Engine:
-        engine = database.create(self.settings.database_url, application_name=f"weir-{self.service.name}")
+        engine = database.create(self.settings.database, application_name=f"weir-{self.service.name}")
         watch_pool(self.metrics, engine)
         return engine
 
     @cached_property
     def registry(self) -> Registry:
-        return Registry(self.settings.registry_url)
+        return Registry(self.settings)
 
     @cached_property
     def codec(self) -> Codec:
@@ -163,7 +168,7 @@ class Runtime:
     @cached_property
     def relay(self) -> Relay:
         return Relay(
-            self.settings.database_url.replace("+psycopg", ""),
+            self.settings.database_dsn,
             kafka.producer_config(self.settings),
             OutboxMetrics(self.metrics, shards=self.settings.outbox_shards),
             self.settings,
@@ -205,16 +210,23 @@ class Runtime:
         return app
 
     def migrate(self) -> None:
-        """Bring database, topics and schemas to what this code expects. Repeatable.
+        """Bring database, roles, topics and schemas to what this code expects. Repeatable.
 
         Raises Outage, IncompatibleSchema and ShardsChanged.
         """
         migrations.upgrade(self.engine, self.service.folder)
+        if role := self.settings.database_role:
+            self.unit.administer(lambda tx: self._give_rights(tx, role))
         self.unit.administer(lambda tx: outbox.fix_shards(tx, self.settings.outbox_shards))
         contracts = [event_type.contract for event_type in self.handlers.writes]
         kafka.create_topics(self.settings, self.service.name, {contract.topic.name for contract in contracts})
         for contract in contracts:
             self.registry.register(contract)
+
+    def _give_rights(self, tx: Connection, role: str) -> None:
+        give(tx, role, {**MESSAGING, **self.service.rights})
+        if self.service.retention_rights:
+            give(tx, role + RETENTION_SUFFIX, self.service.retention_rights)
 
 
 def tune_interpreter() -> None:
@@ -244,17 +256,7 @@ class Process:
         settings = self._runtime.settings
         app = self._runtime.app(self._roles, self._readiness)
         tune_interpreter()
-        config = uvicorn.Config(
-            app,
-            host=settings.http_host,
-            port=settings.http_port,
-            log_config=None,
-            access_log=False,
-            proxy_headers=settings.trusts_forwarded_headers,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
-            lifespan="off",
-        )
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(server_config(app, settings))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         # Before anything runs: a process whose port is taken would only be in the way of the one that has it.
@@ -331,6 +333,22 @@ class Process:
         if Role.RELAY in self._roles:
             ready["relay"] = runtime.relay.is_ready
         return ready
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How a process answers requests: over TLS where it has a certificate."""
+    return uvicorn.Config(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=settings.trusts_forwarded_headers,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
+        lifespan="off",
+        ssl_certfile=settings.http_certificate,
+        ssl_keyfile=settings.http_key,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

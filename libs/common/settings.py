@@ -1,13 +1,25 @@
 """Settings of a process: read once from the environment (`WEIR_…`), typed, with a meaning each."""
 
+import os
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, FilePath, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+SECRETS_FOLDER = "WEIR_SECRETS_DIR"
+"""The variable that names a folder with a file for each secret, as containers mount them."""
 
 
 def _an_address(url: str) -> str:
@@ -19,19 +31,116 @@ def _an_address(url: str) -> str:
     return url
 
 
-class Settings(BaseSettings):
+class ConfiguredSettings(BaseSettings):
+    """Read from the environment, and what is not there from files of the secrets' folder. Never shows what it holds."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = os.environ.get(SECRETS_FOLDER)
+        if not folder:
+            return init_settings, env_settings
+        if not Path(folder).is_dir():
+            raise SettingsError(f"{SECRETS_FOLDER}: there is no folder {folder}")
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
+
+
+class MessagingSettings(ConfiguredSettings):
+    """Where broker and schema registry are, and how each side proves to the other who it is."""
+
+    kafka_bootstrap: str = Field("127.0.0.1:19092", description="brokers, comma-separated")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how brokers are spoken to; SASL_SSL in production"
+    )
+    kafka_ca: FilePath | None = Field(
+        None, description="certificates (PEM) that may vouch for brokers; without it, those of the machine"
+    )
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="how the password is proven to brokers"
+    )
+    kafka_user: str | None = Field(None, description="who this process is to brokers, with SASL")
+    kafka_password: SecretStr | None = Field(None, description="of that user")
+    registry_url: str = Field("http://127.0.0.1:19081/apis/ccompat/v7", description="schema registry")
+    registry_ca: FilePath | None = Field(
+        None, description="certificates (PEM) that may vouch for a registry at https; without it, public ones"
+    )
+
+    @model_validator(mode="after")
+    def _user_where_one_is_asked_for(self) -> Self:
+        if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_user and self.kafka_password):
+            raise PydanticCustomError(
+                "no_user", "WEIR_KAFKA_SECURITY_PROTOCOL is with SASL: give WEIR_KAFKA_USER and WEIR_KAFKA_PASSWORD"
+            )
+        return self
+
+
+class Settings(MessagingSettings):
     """What every service needs to know. A service with settings of its own extends this."""
 
-    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True)
-
     database_url: Annotated[str, AfterValidator(_an_address)] = Field(
-        description="SQLAlchemy address of this service's own database"
+        description="SQLAlchemy address of this service's own database; a password in it becomes the next setting"
     )
-    kafka_bootstrap: str = Field("127.0.0.1:19092", description="brokers, comma-separated")
-    registry_url: str = Field("http://127.0.0.1:19081/apis/ccompat/v7", description="schema registry")
+    database_password: SecretStr | None = Field(None, description="of the role that the address names")
+    database_ca: FilePath | None = Field(
+        None,
+        description="certificates (PEM) that may vouch for the database; with it, connections are encrypted and the"
+        " server's name must be the certificate's (verify-full)",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_password_out(cls, given: Any) -> Any:
+        """An address is shown and logged: what it holds of a secret is kept apart from it."""
+        try:
+            url = make_url(given["database_url"]) if isinstance(given, Mapping) else None
+        except (ArgumentError, KeyError):
+            return given
+        if url is None or url.password is None:
+            return given
+        address = url.set(password=None).render_as_string()
+        return {"database_password": url.password, **given, "database_url": address}
+
+    @model_validator(mode="after")
+    def _key_with_its_certificate(self) -> Self:
+        if (self.http_certificate is None) != (self.http_key is None):
+            raise PydanticCustomError("half_a_pair", "WEIR_HTTP_CERTIFICATE and WEIR_HTTP_KEY go together")
+        return self
+
+    @property
+    def database(self) -> URL:
+        """The address with all it takes to connect. Written out, it hides the password."""
+        url = make_url(self.database_url).set(drivername="postgresql+psycopg")
+        if self.database_password is not None:
+            url = url.set(password=self.database_password.get_secret_value())
+        if self.database_ca is not None:
+            url = url.update_query_dict({"sslmode": "verify-full", "sslrootcert": str(self.database_ca)})
+        return url
+
+    @property
+    def database_dsn(self) -> str:
+        """The same for who speaks to Postgres past SQLAlchemy; password and all: not to be shown."""
+        return self.database.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    database_role: str | None = Field(
+        None,
+        description="for `migrate`, which runs as the tables' owner: the role that services run as, given what their"
+        " code needs and no more; without it, owner and service are one",
+    )
 
     http_host: str = "127.0.0.1"
     http_port: int = 8000
+    http_certificate: FilePath | None = Field(
+        None, description="with its chain (PEM): requests are taken over TLS; without it, TLS ends at a proxy"
+    )
+    http_key: FilePath | None = Field(None, description="of that certificate (PEM)")
     http_body_bytes_max: int = Field(64 * 1024, description="largest body of a request that is not a file")
     request_seconds_max: float = Field(10.0, description="how long a request may wait for its commit")
     trusts_forwarded_headers: bool = Field(

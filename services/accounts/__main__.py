@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.accounts import api, commands, metrics, requests, store
+from services.accounts import api, commands, metrics, requests, rights, store
 from services.accounts.handlers import handlers
 from services.accounts.settings import AccountsSettings
 
@@ -15,6 +15,7 @@ SERVICE = Service(
     folder=Path(__file__).parent,
     settings=AccountsSettings,
     handlers=handlers,
+    rights=rights.RIGHTS,
     routes=api.routes,
     large_bodies=lambda _: dict.fromkeys(requests.BATCH_PATHS, requests.BATCH_BYTES_MAX),
     find_due=store.find_expired_holds,

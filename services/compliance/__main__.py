@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.compliance import api, checking, commands, desk, metrics
+from services.compliance import api, checking, commands, desk, metrics, rights
 from services.compliance.handlers import handlers, pruning
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import work
@@ -16,6 +16,8 @@ SERVICE = Service(
     folder=Path(__file__).parent,
     settings=ComplianceSettings,
     handlers=handlers,
+    rights=rights.RIGHTS,
+    retention_rights=rights.RETENTION,
     routes=lambda runtime: [*api.routes(runtime), *desk.routes(runtime)],
     find_due=work.find_due,
     prunes=pruning,

@@ -7,7 +7,7 @@ import typer
 
 from libs.common import cli
 from libs.common.service import Runtime, Service
-from services.fraud import administration, api, commands, metrics
+from services.fraud import administration, api, commands, metrics, rights
 from services.fraud.handlers import handlers, pruning
 from services.fraud.settings import FraudSettings
 
@@ -18,6 +18,7 @@ SERVICE = Service(
     folder=Path(__file__).parent,
     settings=FraudSettings,
     handlers=handlers,
+    rights=rights.RIGHTS,
     routes=api.routes,
     prunes=pruning,
     observer=metrics.observer,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.payments import api, metrics, store, uploads
+from services.payments import api, metrics, rights, store, uploads
 from services.payments.handlers import handlers
 from services.payments.settings import PaymentsSettings
 
@@ -15,6 +15,7 @@ SERVICE = Service(
     folder=Path(__file__).parent,
     settings=PaymentsSettings,
     handlers=handlers,
+    rights=rights.RIGHTS,
     routes=api.routes,
     find_due=store.find_due,
     looks=metrics.looks,

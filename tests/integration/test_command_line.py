@@ -74,6 +74,9 @@ def test_a_missing_setting_is_named(run: Run, service: str, words: str) -> None:
         ("log_level", "LOUD", "WEIR_LOG_LEVEL: "),
         ("idempotency_days", "1", "WEIR_IDEMPOTENCY_DAYS: "),
         ("features_generation", "0", "WEIR_FEATURES_GENERATION: "),
+        ("kafka_security_protocol", "SASL_SSL", "give WEIR_KAFKA_USER and WEIR_KAFKA_PASSWORD"),
+        ("kafka_ca", "/no/such/ca.pem", "WEIR_KAFKA_CA: "),
+        ("secrets_dir", "/no/such/folder", "WEIR_SECRETS_DIR: there is no folder /no/such/folder"),
     ],
 )
 def test_a_wrong_setting_is_named_and_its_value_is_not_shown(run: Run, name: str, value: str, told: str) -> None:

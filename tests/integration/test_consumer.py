@@ -13,17 +13,17 @@ import confluent_kafka
 import psycopg
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from prometheus_client import generate_latest
 
 from libs.common import consumer as consumer_module
-from libs.common import ids, inbox, kafka, replay
+from libs.common import ids, inbox, kafka, registry, replay
 from libs.common.codec import Codec
 from libs.common.consumer import Consumer
 from libs.common.database import execute, fetch, transaction
 from libs.common.errors import Outage
 from libs.common.events import Event
+from libs.common.kafka import Admin, client_config
 from libs.common.replay import ReplayRefused, StillFails
 from libs.common.service import Runtime
 from libs.common.settings import Settings
@@ -61,7 +61,7 @@ class Meter:
 
     def __init__(self, runtime: Runtime) -> None:
         self._codec = Codec(runtime.registry, [CounterIncremented])
-        self._producer = Producer({"bootstrap.servers": runtime.settings.kafka_bootstrap, "linger.ms": 0})
+        self._producer = Producer({**client_config(runtime.settings), "linger.ms": 0})
 
     def send(self, counter_id: str, by: int, *, event_id: str | None = None, source: str = "/weir/meter") -> str:
         event_id = event_id or ids.new()
@@ -243,7 +243,7 @@ def test_a_locked_row_is_waited_for_and_is_no_dead_letter(tally: Runtime) -> Non
     meter.send("a", 1)
     with consuming(tally):
         wait_until(lambda: totals(tally) == {"a": 1})
-        dsn = tally.settings.database_url.replace("+psycopg", "")
+        dsn = tally.settings.database_dsn
         with psycopg.connect(dsn) as holder:
             holder.execute("SELECT * FROM counters WHERE counter_id = 'a' FOR UPDATE")
             with psycopg.connect(dsn, autocommit=True) as admin:
@@ -267,7 +267,7 @@ def test_a_lost_database_is_waited_for_and_is_no_dead_letter(tally: Runtime) -> 
     meter.send("a", 1)
     with consuming(tally):
         wait_until(lambda: totals(tally) == {"a": 1})
-        dsn = tally.settings.database_url.replace("+psycopg", "")
+        dsn = tally.settings.database_dsn
         with psycopg.connect(dsn, autocommit=True) as admin:
             admin.execute(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -369,7 +369,7 @@ def test_each_of_two_workers_has_its_share_of_every_topic(parts: Parts) -> None:
     """Also of the one topic that is busy: or a second worker would be no help."""
     names = [f"shared-{number}.v1" for number in range(3)]
     parts.create_topics(names, partitions=6)
-    settings = Settings(database_url="postgresql://unused", kafka_bootstrap=parts.kafka_bootstrap)
+    settings = Settings(database_url="postgresql://unused", **dict(parts.messaging))
     workers = [confluent_kafka.Consumer(kafka.consumer_config(settings, "sharing")) for _ in range(2)]
     shares: list[Counter[str]] = [Counter(), Counter()]
 
@@ -397,7 +397,7 @@ def test_a_log_cut_short_stops_the_consumer_instead_of_skipping(tally: Runtime, 
         wait_until(lambda: totals(tally) == {"a": 1})
     for _ in range(3):
         meter.send("a", 1)
-    admin = AdminClient({"bootstrap.servers": parts.kafka_bootstrap})
+    admin = Admin(parts.messaging)
     for future in admin.delete_records([TopicPartition(INCREMENT.name, 0, 3)]).values():
         future.result(10)
     again = Runtime(tally.service, tally.settings)
@@ -529,7 +529,7 @@ def test_two_who_release_one_key_at_once_apply_each_message_once(
             ledger.replay.release("a")
 
     releases = [threading.Thread(target=release) for _ in range(2)]
-    dsn = ledger.settings.database_url.replace("+psycopg", "")
+    dsn = ledger.settings.database_dsn
     with psycopg.connect(dsn) as holder, psycopg.connect(dsn, autocommit=True) as admin:
         holder.execute("SELECT * FROM parked_keys FOR UPDATE")
         for thread in releases:
@@ -633,7 +633,7 @@ def test_a_header_whose_name_is_not_utf8_makes_a_dead_letter(tally: Runtime) -> 
 
 def test_a_schema_that_is_not_avro_makes_a_dead_letter(tally: Runtime) -> None:
     meter = Meter(tally)
-    client = SchemaRegistryClient({"url": tally.settings.registry_url})
+    client = SchemaRegistryClient(registry.client_config(tally.settings))
     schema_id = client.register_schema("strangers", Schema('syntax = "proto3"; message Stranger {}', "PROTOBUF"))
     meter.send_bytes("a", b"\x00" + schema_id.to_bytes(4, "big") + b"\x02a\x02", {"ce_id": ids.new()})
     meter.send("a", 1)
@@ -742,7 +742,7 @@ def test_what_is_of_no_interest_moves_the_place_too(
     place = "SELECT next_offset FROM consumer_offsets WHERE partition = 0"
     with consuming(tally):
         wait_until(lambda: rows(tally, place) == [(3,)])
-    admin = AdminClient({"bootstrap.servers": parts.kafka_bootstrap})
+    admin = Admin(parts.messaging)
     for future in admin.delete_records([TopicPartition(INCREMENT.name, 0, 3)]).values():
         future.result(10)
     again = Runtime(tally.service, tally.settings)

@@ -201,4 +201,4 @@ def test_the_edge_finishes_what_it_has_taken_on_when_it_is_told_to_stop(tally: R
 
 
 def _nowhere(runtime: Runtime) -> str:
-    return runtime.settings.database_url.rpartition(":")[0] + ":1/nowhere"
+    return runtime.settings.database.set(port=1, database="nowhere").render_as_string()

@@ -31,12 +31,11 @@ def settings(parts: Parts) -> Iterator[Settings]:
     with parts.database("relay") as url:
         found = Settings(
             database_url=url,
-            kafka_bootstrap=parts.kafka_bootstrap,
-            registry_url=parts.registry_url,
+            **dict(parts.messaging),
             outbox_shards=2,
             relay_attempts_max=2,
         )
-        engine = database.create(url)
+        engine = database.create(found.database)
         migrations.upgrade(engine, None)
         engine.dispose()
         yield found
@@ -44,7 +43,7 @@ def settings(parts: Parts) -> Iterator[Settings]:
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
-    engine = database.create(settings.database_url)
+    engine = database.create(settings.database)
     with engine.begin() as tx:
         tx.execute(text("TRUNCATE outbox, outbox_parked RESTART IDENTITY"))
     yield engine
@@ -66,7 +65,7 @@ def relay(settings: Settings, engine: Engine) -> Iterator[Relay]:
 
 def new_relay(settings: Settings) -> Relay:
     return Relay(
-        settings.database_url.replace("+psycopg", ""),
+        settings.database_dsn,
         kafka.producer_config(settings),
         OutboxMetrics(Metrics(), shards=2),
         settings,
@@ -101,7 +100,7 @@ def drain(relay: Relay) -> int:
 def published(parts: Parts, topic: str) -> list[tuple[str, str]]:
     """Key and value of all that a topic holds, in order within each partition."""
     consumer = Consumer(
-        {"bootstrap.servers": parts.kafka_bootstrap, "group.id": "check", "auto.offset.reset": "earliest",
+        {**kafka.client_config(parts.messaging), "group.id": "check", "auto.offset.reset": "earliest",
          "enable.partition.eof": True, "enable.auto.commit": False}
     )  # fmt: skip
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
@@ -177,7 +176,7 @@ def test_the_lower_bound_follows_as_far_as_no_insert_is_under_way(engine: Engine
 def test_an_old_transaction_elsewhere_does_not_keep_the_bound_back(
     settings: Settings, engine: Engine, relay: Relay, topic: str
 ) -> None:
-    with psycopg.connect(settings.database_url.replace("+psycopg", "")) as old:
+    with psycopg.connect(settings.database_dsn) as old:
         old.execute("SELECT txid_current()")
         old.execute("SELECT count(*) FROM outbox")
         write(engine, *[row("a", str(n)) for n in range(10)])

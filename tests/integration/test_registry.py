@@ -15,16 +15,18 @@ ROUNDS = 10
 
 def test_services_that_prepare_themselves_at_once_on_a_new_registry_do_not_get_in_each_others_way(parts: Parts) -> None:
     for _ in range(ROUNDS):
-        httpx.delete(f"{parts.registry_url.removesuffix('/ccompat/v7')}/registry/v3/admin/rules").raise_for_status()
+        httpx.delete(
+            f"{parts.messaging.registry_url.removesuffix('/ccompat/v7')}/registry/v3/admin/rules"
+        ).raise_for_status()
         begin = Barrier(SERVICES_AT_ONCE)
 
         def register(number: int, begin: Barrier = begin) -> int:
-            registry = Registry(parts.registry_url)
+            registry = Registry(parts.messaging)
             begin.wait(10)
             return registry.register((CounterIncremented, CounterReported)[number % 2].contract)
 
         with ThreadPoolExecutor(SERVICES_AT_ONCE) as pool:
             ids = set(pool.map(register, range(SERVICES_AT_ONCE)))
         assert len(ids) == 2
-        level = httpx.get(f"{parts.registry_url}/config").json()["compatibilityLevel"]
+        level = httpx.get(f"{parts.messaging.registry_url}/config").json()["compatibilityLevel"]
         assert level == COMPATIBILITY

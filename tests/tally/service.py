@@ -12,6 +12,7 @@ from libs.common.database import array, execute, fetch
 from libs.common.events import Event
 from libs.common.message import Command, Message
 from libs.common.record import Record
+from libs.common.rights import WRITE
 from libs.common.service import Service
 from libs.common.settings import Settings
 from libs.common.state import Aggregates, Numbered, State
@@ -106,5 +107,6 @@ def service(*, parks_keys: bool = False) -> Service:
         folder=Path(__file__).parent,
         settings=Settings,
         handlers=handlers,
+        rights={"counters": WRITE},
         routes=lambda _: [],
     )

@@ -221,6 +221,21 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
         assert ast.get_docstring(tree(path)), f"{name(path)} opens without a sentence on what it is for"
 
 
+CLIENTS_ALONE = {
+    "libs/common/kafka.py": "makes the common part of every client's configuration",
+    "stack/kafka/access.py": "comes in by the broker's own certificate, before there are users",
+    "docs/examples/consumer.py": "stands alone, to be copied into another house",
+    "tests/integration/test_consumer.py": "speaks to librdkafka as another language would",
+    "tests/unit/common/test_settings.py": "looks at what is made",
+}
+
+
+def test_one_function_configures_every_client_of_kafka() -> None:
+    """A client that is told of brokers elsewhere is one that speaks plaintext where all others do not."""
+    named = {name(path) for path in PYTHON if '"bootstrap.servers"' in path.read_text() and path != Path(__file__)}
+    assert named == CLIENTS_ALONE.keys()
+
+
 def test_the_vague_names_are_not_used() -> None:
     vague = {"utils", "helpers", "manager", "base", "exceptions", "constants", "interfaces", "misc"}
     assert not [name(path) for path in PYTHON if path.stem in vague]

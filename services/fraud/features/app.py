@@ -6,10 +6,12 @@ values say which labels they have counted, so that a label that comes again is n
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
 import faust
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.sensors import Sensor
 
 from libs.common.message import Source
@@ -92,6 +94,7 @@ def _configured(settings: FraudSettings) -> faust.App:
         APP_ID,
         version=settings.features_generation,
         broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
+        broker_credentials=_credentials(settings),
         broker_client_id=f"weir-{APP_ID}",
         broker_commit_interval=settings.features_commit_seconds,
         broker_session_timeout=settings.consumer_session_timeout_ms / 1000,
@@ -109,6 +112,20 @@ def _configured(settings: FraudSettings) -> faust.App:
         table_standby_replicas=0,
         stream_wait_empty=False,
     )
+
+
+def _credentials(settings: FraudSettings) -> Credentials | None:
+    """What `libs.common.kafka.client_config` says, as Faust's client takes it."""
+    protocol, password = settings.kafka_security_protocol, settings.kafka_password
+    context = ssl.create_default_context(cafile=settings.kafka_ca) if protocol.endswith("SSL") else None
+    if password is not None and protocol.startswith("SASL"):
+        return SASLCredentials(
+            username=settings.kafka_user,
+            password=password.get_secret_value(),
+            ssl_context=context,
+            mechanism=settings.kafka_sasl_mechanism,
+        )
+    return SSLCredentials(context) if context is not None else None
 
 
 class _Lossless(Sensor):

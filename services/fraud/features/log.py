@@ -12,7 +12,9 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from libs.common.errors import Outage
+from libs.common.kafka import client_config
 from libs.common.message import Source
+from libs.common.settings import MessagingSettings
 
 ASK_SECONDS_MAX = 5.0
 READ_SECONDS_MAX = 10.0
@@ -25,10 +27,10 @@ Place = tuple[str, int]
 class LabelLog:
     """Reads ranges of partitions. A member of no group: it only asks how far one has committed."""
 
-    def __init__(self, bootstrap: str, *, group: str) -> None:
+    def __init__(self, settings: MessagingSettings, *, group: str) -> None:
         self._kafka = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_config(settings),
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",

@@ -9,7 +9,7 @@ import uvicorn
 
 from libs.common import logs
 from libs.common.errors import Outage
-from libs.common.service import Runtime
+from libs.common.service import Runtime, server_config
 from services.fraud.features import app as application
 from services.fraud.features import watchdog
 from services.fraud.features.log import Continuity, LabelLog
@@ -31,12 +31,12 @@ def run(runtime: Runtime) -> None:
     _serve_operations(runtime, pulse)
     _prepare(runtime)
     group = application.group_of(settings.features_generation)
-    continuity = Continuity(LabelLog(settings.kafka_bootstrap, group=group))
+    continuity = Continuity(LabelLog(settings, group=group))
     app = application.create(runtime, continuity, pulse, metrics)
     assert app.conf.id == group
     guard = Watchdog(
         pulse,
-        watchdog.measure(pulse, continuity, LabelLog(settings.kafka_bootstrap, group=group)),
+        watchdog.measure(pulse, continuity, LabelLog(settings, group=group)),
         metrics,
         stall_seconds=settings.features_stall_seconds,
         give_up=watchdog.end_process,
@@ -64,15 +64,7 @@ def _prepare(runtime: Runtime) -> None:
 
 def _serve_operations(runtime: Runtime, pulse: Pulse) -> None:
     """`/health`, `/ready` and `/metrics`, from a thread that goes on answering whatever the worker does."""
-    settings = runtime.settings
-    config = uvicorn.Config(
-        runtime.app((), lambda: {"features": pulse.is_ready}),
-        host=settings.http_host,
-        port=settings.http_port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-    )
+    config = server_config(runtime.app((), lambda: {"features": pulse.is_ready}), runtime.settings)
     threading.Thread(target=uvicorn.Server(config).run, name="operations", daemon=True).start()
 
 

@@ -27,7 +27,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(api: Api, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The service's command line, on the database of these tests."""
-    monkeypatch.setenv("WEIR_DATABASE_URL", api.runtime.settings.database_url)
+    monkeypatch.setenv("WEIR_DATABASE_URL", api.runtime.settings.database_dsn)
     return lambda *words: CliRunner().invoke(cli.app(SERVICE, commands.extend), words)
 
 

@@ -32,7 +32,7 @@ class Books:
         """Run statements in one transaction, as the service's own role. `:name` stands for an attribute's value."""
         for name in ("ann", "ben", "dollars", "held", "posted", "declined", "external", "new", "next"):
             statement = statement.replace(f":{name}", f"'{getattr(self, name)}'")
-        with psycopg.connect(self.runtime.settings.database_url.replace("+psycopg", "")) as connection:
+        with psycopg.connect(self.runtime.settings.database_dsn) as connection:
             connection.execute(statement.encode())
 
 

@@ -71,7 +71,7 @@ def test_what_is_in_the_log_stays_there_even_in_the_database(compliance: Runtime
 
 def test_whoever_changes_the_log_all_the_same_is_found_out_at_the_very_entry(compliance: Runtime, address: str) -> None:
     app, runner = commands.app(SERVICE), CliRunner()
-    env = {"WEIR_DATABASE_URL": compliance.settings.database_url, "WEIR_REGISTRY_URL": compliance.settings.registry_url}
+    env = {"WEIR_DATABASE_URL": compliance.settings.database_dsn, "WEIR_REGISTRY_URL": compliance.settings.registry_url}
     with signed_in(address, "auditor") as auditor:
         for _ in range(3):
             auditor.queue()

@@ -398,7 +398,7 @@ def test_signing_in_leads_to_what_ones_role_is_for(compliance: Runtime, address:
 
 def test_the_command_line_lets_people_in_with_a_role(wired: Runtime) -> None:
     app, runner = commands.app(SERVICE), CliRunner()
-    env = {"WEIR_DATABASE_URL": wired.settings.database_url, "WEIR_REGISTRY_URL": wired.settings.registry_url}
+    env = {"WEIR_DATABASE_URL": wired.settings.database_dsn, "WEIR_REGISTRY_URL": wired.settings.registry_url}
 
     def role() -> str:
         ((found,),) = rows(wired, "SELECT role FROM desk_users WHERE username = 'erna'")

@@ -74,7 +74,7 @@ def test_an_old_transaction_and_the_size_of_the_database_are_told(compliance: Ru
     compliance.figures.run_once(NOW)
     assert seen(compliance, "database_oldest_transaction_seconds") == 0
     assert 1e6 < seen(compliance, "database_bytes") < seen(compliance, "database_bytes_max")
-    with psycopg.connect(compliance.settings.database_url.replace("+psycopg", "")) as idle:
+    with psycopg.connect(compliance.settings.database_dsn) as idle:
         idle.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         idle.execute("SELECT count(*) FROM cases")
         compliance.figures.run_once(NOW)

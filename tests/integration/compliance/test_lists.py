@@ -32,7 +32,7 @@ FIRST = HEADER + "1,person,Tortov Grimbel,,,,,,\n2,person,Malvana Sproot,,,,,,\n
 @pytest.fixture
 def run(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The service's command line, on the database of these tests."""
-    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_dsn)
 
     def run(*words: str) -> Result:
         return CliRunner().invoke(commands.app(SERVICE), words)

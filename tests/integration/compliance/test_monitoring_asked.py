@@ -20,6 +20,7 @@ from services.compliance.monitoring_views import (
     SilencesView,
     VersionView,
 )
+from stack.services import as_environment
 from tests.deciding import decide
 from tests.integration.compliance.scene import registered
 from tests.integration.compliance.test_desk import signed_in
@@ -49,8 +50,8 @@ def ann(compliance: Runtime) -> str:
 @pytest.fixture
 def run(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs one of the operators' commands against the same database."""
-    for name in ("database_url", "kafka_bootstrap", "registry_url"):
-        monkeypatch.setenv(f"WEIR_{name.upper()}", str(getattr(compliance.settings, name)))
+    for name, value in as_environment(compliance.settings).items():
+        monkeypatch.setenv(name, value)
 
     def invoke(*words: str) -> Result:
         return CliRunner().invoke(commands.app(SERVICE), words)

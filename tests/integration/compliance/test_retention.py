@@ -55,7 +55,7 @@ def ended(runtime: Runtime, case_id: str, years: float) -> None:
 
 
 def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_dsn)
     old = {about_list(compliance, years=10.1), of_alerts(compliance, years=5.1)}
     kept = {
         about_list(compliance, years=9.9),
@@ -103,7 +103,7 @@ def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: py
 def test_a_report_is_kept_as_long_as_the_law_of_its_kind_asks(
     compliance: Runtime, monkeypatch: pytest.MonkeyPatch, kind: str, years: float, is_kept: bool
 ) -> None:
-    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_dsn)
     filing_id, filed_at = ids.new(), NOW - years * YEAR
 
     def file(tx: Connection) -> None:

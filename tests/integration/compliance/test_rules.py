@@ -73,7 +73,7 @@ def test_two_versions_of_a_list_are_held_against_each_other(compliance: Runtime)
 def test_what_is_imported_set_and_silenced_by_whatever_way_is_in_the_audit_log(
     compliance: Runtime, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_dsn)
     customer_id = ids.new()
     decide(compliance, registered("Ann Miller", customer_id=customer_id))
 

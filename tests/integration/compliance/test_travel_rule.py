@@ -25,6 +25,7 @@ from schemas.payments.events import (
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
 from services.compliance.travel_api import MessageView, TravelRecordView, TravelRulesView
+from stack.services import as_environment
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import NOW, case_of, initiated, rows, suspended, to_another_bank
 from tests.integration.compliance.test_desk import Analyst, signed_in
@@ -52,8 +53,8 @@ def ann(compliance: Runtime, address: str) -> Iterator[Analyst]:
 @pytest.fixture
 def run(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs one of the operators' commands against the same database."""
-    for name in ("database_url", "kafka_bootstrap", "registry_url"):
-        monkeypatch.setenv(f"WEIR_{name.upper()}", str(getattr(compliance.settings, name)))
+    for name, value in as_environment(compliance.settings).items():
+        monkeypatch.setenv(name, value)
 
     def invoke(*words: str) -> Result:
         return CliRunner().invoke(commands.app(SERVICE), words)

@@ -15,6 +15,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from libs.common import ids
+from libs.common.kafka import client_config
 from libs.common.service import Runtime
 from schemas.fraud.events import DEBTOR_LABEL, LABEL, DebtorPaymentLabelled, Label
 from services.fraud.__main__ import SERVICE
@@ -22,6 +23,7 @@ from services.fraud.domain.labelling import LabelPayment
 from services.fraud.features import TOPICS
 from services.fraud.reconciliation import Reconciliation, reconcile
 from services.fraud.settings import FraudSettings
+from stack.services import as_environment
 from tests.deciding import decide
 from tests.integration.fraud.scene import T0, initiated, order, rows
 from tests.parts import Parts
@@ -52,9 +54,7 @@ class Worker:
                 [sys.executable, "-m", "services.fraud", "features"],
                 env={
                     **os.environ,
-                    "WEIR_DATABASE_URL": settings.database_url,
-                    "WEIR_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-                    "WEIR_REGISTRY_URL": settings.registry_url,
+                    **as_environment(settings),
                     "WEIR_HTTP_PORT": str(settings.http_port),
                     "WEIR_FEATURES_GENERATION": str(settings.features_generation),
                     "WEIR_FEATURES_INSTANCE_ID": "one",
@@ -159,7 +159,7 @@ def a_label() -> DebtorPaymentLabelled:
 
 def repeat_labels(runtime: Runtime, topic: str, account_id: str) -> int:
     """Publish an account's labels again, as a relay does that died before it could forget what it had sent."""
-    bootstrap = {"bootstrap.servers": runtime.settings.kafka_bootstrap}
+    bootstrap = client_config(runtime.settings)
     reader = Consumer({**bootstrap, "group.id": "repeat", "enable.partition.eof": True})
     reader.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
     writer, ended, repeated = Producer(bootstrap), 0, 0
@@ -232,7 +232,7 @@ def test_every_label_is_counted_exactly_once_however_often_the_worker_is_killed(
 
 def test_what_can_not_be_counted_is_kept_and_the_rest_is_counted(bench: Bench) -> None:
     payees, worker = [ids.new() for _ in range(5)], bench.worker()
-    producer = Producer({"bootstrap.servers": bench.runtime.settings.kafka_bootstrap})
+    producer = Producer(client_config(bench.runtime.settings))
     for topic in TOPICS:
         for partition in range(PARTITIONS):
             producer.produce(topic, b"junk", payees[0], partition=partition)

@@ -85,7 +85,23 @@ def test_a_service_is_migrated_with_the_same_image_and_database_before_any_servi
         migration = COMPOSED[f"{service}-migrate"]
         assert migration["command"] == ["migrate"]
         assert migration["image"] == COMPOSED[service]["image"]
-        assert migration["environment"] == COMPOSED[service]["environment"]
+        own = {"WEIR_DATABASE_URL", "WEIR_DATABASE_ROLE"}
+        assert _without(migration["environment"], own) == _without(COMPOSED[service]["environment"], own)
+        assert migration["environment"]["WEIR_DATABASE_ROLE"] == service
+        assert f"//{postgres.owner_of(service)}:" in migration["environment"]["WEIR_DATABASE_URL"]
+        assert f"//{service}:" in COMPOSED[service]["environment"]["WEIR_DATABASE_URL"]
+
+
+def _without(environment: dict[str, str], names: set[str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in names}
+
+
+def test_every_role_of_the_database_is_made_with_a_password_of_its_own() -> None:
+    given = COMPOSED["postgres"]["environment"]
+    assert {name for name in given if name.endswith("_PASSWORD")} == {
+        "POSTGRES_PASSWORD",
+        *(f"{role.upper()}_PASSWORD" for role in postgres.ROLES),
+    }
 
 
 def test_what_prometheus_watches_in_containers_are_the_services() -> None:

@@ -1,0 +1,174 @@
+"""Roles of the databases: each may do what is said of it in one place, and nothing else, whatever its code tries."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+
+from libs.common import idempotency, rights
+from libs.common.rights import MESSAGING, RETENTION_SUFFIX, Rights
+from libs.common.service import Runtime, Service
+from libs.common.settings import Settings
+from services.accounts.__main__ import SERVICE as ACCOUNTS
+from services.compliance.__main__ import SERVICE as COMPLIANCE
+from services.compliance.store import retention
+from services.fraud.__main__ import SERVICE as FRAUD
+from services.payments.__main__ import SERVICE as PAYMENTS
+from tests.parts import Parts
+
+SERVICES = (ACCOUNTS, COMPLIANCE, FRAUD, PAYMENTS)
+ACTIONS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+RUN_TIME = "_run"
+FORGETS = RUN_TIME + RETENTION_SUFFIX
+
+
+@contextmanager
+def migrated(parts: Parts, service: Service) -> Iterator[tuple[Settings, Settings]]:
+    """A service's database, migrated by its owner. Yields what the service runs with, and what forgets."""
+    with parts.database(service.name) as owner, parts.role(owner, RUN_TIME) as run, parts.role(owner, FORGETS) as keeps:
+        messaging = dict(parts.messaging)
+        role = service.settings(database_url=run).database.username
+        migrating = Runtime(service, service.settings(database_url=owner, database_role=role, **messaging))
+        # Twice, as every release does.
+        migrating.migrate()
+        migrating.migrate()
+        migrating.engine.dispose()
+        yield service.settings(database_url=run, **messaging), service.settings(database_url=keeps, **messaging)
+
+
+@pytest.fixture(scope="module", params=SERVICES, ids=lambda service: service.name)
+def granted(parts: Parts, request: pytest.FixtureRequest) -> Iterator[tuple[Service, Settings, Settings]]:
+    with migrated(parts, request.param) as (run, keeps):
+        yield request.param, run, keeps
+
+
+def said_of(service: Service) -> Rights:
+    return {**MESSAGING, **service.rights}
+
+
+def test_every_table_is_named_and_each_role_may_do_exactly_what_is_said(
+    granted: tuple[Service, Settings, Settings],
+) -> None:
+    service, run, keeps = granted
+    with psycopg.connect(run.database_dsn) as connection:
+        tables = _relations(connection, "r", "v", "m", "p")
+        assert tables - said_of(service).keys() == set(), "without a word on who may do what with them"
+        assert said_of(service).keys() <= tables | _relations(connection, "S"), "there are no such tables"
+        for settings, said in ((run, said_of(service)), (keeps, service.retention_rights)):
+            role = settings.database.username
+            for table in sorted(tables):
+                assert _may(connection, role, table) == _parsed(said.get(table, "")), f"{role}: {table}"
+
+
+def _relations(connection: psycopg.Connection, *kinds: str) -> set[str]:
+    query = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind::text = ANY(%s)"
+    return {name for (name,) in connection.execute(query, (list(kinds),))}
+
+
+def _may(connection: psycopg.Connection, role: str | None, table: str) -> dict[str, set[str]]:
+    """What a role may do with a table, and with which columns, where not with all."""
+    rows = connection.execute(
+        """SELECT action, has_table_privilege(%(role)s, c.oid, action), coalesce(array_agg(attname::text)
+                    FILTER (WHERE action IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
+                              AND has_column_privilege(%(role)s, c.oid, attnum, action)), '{}')
+             FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attnum > 0 AND NOT attisdropped,
+                  unnest(%(actions)s::text[]) AS action
+            WHERE relname = %(table)s AND relnamespace = 'public'::regnamespace GROUP BY 1, 2, c.oid""",
+        {"role": role, "table": table, "actions": list(ACTIONS)},
+    )
+    return {action: set() if whole else set(columns) for action, whole, columns in rows if whole or columns}
+
+
+def _parsed(said: str) -> dict[str, set[str]]:
+    found = re.findall(r"(\w+)(?: \(([^)]*)\))?(?:, |$)", said)
+    return {action: set(columns.split(", ")) if columns else set() for action, columns in found}
+
+
+REFUSED = {
+    "accounts": (
+        "UPDATE entries SET amount_minor = 1",
+        "DELETE FROM entries",
+        "TRUNCATE entries",
+        "UPDATE transfers SET amount_minor = 1",
+        "DELETE FROM accounts",
+        "ALTER TABLE entries DISABLE TRIGGER USER",
+    ),
+    "compliance": (
+        "UPDATE audit_entries SET actor = 'nobody'",
+        "DELETE FROM audit_entries",
+        "SET weir.forgets = 'on'; DELETE FROM case_acts",
+        "UPDATE case_files SET content = ''",
+        "DELETE FROM filings",
+    ),
+    "fraud": ("UPDATE version_changes SET changed_by = 'nobody'", "UPDATE versions SET content = ''"),
+    "payments": ("DELETE FROM payments", "UPDATE refused_lines SET reason = ''"),
+}
+REFUSED_EVERYWHERE = (
+    "DELETE FROM inbox",
+    "UPDATE inbox SET event_id = gen_random_uuid()",
+    "TRUNCATE inbox",
+    "UPDATE dead_letters SET value = ''",
+    "DELETE FROM dead_letters",
+    "UPDATE clients SET scopes = '{}'",
+    "DELETE FROM consumer_offsets",
+    "UPDATE outbox_shards SET shards = 1",
+    "CREATE TABLE mine (one int)",
+    "CREATE TEMP TABLE mine (one int)",
+    "DROP TABLE outbox",
+    "ALTER TABLE inbox ADD COLUMN mine int",
+    "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+)
+
+
+def test_what_a_service_must_never_do_its_role_can_not(granted: tuple[Service, Settings, Settings]) -> None:
+    service, run, _ = granted
+    with psycopg.connect(run.database_dsn, autocommit=True) as connection:
+        for statement in (*REFUSED_EVERYWHERE, *REFUSED[service.name]):
+            with pytest.raises(InsufficientPrivilege):
+                connection.execute(statement.encode())
+
+
+def test_who_forgets_may_forget_and_nothing_else(parts: Parts) -> None:
+    with migrated(parts, COMPLIANCE) as (run, keeps):
+        forgetting, serving = Runtime(COMPLIANCE, keeps), Runtime(COMPLIANCE, run)
+        for kind in retention.RecordKind:
+            assert forgetting.unit.administer(lambda tx, kind=kind: retention.forget(tx, kind, datetime.now(UTC))) == 0
+            with pytest.raises(Exception, match="permission denied"):
+                serving.unit.administer(lambda tx, kind=kind: retention.forget(tx, kind, datetime.now(UTC)))
+        with psycopg.connect(keeps.database_dsn, autocommit=True) as connection:
+            for statement in ("DELETE FROM audit_entries", "UPDATE cases SET body = ''", "SELECT * FROM desk_users"):
+                with pytest.raises(InsufficientPrivilege):
+                    connection.execute(statement.encode())
+        for runtime in (forgetting, serving):
+            runtime.engine.dispose()
+
+
+STATEMENT = re.compile(r"\b(INSERT) INTO (\w+)|\b(DELETE) FROM (\w+)|\b(UPDATE) (\w+)(?: \w+)? SET\b")
+LIBS = Path(inspect.getfile(rights)).parent
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_what_the_code_says_to_its_database_it_may_say(service: Service) -> None:
+    """A right that is missing shows only where the statement runs: on a path that perhaps no test takes as the role."""
+    said = {table: _parsed(words) for table, words in said_of(service).items()}
+    folders = [path for path in service.folder.rglob("*.py") if "migrations" not in path.parts]
+    found = set()
+    for path in [*folders, *LIBS.glob("*.py")]:
+        if path.name == "retention.py" or path == Path(inspect.getfile(rights)):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for words in STATEMENT.findall(node.value):
+                    action, table = (word for word in words if word)
+                    found.add((action, table))
+    unsaid = {(action, table) for action, table in found if action not in said.get(table, {})}
+    # Fixed by `migrate`, which runs as the owner.
+    assert unsaid == {("INSERT", "outbox_shards")}
+    assert ("DELETE", "idempotency_keys") in found, f"{idempotency.__name__} is no longer read"
