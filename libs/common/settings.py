@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from libs.common.rate_limit import Rate
+
 
 def _an_address(url: str) -> str:
     try:
@@ -34,6 +36,13 @@ class Settings(BaseSettings):
     http_port: int = 8000
     http_body_bytes_max: int = Field(64 * 1024, description="largest body of a request that is not a file")
     request_seconds_max: float = Field(10.0, description="how long a request may wait for its commit")
+    client_requests_per_second: float = Field(
+        2_000.0,
+        gt=0,
+        description="that a client may keep up at each process, unless `clients limit` says otherwise; a line of a file"
+        " counts as one",
+    )
+    client_burst: int = Field(10_000, gt=0, description="requests that a client may make at once")
     trusts_forwarded_headers: bool = Field(
         False,
         description="take address and scheme from X-Forwarded-For and -Proto: only behind a proxy that sets them",
@@ -73,6 +82,11 @@ class Settings(BaseSettings):
     )
 
     idempotency_days: int = Field(30, ge=30, description="how long an answer is kept for its Idempotency-Key")
+
+    @property
+    def client_rate(self) -> Rate:
+        """How fast a client may ask that has no rate of its own."""
+        return Rate(per_second=self.client_requests_per_second, burst=self.client_burst)
 
 
 S = TypeVar("S", bound=Settings)

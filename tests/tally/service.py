@@ -107,4 +107,5 @@ def service(*, parks_keys: bool = False) -> Service:
         settings=Settings,
         handlers=handlers,
         routes=lambda _: [],
+        scopes={},
     )
