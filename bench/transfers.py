@@ -19,8 +19,9 @@ import aiohttp
 from bench import ledger
 from bench.figures import Figures, percentile
 from libs.common import clients, ids
-from libs.common.clients import Scope
+from libs.common.keys import new_key
 from libs.common.money import format_amount
+from libs.common.scopes import Scope
 from libs.common.service import Runtime
 from services.accounts.__main__ import SERVICE
 from services.accounts.domain.chart import AccountKind, house_account_id
@@ -125,7 +126,7 @@ def _body(booking: Booking) -> dict[str, str]:
 @contextmanager
 def _bank(parts: Parts, *, processes: int = 1) -> Iterator[_Bank]:
     with parts.runtime(SERVICE) as runtime:
-        key = clients.new_key()
+        key = new_key()
         runtime.unit.administer(lambda tx: clients.register(tx, "bench", key, list(Scope)))
         ports = [_free_port() for _ in range(processes)]
         running = [_start_api(runtime, port) for port in ports]

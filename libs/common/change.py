@@ -7,9 +7,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 
 from libs.common import ids
-from libs.common.clients import Scope
 from libs.common.edge import Edge, Respond
-from libs.common.http import Caller, IdempotencyKey, caller, request_key, respond
+from libs.common.http import Caller, IdempotencyKey, Who, request_key, respond
 from libs.common.message import Command, Message
 
 
@@ -37,20 +36,9 @@ class Change:
         return respond(known) if known is not None else None
 
 
-async def _asked(request: Request, who: Annotated[Caller, caller(Scope.WRITE)], key: IdempotencyKey) -> Change:
+async def _asked(request: Request, who: Who, key: IdempotencyKey) -> Change:
     # Not the class itself: what is not a coroutine costs every request a thread's wake-up.
     return Change(request, who, key)
 
 
-async def _asked_by_staff(
-    request: Request,
-    who: Annotated[Caller, caller(Scope.WRITE)],
-    staff: Annotated[Caller, caller(Scope.STAFF)],
-    key: IdempotencyKey,
-) -> Change:
-    return Change(request, who, key)
-
-
 Asked = Annotated[Change, Depends(_asked)]
-StaffAsked = Annotated[Change, Depends(_asked_by_staff)]
-"""The same, and it takes the scope of staff as well."""

@@ -11,6 +11,7 @@ from pydantic_settings import SettingsError
 from typer._click.exceptions import ClickException
 
 from libs.common import ids, logs, operating, tracing
+from libs.common.client_commands import add_clients
 from libs.common.errors import Outage
 from libs.common.message import Command, Message
 from libs.common.operating import Actor as Actor
@@ -103,6 +104,7 @@ def app(service: Service, extend: Extend | None = None, runtime: Callable[[], Ru
         logs.configure(service.name, "WARNING", to=sys.stderr)
 
     runtime = runtime or (lambda: Runtime(service, service.settings()))
+    add_clients(commands, runtime, service.scopes)
     for add in operating.GROUPS:
         add(commands, runtime)
     if extend is not None:

@@ -122,7 +122,8 @@ class RequestClaim:
             except Exception as error:
                 raise CommandError(submission) from error
             self.results[submission] = answer
-            answers[submission.key] = Stored(body_hash=submission.body_hash, answer=answer)
+            if answer.is_kept:
+                answers[submission.key] = Stored(body_hash=submission.body_hash, answer=answer)
         idempotency.save(writes, answers)
         return ()
 

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ErrorType
 
 from libs.common import ids
+from libs.common.card_numbers import has_card_number
 from libs.common.money import SCALES, AmountFault, parse_amount
 
 TEXT_LENGTH_MAX = 200
@@ -82,6 +83,14 @@ def _printable(text: str) -> str:
     return text
 
 
+def _kept(text: str) -> str:
+    """A text as it may be kept: for people to read, and without what nobody may keep."""
+    if has_card_number(text):
+        # Refused rather than masked: whoever sends card numbers must hear of it, and stop.
+        raise PydanticCustomError("card_number", "must not contain a card number: none is ever kept")
+    return _printable(text)
+
+
 def _is_printable(character: str) -> bool:
     # Names are written with spaces of many kinds, some scripts need joiners; what turns text around stays out.
     return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
@@ -123,7 +132,7 @@ class _Text(GroupedMetadata):
 
     def __iter__(self) -> Iterator[object]:
         yield from StringConstraints(min_length=1, max_length=self.length_max, pattern=self.pattern)
-        yield AfterValidator(_printable)
+        yield AfterValidator(_kept)
 
 
 def _in_the_calendar(text: str) -> str:
@@ -135,7 +144,7 @@ def _in_the_calendar(text: str) -> str:
 
 
 def text(length_max: int = TEXT_LENGTH_MAX, *, pattern: str | None = None) -> GroupedMetadata:
-    """Non-empty text without control characters: `Annotated[str, text(140)]`."""
+    """Non-empty text without control characters and card numbers: `Annotated[str, text(140)]`."""
     return _Text(length_max, pattern)
 
 

@@ -6,8 +6,9 @@ can work, `/metrics` what it has done.
 """
 
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ import structlog
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
+from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials
 from fastapi_offline import FastAPIOffline
 from prometheus_client.exposition import choose_encoder
@@ -26,13 +28,16 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from libs.common import edge, ids, openapi, tracing
-from libs.common.clients import Client, Clients, Scope
+from libs.common.card_numbers import has_card_number, without_card_numbers
+from libs.common.clients import Client, Clients
 from libs.common.errors import Outage
 from libs.common.fields import reason_of
 from libs.common.figures import READINESS, Readiness
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
 from libs.common.message import Trace
 from libs.common.metrics import HttpMetrics, Metrics, exemplar
+from libs.common.rate_limit import Limit, Rate, RateLimiter
+from libs.common.scopes import Scopes
 from libs.common.text import printable
 from libs.common.tracing import Tracer
 
@@ -90,6 +95,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
     client: Client
     trace: Trace
+    limiter: RateLimiter
+
+    def take(self, requests: int) -> Limit:
+        """Count what a request holds besides itself towards its client's rate."""
+        return self.limiter.take(self.client.client_id, self.client.rate, requests)
 
 
 def create(
@@ -97,6 +107,8 @@ def create(
     title: str,
     description: str,
     clients: Clients,
+    scopes: Scopes,
+    rate: Rate,
     metrics: Metrics,
     is_ready: Callable[[], Mapping[str, bool]],
     body_bytes_max: int,
@@ -109,7 +121,12 @@ def create(
     """
     app = FastAPIOffline(title=title, description=description + openapi.INTRODUCTION, version="1")
     app.state.clients = clients
-    openapi.describe(app)
+    app.state.scopes = scopes
+    app.state.limiter = RateLimiter(rate)
+    app.state.limited = metrics.counter(
+        "http_rate_limited_total", "Requests refused because their client asks faster than it may"
+    )
+    openapi.describe(app, scopes)
     _add_operations(app, metrics, is_ready)
     metrics.watch(Readiness(is_ready), READINESS)
     _add_problems(app)
@@ -120,6 +137,13 @@ def create(
 
 
 # Who calls
+
+
+def routes_of(app: FastAPI) -> Iterator[str]:
+    """Every route of an application's API, as `GET /v1/payments`: what a table of scopes must name."""
+    for route in iter_route_contexts(app.routes):
+        if route.path is not None and route.path.startswith("/v1"):
+            yield from (f"{method} {route.path}" for method in sorted(route.methods or ()))
 
 
 async def _client(
@@ -136,18 +160,34 @@ async def _client(
             "send a valid API key: Authorization: Bearer …",
             headers={"WWW-Authenticate": "Bearer"},
         )
+    limit = request.app.state.limiter.take(client.client_id, client.rate)
+    request.state.headers = limit.headers
+    if not limit.is_passed:
+        request.app.state.limited.inc()
+        raise too_fast(limit)
     return client
 
 
-def caller(scope: Scope) -> Any:
-    """A dependency: the caller, if its key has this scope."""
+def too_fast(limit: Limit) -> Problem:
+    """A client asks faster than it may."""
+    return Problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "rate_limited",
+        f"at most {limit.rate.per_second:g} requests a second, and {limit.rate.burst} at once",
+        retry_after_seconds=max(1, math.ceil(limit.wait_seconds)),
+    )
 
-    async def require(request: Request, client: Annotated[Client, Depends(_client)]) -> Caller:
-        if scope not in client.scopes:
-            raise Problem(HTTPStatus.FORBIDDEN, "forbidden", f"this needs the scope {scope.value!r}")
-        return Caller(client=client, trace=request.state.trace)
 
-    return Depends(require)
+async def _caller(request: Request, client: Annotated[Client, Depends(_client)]) -> Caller:
+    needed = request.app.state.scopes[f"{request.method} {request.scope['route'].path}"]
+    if not client.may(needed):
+        words = " and ".join(repr(str(scope)) for scope in needed)
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", f"this needs the scope {words}")
+    return Caller(client=client, trace=request.state.trace, limiter=request.app.state.limiter)
+
+
+Who = Annotated[Caller, Depends(_caller)]
+"""Who asks: a client whose key has the scopes that the service's table names for the route."""
 
 
 async def _idempotency_key(
@@ -161,6 +201,13 @@ async def _idempotency_key(
             HTTPStatus.BAD_REQUEST,
             "idempotency_key_missing",
             "every POST that changes something needs the header Idempotency-Key",
+            field="Idempotency-Key",
+        )
+    if has_card_number(idempotency_key):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "card_number",
+            "must not contain a card number: none is ever kept",
             field="Idempotency-Key",
         )
     if len(idempotency_key) > KEY_LENGTH_MAX or not idempotency_key.isprintable():
@@ -179,7 +226,7 @@ IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
 def respond(answer: Answer) -> Response:
     """An answer of the edge as a response."""
     media_type = "application/json" if answer.status < HTTPStatus.BAD_REQUEST else "application/problem+json"
-    return Response(answer.body, answer.status, media_type=media_type)
+    return Response(answer.body, answer.status, dict(answer.headers), media_type=media_type)
 
 
 def answer_json(status: HTTPStatus, body: Any) -> Answer:
@@ -190,6 +237,13 @@ def answer_json(status: HTTPStatus, body: Any) -> Answer:
 def answer_problem(problem: Problem) -> Answer:
     """A refusal as an answer that is stored and given again."""
     return Answer(status=problem.status.value, body=problem.body)
+
+
+def answer_for_now(problem: Problem) -> Answer:
+    """A refusal that says nothing of the same request another time: nothing is stored of it."""
+    response = problem.response
+    headers = tuple((name, value) for name, value in response.headers.items() if not name.startswith("content-"))
+    return Answer(status=problem.status.value, body=problem.body, headers=headers, is_kept=False)
 
 
 def request_key(client: Caller, route: str, key: str) -> RequestKey:
@@ -285,7 +339,8 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 def _place(location: Sequence[str | int]) -> str:
     """A place as the caller sees it: without the part of the request it is in."""
-    return printable(".".join(str(part) for part in location[1:]) or str(location[0]))
+    # A field may be called as its sender likes, where none is expected.
+    return without_card_numbers(printable(".".join(str(part) for part in location[1:]) or str(location[0])))
 
 
 # Operations
@@ -335,7 +390,10 @@ class _Context:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (REQUEST_ID.encode(), request_id.encode())]
+                given = scope["state"].get("headers", ())
+                added = [(REQUEST_ID.encode(), request_id.encode())]
+                added += [(name.lower().encode(), value.encode()) for name, value in given]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         try:
@@ -409,7 +467,7 @@ class _Observer:
         try:
             await self._app(scope, receive, send_observed)
         except Exception:
-            log.exception("a request failed", extra={"path": scope["path"]})
+            log.exception("a request failed", extra={"path": without_card_numbers(scope["path"])})
             if not status:
                 failure = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the failure has been logged")
                 await failure.response(scope, receive, send_observed)

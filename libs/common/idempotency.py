@@ -31,6 +31,10 @@ class Answer(Record):
 
     status: int
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    """Of an answer that is not kept."""
+    is_kept: bool = True
+    """Whether the same request gets it again, whenever it comes; else it is looked at anew, as if it had not come."""
 
 
 class Stored(Record):

@@ -11,6 +11,7 @@ from pydantic import ConfigDict
 
 from libs.common.fields import View
 from libs.common.idempotency import KEY_LENGTH_MAX
+from libs.common.scopes import Scopes
 
 API_KEY = HTTPBearer(
     auto_error=False,
@@ -20,8 +21,14 @@ API_KEY = HTTPBearer(
 
 INTRODUCTION = """
 
-**Who may ask.** Every request needs a client's API key: `Authorization: Bearer weir_…`. What a key may do are its
-scopes: `read`, `write`, and `staff`, which sees what clients must not.
+**Who may ask.** Every request needs one of a client's API keys: `Authorization: Bearer weir_…`. What a key may do are
+its scopes: each request names those it needs. `read` stands for every `…:read`, `write` for every `…:write`; `staff`
+sees what clients must not. What a client has ordered is there for its own keys, and for staff; to all others it doesn't
+exist (404).
+
+**How fast.** A client has so many requests a second, and so many at once: `RateLimit-Policy` and `RateLimit` of every
+answer say how many (`q` at once, `r` left, `t` seconds until there is room). Beyond them comes 429 with `Retry-After`.
+A line of a file counts as a request.
 
 **Same request, same answer.** Every POST that changes something needs an `Idempotency-Key`. The same key and body
 get the stored answer for 30 days at least; the same key with another body is refused (422), and one whose first
@@ -75,6 +82,7 @@ _MEANINGS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than may be.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A type of file that is not read here.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something in it makes no sense; `field` says where.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Faster, or more, than this client may: come again after `Retry-After`.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Too busy, or something this needs is away: come again after `Retry-After`.",
 }
 
@@ -84,6 +92,7 @@ _READING = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 
@@ -109,9 +118,9 @@ def _problems(*statuses: HTTPStatus) -> Responses:
     return {status.value: {"model": ProblemView, "description": _MEANINGS[status]} for status in sorted(set(statuses))}
 
 
-def describe(app: FastAPI) -> None:
+def describe(app: FastAPI, scopes: Scopes) -> None:
     """Have the application's OpenAPI document name answers by their models, problems by their own media type, and keys
-    as required.
+    as required, and each request the scopes it needs.
     """
 
     def openapi() -> dict[str, Any]:
@@ -119,14 +128,22 @@ def describe(app: FastAPI) -> None:
             app.openapi_schema = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
-            for path in app.openapi_schema["paths"].values():
-                for operation in path.values():
+            for path, operations in app.openapi_schema["paths"].items():
+                for method, operation in operations.items():
+                    _name_scopes(operation, scopes.get(f"{method.upper()} {path}", ()))
                     _name_problems(operation["responses"])
                     _name_answers(operation["responses"])
                     _require_keys(operation.get("parameters", []))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _name_scopes(operation: dict[str, Any], needed: Sequence[str]) -> None:
+    if needed:
+        words = " and ".join(f"`{scope}`" for scope in needed)
+        operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope {words}."
+        operation["security"] = [{API_KEY.scheme_name: [str(scope) for scope in needed]}]
 
 
 def _require_keys(parameters: Sequence[dict[str, Any]]) -> None:

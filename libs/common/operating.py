@@ -1,4 +1,4 @@
-"""What operators may ask of every service: clients, dead letters, parked keys, outbox, offsets, schemas.
+"""What operators may ask of every service: dead letters, parked keys, outbox, offsets, schemas.
 
 What is listed is a table for people, and with `--json` an object a line for programs.
 """
@@ -17,8 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from libs.common import clients, inbox, kafka, outbox
-from libs.common.clients import Scope
+from libs.common import inbox, kafka, outbox
 from libs.common.registry import UnregisteredSchema
 from libs.common.replay import DeadLetter, Replay, ReplayRefused, StillFails, Wanted
 from libs.common.service import Runtime
@@ -66,24 +65,6 @@ def _in_words(value: Any) -> str:
     if value is None:
         return "–"
     return value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else str(value)
-
-
-def add_clients(commands: typer.Typer, runtime: Wired) -> None:
-    group = typer.Typer(help="Who may call the API.", no_args_is_help=True)
-    commands.add_typer(group, name="clients")
-
-    @group.command()
-    def add(client_id: str, scopes: list[Scope], key: str | None = None) -> None:
-        """Let a client in, and print its API key, of which only a hash is kept."""
-        key = key or clients.new_key()
-        runtime().unit.administer(lambda tx: clients.register(tx, client_id, key, scopes))
-        typer.echo(key)
-
-    @group.command()
-    def revoke(client_id: str) -> None:
-        """Let a client in no more."""
-        if not runtime().unit.administer(lambda tx: clients.revoke(tx, client_id)):
-            fail(f"there is no client {client_id!r}")
 
 
 def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
@@ -298,14 +279,13 @@ def add_schemas(commands: typer.Typer, runtime: Wired) -> None:
 
 
 GROUPS: tuple[Callable[[typer.Typer, Wired], None], ...] = (
-    add_clients,
     add_dead_letters,
     add_parked_keys,
     add_outbox,
     add_offsets,
     add_schemas,
 )
-"""Every group of commands that each service has."""
+"""Every group of commands about messages that each service has."""
 
 
 def _replayed(replay: Replay, letter: DeadLetter, actor: str, rate: float) -> dict[str, str]:

@@ -36,7 +36,8 @@ MESSAGING: Rights = {
     "dead_letters": "SELECT, INSERT, UPDATE (status, settled_at, settled_by)",
     "parked_keys": ALL,
     "parked_messages": QUEUE,
-    "clients": "SELECT, INSERT, UPDATE (revoked_at)",
+    "clients": "SELECT, INSERT, UPDATE (requests_per_second, burst)",
+    "client_keys": WRITE,
     "idempotency_keys": QUEUE,
 }
 """What every service's role may do with the tables that every service has."""

@@ -23,7 +23,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import GCCollector, ProcessCollector
 from sqlalchemy import Connection, Engine
 
-from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, tracing
+from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, scopes, tracing
 from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
@@ -38,6 +38,7 @@ from libs.common.registry import Registry
 from libs.common.relay import Relay
 from libs.common.replay import Replay
 from libs.common.rights import MESSAGING, NOTHING, RETENTION_SUFFIX, Rights, give
+from libs.common.scopes import Scopes
 from libs.common.settings import Settings
 from libs.common.sweep import FindDue, Prune, Sweep
 from libs.common.tracing import Tracer
@@ -75,6 +76,8 @@ class Service(Record):
     """What the role that it runs as may do with its own tables; with messaging's it is the same for every service."""
     retention_rights: Rights = NOTHING
     """What the role may do that deletes records when the law's time for them is over."""
+    scopes: Scopes
+    """What a key needs for each route of the API: for every path under /v1."""
     find_due: FindDue | None = None
     prunes: Callable[[Any], Sequence[Prune]] = lambda _: ()
     """What this service keeps for a time only, given its settings, besides answers to requests."""
@@ -142,7 +145,7 @@ class Runtime:
 
     @cached_property
     def clients(self) -> Clients:
-        return Clients(self.engine)
+        return Clients(self.unit.administer)
 
     @cached_property
     def edge(self) -> Edge:
@@ -192,12 +195,17 @@ class Runtime:
         return Figures(self.unit, looks, self.metrics)
 
     def app(self, roles: Sequence[Role], is_ready: Callable[[], Mapping[str, bool]]) -> FastAPI:
-        """The HTTP application: operations always, the API when that is one of the roles."""
+        """The HTTP application: operations always, the API when that is one of the roles.
+
+        Raises UndeclaredRoute if the API and its table of scopes don't name the same routes.
+        """
         service = self.service
         app = http.create(
             title=service.title,
             description=service.description,
             clients=self.clients,
+            scopes=service.scopes,
+            rate=self.settings.client_rate,
             metrics=self.metrics,
             is_ready=is_ready,
             body_bytes_max=self.settings.http_body_bytes_max,
@@ -207,6 +215,7 @@ class Runtime:
         if Role.API in roles:
             for router in service.routes(self):
                 app.include_router(router)
+            scopes.require_declared(service.scopes, http.routes_of(app))
         return app
 
     def migrate(self) -> None:

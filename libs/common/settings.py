@@ -18,6 +18,8 @@ from pydantic_settings import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from libs.common.rate_limit import Rate
+
 SECRETS_FOLDER = "WEIR_SECRETS_DIR"
 """The variable that names a folder with a file for each secret, as containers mount them."""
 
@@ -143,6 +145,13 @@ class Settings(MessagingSettings):
     http_key: FilePath | None = Field(None, description="of that certificate (PEM)")
     http_body_bytes_max: int = Field(64 * 1024, description="largest body of a request that is not a file")
     request_seconds_max: float = Field(10.0, description="how long a request may wait for its commit")
+    client_requests_per_second: float = Field(
+        2_000.0,
+        gt=0,
+        description="that a client may keep up at each process, unless `clients limit` says otherwise; a line of a file"
+        " counts as one",
+    )
+    client_burst: int = Field(10_000, gt=0, description="requests that a client may make at once")
     trusts_forwarded_headers: bool = Field(
         False,
         description="take address and scheme from X-Forwarded-For and -Proto: only behind a proxy that sets them",
@@ -182,6 +191,11 @@ class Settings(MessagingSettings):
     )
 
     idempotency_days: int = Field(30, ge=30, description="how long an answer is kept for its Idempotency-Key")
+
+    @property
+    def client_rate(self) -> Rate:
+        """How fast a client may ask that has no rate of its own."""
+        return Rate(per_second=self.client_requests_per_second, burst=self.client_burst)
 
 
 S = TypeVar("S", bound=Settings)

@@ -6,6 +6,7 @@ from libs.common import cli
 from libs.common.service import Service
 from services.accounts import api, commands, metrics, requests, rights, store
 from services.accounts.handlers import handlers
+from services.accounts.scopes import SCOPES
 from services.accounts.settings import AccountsSettings
 
 SERVICE = Service(
@@ -17,6 +18,7 @@ SERVICE = Service(
     handlers=handlers,
     rights=rights.RIGHTS,
     routes=api.routes,
+    scopes=SCOPES,
     large_bodies=lambda _: dict.fromkeys(requests.BATCH_PATHS, requests.BATCH_BYTES_MAX),
     find_due=store.find_expired_holds,
     looks=metrics.looks,

@@ -7,7 +7,6 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field
 from pydantic_core import PydanticCustomError
 
 from libs.common import ids
-from libs.common.clients import Scope
 from libs.common.fields import (
     Amount,
     Body,
@@ -21,7 +20,6 @@ from libs.common.fields import (
     payable,
     text,
 )
-from libs.common.http import Caller, caller
 from schemas.accounts.events import CustomerKind, CustomerPersonalData
 from services.accounts.domain.customers import RegisterCustomer, SetBounds
 from services.accounts.domain.holds import PlaceHold, PostHold
@@ -34,8 +32,6 @@ BATCH_PATHS = ("/v1/customer-batches", "/v1/funding-batches", "/v1/transfer-batc
 METADATA_LENGTH_MAX = 20
 RATE = r"^[0-9]{1,10}(\.[0-9]{1,10})?$"
 
-Reader = Annotated[Caller, caller(Scope.READ)]
-Staff = Annotated[Caller, caller(Scope.STAFF)]
 
 CUSTOMER: dict[str, Any] = {"name": "Ann Miller", "birth_date": "1980-05-17", "country": "DE", "currencies": ["EUR"]}
 FUNDING: dict[str, Any] = {

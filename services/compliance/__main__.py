@@ -6,6 +6,7 @@ from libs.common import cli
 from libs.common.service import Service
 from services.compliance import api, checking, commands, desk, metrics, rights
 from services.compliance.handlers import handlers, pruning
+from services.compliance.scopes import SCOPES
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import work
 
@@ -19,6 +20,7 @@ SERVICE = Service(
     rights=rights.RIGHTS,
     retention_rights=rights.RETENTION,
     routes=lambda runtime: [*api.routes(runtime), *desk.routes(runtime)],
+    scopes=SCOPES,
     find_due=work.find_due,
     prunes=pruning,
     looks=metrics.looks,

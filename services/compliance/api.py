@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 
-from libs.common.clients import Scope
 from libs.common.database import transaction
 from libs.common.fields import Body, Country, PartialDate, text
-from libs.common.http import Caller, caller
+from libs.common.http import Who
 from libs.common.openapi import answering, reading
 from libs.common.service import Runtime
 from services.compliance import diligence_api, monitoring_api, queries, travel_api
@@ -19,8 +18,6 @@ from services.compliance.matching.screening import Hit, screen
 from services.compliance.matching.subject import Subject
 from services.compliance.settings import ComplianceSettings
 from services.compliance.views import ListsView, ScreeningView
-
-Staff = Annotated[Caller, caller(Scope.STAFF)]
 
 
 class ScreeningRequest(Body):
@@ -39,7 +36,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
     router = APIRouter(prefix="/v1", tags=["screening"], responses=reading())
 
     @router.post("/screenings", responses=reading(HTTPStatus.BAD_REQUEST) | answering(HTTPStatus.OK, ScreeningView))
-    def screen_name(who: Staff, body: ScreeningRequest) -> dict[str, Any]:
+    def screen_name(who: Who, body: ScreeningRequest) -> dict[str, Any]:
         """Compare a party with every live list, and say what was found and why. Nothing is stored."""
         with transaction(runtime.engine) as tx:
             catalogue = live.current(tx)
@@ -53,7 +50,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         }
 
     @router.get("/lists", responses=answering(HTTPStatus.OK, ListsView))
-    def get_lists(who: Staff) -> dict[str, Any]:
+    def get_lists(who: Who) -> dict[str, Any]:
         """Which version of which list is searched."""
         return {"lists": queries.list_lists(runtime.engine)}
 

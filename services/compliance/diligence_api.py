@@ -9,10 +9,9 @@ from pydantic import ConfigDict
 
 from libs.common import ids
 from libs.common.answers import CREATED, OK, answer_one, found
-from libs.common.change import StaffAsked
-from libs.common.clients import Scope
+from libs.common.change import Asked
 from libs.common.fields import Body, Country, Id, PartialDate, View, text
-from libs.common.http import Caller, caller
+from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from schemas.accounts.events import CustomerKind
@@ -22,8 +21,6 @@ from services.compliance.diligence.rating import Factor, RiskLevel
 from services.compliance.domain.diligence import DiligenceRefusal, TakeDocument
 from services.compliance.domain.work import CustomerStatus
 from services.compliance.settings import ComplianceSettings
-
-Staff = Annotated[Caller, caller(Scope.STAFF)]
 
 
 class NewDocument(Body):
@@ -116,12 +113,12 @@ class CustomerRoutes:
         self._engine = runtime.engine
         self._policy = runtime.settings.policy
 
-    def get_customer(self, customer_id: Id, who: Staff) -> dict[str, Any]:
+    def get_customer(self, customer_id: Id, who: Who) -> dict[str, Any]:
         """How risky a customer is, how far it is verified, and when people look at it again."""
         customer = found(asked_of.find_customer(self._engine, customer_id), "customer_id")
         return asked_of.customer_view(customer, self._policy)
 
-    async def take_document(self, asked: StaffAsked, customer_id: Id, body: NewDocument) -> Response:
+    async def take_document(self, asked: Asked, customer_id: Id, body: NewDocument) -> Response:
         """Hand in what is on a customer's document. It is checked soon; follow it with its customer."""
         command = TakeDocument(
             customer_id=customer_id, document_id=ids.new(), document=body.document, by=asked.who.client.client_id

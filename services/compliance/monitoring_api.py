@@ -8,12 +8,11 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from libs.common.answers import CREATED, NOT_FOUND, OK, PAGE_LENGTH_MAX, answer_one
-from libs.common.change import StaffAsked
-from libs.common.clients import Scope
+from libs.common.change import Asked
 from libs.common.database import transaction
 from libs.common.edge import Respond
 from libs.common.fields import Body, Filters, Id, Instant, text
-from libs.common.http import Caller, Problem, caller
+from libs.common.http import Problem, Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.compliance import monitoring_queries as asked_of
@@ -33,7 +32,6 @@ from services.compliance.monitoring_views import (
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
 
-Staff = Annotated[Caller, caller(Scope.STAFF)]
 Reason = Annotated[str, text(500), Field(examples=["the till of the branch in Main Street"])]
 
 
@@ -168,7 +166,7 @@ class MonitoringRoutes:
         self._engine = runtime.engine
         self._live = live_standards(runtime.settings)
 
-    def list_alerts(self, who: Staff, filters: Annotated[AlertFilters, Query()]) -> dict[str, Any]:
+    def list_alerts(self, who: Who, filters: Annotated[AlertFilters, Query()]) -> dict[str, Any]:
         """What scenarios have raised, the newest first."""
         return asked_of.list_alerts(
             self._engine,
@@ -179,27 +177,27 @@ class MonitoringRoutes:
             limit=filters.limit,
         )
 
-    def list_silences(self, who: Staff, filters: Annotated[SilenceFilters, Query()]) -> dict[str, Any]:
+    def list_silences(self, who: Who, filters: Annotated[SilenceFilters, Query()]) -> dict[str, Any]:
         """What was said about silence on a customer, the newest first."""
         return {"silences": asked_of.list_silences(self._engine, filters.customer_id, limit=filters.limit)}
 
-    def list_scenarios(self, who: Staff) -> dict[str, Any]:
+    def list_scenarios(self, who: Who) -> dict[str, Any]:
         """What each scenario looks for now, and from when on for something else."""
         with transaction(self._engine) as tx:
             standards = self._live.current(tx)
         return {"scenarios": asked_of.scenarios_view(standards, datetime.now(UTC))}
 
-    async def silence(self, asked: StaffAsked, body: NewSilence) -> Response:
+    async def silence(self, asked: Asked, body: NewSilence) -> Response:
         """Leave a customer alone by a scenario until a time."""
         command = body.command(asked.who.client.client_id)
         return await asked.carry_out(self._edge, "silences", [command], _silence_answer(command))
 
-    async def end_silence(self, asked: StaffAsked, body: SilenceEnd) -> Response:
+    async def end_silence(self, asked: Asked, body: SilenceEnd) -> Response:
         """Leave a customer alone no more. What a snooze has held back comes up."""
         command = body.command(asked.who.client.client_id)
         return await asked.carry_out(self._edge, "silences/endings", [command], _silence_answer(command))
 
-    async def set_parameters(self, asked: StaffAsked, body: NewParameters) -> Response:
+    async def set_parameters(self, asked: Asked, body: NewParameters) -> Response:
         """Have a scenario look for something else from a moment on."""
         command = body.command(asked.who.client.client_id)
         return await asked.carry_out(

@@ -2,16 +2,15 @@
 
 from datetime import UTC, date, datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
 from libs.common.answers import OK, answer_one, found
-from libs.common.change import StaffAsked
-from libs.common.clients import Scope
+from libs.common.change import Asked
 from libs.common.fields import Id, View
-from libs.common.http import Caller, Problem, caller
+from libs.common.http import Problem, Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.compliance import travel_queries as asked_of
@@ -21,8 +20,6 @@ from services.compliance.settings import ComplianceSettings
 from services.compliance.travel.ivms101 import IvmsFault
 from services.compliance.travel.messages import read_message
 from services.compliance.travel.rules import Assets, Datum, HeldBy
-
-Staff = Annotated[Caller, caller(Scope.STAFF)]
 
 _MESSAGE: dict[str, Any] = {
     "requestBody": {
@@ -149,16 +146,16 @@ class TravelRoutes:
         self._engine = runtime.engine
         self._policy = runtime.settings.policy
 
-    def list_rules(self, who: Staff) -> dict[str, Any]:
+    def list_rules(self, who: Who) -> dict[str, Any]:
         """The rules of the jurisdictions that the house is in."""
         return {"rules": [asked_of.rule_view(rule) for rule in self._policy.travel.rules]}
 
-    def get_record(self, payment_id: Id, who: Staff) -> dict[str, Any]:
+    def get_record(self, payment_id: Id, who: Who) -> dict[str, Any]:
         """What rules ask about a payment, what is known of its parties, and what is missing."""
         record = found(asked_of.find_record(self._engine, payment_id), "payment_id")
         return asked_of.record_view(record, self._policy.travel)
 
-    def get_message(self, payment_id: Id, who: Staff) -> Response:
+    def get_message(self, payment_id: Id, who: Who) -> Response:
         """The IVMS101 message that goes with a payment."""
         record = found(asked_of.find_record(self._engine, payment_id), "payment_id")
         try:
@@ -166,7 +163,7 @@ class TravelRoutes:
         except IvmsFault as fault:
             raise Problem(HTTPStatus.CONFLICT, "message_incomplete", str(fault), field=fault.field) from fault
 
-    async def take_message(self, asked: StaffAsked, payment_id: Id, request: Request) -> Response:
+    async def take_message(self, asked: Asked, payment_id: Id, request: Request) -> Response:
         """Take what an IVMS101 message tells about the parties of a payment that comes in."""
         content = await request.body()
         record = found(asked_of.find_record(self._engine, payment_id), "payment_id")

@@ -9,6 +9,7 @@ from libs.common import cli
 from libs.common.service import Runtime, Service
 from services.fraud import administration, api, commands, metrics, rights
 from services.fraud.handlers import handlers, pruning
+from services.fraud.scopes import SCOPES
 from services.fraud.settings import FraudSettings
 
 SERVICE = Service(
@@ -20,6 +21,7 @@ SERVICE = Service(
     handlers=handlers,
     rights=rights.RIGHTS,
     routes=api.routes,
+    scopes=SCOPES,
     prunes=pruning,
     observer=metrics.observer,
     large_bodies=lambda _: api.LARGE_BODIES,

@@ -7,9 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field
 from pydantic_core import PydanticCustomError
 
 from libs.common.answers import PAGE_LENGTH_MAX
-from libs.common.clients import Scope
 from libs.common.fields import Body, Country, Filters, Id, Instant, MoneyBody, text
-from libs.common.http import Caller, caller
 from schemas.fraud.events import Label, VersionState
 from schemas.payments.events import Channel, Party, PaymentOrder, PaymentPersonalData
 from services.fraud.domain.entities import EntityKind, device_entity_id
@@ -18,7 +16,6 @@ from services.fraud.queries.comparisons import DAYS, DAYS_MAX, Window
 
 LABELS_MAX = 1_000
 
-Staff = Annotated[Caller, caller(Scope.STAFF)]
 Name = Annotated[str, text(100), Field(examples=["cards, winter"])]
 Reason = Annotated[str, text(), Field(examples=["three weeks in the shadow without a miss"])]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$"), Field(examples=["3f9a0c1d2e4b"])]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.payments import api, metrics, rights, store, uploads
+from services.payments import api, commands, metrics, rights, store, uploads
 from services.payments.handlers import handlers
+from services.payments.scopes import SCOPES
 from services.payments.settings import PaymentsSettings
 
 SERVICE = Service(
@@ -17,6 +18,7 @@ SERVICE = Service(
     handlers=handlers,
     rights=rights.RIGHTS,
     routes=api.routes,
+    scopes=SCOPES,
     find_due=store.find_due,
     looks=metrics.looks,
     observer=metrics.observer,
@@ -24,4 +26,4 @@ SERVICE = Service(
 )
 
 if __name__ == "__main__":
-    cli.main(SERVICE)
+    cli.main(SERVICE, commands.extend)

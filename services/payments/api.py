@@ -14,19 +14,22 @@ from libs.common.change import Asked
 from libs.common.clients import Client
 from libs.common.edge import Busy, Respond
 from libs.common.fields import Filters, Id, Instant
-from libs.common.http import Problem, answer_json, answer_problem
+from libs.common.http import Problem, Who, answer_for_now, answer_json, answer_problem
 from libs.common.idempotency import Answer
+from libs.common.money import format_amount
 from libs.common.openapi import Responses, answering, changing, reading
 from libs.common.service import Runtime
 from services.payments import queries, uploads
+from services.payments.domain import quotas
 from services.payments.domain.captures import CapturePayment
-from services.payments.domain.intake import CancelPayment
+from services.payments.domain.intake import CancelPayment, InitiatePayment
 from services.payments.domain.payment import ENDS, Payment, Payments
+from services.payments.domain.quota import PAYMENTS
 from services.payments.domain.refund import Refund
 from services.payments.domain.refunds import RequestRefund
-from services.payments.domain.refusals import RefusalReason
+from services.payments.domain.refusals import QUOTA_REASONS, RefusalReason
 from services.payments.intake_gate import IntakeGate
-from services.payments.requests import DataBody, NewPayment, PartBody, Reader
+from services.payments.requests import DataBody, NewPayment, PartBody
 from services.payments.settings import PaymentsSettings
 from services.payments.views import PaymentPage, PaymentView, RefundList, RefundView, StaffPaymentView
 
@@ -122,15 +125,15 @@ class PaymentRoutes:
             return known
         payment_id, client = ids.new(), asked.who.client
         command = body.command(payment_id, client.client_id)
-        answer = _answer_about(payment_id, is_staff=client.is_staff)
-        return await asked.carry_out(self._edge, "payments", [command], answer)
+        about = _answer_about(payment_id, is_staff=client.is_staff)
+        return await asked.carry_out(self._edge, "payments", [command], _within_quotas(command, about))
 
-    def get_payment(self, payment_id: Id, who: Reader) -> dict[str, Any]:
+    def get_payment(self, payment_id: Id, who: Who) -> dict[str, Any]:
         """A payment with its timeline: what payments itself saw, in order."""
         payment, refunds = self._find_own(payment_id, who.client)
         return queries.payment_view(payment, refunds, is_staff=who.client.is_staff, now=datetime.now(UTC))
 
-    def list_payments(self, who: Reader, filters: Annotated[PaymentFilters, Query()]) -> dict[str, Any]:
+    def list_payments(self, who: Who, filters: Annotated[PaymentFilters, Query()]) -> dict[str, Any]:
         """Payments, newest first, a page at a time. Clients see their own, staff all."""
         return queries.list_payments(
             self._engine,
@@ -184,7 +187,7 @@ class PaymentRoutes:
         )
         return await asked.carry_out(self._edge, f"payments/{payment_id}/refunds", [command], answer)
 
-    def list_refunds(self, payment_id: Id, who: Reader) -> dict[str, Any]:
+    def list_refunds(self, payment_id: Id, who: Who) -> dict[str, Any]:
         """The refunds of a payment, the oldest first, and what became of each."""
         payment, refunds = self._find_own(payment_id, who.client)
         return {"refunds": [queries.refund_view(refund, payment.order.currency) for refund in refunds]}
@@ -201,6 +204,37 @@ def _answer_about(payment_id: str, *, is_staff: bool) -> Respond:
     return _answer_with(
         lambda payments: queries.payment_view(payments[payment_id], is_staff=is_staff, now=datetime.now(UTC))
     )
+
+
+def _within_quotas(command: InitiatePayment, about: Respond) -> Respond:
+    """The answer to an order; what is beyond a quota is answered for the day, and may be ordered again another."""
+
+    def answer(payments: Payments, refusals: Sequence[Refusal | None]) -> Answer:
+        (why_not,) = refusals
+        if why_not is None or why_not.reason not in QUOTA_REASONS:
+            return about(payments, refusals)
+        now = datetime.now(UTC)
+        measure = PAYMENTS if why_not.reason == RefusalReason.PAYMENT_QUOTA_EXCEEDED else command.currency
+        quota, most = quotas.find(payments, command.client_id, measure, now.date())
+        seconds, left = quotas.seconds_until_renewed(now), (most or 0) - quota.used_by(now.date())
+        problem = Problem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            why_not.reason,
+            f"{why_not.detail}: {_in_words(most or 0, measure)} a day, of which {_in_words(left, measure)} are left",
+            field=why_not.field,
+            retry_after_seconds=seconds,
+            headers={
+                "RateLimit-Policy": f'"{measure.lower()}-per-day";q={most};w=86400',
+                "RateLimit": f'"{measure.lower()}-per-day";r={max(0, left)};t={seconds}',
+            },
+        )
+        return answer_for_now(problem)
+
+    return answer
+
+
+def _in_words(count: int, measure: str) -> str:
+    return f"{count} payments" if measure == PAYMENTS else f"{format_amount(count, measure)} {measure}"
 
 
 def _answer_with(view: Callable[[Payments], dict[str, Any]]) -> Respond:

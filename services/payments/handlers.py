@@ -48,7 +48,12 @@ def handlers(settings: PaymentsSettings) -> Handlers:
     """The table of contents: each command and event, and what is decided on it."""
     return Handlers(
         service="payments",
-        load=partial(store.load_payments, policy=settings.policy, fees=settings.fee_schedule),
+        load=partial(
+            store.load_payments,
+            policy=settings.policy,
+            fees=settings.fee_schedule,
+            default_quotas=settings.default_quotas,
+        ),
         save=store.save_payments,
         decisions={
             # Which accounts there are

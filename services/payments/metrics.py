@@ -13,6 +13,7 @@ from libs.common.metrics import Metrics, exemplar
 from schemas.payments.events import InternalReason, PublicReason
 from services.payments import queries
 from services.payments.domain.payment import ENDS, Capture, Payment, Payments, PaymentState
+from services.payments.domain.refusals import QUOTA_REASONS, RefusalReason
 from services.payments.settings import PaymentsSettings
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0, 3_600.0, 86_400.0, 432_000.0)
@@ -89,7 +90,17 @@ def observer(metrics: Metrics) -> Observe:
         way=tuple(Way),
     )
 
+    over_quota = metrics.counter(
+        "payments_quota_refusals_total",
+        "Orders, alone or lines of files, that this process has refused for the day, by the quota that had no room",
+        quota=("payments", "amount"),
+    )
+
     def observe(payments: Payments, decided: Sequence[Decided]) -> None:
+        refusals = [result.refusal.reason for result in decided if result.refusal is not None]
+        for reason in (*refusals, *(line.reason for line in payments.refused_lines)):
+            if reason in QUOTA_REASONS:
+                over_quota.labels("payments" if reason == RefusalReason.PAYMENT_QUOTA_EXCEEDED else "amount").inc()
         at_end = []
         for before, payment in payments.payments.changes:
             if before is None:

@@ -15,6 +15,7 @@ from libs.common.record import Record
 from services.payments.domain.deadlines import longest_stays
 from services.payments.domain.party_data import still_missing
 from services.payments.domain.payment import ENDS, Payment, PaymentState, Policy
+from services.payments.domain.quota import Quota
 from services.payments.domain.refund import Refund
 from services.payments.store import REFUNDS, refund_of
 
@@ -236,6 +237,20 @@ def find_batch(engine: Engine, batch_id: str, *, client_id: str | None) -> dict[
             for line, reason, field, detail, _ in refused
         ],
     }
+
+
+def list_quotas(tx: Connection, client_id: str | None, now: datetime) -> list[Quota]:
+    """What clients may order in a day, and have ordered today: all of them, or one client's."""
+    rows = fetch(
+        tx,
+        """SELECT client_id, measure, CASE WHEN used_on >= %s THEN used ELSE 0 END, most FROM quotas
+            WHERE %s::text IS NULL OR client_id = %s ORDER BY client_id, measure""",
+        (now.date(), client_id, client_id),
+    )
+    return [
+        Quota(client_id=client, measure=measure, used_on=now.date(), used=used, most=most)
+        for client, measure, used, most in rows
+    ]
 
 
 def states_named(name: str, *, is_staff: bool) -> list[str] | None:

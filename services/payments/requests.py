@@ -5,9 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from libs.common.clients import Scope
 from libs.common.fields import Amount, Body, Country, Id, Instant, MoneyBody, PartialDate, text
-from libs.common.http import Caller, caller
 from libs.common.lei import is_lei
 from schemas.payments.events import Channel, Institution, Party, PartyKind, PaymentPersonalData
 from services.payments.domain.intake import InitiatePayment
@@ -21,9 +19,6 @@ EXAMPLE: dict[str, Any] = {
     "creditor": {"account_id": "0199a2b4-5c6d-7e8f-8b0c-2d3e4f506172", "name": "Ben Baker", "country": "DE"},
     "reference": "invoice 4711",
 }
-
-Writer = Annotated[Caller, caller(Scope.WRITE)]
-Reader = Annotated[Caller, caller(Scope.READ)]
 
 
 def _a_known_channel(channel: Channel) -> Channel:

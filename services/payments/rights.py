@@ -8,4 +8,5 @@ RIGHTS = {
     "known_accounts": WRITE,
     "batches": WRITE,
     "refused_lines": APPEND,
+    "quotas": WRITE,
 }

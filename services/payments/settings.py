@@ -3,16 +3,17 @@
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from libs.common.fields import Amount, Body, Currency, payable
+from libs.common.fields import Amount, Body, Currency, MoneyBody, payable
 from libs.common.money import parse_amount
 from libs.common.settings import Settings
 from services.payments.domain.fees import FeeRule, FeeSchedule
 from services.payments.domain.payment import Policy
+from services.payments.domain.quota import PAYMENTS, DefaultQuotas
 
 PERCENTAGE_DECIMALS_MAX = 4
 CAPTURE_SECONDS_MAX = 14 * 24 * 3600
@@ -64,11 +65,18 @@ class FeeTerms(Body):
         return minor
 
 
-def _one_each(fees: tuple[FeeTerms, ...]) -> tuple[FeeTerms, ...]:
-    repeated = sorted(currency for currency, count in Counter(terms.currency for terms in fees).items() if count > 1)
+class AmountPerDay(MoneyBody):
+    """How much of a currency a client may order to pay in a day."""
+
+
+T = TypeVar("T", FeeTerms, AmountPerDay)
+
+
+def _one_each(terms: tuple[T, ...]) -> tuple[T, ...]:
+    repeated = sorted(currency for currency, count in Counter(each.currency for each in terms).items() if count > 1)
     if repeated:
-        raise PydanticCustomError("repeated", "more than one fee for {currencies}", {"currencies": ", ".join(repeated)})
-    return fees
+        raise PydanticCustomError("repeated", "more than one for {currencies}", {"currencies": ", ".join(repeated)})
+    return terms
 
 
 class PaymentsSettings(Settings):
@@ -96,6 +104,17 @@ class PaymentsSettings(Settings):
     intake_wait_seconds_max: float = Field(30, description="how long a file waits for room before it gets a 503")
     batch_bytes_max: int = Field(64 * 1024 * 1024, description="largest file of payments")
 
+    quota_payments_per_day: int | None = Field(
+        None,
+        ge=0,
+        description="payments a client may order in a day, unless `quotas set` says otherwise; none: any number",
+    )
+    quota_amounts_per_day: Annotated[tuple[AmountPerDay, ...], AfterValidator(_one_each)] = Field(
+        (),
+        description="how much of each currency a client may order to pay in a day, as JSON; any amount of others:"
+        ' `[{"currency": "EUR", "amount": "1000000.00"}]`',
+    )
+
     @property
     def policy(self) -> Policy:
         return Policy(
@@ -104,6 +123,11 @@ class PaymentsSettings(Settings):
             review_within=timedelta(seconds=self.review_seconds),
             capture_within=timedelta(seconds=self.capture_seconds),
         )
+
+    @property
+    def default_quotas(self) -> DefaultQuotas:
+        payments = {} if self.quota_payments_per_day is None else {PAYMENTS: self.quota_payments_per_day}
+        return {**payments, **{most.currency: most.amount_minor for most in self.quota_amounts_per_day}}
 
     @property
     def fee_schedule(self) -> FeeSchedule:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from libs.common.database import array, fetch
+from libs.common.database import array, execute, fetch
 from libs.common.message import Message, Trace
 from libs.common.writes import Table, Writes, lock_rows
 from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed, RefundPosted, RefundRefused
@@ -15,6 +15,7 @@ from services.payments.domain.answers import DeadlinePassed, deadline_message_id
 from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
 from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy
+from services.payments.domain.quota import DefaultQuotas, Quota, quota_id
 from services.payments.domain.refund import Refund
 from services.payments.domain.refunds import RefundDeadlinePassed
 
@@ -68,13 +69,21 @@ _BATCHES = Table(
     changing={"line_count": "integer", "completed_at": "timestamptz"},
 )
 
+_QUOTAS = Table(
+    "quotas",
+    key={"client_id": "text", "measure": "text"},
+    changing={"used_on": "date", "used": "bigint"},
+)
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Payment).decode
 
 
-def load_payments(tx: Connection, messages: Sequence[Message], *, policy: Policy, fees: FeeSchedule) -> Payments:
-    """Lock and read what a batch of work names. Order of locks: payments, refunds, accounts, files;
-    each by id."""
+def load_payments(
+    tx: Connection, messages: Sequence[Message], *, policy: Policy, fees: FeeSchedule, default_quotas: DefaultQuotas
+) -> Payments:
+    """Lock and read what a batch of work names. Order of locks: payments, refunds, accounts, files,
+    quotas; each by id."""
     bodies = [message.body for message in messages]
     orders = [body for body in bodies if isinstance(body, InitiatePayment)]
     payment_ids = {body.payment_id for body in bodies if getattr(body, "payment_id", None)}
@@ -87,8 +96,10 @@ def load_payments(tx: Connection, messages: Sequence[Message], *, policy: Policy
         refunds=_lock_refunds(tx, refund_ids),
         accounts=_find_accounts(tx, account_ids) | _find_accounts(tx, changed_ids, lock="FOR NO KEY UPDATE"),
         batches=_lock_batches(tx, batch_ids),
+        quotas=_lock_quotas(tx, {order.client_id for order in orders}),
         policy=policy,
         fees=fees,
+        default_quotas=default_quotas,
     )
 
 
@@ -101,6 +112,7 @@ def save_payments(writes: Writes, payments: Payments) -> None:
     writes.insert(_KNOWN_ACCOUNTS, sorted(map(_known_account_row, accounts)))
     writes.insert(_REFUSED_LINES, map(msgspec.structs.astuple, payments.refused_lines))
     writes.save(_BATCHES, payments.batches, msgspec.structs.astuple)
+    writes.save(_QUOTAS, payments.quotas, _quota_row)
 
 
 def refund_of(row: Sequence[Any]) -> Refund:
@@ -171,6 +183,27 @@ def _lock_batches(tx: Connection, batch_ids: set[str]) -> dict[str, Batch]:
     }
 
 
+def _lock_quotas(tx: Connection, client_ids: set[str]) -> dict[str, Quota]:
+    """What has a limit, of clients that order. Two batches that begin to count the same can't both be stored: the later
+    one is run again, and finds what the earlier counted."""
+    if not client_ids:
+        return {}
+    rows = fetch(
+        tx,
+        """SELECT client_id, measure, used_on, used, most FROM quotas
+            WHERE client_id = ANY(%b::text[]) ORDER BY client_id, measure FOR NO KEY UPDATE""",
+        (array("text", client_ids),),
+    )
+    return {
+        quota_id(client_id, measure): Quota(client_id=client_id, measure=measure, used_on=used_on, used=used, most=most)
+        for client_id, measure, used_on, used, most in rows
+    }
+
+
+def _quota_row(quota: Quota) -> tuple[Any, ...]:
+    return quota.client_id, quota.measure, quota.used_on.isoformat(), quota.used
+
+
 def _payment_row(payment: Payment) -> tuple[Any, ...]:
     return (
         payment.payment_id,
@@ -188,3 +221,14 @@ def _payment_row(payment: Payment) -> tuple[Any, ...]:
 
 def _known_account_row(account: KnownAccount) -> tuple[Any, ...]:
     return msgspec.structs.astuple(account)
+
+
+def set_quota(tx: Connection, client_id: str, measure: str, most: int | None) -> None:
+    """Say what a client may order in a day by a measure; None: as much as any. What it has ordered today counts."""
+    execute(
+        tx,
+        """INSERT INTO quotas (client_id, measure, used_on, used, most)
+           VALUES (%s, %s, (now() AT TIME ZONE 'UTC')::date, 0, %s)
+           ON CONFLICT (client_id, measure) DO UPDATE SET most = excluded.most""",
+        (client_id, measure, most),
+    )

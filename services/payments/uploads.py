@@ -6,6 +6,8 @@ twice; and one that differs from the first under the same key is refused where i
 that it goes on where the other ended.
 """
 
+import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,9 +19,10 @@ from pydantic import ValidationError
 
 from libs.common import ids
 from libs.common.batch import Refusal
+from libs.common.card_numbers import without_card_numbers
 from libs.common.edge import KeyReused, Respond
 from libs.common.fields import Id, reason_of
-from libs.common.http import Caller, IdempotencyKey, Problem, answer_json, request_key
+from libs.common.http import Caller, IdempotencyKey, Problem, Who, answer_json, request_key, too_fast
 from libs.common.idempotency import Answer, RequestKey
 from libs.common.message import Command, Message
 from libs.common.openapi import answering, changing, reading
@@ -30,7 +33,7 @@ from services.payments.domain.intake import CompleteBatch, InitiatePayment, Open
 from services.payments.domain.payment import Payments
 from services.payments.files import FileFormat, LineFault
 from services.payments.intake_gate import IntakeGate
-from services.payments.requests import EXAMPLE, NewPayment, Reader, Writer
+from services.payments.requests import EXAMPLE, NewPayment
 from services.payments.settings import PaymentsSettings
 from services.payments.views import BatchView, UploadView
 
@@ -81,7 +84,7 @@ class FileRoutes:
         self._runtime = runtime
         self._gate = gate
 
-    async def order_batch(self, request: Request, who: Writer, key: IdempotencyKey) -> dict[str, Any]:
+    async def order_batch(self, request: Request, who: Who, key: IdempotencyKey) -> dict[str, Any]:
         """Order a file of payments: text/csv with a header, or application/x-ndjson, in UTF-8.
 
         Each line is accepted or refused on its own; lines count from 1, the header and blank ones apart.
@@ -96,7 +99,7 @@ class FileRoutes:
         await upload.complete()
         return upload.summary
 
-    def get_batch(self, batch_id: Id, who: Reader) -> dict[str, Any]:
+    def get_batch(self, batch_id: Id, who: Who) -> dict[str, Any]:
         """How far a file has come in, what became of its payments, and which lines were refused."""
         client_id = None if who.client.is_staff else who.client.client_id
         batch = queries.find_batch(self._runtime.engine, batch_id, client_id=client_id)
@@ -131,6 +134,7 @@ class Upload:
         taken = await self._recall_chunk(lines)
         if taken is None:
             # Only what is new takes up room: a file sent again finds out what became of it however busy we are.
+            await self._keep_pace(len(lines))
             await self._gate.admit(len(lines), wait_seconds_max=self._wait_seconds_max)
             if not self._batch_id:
                 await self._open()
@@ -150,6 +154,14 @@ class Upload:
             return _ANOTHER_FILE if any(refusals) else answer_json(HTTPStatus.OK, {})
 
         await self._submit(self._chunk_key("end"), str(self._line_count).encode(), [command], answer)
+
+    async def _keep_pace(self, lines: int) -> None:
+        """Wait until the client may ask for so much more. Raises Problem when that takes too long."""
+        give_up_at = time.monotonic() + self._wait_seconds_max
+        while not (limit := self._who.take(lines)).is_passed:
+            if time.monotonic() + limit.wait_seconds > give_up_at:
+                raise too_fast(limit)
+            await asyncio.sleep(limit.wait_seconds)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -218,8 +230,8 @@ class Upload:
             batch_id=self._batch_id,
             line_number=number,
             reason=reason,
-            field=field and printable(field)[:WORDS_LENGTH_MAX],
-            detail=printable(detail)[:WORDS_LENGTH_MAX],
+            field=field and without_card_numbers(printable(field))[:WORDS_LENGTH_MAX],
+            detail=without_card_numbers(printable(detail))[:WORDS_LENGTH_MAX],
         )
 
     @property

@@ -12,7 +12,8 @@ from chaos.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from demo.client import Opened, WeirClient
 from demo.story import Party
 from libs.common import clients, database, ids
-from libs.common.clients import Scope
+from libs.common.keys import new_key
+from libs.common.scopes import Scope
 from tests.waiting import wait_until
 
 CURRENCY = "USD"
@@ -187,7 +188,7 @@ def _steps(payment: dict[str, Any]) -> list[tuple[str, str | None]]:
 
 def _let_in(installation: Installation, service: str) -> dict[str, str]:
     """What a client of a service says in each request, one that is no staff."""
-    key, engine = clients.new_key(), database.create(installation.settings.database_url(service))
+    key, engine = new_key(), database.create(installation.settings.database_url(service))
     with database.transaction(engine) as tx:
         clients.register(tx, "till", key, [Scope.READ, Scope.WRITE])
         tx.commit()

@@ -14,13 +14,14 @@ from pydantic import AfterValidator, Field
 from libs.common import clients, ids, tracing
 from libs.common import edge as edges
 from libs.common.batch import Refusal
-from libs.common.clients import Scope
 from libs.common.database import fetch, transaction
 from libs.common.errors import Outage
 from libs.common.fields import Body, Id
-from libs.common.http import Caller, IdempotencyKey, Problem, answer_json, caller, request_key, respond
+from libs.common.http import IdempotencyKey, Problem, Who, answer_json, request_key, respond
+from libs.common.keys import new_key
 from libs.common.message import Message
 from libs.common.record import replace
+from libs.common.scopes import Scope
 from libs.common.service import Runtime
 from tests.parts import Parts
 from tests.serving import Api, database_away, rows, serving
@@ -47,13 +48,19 @@ class Ask(Body):
     inner: Inner = Inner()
 
 
+SCOPES = {
+    "POST /v1/increments": (Scope.WRITE,),
+    "POST /v1/files": (),
+    "GET /v1/things/{thing_id}": (Scope.READ,),
+    "GET /v1/fails/{how}": (),
+}
+
+
 def routes(runtime: Runtime) -> Sequence[APIRouter]:
     router = APIRouter(prefix="/v1")
 
     @router.post("/increments")
-    async def increment(
-        request: Request, who: Annotated[Caller, caller(Scope.WRITE)], key: IdempotencyKey, body: Ask
-    ) -> Response:
+    async def increment(request: Request, who: Who, key: IdempotencyKey, body: Ask) -> Response:
         command = Increment(counter_id=body.counter_id, by=body.by)
         message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=who.trace)
 
@@ -70,7 +77,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         return {"bytes": sum([len(part) async for part in request.stream()])}
 
     @router.get("/things/{thing_id}")
-    def get_thing(thing_id: Id, who: Annotated[Caller, caller(Scope.READ)]) -> dict[str, str]:
+    def get_thing(thing_id: Id, who: Who) -> dict[str, str]:
         return {"thing_id": thing_id, "traceparent": who.trace.traceparent, "request_id": who.trace.correlation_id}
 
     @router.get("/fails/{how}")
@@ -90,7 +97,7 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
 
 @pytest.fixture(scope="module")
 def api(parts: Parts) -> Iterator[Api]:
-    answering = replace(service(), routes=routes, large_bodies=lambda _: {"/v1/files": FILE_BYTES_MAX})
+    answering = replace(service(), routes=routes, scopes=SCOPES, large_bodies=lambda _: {"/v1/files": FILE_BYTES_MAX})
     with (
         parts.runtime(answering, http_body_bytes_max=BODY_BYTES_MAX) as runtime,
         serving(runtime, is_ready=lambda: READINESS) as api,
@@ -248,7 +255,7 @@ def test_a_failure_is_a_problem_that_tells_no_secrets(
 
 
 def test_while_the_database_is_away_requests_are_told_when_to_come_again(parts: Parts) -> None:
-    answering = replace(service(), routes=routes)
+    answering = replace(service(), routes=routes, scopes=SCOPES)
     with parts.runtime(answering, request_seconds_max=0.5) as runtime, serving(runtime) as api:
         assert api.post("/v1/increments", ASK, key="k").json() == {"total": 1}
         with database_away(parts, runtime):
@@ -341,10 +348,10 @@ def test_the_documentation_needs_nothing_from_elsewhere(api: Api) -> None:
 
 
 def test_a_revoked_key_lets_nobody_in(api: Api) -> None:
-    key = clients.new_key()
+    key = new_key()
     api.runtime.unit.administer(lambda tx: clients.register(tx, "guest", key, [Scope.READ]))
     with transaction(api.runtime.engine) as tx:
-        ((stored,),) = fetch(tx, "SELECT key_hash::text FROM clients WHERE client_id = 'guest'")
+        ((stored,),) = fetch(tx, "SELECT key_hash::text FROM client_keys WHERE client_id = 'guest'")
     assert key not in stored, "only a hash is kept"
     api.runtime.unit.administer(lambda tx: clients.revoke(tx, "guest"))
     assert api.request("GET", f"/v1/things/{ids.new()}", headers={"Authorization": f"Bearer {key}"}).status_code == 401

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -139,9 +140,10 @@ def test_who_forgets_may_forget_and_nothing_else(parts: Parts) -> None:
     with migrated(parts, COMPLIANCE) as (run, keeps):
         forgetting, serving = Runtime(COMPLIANCE, keeps), Runtime(COMPLIANCE, run)
         for kind in retention.RecordKind:
-            assert forgetting.unit.administer(lambda tx, kind=kind: retention.forget(tx, kind, datetime.now(UTC))) == 0
+            forget = partial(retention.forget, kind=kind, now=datetime.now(UTC))
+            assert forgetting.unit.administer(forget) == 0
             with pytest.raises(Exception, match="permission denied"):
-                serving.unit.administer(lambda tx, kind=kind: retention.forget(tx, kind, datetime.now(UTC)))
+                serving.unit.administer(forget)
         with psycopg.connect(keeps.database_dsn, autocommit=True) as connection:
             for statement in ("DELETE FROM audit_entries", "UPDATE cases SET body = ''", "SELECT * FROM desk_users"):
                 with pytest.raises(InsufficientPrivilege):

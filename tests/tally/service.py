@@ -109,4 +109,5 @@ def service(*, parks_keys: bool = False) -> Service:
         handlers=handlers,
         rights={"counters": WRITE},
         routes=lambda _: [],
+        scopes={},
     )

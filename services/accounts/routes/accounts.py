@@ -6,14 +6,15 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from libs.common.answers import CREATED, NOT_FOUND, OK, PAGE_LENGTH_MAX, found
-from libs.common.change import Asked, Change, StaffAsked
+from libs.common.change import Asked, Change
 from libs.common.fields import Filters, Id, Instant
+from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.domain.chart import AccountKind
 from services.accounts.domain.customers import Close, Freeze, OpenAccount, SetBounds, Thaw, account_id_of
-from services.accounts.requests import Bounds, Freezing, NewAccount, Reader
+from services.accounts.requests import Bounds, Freezing, NewAccount
 from services.accounts.routes.answers import answer_account, require_visible
 from services.accounts.views import AccountPage, AccountView, BalanceView
 
@@ -65,7 +66,7 @@ class AccountRoutes:
         answer = answer_account(CREATED, account_id_of(body.customer_id, body.currency))
         return await asked.carry_out(self._edge, "accounts", [command], answer)
 
-    def list_accounts(self, who: Reader, filters: Annotated[AccountFilters, Query()]) -> dict[str, Any]:
+    def list_accounts(self, who: Who, filters: Annotated[AccountFilters, Query()]) -> dict[str, Any]:
         """Accounts by id, a page at a time. Those of the house are for staff."""
         return queries.list_accounts(
             self._engine,
@@ -75,12 +76,12 @@ class AccountRoutes:
             limit=filters.limit,
         )
 
-    def get_account(self, account_id: Id, who: Reader) -> dict[str, Any]:
+    def get_account(self, account_id: Id, who: Who) -> dict[str, Any]:
         """An account with its balances: posted, held, and what is available."""
         require_visible(account_id, who)
         return found(queries.find_account(self._engine, account_id), "account_id")
 
-    def get_balance(self, account_id: Id, who: Reader, moment: Annotated[Moment, Query()]) -> dict[str, Any]:
+    def get_balance(self, account_id: Id, who: Who, moment: Annotated[Moment, Query()]) -> dict[str, Any]:
         """What was posted on an account at any instant."""
         require_visible(account_id, who)
         is_effective = moment.by == "effective"
@@ -100,7 +101,7 @@ class AccountRoutes:
         """Close an account that holds nothing."""
         return await self._change(asked, Close(account_id=account_id))
 
-    async def set_bounds(self, asked: StaffAsked, account_id: Id, body: Bounds) -> Response:
+    async def set_bounds(self, asked: Asked, account_id: Id, body: Bounds) -> Response:
         """Say how far an account may be overdrawn and how much it may hold: what is not given is no longer allowed, and
         no longer limited."""
         return await self._change(asked, body.command(account_id))

@@ -10,14 +10,13 @@ from pydantic import Field
 from libs.common import ids
 from libs.common.answers import NOT_FOUND, OK, PAGE_LENGTH_MAX, found
 from libs.common.fields import Filters, Id, Instant
-from libs.common.http import Caller, Problem
+from libs.common.http import Caller, Problem, Who
 from libs.common.openapi import Responses, answering, reading
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.camt import CannotBeStated, statement_camt
 from services.accounts.queries import statements, verification
 from services.accounts.queries.statements import Period, Statement
-from services.accounts.requests import Reader, Staff
 from services.accounts.routes.answers import require_visible
 from services.accounts.views import BooksView, StatementView, TrialBalanceView, VerificationView
 
@@ -69,20 +68,18 @@ class BookRoutes:
     def __init__(self, runtime: Runtime) -> None:
         self._engine = runtime.engine
 
-    def get_statement(
-        self, account_id: Id, who: Reader, filters: Annotated[StatementFilters, Query()]
-    ) -> dict[str, Any]:
+    def get_statement(self, account_id: Id, who: Who, filters: Annotated[StatementFilters, Query()]) -> dict[str, Any]:
         """An account's entries over a period in order, with the balance after each, before all and after all."""
         require_visible(account_id, who)
         page = statements.statement(self._engine, account_id, filters.period, after=filters.after, limit=filters.limit)
         return statements.statement_view(found(page, "account_id"))
 
-    def get_statement_csv(self, account_id: Id, who: Reader, filters: Annotated[PeriodFilters, Query()]) -> Response:
+    def get_statement_csv(self, account_id: Id, who: Who, filters: Annotated[PeriodFilters, Query()]) -> Response:
         """The same as CSV, whole: a period of at most ten thousand entries."""
         text = statements.statement_csv(self._whole(account_id, filters.period, who))
         return Response(text, media_type="text/csv")
 
-    def get_statement_xml(self, account_id: Id, who: Reader, filters: Annotated[PeriodFilters, Query()]) -> Response:
+    def get_statement_xml(self, account_id: Id, who: Who, filters: Annotated[PeriodFilters, Query()]) -> Response:
         """The same as ISO 20022 camt.053.001.08, whole: a period of at most ten thousand entries."""
         statement = self._whole(account_id, filters.period, who)
         try:
@@ -93,7 +90,7 @@ class BookRoutes:
             ) from error
         return Response(document, media_type="application/xml")
 
-    def verify(self, account_id: Id, who: Staff) -> dict[str, Any]:
+    def verify(self, account_id: Id, who: Who) -> dict[str, Any]:
         """Compute every hash of an account's entries anew, and name the first entry that does not fit."""
         found(queries.find_account(self._engine, account_id), "account_id")
         verified = verification.verify_account(self._engine, account_id, entries_max=VERIFIED_ENTRIES_MAX)
@@ -102,11 +99,11 @@ class BookRoutes:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "too_many_entries", words, field="account_id")
         return verification.verified_view(verified)
 
-    def get_trial_balance(self, who: Staff) -> dict[str, Any]:
+    def get_trial_balance(self, who: Who) -> dict[str, Any]:
         """Every line of the chart of accounts with its balance, by currency: each adds up to zero."""
         return queries.trial_balance(self._engine)
 
-    def get_books(self, who: Staff) -> dict[str, Any]:
+    def get_books(self, who: Who) -> dict[str, Any]:
         """Whether the books balance: everything recomputed from the entries."""
         return queries.check_books(self._engine)
 

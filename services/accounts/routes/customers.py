@@ -9,14 +9,14 @@ from libs.common.answers import CREATED, NOT_FOUND, OK, found
 from libs.common.batch import Refusal
 from libs.common.change import Asked
 from libs.common.fields import Id
-from libs.common.http import answer_json
+from libs.common.http import Who, answer_json
 from libs.common.idempotency import Answer
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.domain.customers import CloseCustomer, RegisterCustomer, account_id_of
 from services.accounts.domain.ledger import CustomerStatus, Ledger
-from services.accounts.requests import NewCustomer, NewCustomers, Reader
+from services.accounts.requests import NewCustomer, NewCustomers
 from services.accounts.routes.answers import answer_one
 from services.accounts.views import ClosedCustomerView, CustomerView, RegisteredBatchView, RegisteredView
 
@@ -55,7 +55,7 @@ class CustomerRoutes:
 
         return await asked.carry_out(self._edge, "customer-batches", commands, answer)
 
-    def get_customer(self, customer_id: Id, who: Reader) -> dict[str, Any]:
+    def get_customer(self, customer_id: Id, who: Who) -> dict[str, Any]:
         """A customer: how far it is verified, and its accounts."""
         return found(queries.find_customer(self._engine, customer_id), "customer_id")
 

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Response
 from libs.common.answers import CREATED, NOT_FOUND, OK, found
 from libs.common.change import Asked
 from libs.common.fields import Id
+from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.domain.holds import PostHold, PostHolds, VoidHold
 from services.accounts.domain.ledger import HoldKind, Ledger
-from services.accounts.requests import HoldPosting, HoldPostings, NewHold, Reader
+from services.accounts.requests import HoldPosting, HoldPostings, NewHold
 from services.accounts.routes.answers import answer_each, answer_one
 from services.accounts.views import HoldBatchView, HoldView
 
@@ -43,7 +44,7 @@ class HoldRoutes:
         answer = answer_one(CREATED, _view_of(command.hold_id))
         return await asked.carry_out(self._edge, "holds", [command], answer)
 
-    def get_hold(self, hold_id: Id, who: Reader) -> dict[str, Any]:
+    def get_hold(self, hold_id: Id, who: Who) -> dict[str, Any]:
         """What became of money that was set aside by request; for staff also of a payment's."""
         hold = found(queries.find_hold(self._engine, hold_id), "hold_id")
         is_shown = who.client.is_staff or hold["kind"] == HoldKind.REQUEST

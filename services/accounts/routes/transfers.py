@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from libs.common.answers import CREATED, NOT_FOUND, OK, found
-from libs.common.change import Asked, StaffAsked
+from libs.common.change import Asked
 from libs.common.fields import Id
+from libs.common.http import Who
 from libs.common.money import format_amount
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
@@ -22,7 +23,7 @@ from services.accounts.domain.transfers import (
     conversion,
     reversal_id,
 )
-from services.accounts.requests import Funding, Fundings, NewConversion, NewTransfer, NewTransfers, Reader, Reversal
+from services.accounts.requests import Funding, Fundings, NewConversion, NewTransfer, NewTransfers, Reversal
 from services.accounts.routes.answers import answer_each, answer_one
 from services.accounts.views import (
     BookedBatchView,
@@ -89,14 +90,14 @@ class TransferRoutes:
         answer = answer_one(OK, lambda ledger: {"transfers": [view(ledger) for view in views]})
         return await asked.carry_out(self._edge, "transfer-batches", [linked], answer)
 
-    async def convert(self, asked: StaffAsked, body: NewConversion) -> Response:
+    async def convert(self, asked: Asked, body: NewConversion) -> Response:
         """Change money into another currency at the rate given, rounded down to its minor unit."""
         command = body.command()
         return await asked.carry_out(
             self._edge, "conversions", [command], answer_one(CREATED, lambda _: _converted_view(command))
         )
 
-    def get_transfer(self, transfer_id: Id, who: Reader) -> dict[str, Any]:
+    def get_transfer(self, transfer_id: Id, who: Who) -> dict[str, Any]:
         """A transfer as it was recorded, and the one that took it back if it was."""
         return found(queries.find_transfer(self._engine, transfer_id), "transfer_id")
 

@@ -7,14 +7,15 @@ from fastapi import APIRouter, Response
 
 from libs.common import ids
 from libs.common.answers import CREATED, NOT_FOUND, OK, answer_one, found
-from libs.common.change import StaffAsked
+from libs.common.change import Asked
 from libs.common.fields import Id
+from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.fraud.domain.assessing import AssessPayment
 from services.fraud.domain.knowledge import Knowledge
 from services.fraud.queries import assessments
-from services.fraud.requests import NewAssessment, Staff
+from services.fraud.requests import NewAssessment
 from services.fraud.views.assessments import AdviceView, AssessmentView
 
 
@@ -32,7 +33,7 @@ class AssessmentRoutes:
         self._edge = runtime.edge
         self._engine = runtime.engine
 
-    async def assess(self, asked: StaffAsked, body: NewAssessment) -> Response:
+    async def assess(self, asked: Asked, body: NewAssessment) -> Response:
         """Have a payment judged before it is made, by its parties' past, of which it does not become part.
 
         For staff: whoever else could ask would learn how far they may go. Made later, the payment is judged for itself.
@@ -43,7 +44,7 @@ class AssessmentRoutes:
         answer = answer_one(CREATED, _advice(payment_id))
         return await asked.carry_out(self._edge, "assessments", [command], answer)
 
-    def get_assessment(self, payment_id: Id, who: Staff) -> dict[str, Any]:
+    def get_assessment(self, payment_id: Id, who: Who) -> dict[str, Any]:
         """Why a payment was found suspicious or not: findings, features, the model's contributions; and what it turned
         out to be."""
         return found(assessments.find_assessment(self._engine, payment_id), "payment_id")

@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import APIRouter
 
 from libs.common.answers import OK
+from libs.common.http import Who
 from libs.common.openapi import answering, reading
 from libs.common.service import Runtime
 from services.fraud.domain.judging import CATALOGUE
 from services.fraud.domain.rulebook.fields import Field
-from services.fraud.requests import Staff
 from services.fraud.views.features import FeaturesView
 
 
@@ -18,7 +18,7 @@ def add(router: APIRouter, _: Runtime) -> None:
     router.get("/features", tags=["features"], responses=reading() | answering(OK, FeaturesView))(list_features)
 
 
-def list_features(who: Staff) -> dict[str, Any]:
+def list_features(who: Who) -> dict[str, Any]:
     """Every feature: what it means, and whether it can be missing."""
     return {"features": [_view(field) for field in CATALOGUE.values()]}
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from libs.common.answers import OK, refused_view
 from libs.common.batch import Refusal
-from libs.common.change import StaffAsked
+from libs.common.change import Asked
 from libs.common.http import answer_json
 from libs.common.idempotency import Answer
 from libs.common.openapi import answering, changing
@@ -23,7 +23,7 @@ def add(router: APIRouter, runtime: Runtime) -> None:
     """Add the route."""
     edge = runtime.edge
 
-    async def label_payments(asked: StaffAsked, body: NewLabels) -> Response:
+    async def label_payments(asked: Asked, body: NewLabels) -> Response:
         """Report what up to a thousand payments turned out to be. A second report corrects the first.
 
         For staff: labels decide what payments of others are judged by, and what models learn.

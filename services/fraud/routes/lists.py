@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from libs.common.answers import CREATED, NOT_FOUND, OK, answer_one
-from libs.common.change import StaffAsked
+from libs.common.change import Asked
 from libs.common.edge import Respond
+from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.fraud.domain.lists import AddListEntry, RefusalReason, RemoveListEntry, entry_id
 from services.fraud.queries import lists
-from services.fraud.requests import EntryFilters, ListEntryRemoval, NewListEntry, Staff
+from services.fraud.requests import EntryFilters, ListEntryRemoval, NewListEntry
 from services.fraud.views.lists import ListEntryPage, ListEntryView
 
 
@@ -31,17 +32,17 @@ class ListRoutes:
         self._edge = runtime.edge
         self._engine = runtime.engine
 
-    async def add_entry(self, asked: StaffAsked, body: NewListEntry) -> Response:
+    async def add_entry(self, asked: Asked, body: NewListEntry) -> Response:
         """Put an account or a device on a list; who is on it already is on it by the new reason, until the new end."""
         command = body.command(asked.who.client.client_id)
         return await asked.carry_out(self._edge, "list-entries", [command], _answer(command))
 
-    async def remove_entry(self, asked: StaffAsked, body: ListEntryRemoval) -> Response:
+    async def remove_entry(self, asked: Asked, body: ListEntryRemoval) -> Response:
         """Take an account or a device off a list. The entry stays, with its end."""
         command = body.command(asked.who.client.client_id)
         return await asked.carry_out(self._edge, "list-entries/removals", [command], _answer(command))
 
-    def list_entries(self, who: Staff, filters: Annotated[EntryFilters, Query()]) -> dict[str, Any]:
+    def list_entries(self, who: Who, filters: Annotated[EntryFilters, Query()]) -> dict[str, Any]:
         """Who is or was on which list, a page at a time."""
         return lists.list_entries(
             self._engine,

@@ -8,8 +8,8 @@ import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
 from libs.common.answers import CREATED, NOT_FOUND, OK, answer_one, found
-from libs.common.change import StaffAsked
-from libs.common.http import Problem
+from libs.common.change import Asked
+from libs.common.http import Problem, Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from schemas.fraud.events import VersionKind
@@ -17,7 +17,7 @@ from services.fraud.bringing import add_model
 from services.fraud.domain.model import ModelFault
 from services.fraud.domain.versions import AddVersion
 from services.fraud.queries import versions
-from services.fraud.requests import Staff, Version
+from services.fraud.requests import Version
 from services.fraud.routes.versions import VersionRoutes
 from services.fraud.views.models import ModelView
 from services.fraud.views.versions import VersionView
@@ -52,14 +52,14 @@ class ModelRoutes:
         self.versions = VersionRoutes(runtime, VersionKind.MODEL, "models")
         self._engine = runtime.engine
 
-    async def add_model(self, asked: StaffAsked, request: Request) -> Response:
+    async def add_model(self, asked: Asked, request: Request) -> Response:
         """Keep a model as a draft, by the name on its card. The same bytes again are the version that is there."""
         read = partial(_read, await request.body(), by=asked.who.client.client_id)
         command = await anyio.to_thread.run_sync(read)
         answer = answer_one(CREATED, lambda state: self.versions.view_of(state, command.version))
         return await self.versions.bring(asked, command, answer)
 
-    def get_model(self, version: Version, who: Staff) -> dict[str, Any]:
+    def get_model(self, version: Version, who: Who) -> dict[str, Any]:
         """A model's card, what it goes by, and who gave it which state."""
         return found(versions.find_model(self._engine, version), "version")
 

@@ -7,8 +7,8 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Response
 
 from libs.common.answers import CREATED, NOT_FOUND, OK, answer_one, found
-from libs.common.change import StaffAsked
-from libs.common.http import Problem
+from libs.common.change import Asked
+from libs.common.http import Problem, Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from schemas.fraud.events import VersionKind
@@ -17,7 +17,7 @@ from services.fraud.domain.judging import CATALOGUE
 from services.fraud.domain.rulebook.faults import RulebookFaulty
 from services.fraud.domain.rulebook.rulebook import Rulebook, compile_rulebook
 from services.fraud.queries import rules, versions
-from services.fraud.requests import NewRulebook, RulebookText, Staff, Version
+from services.fraud.requests import NewRulebook, RulebookText, Version
 from services.fraud.routes.versions import VersionRoutes
 from services.fraud.views.rulebooks import CheckedRulebookView, DraftView, RulebookProblemView, RulebookView
 from services.fraud.views.rules import RulesView
@@ -47,7 +47,7 @@ class RulebookRoutes:
         self.versions = VersionRoutes(runtime, VersionKind.RULEBOOK, "rulebooks")
         self._engine = runtime.engine
 
-    async def add_rulebook(self, asked: StaffAsked, body: NewRulebook) -> Response:
+    async def add_rulebook(self, asked: Asked, body: NewRulebook) -> Response:
         """Keep a rulebook as a draft. The same text again is the version that is there already."""
         rulebook = await anyio.to_thread.run_sync(_read, body.text)
         command = add_rulebook(rulebook, name=body.name, by=asked.who.client.client_id)
@@ -57,17 +57,17 @@ class RulebookRoutes:
 
         return await self.versions.bring(asked, command, answer_one(CREATED, view))
 
-    def check_rulebook(self, who: Staff, body: RulebookText) -> dict[str, Any]:
+    def check_rulebook(self, who: Who, body: RulebookText) -> dict[str, Any]:
         """Tell what a rulebook says, or what is wrong with it. Nothing is kept."""
         return versions.checked_view(_read(body.text))
 
-    def get_rulebook(self, version: Version, who: Staff) -> dict[str, Any]:
+    def get_rulebook(self, version: Version, who: Who) -> dict[str, Any]:
         """A rulebook: its text, what its rules mean and go by, and who gave it which state."""
         return found(versions.find_rulebook(self._engine, version), "version")
 
     def get_rules(
         self,
-        who: Staff,
+        who: Who,
         version: Annotated[Version | None, Query(description="of the rules; the live one if not given")] = None,
     ) -> dict[str, Any]:
         """Each rule, what it means, how often it fired, and what its payments turned out to be."""

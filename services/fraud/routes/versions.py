@@ -7,16 +7,16 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Response
 
 from libs.common.answers import NOT_FOUND, OK, answer_one, found
-from libs.common.change import StaffAsked
+from libs.common.change import Asked
 from libs.common.edge import Respond
-from libs.common.http import Problem
+from libs.common.http import Problem, Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from schemas.fraud.events import VersionKind, VersionState
 from services.fraud.domain.knowledge import Knowledge
 from services.fraud.domain.versions import AddVersion, MoveVersion, RefusalReason, version_key
 from services.fraud.queries import comparisons, versions
-from services.fraud.requests import NewState, Staff, Version, VersionFilters, WindowFilters
+from services.fraud.requests import NewState, Version, VersionFilters, WindowFilters
 from services.fraud.views.versions import ComparisonView, VersionPage, VersionView
 
 
@@ -36,11 +36,11 @@ class VersionRoutes:
         router.post(f"{path}/state", tags=tags, responses=moved)(self.move)
         router.get(f"{path}/comparison", tags=tags, responses=one | answering(OK, ComparisonView))(self.compare)
 
-    def list_versions(self, who: Staff, filters: Annotated[VersionFilters, Query()]) -> dict[str, Any]:
+    def list_versions(self, who: Who, filters: Annotated[VersionFilters, Query()]) -> dict[str, Any]:
         """All versions, newest first, a page at a time."""
         return versions.list_versions(self.engine, self.kind, after=filters.cursor, limit=filters.limit)
 
-    async def move(self, asked: StaffAsked, version: Version, body: NewState) -> Response:
+    async def move(self, asked: Asked, version: Version, body: NewState) -> Response:
         """Try a version in the shadow, release it, or retire it. What is released takes the place of what was live; to
         roll back is to release an earlier version."""
         if body.state is not VersionState.RETIRED:
@@ -53,14 +53,14 @@ class VersionRoutes:
         )
         return await asked.carry_out(self.edge, f"{self.path}/{version}/state", [command], answer)
 
-    def compare(self, version: Version, who: Staff, window: Annotated[WindowFilters, Query()]) -> dict[str, Any]:
+    def compare(self, version: Version, who: Who, window: Annotated[WindowFilters, Query()]) -> dict[str, Any]:
         """What a version would have answered in the shadow, beside what was answered, and how its rules would have
         done."""
 
         found(versions.find_state(self.engine, self.kind, version), "version")
         return comparisons.compare(self.engine, self.kind, version, window.window)
 
-    async def bring(self, asked: StaffAsked, command: AddVersion, answer: Respond) -> Response:
+    async def bring(self, asked: Asked, command: AddVersion, answer: Respond) -> Response:
         """Keep a version as a draft."""
         return await asked.carry_out(self.edge, self.path, [command], answer)
 

@@ -9,7 +9,7 @@ from libs.common.message import Command
 from libs.common.money import format_amount
 from libs.common.record import replace
 from schemas.payments.events import Channel, Institution, PaymentInitiated, PaymentOrder, PaymentPersonalData
-from services.payments.domain import journey
+from services.payments.domain import journey, quotas
 from services.payments.domain.deadlines import enter, look_soon
 from services.payments.domain.fees import fee_of
 from services.payments.domain.payment import Batch, Capture, Payment, Payments, PaymentState, RefusedLine
@@ -67,7 +67,9 @@ def initiate(payments: Payments, command: InitiatePayment, at: datetime) -> Sequ
     """Take a payment on, and ask the three questions about it; or keep a line of a file with why that can't be."""
     if command.batch_id is not None and not _count_line(payments, command.batch_id):
         return refusal(RefusalReason.BATCH_COMPLETE, "batch_id")
-    why_not = _why_not(payments, command)
+    why_not = _why_not(payments, command) or quotas.spend(
+        payments, command.client_id, command.amount_minor, command.currency, at
+    )
     if why_not is None:
         return _take_on(payments, command, at)
     if command.batch_id is None or command.line_number is None:

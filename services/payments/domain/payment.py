@@ -20,6 +20,7 @@ from schemas.payments.events import (
     PublicReason,
 )
 from services.payments.domain.fees import FeeSchedule
+from services.payments.domain.quota import DefaultQuotas, Quota
 from services.payments.domain.refund import Refund
 
 
@@ -273,12 +274,16 @@ class Payments(State):
         batches: Mapping[str, Batch],
         policy: Policy,
         fees: FeeSchedule,
+        quotas: Mapping[str, Quota] | None = None,
+        default_quotas: DefaultQuotas | None = None,
     ) -> None:
         self.payments: Aggregates[Payment] = Aggregates(payments)
         self.refunds: Aggregates[Refund] = Aggregates(refunds)
         self.accounts: Aggregates[KnownAccount] = Aggregates(accounts)
         self.refused_lines: Journal[RefusedLine] = Journal()
         self.batches: Aggregates[Batch] = Aggregates(batches)
+        self.quotas: Aggregates[Quota] = Aggregates(quotas or {})
+        self.default_quotas: DefaultQuotas = default_quotas or {}
         self.policy = policy
         self.fees = fees
         super().__init__(
@@ -287,6 +292,7 @@ class Payments(State):
             self.accounts,
             self.refused_lines,
             self.batches,
+            self.quotas,
             numbering={
                 PAYMENT: Numbered(aggregates=self.payments),
                 # A count of its own: gaps in the open topic would tell of events that clients must not know of.

@@ -18,6 +18,8 @@ class RefusalReason(StrEnum):
     DEBTOR_ACCOUNT_UNAVAILABLE = "debtor_account_unavailable"
     CREDITOR_ACCOUNT_UNAVAILABLE = "creditor_account_unavailable"
     CURRENCY_NOT_HELD = "currency_not_held"
+    PAYMENT_QUOTA_EXCEEDED = "payment_quota_exceeded"
+    AMOUNT_QUOTA_EXCEEDED = "amount_quota_exceeded"
     PAYMENT_UNKNOWN = "payment_unknown"
     PAYMENT_ENDED = "payment_ended"
     PAYMENT_NOT_CANCELLABLE = "payment_not_cancellable"
@@ -29,6 +31,10 @@ class RefusalReason(StrEnum):
     TOO_MANY_REFUNDS = "too_many_refunds"
     AMOUNT_INVALID = "amount_invalid"
     AMOUNT_TOO_LARGE = "amount_too_large"
+
+
+QUOTA_REASONS = (RefusalReason.PAYMENT_QUOTA_EXCEEDED, RefusalReason.AMOUNT_QUOTA_EXCEEDED)
+"""Nothing is wrong with the order itself: it may be sent again another day."""
 
 
 def find_own(payments: Payments, payment_id: str, client_id: str | None) -> Payment | Refusal:

@@ -113,7 +113,7 @@ def test_terms_that_make_no_sense_are_refused(terms: dict[str, Any], reason: str
 
 
 def test_a_currency_has_one_fee() -> None:
-    with pytest.raises(ValidationError, match="more than one fee for EUR"):
+    with pytest.raises(ValidationError, match="more than one for EUR"):
         settings_with({"currency": "EUR"}, {"currency": "EUR"})
 
 
