@@ -13,9 +13,9 @@ import psycopg
 from psycopg import sql
 
 from stack.part import Program, StackError
-from stack.settings import SERVICES, StackSettings
+from stack.settings import KEYS, SERVICES, StackSettings
 
-DATABASES = (*SERVICES, "registry")
+DATABASES = (*SERVICES, "registry", KEYS)
 
 # Durable as a bank needs it (fsync and synchronous_commit stay on); the rest is room to work in.
 SETTINGS = {

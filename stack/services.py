@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.error import URLError
 
 from stack.part import Program, StackError
-from stack.settings import REPOSITORY, SERVICES, StackSettings
+from stack.settings import KEYS, REPOSITORY, SERVICES, StackSettings
 
 PARTITIONS = 6
 """Of every topic that is made on one machine: with each, every look at a topic costs more (docs/decisions/0011)."""
@@ -22,6 +22,8 @@ def environment(settings: StackSettings, service: str) -> dict[str, str]:
         "WEIR_DATABASE_URL": settings.database_url(service),
         "WEIR_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         "WEIR_REGISTRY_URL": settings.registry_url,
+        "WEIR_KEYS_URL": settings.database_url(KEYS),
+        "WEIR_MASTER_KEYS": settings.master_keys,
         "WEIR_PARTITIONS": str(PARTITIONS),
         "WEIR_HTTP_HOST": settings.host,
         "WEIR_HTTP_PORT": str(settings.service_port(service)),

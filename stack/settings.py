@@ -1,5 +1,7 @@
 """Where the real parts live on this machine: ports, folders, passwords."""
 
+import base64
+import hashlib
 import json
 import os
 import secrets
@@ -12,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SERVICES = ("payments", "fraud", "compliance", "accounts")
+KEYS = "keys"
+"""The database of the key store, which all services share."""
 
 
 def _of_our_own(folder: Path) -> Path:
@@ -116,6 +120,12 @@ class StackSettings(BaseSettings):
         role = role or database
         password = self.secrets.get(f"postgres/{role}")
         return f"postgresql+psycopg://{role}:{password}@{self.host}:{self.postgres_port}/{database}"
+
+    @property
+    def master_keys(self) -> str:
+        """What wraps the keys in the key store."""
+        made_up = hashlib.sha256(self.secrets.get("master-key").encode()).digest()
+        return f"installation:{base64.b64encode(made_up).decode()}"
 
     @cached_property
     def secrets(self) -> "Secrets":

@@ -23,7 +23,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import GCCollector, ProcessCollector
 from sqlalchemy import Engine
 
-from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, tracing
+from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, tracing, vault
 from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
@@ -40,6 +40,7 @@ from libs.common.replay import Replay
 from libs.common.settings import Settings
 from libs.common.sweep import FindDue, Prune, Sweep
 from libs.common.tracing import Tracer
+from libs.common.vault import Vault
 
 SHUTDOWN_SECONDS_MAX = 20
 START_RETRY_SECONDS = 1.0
@@ -120,7 +121,12 @@ class Runtime:
             on_commit=self.wake_relay.set,
             observe=self.service.observer(self.metrics),
             tracer=self.tracer,
+            open_each=self.vault.opener(self.handlers.opens),
         )
+
+    @cached_property
+    def vault(self) -> Vault:
+        return vault.of(self.settings)
 
     @cached_property
     def tracer(self) -> Tracer | None:
@@ -205,10 +211,12 @@ class Runtime:
         return app
 
     def migrate(self) -> None:
-        """Bring database, topics and schemas to what this code expects. Repeatable.
+        """Bring database, key store, topics and schemas to what this code expects. Repeatable.
 
         Raises Outage, IncompatibleSchema and ShardsChanged.
         """
+        if self.vault.store is not None:
+            self.vault.store.prepare()
         migrations.upgrade(self.engine, self.service.folder)
         self.unit.administer(lambda tx: outbox.fix_shards(tx, self.settings.outbox_shards))
         contracts = [event_type.contract for event_type in self.handlers.writes]

@@ -1,13 +1,18 @@
 """Settings of a process: read once from the environment (`WEIR_…`), typed, with a meaning each."""
 
+import base64
+import binascii
 from functools import lru_cache
-from typing import Annotated, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from libs.common.personal_data import KEY_BYTES
 
 
 def _an_address(url: str) -> str:
@@ -17,6 +22,18 @@ def _an_address(url: str) -> str:
         # Without the text itself: it may hold a password.
         raise PydanticCustomError("not_an_address", "must be like postgresql+psycopg://user@host/database") from error
     return url
+
+
+def _a_master_key(line: str) -> tuple[str, bytes]:
+    name, _, encoded = line.partition(":")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        key = b""
+    if not name or len(key) != KEY_BYTES:
+        # Without the text itself.
+        raise PydanticCustomError("not_a_master_key", "each master key must be `name:base64 of 32 bytes`")
+    return name, key
 
 
 class Settings(BaseSettings):
@@ -29,6 +46,21 @@ class Settings(BaseSettings):
     )
     kafka_bootstrap: str = Field("127.0.0.1:19092", description="brokers, comma-separated")
     registry_url: str = Field("http://127.0.0.1:19081/apis/ccompat/v7", description="schema registry")
+
+    keys_url: Annotated[str, AfterValidator(_an_address)] | None = Field(
+        None,
+        description="SQLAlchemy address of the key store, which all services share; without it personal data stay"
+        " readable",
+    )
+    master_keys: SecretStr | None = Field(
+        None,
+        description="what wraps the keys in the store: `name:base64 of 32 bytes`, comma-separated; the first wraps new"
+        " ones",
+    )
+    master_keys_file: Path | None = Field(None, description="where they are instead, a line each")
+    keys_cache_seconds: float = Field(
+        60.0, gt=0, le=3_600, description="how long a key that was destroyed may still work in a process that had it"
+    )
 
     http_host: str = "127.0.0.1"
     http_port: int = 8000
@@ -73,6 +105,23 @@ class Settings(BaseSettings):
     )
 
     idempotency_days: int = Field(30, ge=30, description="how long an answer is kept for its Idempotency-Key")
+
+    @model_validator(mode="after")
+    def _has_master_keys(self) -> Self:
+        if self.keys_url is not None and not self.known_master_keys:
+            raise PydanticCustomError(
+                "no_master_keys", "WEIR_KEYS_URL needs WEIR_MASTER_KEYS or WEIR_MASTER_KEYS_FILE besides"
+            )
+        return self
+
+    @property
+    def known_master_keys(self) -> tuple[tuple[str, bytes], ...]:
+        """Master keys by their names, the one that wraps new keys first. Raises PydanticCustomError, OSError."""
+        if self.master_keys is not None:
+            lines = self.master_keys.get_secret_value().split(",")
+        else:
+            lines = self.master_keys_file.read_text().splitlines() if self.master_keys_file else []
+        return tuple(_a_master_key(line) for line in map(str.strip, lines) if line)
 
 
 S = TypeVar("S", bound=Settings)

@@ -14,8 +14,16 @@ from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
 from libs.common.parking import find_parked
 from libs.common.record import replace
+from libs.common.vault import Vault
 from libs.common.writes import Row, Table, Writes, lock_rows, writing
-from schemas.accounts.events import CustomerKind, CustomerPersonalData, DeclineReason, PostRefusal, RefundRefusal
+from schemas.accounts.events import (
+    CustomerKind,
+    CustomerPersonalData,
+    DeclineReason,
+    EncryptedPersonalData,
+    PostRefusal,
+    RefundRefusal,
+)
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.payments.events import (
     Answer,
@@ -27,7 +35,15 @@ from schemas.payments.events import (
     RefundRequested,
 )
 from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
-from services.accounts.domain.customers import Close, CloseCustomer, Freeze, OpenAccount, SetBounds, Thaw
+from services.accounts.domain.customers import (
+    Close,
+    CloseCustomer,
+    Freeze,
+    OpenAccount,
+    RegisterCustomer,
+    SetBounds,
+    Thaw,
+)
 from services.accounts.domain.holds import ExpireHold, PlaceHold, PostHold, PostHolds, VoidHold
 from services.accounts.domain.journal import Entry, Transfer, TransferKind
 from services.accounts.domain.ledger import (
@@ -45,6 +61,8 @@ from services.accounts.domain.ledger import (
 )
 from services.accounts.domain.limits import LimitTable
 from services.accounts.domain.transfers import Book, Convert, Fund, Reverse, reversal_id
+
+decode_personal = msgspec.json.Decoder(CustomerPersonalData | EncryptedPersonalData).decode
 
 LANES = 4
 """Of every account of the house: so many batches at once may move money on one without waiting for each other."""
@@ -152,7 +170,9 @@ _ENTRIES = Table(
 HOLD_COLUMNS, TRANSFER_COLUMNS, ENTRY_COLUMNS = _HOLDS.select, _TRANSFERS.select, _ENTRIES.select
 
 
-def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta, limits: LimitTable) -> Ledger:
+def load_ledger(
+    tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta, limits: LimitTable, vault: Vault
+) -> Ledger:
     """Lock and read all that a batch can touch.
 
     Order of locks: customers, refunds, holds, customers' accounts, each by id; then a lane of each account of the
@@ -189,6 +209,7 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
         limits=limits,
         parked_account_ids=find_parked(tx, {hold.debtor_account_id for id_, hold in holds.items() if id_ in expiring}),
         recorded_at=read_clock(tx),
+        keys=vault.keys(owners={body.customer_id for body in _of(bodies, (RegisterCustomer,))}),
     )
 
 
@@ -379,7 +400,7 @@ def _customer(row: Any) -> Customer:
     return Customer(
         customer_id=customer_id,
         kind=CustomerKind(kind),
-        personal=msgspec.json.decode(personal, type=CustomerPersonalData),
+        personal=decode_personal(personal),
         status=CustomerStatus(status),
         tier=tier,
         wanted_currencies=tuple(wanted_currencies),

@@ -126,6 +126,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             casework.WakeCase: casework.wake,
             forgetting.ForgetParties: forgetting.forget,
         },
+        opens=(PaymentInitiated, PaymentAnswerOverdue, PaymentDataSupplied, PaymentSuspended, CustomerRegistered),
         writes=(
             ComplianceScreened,
             CaseOpened,

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from libs.common import vault
 from libs.common.batch import Handlers
 from schemas.accounts.events import (
     AccountClosed,
@@ -48,7 +49,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
     """The table of contents: each command and event, and what is decided on it."""
     return Handlers(
         service="payments",
-        load=partial(store.load_payments, policy=settings.policy, fees=settings.fee_schedule),
+        load=partial(store.load_payments, policy=settings.policy, fees=settings.fee_schedule, vault=vault.of(settings)),
         save=store.save_payments,
         decisions={
             # Which accounts there are

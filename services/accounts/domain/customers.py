@@ -18,6 +18,7 @@ from schemas.accounts.events import (
     CustomerKind,
     CustomerPersonalData,
     CustomerRegistered,
+    EncryptedPersonalData,
 )
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from services.accounts.domain.chart import AccountKind
@@ -73,18 +74,17 @@ def account_id_of(customer_id: str, currency: str) -> str:
 
 def register(ledger: Ledger, command: RegisterCustomer, at: datetime) -> Sequence[Event]:
     """Take a customer on; compliance has the next word."""
+    personal = ledger.keys.seal(
+        EncryptedPersonalData, command.personal, owners=[command.customer_id], about=command.customer_id
+    )
     customer = Customer(
         customer_id=command.customer_id,
         kind=command.kind,
-        personal=command.personal,
+        personal=personal,
         wanted_currencies=command.currencies,
     )
     ledger.customers.put(command.customer_id, customer)
-    return [
-        CustomerRegistered(
-            customer_id=command.customer_id, kind=command.kind, personal=command.personal, registered_at=at
-        )
-    ]
+    return [CustomerRegistered(customer_id=command.customer_id, kind=command.kind, personal=personal, registered_at=at)]
 
 
 def verify(ledger: Ledger, event: CustomerVerified, at: datetime) -> Sequence[Event]:
