@@ -3,10 +3,11 @@
 import importlib
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from libs.common import cli
 from libs.common.service import Runtime, Service
-from stack.settings import SERVICES, StackSettings
+from stack.settings import KEYS, SERVICES, StackSettings
 
 
 def runtime_of(name: str) -> Runtime:
@@ -19,8 +20,16 @@ def runtime_of(name: str) -> Runtime:
             database_url=database_url(name),
             kafka_bootstrap=os.environ.get("WEIR_KAFKA_BOOTSTRAP", settings.kafka_bootstrap),
             registry_url=os.environ.get("WEIR_REGISTRY_URL", settings.registry_url),
+            **_keys(name, settings),
         ),
     )
+
+
+def _keys(name: str, settings: StackSettings) -> dict[str, Any]:
+    """Where the key store is: as the environment says, where it says where the service's database is."""
+    if "WEIR_KEYS_URL" in os.environ or f"WEIR_{name.upper()}_DATABASE_URL" in os.environ:
+        return {}
+    return {"keys_url": settings.database_url(KEYS), "master_keys": settings.master_keys}
 
 
 def service_of(name: str) -> Service:

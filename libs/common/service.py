@@ -29,6 +29,7 @@ from libs.common.clients import Clients
 from libs.common.codec import Codec
 from libs.common.consumer import Consumer, topics_of
 from libs.common.edge import Edge
+from libs.common.erasing import Eraser
 from libs.common.errors import Outage
 from libs.common.figures import PARKED_KEYS, Figures, Look, database_look
 from libs.common.metrics import ConsumerMetrics, EdgeMetrics, Metrics, OutboxMetrics, SweepMetrics, watch_pool
@@ -82,6 +83,8 @@ class Service(Record):
     """What workers of this service run besides the consumer and the sweep, each until it is told to stop."""
     large_bodies: Callable[[Any], Mapping[str, int]] = lambda _: {}
     """The paths that take files, with their limits in bytes."""
+    eraser: Eraser | None = None
+    """Its part in erasing a customer; None if it knows nobody but by their ids."""
 
 
 class Runtime:

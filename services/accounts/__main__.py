@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.accounts import api, commands, metrics, requests, store
+from services.accounts import api, commands, erasing_store, metrics, requests, store
 from services.accounts.handlers import handlers
 from services.accounts.settings import AccountsSettings
 
@@ -19,6 +19,7 @@ SERVICE = Service(
     large_bodies=lambda _: dict.fromkeys(requests.BATCH_PATHS, requests.BATCH_BYTES_MAX),
     find_due=store.find_expired_holds,
     looks=metrics.looks,
+    eraser=erasing_store.ERASER,
 )
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ _CUSTOMERS = Table(
     "customers",
     key={"customer_id": "uuid"},
     fixed={"kind": "text", "personal": "json", "wanted_currencies": "text[]"},
-    changing={"status": "text", "tier": "smallint", "sequence": "bigint"},
+    changing={"status": "text", "tier": "smallint", "closed_at": "timestamptz", "sequence": "bigint"},
 )
 _BALANCE_COLUMNS = {
     "posted_minor": "bigint",
@@ -318,7 +318,7 @@ def _owners(tx: Connection, account_ids: set[str]) -> set[str]:
 
 
 def _lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Customer]:
-    columns = "customer_id, kind, personal::text, wanted_currencies, status, tier, sequence"
+    columns = "customer_id, kind, personal::text, wanted_currencies, status, tier, closed_at, sequence"
     rows = lock_rows(tx, _CUSTOMERS, customer_ids, columns)
     return {row[0]: _customer(row) for row in rows}
 
@@ -396,7 +396,7 @@ _HOLD_STATUSES = {status.value: status for status in HoldStatus}
 
 
 def _customer(row: Any) -> Customer:
-    customer_id, kind, personal, wanted_currencies, status, tier, sequence = row
+    customer_id, kind, personal, wanted_currencies, status, tier, closed_at, sequence = row
     return Customer(
         customer_id=customer_id,
         kind=CustomerKind(kind),
@@ -404,6 +404,7 @@ def _customer(row: Any) -> Customer:
         status=CustomerStatus(status),
         tier=tier,
         wanted_currencies=tuple(wanted_currencies),
+        closed_at=closed_at,
         sequence=sequence,
     )
 
@@ -492,6 +493,7 @@ def _customer_row(customer: Customer) -> tuple[Any, ...]:
         f"{{{','.join(customer.wanted_currencies)}}}",
         customer.status,
         customer.tier,
+        customer.closed_at,
         customer.sequence,
     )
 

@@ -7,7 +7,7 @@ from libs.common.service import Service
 from services.compliance import api, checking, commands, desk, metrics
 from services.compliance.handlers import handlers, pruning
 from services.compliance.settings import ComplianceSettings
-from services.compliance.store import work
+from services.compliance.store import erasing, work
 
 SERVICE = Service(
     name="compliance",
@@ -23,6 +23,7 @@ SERVICE = Service(
     observer=metrics.observer,
     loops=checking.loops,
     large_bodies=lambda _: desk.LARGE_BODIES,
+    eraser=erasing.ERASER,
 )
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.payments import api, metrics, store, uploads
+from services.payments import api, erasing_store, metrics, store, uploads
 from services.payments.handlers import handlers
 from services.payments.settings import PaymentsSettings
 
@@ -19,6 +19,7 @@ SERVICE = Service(
     find_due=store.find_due,
     looks=metrics.looks,
     observer=metrics.observer,
+    eraser=erasing_store.ERASER,
     large_bodies=lambda settings: {uploads.PATH: settings.batch_bytes_max},
 )
 

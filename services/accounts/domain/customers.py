@@ -134,7 +134,7 @@ def close_customer(ledger: Ledger, command: CloseCustomer, at: datetime) -> Sequ
         return refusal(RefusalReason.CUSTOMER_CLOSED, "customer_id")
     if any(account.status is not AccountStatus.CLOSED for account in ledger.accounts_of(command.customer_id)):
         return refusal(RefusalReason.CUSTOMER_HAS_ACCOUNTS, "customer_id")
-    ledger.customers.put(command.customer_id, replace(customer, status=CustomerStatus.CLOSED))
+    ledger.customers.put(command.customer_id, replace(customer, status=CustomerStatus.CLOSED, closed_at=at))
     return [CustomerClosed(customer_id=command.customer_id, closed_at=at)]
 
 

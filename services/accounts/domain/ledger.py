@@ -75,6 +75,7 @@ class Customer(Record):
     tier: int = 0
     wanted_currencies: tuple[str, ...] = ()
     """The accounts to open once compliance has verified the customer."""
+    closed_at: datetime | None = None
     sequence: int = 0
 
 
