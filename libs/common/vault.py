@@ -98,6 +98,10 @@ class Vault:
             raise Outage("the key store gave no key to seal with")
         with self._lock:
             self._keys.update((key.key_id, key.data_key) for key in found)
+            for key in found:
+                # Whose data are read is likely to be written about: a key that was used lately will do for that.
+                if key.data_key is not None and key.owner_id not in self._current:
+                    self._current[key.owner_id] = key.key_id
             self._current.update((owner, current[owner]) for owner in owners)
 
 

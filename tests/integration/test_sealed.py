@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from libs.common.database import transaction
 from libs.common.keys import KeyStore
 from libs.common.record import replace
 from libs.common.service import Runtime
@@ -16,6 +17,7 @@ from schemas.payments.events import EncryptedPersonalData as EncryptedPayment
 from schemas.payments.events import PaymentDataSupplied, PaymentInitiated
 from services.accounts.__main__ import SERVICE as ACCOUNTS
 from services.compliance.__main__ import SERVICE as COMPLIANCE
+from services.compliance.domain.looking_back import LookBack
 from services.fraud.__main__ import SERVICE as FRAUD
 from services.payments.__main__ import SERVICE as PAYMENTS
 from tests.integration.payments.scene import assessed, held, know_accounts, order, screened
@@ -86,13 +88,23 @@ def test_an_order_is_sealed_on_its_topic_and_in_its_table(payments: Api) -> None
 
 def test_whoever_must_read_an_order_reads_it(payments: Api, compliance: Runtime, fraud: Runtime) -> None:
     event = initiated(payments)
+    assert isinstance(event.order.personal, EncryptedPayment)
     tell(compliance, event)
     tell(fraud, event)
     screening = about(compliance, event.payment_id, ComplianceScreened)
     assert (screening.outcome, screening.unscreenable) == (ScreeningOutcome.CLEAR, ())
     assert about(fraud, event.payment_id, FraudAssessed)
-    ((body,),) = rows(compliance, f"SELECT body FROM remembered_orders WHERE payment_id = '{event.payment_id}'")
-    assert "Ann Miller" in body
+    ((body,),) = rows(compliance, "SELECT body FROM remembered_orders WHERE payment_id = %s", (event.payment_id,))
+    assert event.order.personal.key_id in body and "Ann Miller" not in body
+
+
+def test_an_order_that_is_looked_back_at_is_read_again(payments: Api, compliance: Runtime) -> None:
+    event = initiated(payments)
+    tell(compliance, event)
+    with transaction(compliance.engine) as tx:
+        work = compliance.handlers.load(tx, [message_of(LookBack(payment_id=event.payment_id))])
+    assert work.orders[event.payment_id].order.personal.debtor.name == "Ann Miller"
+    tell(compliance, LookBack(payment_id=event.payment_id))
 
 
 def test_what_a_client_tells_later_is_added_to_what_was_sealed_and_sealed_again(

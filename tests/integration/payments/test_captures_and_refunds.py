@@ -241,7 +241,9 @@ def test_only_what_is_settled_is_given_back(api: Api) -> None:
 def test_a_refund_is_kept_as_it_is_and_asked_about_until_accounts_answers(api: Api) -> None:
     refund = api.post(f"{PATH}/{settled(api)}/refunds").json()
     with transaction(api.runtime.engine) as tx:
-        state = store.load_payments(tx, [_due(api.runtime)], policy=_settings(api.runtime).policy, fees={})
+        state = store.load_payments(
+            tx, [_due(api.runtime)], policy=_settings(api.runtime).policy, fees={}, vault=api.runtime.vault
+        )
     (kept,) = state.refunds.values()
     assert isinstance(kept, Refund)
     assert (kept.refund_id, kept.amount_minor, kept.deadline_step, kept.sequence) == (refund["refund_id"], 1234, 0, 1)
