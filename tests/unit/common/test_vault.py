@@ -1,4 +1,4 @@
-"""What a process reads is opened if its service asked for it; what can't be is poison, and master keys are told apart."""
+"""What is read is opened where a service asks for it, what can't be is poison, and master keys are told apart."""
 
 import base64
 from collections.abc import Collection
