@@ -19,7 +19,7 @@ import aiohttp
 from bench import ledger
 from bench.figures import Figures, percentile
 from libs.common import clients, ids
-from libs.common.keys import new_key
+from libs.common.api_keys import new_key
 from libs.common.money import format_amount
 from libs.common.scopes import Scope
 from libs.common.service import Runtime

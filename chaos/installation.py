@@ -280,6 +280,7 @@ class Installation:
     def _overrides(self, service: str) -> dict[str, str]:
         return {
             "WEIR_FAULT_POINTS": str(self.faults / service),
+            "WEIR_KEYS_CACHE_SECONDS": "1",
             "WEIR_CONSUMER_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
             "WEIR_OTLP_ENDPOINT": f"http://{self.settings.host}:{self.otlp_port}/v1/traces",
             **(_OF_PAYMENTS if service == "payments" else {}),

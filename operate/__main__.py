@@ -13,7 +13,8 @@ from docs import catalogue
 from libs.common import cli, logs
 from libs.common.errors import Outage
 from libs.common.operating import AsJson, tell
-from operate import health, installation, nothing_lost, topics
+from operate import health, installation, nothing_lost, personal_data, topics
+from operate.erasing import NoKeyStore
 from operate.timeline import timeline
 from stack.part import StackError
 from stack.settings import SERVICES
@@ -82,6 +83,7 @@ def reconcile(
         raise typer.Exit(1)
 
 
+personal_data.add(app)
 for _name in SERVICES:
     _runtime = partial(installation.runtime_of, _name)
     app.add_typer(cli.app(installation.service_of(_name), installation.extend_of(_name), _runtime), name=_name)
@@ -95,7 +97,7 @@ def main() -> None:
         status = _give_up(error.format_message())
     except ValidationError as error:
         status = _give_up(cli.setting_faults(error))
-    except (Outage, StackError, OSError, TimeoutError) as error:
+    except (Outage, StackError, NoKeyStore, OSError, TimeoutError) as error:
         status = _give_up(str(error))
     sys.exit(status if isinstance(status, int) else 0)
 

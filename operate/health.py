@@ -30,6 +30,8 @@ def look() -> Iterator[Health]:
     first = installation.runtime_of(SERVICES[0])
     yield _asked("kafka", lambda: _ask_broker(first.settings))
     yield _asked("registry", lambda: _ask_registry(first))
+    if first.vault.store is not None:
+        yield _asked("key store", lambda: _ask_key_store(first))
     for name in SERVICES:
         yield _asked(f"{name} database", lambda name=name: _ask_database(name))  # type: ignore[misc]
         yield _roles(name)
@@ -54,6 +56,12 @@ def _ask_registry(runtime: Runtime) -> str:
     contract = runtime.handlers.writes[0].contract
     faults = runtime.registry.faults(contract)
     return "; ".join(faults) or "it answers"
+
+
+def _ask_key_store(runtime: Runtime) -> str:
+    store = runtime.vault.store
+    assert store is not None
+    return f"{sum(store.count_by_master().values())} keys"
 
 
 def _ask_database(name: str) -> str:

@@ -3,17 +3,26 @@
 import importlib
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from libs.common import cli
 from libs.common.service import Runtime, Service
 from libs.common.settings import MessagingSettings
-from stack.settings import OPERATOR, SERVICES, StackSettings
+from stack.settings import KEYS, OPERATOR, SERVICES, StackSettings
 
 
 def runtime_of(name: str) -> Runtime:
     """A service as its own command line would wire it, with what `WEIR_PAYMENTS_DATABASE_URL` and its like say."""
     service = service_of(name)
-    return Runtime(service, service.settings(database_url=database_url(name), **dict(messaging(name))))
+    return Runtime(service, service.settings(database_url=database_url(name), **dict(messaging(name)), **_keys(name)))
+
+
+def _keys(name: str) -> dict[str, Any]:
+    """Where the key store is: as the environment says, where it says where the service's database is."""
+    if "WEIR_KEYS_URL" in os.environ or f"WEIR_{name.upper()}_DATABASE_URL" in os.environ:
+        return {}
+    settings = StackSettings()
+    return {"keys_url": settings.database_url(KEYS), "master_keys": settings.master_keys}
 
 
 def service_of(name: str) -> Service:

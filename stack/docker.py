@@ -194,6 +194,7 @@ def environment(settings: StackSettings) -> dict[str, str]:
         "WEIR_HOST": settings.host,
         **{f"WEIR_{name}_PORT": str(port) for name, port in ports.items()},
         **{f"WEIR_{name}_PASSWORD": password for name, password in passwords.items()},
+        "WEIR_MASTER_KEYS": settings.master_keys,
     }
 
 

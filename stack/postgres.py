@@ -14,9 +14,9 @@ import psycopg
 from psycopg import sql
 
 from stack.part import Program, StackError
-from stack.settings import SERVICES, StackSettings
+from stack.settings import KEYS, SERVICES, StackSettings
 
-DATABASES = (*SERVICES, "registry")
+DATABASES = (*SERVICES, "registry", KEYS)
 RETENTION = "compliance_retention"
 """Who deletes what compliance has kept for as long as the law asks, when an operator asks for it."""
 

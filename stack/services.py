@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from libs.common.settings import MessagingSettings
 from stack import postgres
 from stack.part import Program, StackError
-from stack.settings import REPOSITORY, SERVICES, StackSettings
+from stack.settings import KEYS, REPOSITORY, SERVICES, StackSettings
 
 PARTITIONS = 6
 """Of every topic that is made on one machine: with each, every look at a topic costs more (docs/decisions/0011)."""
@@ -25,6 +25,8 @@ def environment(settings: StackSettings, service: str) -> dict[str, str]:
     found = {
         "WEIR_DATABASE_URL": settings.database_url(service),
         **as_environment(settings.messaging(service)),
+        "WEIR_KEYS_URL": settings.database_url(KEYS),
+        "WEIR_MASTER_KEYS": settings.master_keys,
         "WEIR_PARTITIONS": str(PARTITIONS),
         "WEIR_HTTP_HOST": settings.host,
         "WEIR_HTTP_PORT": str(settings.service_port(service)),

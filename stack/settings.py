@@ -1,5 +1,7 @@
 """Where the real parts live on this machine: ports, folders, passwords."""
 
+import base64
+import hashlib
 import json
 import os
 import secrets
@@ -18,6 +20,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SERVICES = ("payments", "fraud", "compliance", "accounts")
 OPERATOR = "operator"
 """Who may read all topics, and write none."""
+KEYS = "keys"
+"""The database of the key store, which all services share."""
 
 
 def _of_our_own(folder: Path) -> Path:
@@ -168,6 +172,12 @@ class StackSettings(BaseSettings):
         """Of a database of this installation's server, for whom it may concern."""
         proof = f"?sslmode=verify-full&sslrootcert={quote(str(self.authority.certificate))}" if self.is_secure else ""
         return f"postgresql+psycopg://{role}:{password}@{self.host}:{self.postgres_port}/{database}{proof}"
+
+    @property
+    def master_keys(self) -> str:
+        """What wraps the keys in the key store."""
+        made_up = hashlib.sha256(self.secrets.get("master-key").encode()).digest()
+        return f"installation:{base64.b64encode(made_up).decode()}"
 
     @cached_property
     def secrets(self) -> "Secrets":

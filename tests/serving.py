@@ -13,10 +13,10 @@ import uvicorn
 from pydantic import TypeAdapter
 
 from libs.common import clients, ids, tracing
+from libs.common.api_keys import new_key
 from libs.common.codec import Codec
 from libs.common.database import fetch, transaction
 from libs.common.events import Event
-from libs.common.keys import new_key
 from libs.common.message import Message
 from libs.common.record import Record
 from libs.common.scopes import Scope

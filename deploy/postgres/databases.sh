@@ -1,5 +1,5 @@
 #!/bin/bash
-# Run once by Postgres' image, on an empty volume: a database for each service, owned by a role that migrates it and
+# Run once by Postgres' image, on an empty volume: databases for the registry and the key store, and one for each service, owned by a role that migrates it and
 # entered by the role that the service runs as; `migrate` says what that one may do.
 set -euo pipefail
 
@@ -25,8 +25,10 @@ GRANT CONNECT ON DATABASE :"name" TO :"role";
 SQL
 }
 
-role registry
-database registry registry
+for name in registry keys; do
+  role "$name"
+  database "$name" "$name"
+done
 for name in payments fraud compliance accounts; do
   role "$name"
   role "${name}_owner"

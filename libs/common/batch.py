@@ -67,6 +67,8 @@ class Handlers(Record):
     """(writes, State): says what is to be written of what changed."""
     decisions: Mapping[type, Decision]
     writes: tuple[type[Event], ...]
+    opens: tuple[type[Event], ...] = ()
+    """Of what it reads, the events whose personal data it needs readable. All others stay sealed."""
     parks_keys: bool = False
     """Whether what follows a message that can't be applied must wait for it (a ledger's choice)."""
 
@@ -161,7 +163,9 @@ class UnitOfWork:
         on_commit: Callable[[], None],
         observe: Observe = lambda *_: None,
         tracer: Tracer | None = None,
+        open_each: Callable[[Sequence[Message]], Sequence[Message]] = lambda messages: messages,
     ) -> None:
+        """`open_each` makes readable what came sealed (`vault.py`)."""
         self._engine = engine
         self._handlers = handlers
         self._codec = codec
@@ -169,6 +173,7 @@ class UnitOfWork:
         self._on_commit = on_commit
         self._observe = observe
         self._tracer = tracer
+        self._open_each = open_each
 
     def run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
         """One batch, one transaction.
@@ -185,6 +190,8 @@ class UnitOfWork:
 
     def _run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
         handlers = self._handlers
+        # Before anything is locked: the key store may take its time.
+        messages = self._open_each(messages)
         reach_in_role("before_claim")
         started = time.time_ns()
         with transaction(self._engine) as tx:

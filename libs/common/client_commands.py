@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from libs.common import clients, scopes
+from libs.common.api_keys import new_key
 from libs.common.clients import FIRST_KEY
-from libs.common.keys import new_key
 from libs.common.operating import AsJson, Wired, fail, tell
 from libs.common.rate_limit import Rate
 from libs.common.scopes import Scopes

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from libs.common import scopes as scopes_
+from libs.common.api_keys import hash_key, hint_of, new_key
 from libs.common.database import execute, fetch
-from libs.common.keys import hash_key, hint_of, new_key
 from libs.common.rate_limit import Rate
 from libs.common.record import Record
 from libs.common.scopes import Scope

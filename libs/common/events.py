@@ -23,6 +23,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 from msgspec.structs import FieldInfo
 
+from libs.common.personal_data import Encrypted
 from libs.common.record import Record
 
 TIMESTAMP = {"type": "long", "logicalType": "timestamp-micros"}
@@ -124,6 +125,22 @@ def union_paths(record_type: type[Record]) -> list[tuple[str, ...]]:
         elif branches:
             found += [(field.name, *path) for path in union_paths(branches[0])]
     return found
+
+
+def personal_place(record_type: type[Record]) -> tuple[tuple[str, ...], type[Record]]:
+    """Where an event has its personal data, and the record they are when readable. Raises ContractError without any."""
+    for path in union_paths(record_type):
+        branches = _branches_at(record_type, path)
+        readable = [branch for branch in branches if _is_record(branch) and not issubclass(branch, Encrypted)]
+        if len(readable) == 1 and len(branches) == 2:
+            return path, readable[0]
+    raise ContractError(f"{record_type.__name__} has no personal data that may be encrypted")
+
+
+def _branches_at(record_type: type[Record], path: tuple[str, ...]) -> tuple[Any, ...]:
+    name, *rest = path
+    (annotation,) = (field.type for field in msgspec.structs.fields(record_type) if field.name == name)
+    return _branches_at(annotation, tuple(rest)) if rest else _branches(annotation)
 
 
 def _require_equal(cls: type[Record], schema: dict[str, Any], path: Path) -> None:

@@ -23,12 +23,13 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import GCCollector, ProcessCollector
 from sqlalchemy import Connection, Engine
 
-from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, scopes, tracing
+from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, scopes, tracing, vault
 from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
 from libs.common.consumer import Consumer, topics_of
 from libs.common.edge import Edge
+from libs.common.erasing import Eraser
 from libs.common.errors import Outage
 from libs.common.figures import PARKED_KEYS, Figures, Look, database_look
 from libs.common.metrics import ConsumerMetrics, EdgeMetrics, Metrics, OutboxMetrics, SweepMetrics, watch_pool
@@ -42,6 +43,7 @@ from libs.common.scopes import Scopes
 from libs.common.settings import Settings
 from libs.common.sweep import FindDue, Prune, Sweep
 from libs.common.tracing import Tracer
+from libs.common.vault import Vault
 
 SHUTDOWN_SECONDS_MAX = 20
 START_RETRY_SECONDS = 1.0
@@ -89,6 +91,8 @@ class Service(Record):
     """What workers of this service run besides the consumer and the sweep, each until it is told to stop."""
     large_bodies: Callable[[Any], Mapping[str, int]] = lambda _: {}
     """The paths that take files, with their limits in bytes."""
+    eraser: Eraser | None = None
+    """Its part in erasing a customer; None if it knows nobody but by their ids."""
 
 
 class Runtime:
@@ -128,7 +132,12 @@ class Runtime:
             on_commit=self.wake_relay.set,
             observe=self.service.observer(self.metrics),
             tracer=self.tracer,
+            open_each=self.vault.opener(self.handlers.opens),
         )
+
+    @cached_property
+    def vault(self) -> Vault:
+        return vault.of(self.settings)
 
     @cached_property
     def tracer(self) -> Tracer | None:
@@ -219,10 +228,12 @@ class Runtime:
         return app
 
     def migrate(self) -> None:
-        """Bring database, roles, topics and schemas to what this code expects. Repeatable.
+        """Bring database, roles, key store, topics and schemas to what this code expects. Repeatable.
 
         Raises Outage, IncompatibleSchema and ShardsChanged.
         """
+        if self.vault.store is not None:
+            self.vault.store.prepare()
         migrations.upgrade(self.engine, self.service.folder)
         if role := self.settings.database_role:
             self.unit.administer(lambda tx: self._give_rights(tx, role))

@@ -1,12 +1,14 @@
 """Settings of a process: read once from the environment (`WEIR_…`), typed, with a meaning each."""
 
+import base64
+import binascii
 import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, model_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -18,6 +20,7 @@ from pydantic_settings import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from libs.common.personal_data import KEY_BYTES
 from libs.common.rate_limit import Rate
 
 SECRETS_FOLDER = "WEIR_SECRETS_DIR"
@@ -31,6 +34,18 @@ def _an_address(url: str) -> str:
         # Without the text itself: it may hold a password.
         raise PydanticCustomError("not_an_address", "must be like postgresql+psycopg://user@host/database") from error
     return url
+
+
+def _a_master_key(line: str) -> tuple[str, bytes]:
+    name, _, encoded = line.partition(":")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        key = b""
+    if not name or len(key) != KEY_BYTES:
+        # Without the text itself.
+        raise PydanticCustomError("not_a_master_key", "each master key must be `name:base64 of 32 bytes`")
+    return name, key
 
 
 class ConfiguredSettings(BaseSettings):
@@ -137,6 +152,29 @@ class Settings(MessagingSettings):
         " code needs and no more; without it, owner and service are one",
     )
 
+    keys_url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy address of the key store, with its password; all services share it, and without it"
+        " personal data stay readable",
+    )
+
+    @field_validator("keys_url")
+    @classmethod
+    def _an_address_of_keys(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            _an_address(url.get_secret_value())
+        return url
+
+    master_keys: SecretStr | None = Field(
+        None,
+        description="what wraps the keys in the store: `name:base64 of 32 bytes`, comma-separated; the first wraps new"
+        " ones",
+    )
+    master_keys_file: Path | None = Field(None, description="where they are instead, a line each")
+    keys_cache_seconds: float = Field(
+        60.0, gt=0, le=3_600, description="how long a key that was destroyed may still work in a process that had it"
+    )
+
     http_host: str = "127.0.0.1"
     http_port: int = 8000
     http_certificate: FilePath | None = Field(
@@ -191,6 +229,23 @@ class Settings(MessagingSettings):
     )
 
     idempotency_days: int = Field(30, ge=30, description="how long an answer is kept for its Idempotency-Key")
+
+    @model_validator(mode="after")
+    def _has_master_keys(self) -> Self:
+        if self.keys_url is not None and not self.known_master_keys:
+            raise PydanticCustomError(
+                "no_master_keys", "WEIR_KEYS_URL needs WEIR_MASTER_KEYS or WEIR_MASTER_KEYS_FILE besides"
+            )
+        return self
+
+    @property
+    def known_master_keys(self) -> tuple[tuple[str, bytes], ...]:
+        """Master keys by their names, the one that wraps new keys first. Raises PydanticCustomError, OSError."""
+        if self.master_keys is not None:
+            lines = self.master_keys.get_secret_value().split(",")
+        else:
+            lines = self.master_keys_file.read_text().splitlines() if self.master_keys_file else []
+        return tuple(_a_master_key(line) for line in map(str.strip, lines) if line)
 
     @property
     def client_rate(self) -> Rate:

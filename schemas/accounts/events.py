@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from libs.common.events import UNION_TAG, Event, Topic, event
+from libs.common.personal_data import Encrypted
 from libs.common.record import Record
 
 CUSTOMER = Topic(
@@ -114,9 +115,8 @@ class CustomerPersonalData(Record, tag_field=UNION_TAG, tag="weir.accounts.Custo
     address: str | None = None
 
 
-class EncryptedPersonalData(Record, tag_field=UNION_TAG, tag="weir.accounts.EncryptedPersonalData"):
-    key_id: str
-    ciphertext: bytes
+class EncryptedPersonalData(Encrypted, tag_field=UNION_TAG, tag="weir.accounts.EncryptedPersonalData"):
+    """See libs/common/personal_data.py."""
 
 
 @event(topic=CUSTOMER, key="customer_id", subject="customer_id")

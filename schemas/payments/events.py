@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from libs.common.events import UNION_TAG, Event, Topic, event
+from libs.common.personal_data import Encrypted
 from libs.common.record import Record
 
 PAYMENT = Topic(
@@ -100,9 +101,8 @@ class PaymentPersonalData(Record, tag_field=UNION_TAG, tag="weir.payments.Paymen
     reference: str | None = None
 
 
-class EncryptedPersonalData(Record, tag_field=UNION_TAG, tag="weir.payments.EncryptedPersonalData"):
-    key_id: str
-    ciphertext: bytes
+class EncryptedPersonalData(Encrypted, tag_field=UNION_TAG, tag="weir.payments.EncryptedPersonalData"):
+    """See libs/common/personal_data.py."""
 
 
 class Institution(Record):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.accounts import api, commands, metrics, requests, rights, store
+from services.accounts import api, commands, erasing_store, metrics, requests, rights, store
 from services.accounts.handlers import handlers
 from services.accounts.scopes import SCOPES
 from services.accounts.settings import AccountsSettings
@@ -22,6 +22,7 @@ SERVICE = Service(
     large_bodies=lambda _: dict.fromkeys(requests.BATCH_PATHS, requests.BATCH_BYTES_MAX),
     find_due=store.find_expired_holds,
     looks=metrics.looks,
+    eraser=erasing_store.ERASER,
 )
 
 if __name__ == "__main__":

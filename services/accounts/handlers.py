@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from libs.common import vault
 from libs.common.batch import Handlers
 from schemas.accounts.events import (
     AccountBoundsSet,
@@ -44,7 +45,9 @@ def handlers(settings: AccountsSettings) -> Handlers:
     """The table of contents: each event and command, and what is decided on it."""
     return Handlers(
         service="accounts",
-        load=partial(store.load_ledger, hold_lifetime=settings.hold_lifetime, limits=settings.limits),
+        load=partial(
+            store.load_ledger, hold_lifetime=settings.hold_lifetime, limits=settings.limits, vault=vault.of(settings)
+        ),
         save=store.save_ledger,
         # A posting must not be applied when the hold before it could not be.
         parks_keys=True,

@@ -14,8 +14,16 @@ from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
 from libs.common.parking import find_parked
 from libs.common.record import replace
+from libs.common.vault import Vault
 from libs.common.writes import Row, Table, Writes, lock_rows, writing
-from schemas.accounts.events import CustomerKind, CustomerPersonalData, DeclineReason, PostRefusal, RefundRefusal
+from schemas.accounts.events import (
+    CustomerKind,
+    CustomerPersonalData,
+    DeclineReason,
+    EncryptedPersonalData,
+    PostRefusal,
+    RefundRefusal,
+)
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.payments.events import (
     Answer,
@@ -27,7 +35,15 @@ from schemas.payments.events import (
     RefundRequested,
 )
 from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
-from services.accounts.domain.customers import Close, CloseCustomer, Freeze, OpenAccount, SetBounds, Thaw
+from services.accounts.domain.customers import (
+    Close,
+    CloseCustomer,
+    Freeze,
+    OpenAccount,
+    RegisterCustomer,
+    SetBounds,
+    Thaw,
+)
 from services.accounts.domain.holds import ExpireHold, PlaceHold, PostHold, PostHolds, VoidHold
 from services.accounts.domain.journal import Entry, Transfer, TransferKind
 from services.accounts.domain.ledger import (
@@ -46,6 +62,8 @@ from services.accounts.domain.ledger import (
 from services.accounts.domain.limits import LimitTable
 from services.accounts.domain.transfers import Book, Convert, Fund, Reverse, reversal_id
 
+decode_personal = msgspec.json.Decoder(CustomerPersonalData | EncryptedPersonalData).decode
+
 LANES = 4
 """Of every account of the house: so many batches at once may move money on one without waiting for each other."""
 
@@ -57,7 +75,7 @@ _CUSTOMERS = Table(
     "customers",
     key={"customer_id": "uuid"},
     fixed={"kind": "text", "personal": "json", "wanted_currencies": "text[]"},
-    changing={"status": "text", "tier": "smallint", "sequence": "bigint"},
+    changing={"status": "text", "tier": "smallint", "closed_at": "timestamptz", "sequence": "bigint"},
 )
 _BALANCE_COLUMNS = {
     "posted_minor": "bigint",
@@ -152,7 +170,9 @@ _ENTRIES = Table(
 HOLD_COLUMNS, TRANSFER_COLUMNS, ENTRY_COLUMNS = _HOLDS.select, _TRANSFERS.select, _ENTRIES.select
 
 
-def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta, limits: LimitTable) -> Ledger:
+def load_ledger(
+    tx: Connection, messages: Sequence[Message], *, hold_lifetime: timedelta, limits: LimitTable, vault: Vault
+) -> Ledger:
     """Lock and read all that a batch can touch.
 
     Order of locks: customers, refunds, holds, customers' accounts, each by id; then a lane of each account of the
@@ -189,6 +209,7 @@ def load_ledger(tx: Connection, messages: Sequence[Message], *, hold_lifetime: t
         limits=limits,
         parked_account_ids=find_parked(tx, {hold.debtor_account_id for id_, hold in holds.items() if id_ in expiring}),
         recorded_at=read_clock(tx),
+        keys=vault.keys(owners={body.customer_id for body in _of(bodies, (RegisterCustomer,))}),
     )
 
 
@@ -297,7 +318,7 @@ def _owners(tx: Connection, account_ids: set[str]) -> set[str]:
 
 
 def _lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Customer]:
-    columns = "customer_id, kind, personal::text, wanted_currencies, status, tier, sequence"
+    columns = "customer_id, kind, personal::text, wanted_currencies, status, tier, closed_at, sequence"
     rows = lock_rows(tx, _CUSTOMERS, customer_ids, columns)
     return {row[0]: _customer(row) for row in rows}
 
@@ -375,14 +396,15 @@ _HOLD_STATUSES = {status.value: status for status in HoldStatus}
 
 
 def _customer(row: Any) -> Customer:
-    customer_id, kind, personal, wanted_currencies, status, tier, sequence = row
+    customer_id, kind, personal, wanted_currencies, status, tier, closed_at, sequence = row
     return Customer(
         customer_id=customer_id,
         kind=CustomerKind(kind),
-        personal=msgspec.json.decode(personal, type=CustomerPersonalData),
+        personal=decode_personal(personal),
         status=CustomerStatus(status),
         tier=tier,
         wanted_currencies=tuple(wanted_currencies),
+        closed_at=closed_at,
         sequence=sequence,
     )
 
@@ -471,6 +493,7 @@ def _customer_row(customer: Customer) -> tuple[Any, ...]:
         f"{{{','.join(customer.wanted_currencies)}}}",
         customer.status,
         customer.tier,
+        customer.closed_at,
         customer.sequence,
     )
 

@@ -106,13 +106,13 @@ class RegisteredBatchView(View):
 
 
 class CustomerView(View):
-    """A customer, how far it is verified, and its accounts."""
+    """A customer, how far it is verified, and its accounts; nameless once its personal data have been erased."""
 
     customer_id: str
     kind: CustomerKind
     status: CustomerStatus
     tier: int
-    name: str
+    name: str | None = None
     country: str | None = None
     birth_date: str | None = None
     address: str | None = None

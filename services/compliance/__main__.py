@@ -8,7 +8,7 @@ from services.compliance import api, checking, commands, desk, metrics, rights
 from services.compliance.handlers import handlers, pruning
 from services.compliance.scopes import SCOPES
 from services.compliance.settings import ComplianceSettings
-from services.compliance.store import work
+from services.compliance.store import erasing, work
 
 SERVICE = Service(
     name="compliance",
@@ -27,6 +27,7 @@ SERVICE = Service(
     observer=metrics.observer,
     loops=checking.loops,
     large_bodies=lambda _: desk.LARGE_BODIES,
+    eraser=erasing.ERASER,
 )
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ people decide what it can't.
 from collections.abc import Sequence
 from functools import partial
 
+from libs.common import vault
 from libs.common.batch import Handlers
 from libs.common.sweep import Prune
 from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered
@@ -60,6 +61,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             live=live_catalogue(settings),
             live_standards=live_standards(settings),
             policy=settings.policy,
+            vault=vault.of(settings),
         ),
         save=work.save_work,
         decisions={
@@ -126,6 +128,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             casework.WakeCase: casework.wake,
             forgetting.ForgetParties: forgetting.forget,
         },
+        opens=(PaymentInitiated, PaymentAnswerOverdue, PaymentDataSupplied, PaymentSuspended, CustomerRegistered),
         writes=(
             ComplianceScreened,
             CaseOpened,

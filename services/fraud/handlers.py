@@ -50,6 +50,7 @@ def handlers(_: FraudSettings) -> Handlers:
             lists.AddListEntry: lists.add_entry,
             lists.RemoveListEntry: lists.remove_entry,
         },
+        opens=(PaymentInitiated, PaymentAnswerOverdue),
         # The snapshots are the features worker's; it too is fraud.
         writes=(
             FraudAssessed,

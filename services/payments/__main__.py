@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.common import cli
 from libs.common.service import Service
-from services.payments import api, commands, metrics, rights, store, uploads
+from services.payments import api, commands, erasing_store, metrics, rights, store, uploads
 from services.payments.handlers import handlers
 from services.payments.scopes import SCOPES
 from services.payments.settings import PaymentsSettings
@@ -22,6 +22,7 @@ SERVICE = Service(
     find_due=store.find_due,
     looks=metrics.looks,
     observer=metrics.observer,
+    eraser=erasing_store.ERASER,
     large_bodies=lambda settings: {uploads.PATH: settings.batch_bytes_max},
 )
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from libs.common import vault
 from libs.common.batch import Handlers
 from schemas.accounts.events import (
     AccountClosed,
@@ -53,6 +54,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
             policy=settings.policy,
             fees=settings.fee_schedule,
             default_quotas=settings.default_quotas,
+            vault=vault.of(settings),
         ),
         save=store.save_payments,
         decisions={

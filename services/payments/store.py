@@ -1,6 +1,6 @@
 """The tables of payments, and the only SQL that writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +9,15 @@ from sqlalchemy import Connection
 
 from libs.common.database import array, execute, fetch
 from libs.common.message import Message, Trace
+from libs.common.personal_data import Keys
+from libs.common.vault import Vault
 from libs.common.writes import Table, Writes, lock_rows
 from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed, RefundPosted, RefundRefused
+from schemas.payments.events import EncryptedPersonalData, PaymentOrder
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
 from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
+from services.payments.domain.party_data import SupplyData
 from services.payments.domain.payment import Batch, KnownAccount, Payment, Payments, Policy
 from services.payments.domain.quota import DefaultQuotas, Quota, quota_id
 from services.payments.domain.refund import Refund
@@ -80,7 +84,13 @@ _decode = msgspec.json.Decoder(Payment).decode
 
 
 def load_payments(
-    tx: Connection, messages: Sequence[Message], *, policy: Policy, fees: FeeSchedule, default_quotas: DefaultQuotas
+    tx: Connection,
+    messages: Sequence[Message],
+    *,
+    policy: Policy,
+    fees: FeeSchedule,
+    default_quotas: DefaultQuotas,
+    vault: Vault,
 ) -> Payments:
     """Lock and read what a batch of work names. Order of locks: payments, refunds, accounts, files,
     quotas; each by id."""
@@ -91,15 +101,22 @@ def load_payments(
     account_ids = {order.debtor_account_id for order in orders} | {order.creditor_account_id for order in orders}
     changed_ids = {body.account_id for body in bodies if isinstance(body, _ABOUT_ACCOUNTS)}
     batch_ids = {body.batch_id for body in bodies if isinstance(body, _OF_BATCHES) and body.batch_id}
+    payments = _lock_payments(tx, payment_ids - {order.payment_id for order in orders})
+    refunds = _lock_refunds(tx, refund_ids)
+    named = _find_accounts(tx, account_ids)
+    completed = [
+        payments[body.payment_id] for body in bodies if isinstance(body, SupplyData) and body.payment_id in payments
+    ]
     return Payments(
-        payments=_lock_payments(tx, payment_ids - {order.payment_id for order in orders}),
-        refunds=_lock_refunds(tx, refund_ids),
-        accounts=_find_accounts(tx, account_ids) | _find_accounts(tx, changed_ids, lock="FOR NO KEY UPDATE"),
+        payments=payments,
+        refunds=refunds,
+        accounts=named | _find_accounts(tx, changed_ids, lock="FOR NO KEY UPDATE"),
         batches=_lock_batches(tx, batch_ids),
         quotas=_lock_quotas(tx, {order.client_id for order in orders}),
         policy=policy,
         fees=fees,
         default_quotas=default_quotas,
+        keys=_find_keys(vault, named, [payment.order for payment in completed]),
     )
 
 
@@ -167,6 +184,15 @@ def _find_accounts(tx: Connection, account_ids: set[str], *, lock: str = "") -> 
         (array("uuid", account_ids),),
     )
     return {row[0]: KnownAccount(**dict(zip(_KNOWN_ACCOUNTS.columns, row, strict=True))) for row in rows}
+
+
+def _find_keys(vault: Vault, accounts: Mapping[str, KnownAccount], orders: Sequence[PaymentOrder]) -> Keys:
+    """The keys to seal new orders between these accounts with, and to open and seal again what is told about others."""
+    owners = {account.customer_id for account in accounts.values()}
+    for order in orders:
+        owners |= {order.debtor_customer_id, order.creditor_customer_id}
+    sealed = [order.personal for order in orders if isinstance(order.personal, EncryptedPersonalData)]
+    return vault.keys(owners=owners, key_ids={key_id for personal in sealed for key_id in personal.key_ids})
 
 
 def _lock_batches(tx: Connection, batch_ids: set[str]) -> dict[str, Batch]:

@@ -16,7 +16,7 @@ PORT_BASE = TEST_PORT_BASE + 200
 """Apart from the parts that other tiers run on, which know nothing of services."""
 DEMO_SECONDS_MAX = 280
 ORDER = (
-    *("test_demo", "test_money_back", "test_travel_rule", "test_alerts", "test_traces", "test_operate"),
+    *("test_demo", "test_money_back", "test_travel_rule", "test_erasing", "test_alerts", "test_traces", "test_operate"),
     *("test_killed", "test_ledger_killed", "test_zombie", "test_faults"),
     "test_consuming",
 )

@@ -12,7 +12,7 @@ from chaos.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from demo.client import Opened, WeirClient
 from demo.story import Party
 from libs.common import clients, database, ids
-from libs.common.keys import new_key
+from libs.common.api_keys import new_key
 from libs.common.scopes import Scope
 from tests.waiting import wait_until
 

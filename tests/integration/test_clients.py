@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from libs.common import cli, clients
+from libs.common.api_keys import is_key
 from libs.common.clients import Client
 from libs.common.database import execute
-from libs.common.keys import is_key
 from libs.common.service import Runtime
 from services.payments.__main__ import SERVICE
 from tests.parts import Parts

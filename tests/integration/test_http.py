@@ -13,12 +13,12 @@ from pydantic import AfterValidator, Field
 
 from libs.common import clients, ids, tracing
 from libs.common import edge as edges
+from libs.common.api_keys import new_key
 from libs.common.batch import Refusal
 from libs.common.database import fetch, transaction
 from libs.common.errors import Outage
 from libs.common.fields import Body, Id
 from libs.common.http import IdempotencyKey, Problem, Who, answer_json, request_key, respond
-from libs.common.keys import new_key
 from libs.common.message import Message
 from libs.common.record import replace
 from libs.common.scopes import Scope

@@ -18,6 +18,7 @@ from schemas.accounts.events import (
     CustomerKind,
     CustomerPersonalData,
     CustomerRegistered,
+    EncryptedPersonalData,
 )
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from services.accounts.domain.chart import AccountKind
@@ -73,18 +74,17 @@ def account_id_of(customer_id: str, currency: str) -> str:
 
 def register(ledger: Ledger, command: RegisterCustomer, at: datetime) -> Sequence[Event]:
     """Take a customer on; compliance has the next word."""
+    personal = ledger.keys.seal(
+        EncryptedPersonalData, command.personal, owners=[command.customer_id], about=command.customer_id
+    )
     customer = Customer(
         customer_id=command.customer_id,
         kind=command.kind,
-        personal=command.personal,
+        personal=personal,
         wanted_currencies=command.currencies,
     )
     ledger.customers.put(command.customer_id, customer)
-    return [
-        CustomerRegistered(
-            customer_id=command.customer_id, kind=command.kind, personal=command.personal, registered_at=at
-        )
-    ]
+    return [CustomerRegistered(customer_id=command.customer_id, kind=command.kind, personal=personal, registered_at=at)]
 
 
 def verify(ledger: Ledger, event: CustomerVerified, at: datetime) -> Sequence[Event]:
@@ -134,7 +134,7 @@ def close_customer(ledger: Ledger, command: CloseCustomer, at: datetime) -> Sequ
         return refusal(RefusalReason.CUSTOMER_CLOSED, "customer_id")
     if any(account.status is not AccountStatus.CLOSED for account in ledger.accounts_of(command.customer_id)):
         return refusal(RefusalReason.CUSTOMER_HAS_ACCOUNTS, "customer_id")
-    ledger.customers.put(command.customer_id, replace(customer, status=CustomerStatus.CLOSED))
+    ledger.customers.put(command.customer_id, replace(customer, status=CustomerStatus.CLOSED, closed_at=at))
     return [CustomerClosed(customer_id=command.customer_id, closed_at=at)]
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from libs.common.chain import NO_HASH
+from libs.common.personal_data import READABLE, Keys
 from libs.common.record import Record, replace
 from libs.common.state import Aggregates, Journal, Numbered, State
 from schemas.accounts.events import (
@@ -18,6 +19,7 @@ from schemas.accounts.events import (
     CustomerKind,
     CustomerPersonalData,
     DeclineReason,
+    EncryptedPersonalData,
     PostRefusal,
     RefundRefusal,
 )
@@ -68,11 +70,12 @@ class RefundStatus(StrEnum):
 class Customer(Record):
     customer_id: str
     kind: CustomerKind
-    personal: CustomerPersonalData
+    personal: CustomerPersonalData | EncryptedPersonalData
     status: CustomerStatus = CustomerStatus.REGISTERED
     tier: int = 0
     wanted_currencies: tuple[str, ...] = ()
     """The accounts to open once compliance has verified the customer."""
+    closed_at: datetime | None = None
     sequence: int = 0
 
 
@@ -214,10 +217,12 @@ class Ledger(State):
         transfers: Mapping[str, Transfer] | None = None,
         limits: LimitTable = STANDARD_LIMITS,
         parked_account_ids: frozenset[str] = frozenset(),
+        keys: Keys = READABLE,
     ) -> None:
         """`recorded_at` is when all was locked, by the database's clock, which all who move money share. `transfers`
         are those that may be taken back, with those linked to them, and those that took them back before.
-        `parked_account_ids` are payers' about whom messages wait to be applied."""
+        `parked_account_ids` are payers' about whom messages wait to be applied. `keys` are those of new
+        customers."""
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.accounts: Aggregates[Account] = Aggregates(accounts)
         self.holds: Aggregates[Hold] = Aggregates(holds)
@@ -227,6 +232,7 @@ class Ledger(State):
         self.hold_lifetime = hold_lifetime
         self.recorded_at = recorded_at
         self.parked_account_ids = parked_account_ids
+        self.keys = keys
         self._limits = limits
         super().__init__(
             self.customers,

@@ -9,9 +9,11 @@ from sqlalchemy import Connection, Engine
 
 from libs.common.database import execute, fetch, transaction
 from libs.common.money import format_amount
+from libs.common.vault import Vault
+from schemas.accounts.events import CustomerPersonalData
 from services.accounts.domain.chart import CHART, AccountKind
 from services.accounts.domain.ledger import Account, Hold
-from services.accounts.store import HOLD_COLUMNS, TRANSFER_COLUMNS, hold_of, transfer_of
+from services.accounts.store import HOLD_COLUMNS, TRANSFER_COLUMNS, decode_personal, hold_of, transfer_of
 
 DIFFERENCES_SHOWN_MAX = 100
 MEASURED_MAX = 100_000
@@ -42,21 +44,25 @@ def wait_for_writers(engine: Engine, account_id: str) -> None:
         execute(tx, "SELECT 1 FROM accounts WHERE account_id = %s ORDER BY lane FOR SHARE", (account_id,))
 
 
-def find_customer(engine: Engine, customer_id: str) -> dict[str, Any] | None:
+def find_customer(engine: Engine, vault: Vault, customer_id: str) -> dict[str, Any] | None:
+    """A customer with its accounts; nameless if its personal data were erased. Raises Outage."""
     with snapshot(engine) as tx:
         rows = fetch(
-            tx, "SELECT customer_id, kind, status, tier, personal FROM customers WHERE customer_id = %s", (customer_id,)
+            tx,
+            "SELECT customer_id, kind, status, tier, personal::text FROM customers WHERE customer_id = %s",
+            (customer_id,),
         )
         accounts = fetch(tx, f"{_ACCOUNT} AND a.customer_id = %s ORDER BY a.account_id", (customer_id,))
     if not rows:
         return None
-    ((id_, kind, status, tier, personal),) = rows
+    ((id_, kind, status, tier, stored),) = rows
+    personal = vault.unseal(CustomerPersonalData, {id_: decode_personal(stored)})[id_]
     return {
         "customer_id": id_,
         "kind": kind,
         "status": status,
         "tier": tier,
-        **{field: personal.get(field) for field in ("name", "country", "birth_date", "address")},
+        **{field: getattr(personal, field, None) for field in ("name", "country", "birth_date", "address")},
         "accounts": [_row_view(account) for account in accounts],
     }
 

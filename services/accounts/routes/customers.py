@@ -38,6 +38,7 @@ class CustomerRoutes:
     def __init__(self, runtime: Runtime) -> None:
         self._edge = runtime.edge
         self._engine = runtime.engine
+        self._vault = runtime.vault
 
     async def register_customer(self, asked: Asked, body: NewCustomer) -> Response:
         """Register a customer. Its accounts are opened as soon as compliance has verified it."""
@@ -57,7 +58,7 @@ class CustomerRoutes:
 
     def get_customer(self, customer_id: Id, who: Who) -> dict[str, Any]:
         """A customer: how far it is verified, and its accounts."""
-        return found(queries.find_customer(self._engine, customer_id), "customer_id")
+        return found(queries.find_customer(self._engine, self._vault, customer_id), "customer_id")
 
     async def close_customer(self, asked: Asked, customer_id: Id) -> Response:
         """Serve a customer no more. Its accounts must be closed before."""

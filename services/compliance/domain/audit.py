@@ -37,6 +37,7 @@ class AuditVerb(StrEnum):
     SILENCE_ENDED = "silence_ended"
     DOCUMENT_HANDED_IN = "document_handed_in"
     RECORDS_FORGOTTEN = "records_forgotten"
+    CUSTOMER_ERASED = "customer_erased"
 
 
 class ObjectKind(StrEnum):

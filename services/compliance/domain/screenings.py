@@ -162,7 +162,7 @@ def _told(screening: Screening) -> ComplianceScreened:
             entity_id=hit.entity_id,
             listed_name=hit.listed_name,
             score=hit.score,
-            explanation=hit.explanation,
+            explanation=hit.published_explanation,
         )
         for role in screening.roles
         for hit in role.verdict.hits

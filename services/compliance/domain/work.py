@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from libs.common.personal_data import READABLE, Keys
 from libs.common.record import Record, replace
 from libs.common.state import Aggregates, Journal, Numbered, State
 from schemas.accounts.events import CustomerKind
@@ -174,7 +175,9 @@ class Work(State):
         countries: CountryLists | None = None,
         pairs: Mapping[str, Pair] | None = None,
         orders: Mapping[str, RememberedOrder] | None = None,
+        keys: Keys = READABLE,
     ) -> None:
+        """`keys`: those to seal the orders with that are remembered."""
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
         self.cases: Aggregates[Case] = Aggregates(cases)
@@ -196,6 +199,7 @@ class Work(State):
         """The FATF's lists; those of a batch that rates customers."""
         self.pairs: Aggregates[Pair] = Aggregates(pairs or {})
         self.orders: Aggregates[RememberedOrder] = Aggregates(orders or {})
+        self.keys = keys
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy

@@ -63,6 +63,11 @@ class Hit(Record, omit_defaults=True):
     def explanation(self) -> str:
         return "; ".join(self.reasons)
 
+    @property
+    def published_explanation(self) -> str:
+        """The same without the words and numbers of whoever was compared, for topics, which keep everything."""
+        return "; ".join(reason.partition(":")[0] for reason in self.reasons)
+
 
 class Verdict(Record, omit_defaults=True):
     """What screening says about one party."""

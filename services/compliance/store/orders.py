@@ -1,5 +1,6 @@
 """Orders of payments lately screened, kept for a time: who is listed by then is found among what has settled."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,8 +8,11 @@ import msgspec
 from sqlalchemy import Connection
 
 from libs.common.database import execute, fetch
+from libs.common.personal_data import Keys
+from libs.common.record import replace
+from libs.common.vault import Vault
 from libs.common.writes import Table, lock_rows
-from schemas.payments.events import PaymentOrder
+from schemas.payments.events import EncryptedPersonalData, PaymentOrder, PaymentPersonalData
 from services.compliance.domain.work import RememberedOrder
 
 ORDERS = Table(
@@ -50,16 +54,41 @@ def forget_orders(look_back_for: timedelta, tx: Connection, at_most: int) -> int
     )
 
 
-def order_row(remembered: RememberedOrder) -> tuple[Any, ...]:
-    """A row of ORDERS."""
+def find_keys(vault: Vault, orders: Collection[PaymentOrder]) -> Keys:
+    """The keys to open those with that are sealed, and to seal those with that are readable."""
+    readable = [order for order in orders if not isinstance(order.personal, EncryptedPersonalData)]
+    sealed = [order.personal for order in orders if isinstance(order.personal, EncryptedPersonalData)]
+    return vault.keys(
+        owners={owner for order in readable for owner in _owners(order)},
+        key_ids={key_id for personal in sealed for key_id in personal.key_ids},
+    )
+
+
+def opened(remembered: RememberedOrder, keys: Keys) -> RememberedOrder:
+    """With its parties readable; as it is if one of them was erased."""
+    order = remembered.order
+    personal = keys.unseal(PaymentPersonalData, order.personal, about=remembered.payment_id)
+    return replace(remembered, order=replace(order, personal=personal))
+
+
+def order_row(keys: Keys, remembered: RememberedOrder) -> tuple[Any, ...]:
+    """A row of ORDERS: nobody searches them, and so they are kept as they are on their topic."""
+    order = remembered.order
+    if not isinstance(order.personal, EncryptedPersonalData):
+        sealed = keys.seal(EncryptedPersonalData, order.personal, owners=_owners(order), about=remembered.payment_id)
+        order = replace(order, personal=sealed)
     return (
         remembered.payment_id,
         remembered.screened_at,
-        _encode(remembered.order).decode(),
+        _encode(order).decode(),
         remembered.settled_at,
         remembered.matcher_version,
         remembered.catalogue_version,
     )
+
+
+def _owners(order: PaymentOrder) -> tuple[str, str]:
+    return order.debtor_customer_id, order.creditor_customer_id
 
 
 def _order(

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
 from libs.common import ids
 from libs.common.message import Message, Trace
+from libs.common.personal_data import READABLE, Keys
 from libs.common.record import replace
+from libs.common.vault import Vault
 from libs.common.writes import Writes
 from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered
 from schemas.payments.events import (
@@ -99,6 +102,7 @@ def load_work(
     live: LiveCatalogue,
     live_standards: LiveStandards,
     policy: Policy,
+    vault: Vault,
 ) -> Work:
     """Lock and read all that a batch can touch.
 
@@ -125,9 +129,7 @@ def load_work(
     asking = [body for body in bodies if isinstance(body, NextCase)]
     offered = cases.lock_offered(tx, {body.role for body in asking}, len(asking) + len(found_cases))
     found_cases |= {case_id: case for case_id, case in offered.items() if case_id not in found_cases}
-    found_orders = orders.lock_orders(
-        tx, {body.payment_id for body in bodies if isinstance(body, _ABOUT_ORDERS)} if policy.look_back_for else set()
-    )
+    found_orders, keys = _lock_orders(tx, bodies, vault) if policy.look_back_for else ({}, READABLE)
     subjects = subjects_in(bodies, found_customers, found_cases, found_orders, travelling)
     now = _now(messages)
     whitelisted = whitelist.find_in_force(tx, sorted(set(map(party_of, subjects))), now) if subjects else {}
@@ -151,6 +153,7 @@ def load_work(
         countries=live_standards.current(tx).countries if rates else None,
         pairs=found_pairs,
         orders=found_orders,
+        keys=keys,
     )
 
 
@@ -167,7 +170,7 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
     writes.save(filings.FILINGS, work.filings, filings.filing_row)
     writes.insert(filings.FILING_ACTS, map(filings.act_row, work.filing_acts))
-    writes.save(orders.ORDERS, work.orders, orders.order_row)
+    writes.save(orders.ORDERS, work.orders, partial(orders.order_row, work.keys))
     writes.save(whitelist.PAIRS, work.pairs, whitelist.pair_row)
     watching.save(writes, work.monitored)
     writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
@@ -220,6 +223,15 @@ def _due(body: Any, correlation_id: str, message_id: str, now: datetime) -> Mess
 
 
 # Loading
+
+
+def _lock_orders(tx: Connection, bodies: Sequence[Any], vault: Vault) -> tuple[dict[str, RememberedOrder], Keys]:
+    """Orders that are remembered, those readable that are looked back at; and the keys for those that are to be."""
+    found = orders.lock_orders(tx, {body.payment_id for body in bodies if isinstance(body, _ABOUT_ORDERS)})
+    again = {body.payment_id for body in bodies if isinstance(body, LookBack)} & found.keys()
+    new = [body.order for body in bodies if isinstance(body, _WITH_ORDERS)]
+    keys = orders.find_keys(vault, [*new, *(found[payment_id].order for payment_id in again)])
+    return found | {payment_id: orders.opened(found[payment_id], keys) for payment_id in again}, keys
 
 
 def _asks_for_screening(body: Any) -> bool:

@@ -8,7 +8,14 @@ from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.money import format_amount
 from libs.common.record import replace
-from schemas.payments.events import Channel, Institution, PaymentInitiated, PaymentOrder, PaymentPersonalData
+from schemas.payments.events import (
+    Channel,
+    EncryptedPersonalData,
+    Institution,
+    PaymentInitiated,
+    PaymentOrder,
+    PaymentPersonalData,
+)
 from services.payments.domain import journey, quotas
 from services.payments.domain.deadlines import enter, look_soon
 from services.payments.domain.fees import fee_of
@@ -157,7 +164,7 @@ def _take_on(payments: Payments, command: InitiatePayment, at: datetime) -> Sequ
         ip_country=command.ip_country,
         purpose=command.purpose,
         instructed_at=command.instructed_at or at,
-        personal=command.personal,
+        personal=_sealed(payments, command),
         debtor_institution=command.debtor_institution,
         creditor_institution=command.creditor_institution,
     )
@@ -173,6 +180,12 @@ def _take_on(payments: Payments, command: InitiatePayment, at: datetime) -> Sequ
     fee = f"fee {format_amount(order.fee_minor, order.currency)}" if order.fee_minor else ""
     payments.put(enter(payment.saw(at, "initiated", fee), PaymentState.INITIATED, at, payments.policy))
     return [PaymentInitiated(payment_id=command.payment_id, order=order, batch_id=command.batch_id, initiated_at=at)]
+
+
+def _sealed(payments: Payments, command: InitiatePayment) -> PaymentPersonalData | EncryptedPersonalData:
+    """What was told of the parties, to be read as long as neither of the two customers is erased."""
+    owners = [payments.accounts[id_].customer_id for id_ in (command.debtor_account_id, command.creditor_account_id)]
+    return payments.keys.seal(EncryptedPersonalData, command.personal, owners=owners, about=command.payment_id)
 
 
 def _count_line(payments: Payments, batch_id: str) -> bool:

@@ -5,7 +5,7 @@
 Which data that is, is compliance's to say; payments takes them into the order and asks again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from libs.common.batch import Refusal, refusal
@@ -49,33 +49,32 @@ def supply(payments: Payments, command: SupplyData, at: datetime) -> Sequence[Ev
         return payment
     if payment.has_ended:
         return refusal(RefusalReason.PAYMENT_ENDED, "payment_id")
-    if not payment.missing_data or isinstance(payment.order.personal, EncryptedPersonalData):
+    known = payments.keys.unseal(PaymentPersonalData, payment.order.personal, about=payment.payment_id)
+    if not payment.missing_data or isinstance(known, EncryptedPersonalData):
         return refusal(RefusalReason.NOTHING_MISSING, "payment_id")
     told = {"debtor": command.debtor, "creditor": command.creditor}
     for side in SIDES:
-        known = _contradicted(getattr(payment.order.personal, side), told[side])
-        if known is not None:
-            return refusal(RefusalReason.ALREADY_KNOWN, f"{side}.{known}")
+        contradicted = _contradicted(getattr(known, side), told[side])
+        if contradicted is not None:
+            return refusal(RefusalReason.ALREADY_KNOWN, f"{side}.{contradicted}")
     personal = replace(
-        payment.order.personal,
-        debtor=_completed(payment.order.personal.debtor, command.debtor),
-        creditor=_completed(payment.order.personal.creditor, command.creditor),
+        known, debtor=_completed(known.debtor, command.debtor), creditor=_completed(known.creditor, command.creditor)
     )
-    if personal == payment.order.personal:
+    if personal == known:
         return []
-    order = replace(payment.order, personal=personal)
-    payments.put(replace(payment.saw(at, "data supplied"), order=order))
+    owners = (payment.order.debtor_customer_id, payment.order.creditor_customer_id)
+    sealed = payments.keys.seal(EncryptedPersonalData, personal, owners=owners, about=payment.payment_id)
+    order = replace(payment.order, personal=sealed)
+    payments.put(replace(payment.saw(at, "data supplied"), order=order, told=_told(payment, told)))
     return [PaymentDataSupplied(payment_id=payment.payment_id, order=order, supplied_at=at)]
 
 
 def still_missing(payment: Payment) -> tuple[str, ...]:
     """What its client is still to tell, as `debtor.address`. What it has told meanwhile is not asked for again, though
     compliance may not have answered yet, and though nothing may depend on it any more."""
-    if payment.has_ended or isinstance(payment.order.personal, EncryptedPersonalData):
+    if payment.has_ended:
         return ()
-    return tuple(
-        field for field in payment.missing_data if _can_be_told(field) and not _is_known(payment.order.personal, field)
-    )
+    return tuple(field for field in payment.missing_data if _can_be_told(field) and field not in payment.told)
 
 
 def _can_be_told(field: str) -> bool:
@@ -83,9 +82,9 @@ def _can_be_told(field: str) -> bool:
     return field.partition(".")[2] in Told.__struct_fields__
 
 
-def _is_known(personal: PaymentPersonalData, field: str) -> bool:
-    side, _, name = field.partition(".")
-    return getattr(getattr(personal, side), name, None) not in (None, PartyKind.UNKNOWN)
+def _told(payment: Payment, told: Mapping[str, Told]) -> tuple[str, ...]:
+    fields = (f"{side}.{name}" for side in SIDES for name in _values(told[side]))
+    return tuple(dict.fromkeys((*payment.told, *fields)))
 
 
 def _values(told: Told) -> dict[str, str]:

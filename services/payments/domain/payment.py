@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from libs.common.personal_data import READABLE, Keys
 from libs.common.record import Record, replace
 from libs.common.state import Aggregates, Journal, Numbered, State
 from schemas.accounts.events import DeclineReason
@@ -120,6 +121,8 @@ class Payment(Record, omit_defaults=True):
     """When the newest of the reasons that ask for a person became known; once told, when that was."""
     told_at: datetime | None = None
     """When whoever decides was last told what is known, or that nothing is to be decided any more."""
+    told: tuple[str, ...] = ()
+    """What its client has told of the data that were missing, as `debtor.address`."""
     is_case_taken: bool = False
     """Whether a person works on its case: then it no longer moves by itself."""
     resolution: CaseDecision | None = None
@@ -276,7 +279,9 @@ class Payments(State):
         fees: FeeSchedule,
         quotas: Mapping[str, Quota] | None = None,
         default_quotas: DefaultQuotas | None = None,
+        keys: Keys = READABLE,
     ) -> None:
+        """`keys`: those of the customers in whose payments personal data may be taken in or completed."""
         self.payments: Aggregates[Payment] = Aggregates(payments)
         self.refunds: Aggregates[Refund] = Aggregates(refunds)
         self.accounts: Aggregates[KnownAccount] = Aggregates(accounts)
@@ -286,6 +291,7 @@ class Payments(State):
         self.default_quotas: DefaultQuotas = default_quotas or {}
         self.policy = policy
         self.fees = fees
+        self.keys = keys
         super().__init__(
             self.payments,
             self.refunds,

@@ -15,6 +15,7 @@ from libs.common import ids
 from libs.common.database import transaction
 from libs.common.money import format_amount
 from libs.common.record import Record
+from libs.common.vault import Vault
 from schemas.accounts.events import FundsDeclined, FundsHeld, FundsPosted, FundsPostRefused, FundsReleased
 from services.accounts import store
 from services.accounts.domain.limits import STANDARD_LIMITS
@@ -197,7 +198,9 @@ def test_batches_that_need_several_accounts_of_the_house_never_wait_for_each_oth
                 wanted = chance.sample(currencies, 3)
                 batch = [message_of(funding(ids.new(), currency)) for currency in wanted]
                 with transaction(api.runtime.engine) as tx:
-                    found = store.load_ledger(tx, batch, hold_lifetime=timedelta(days=1), limits=STANDARD_LIMITS)
+                    found = store.load_ledger(
+                        tx, batch, hold_lifetime=timedelta(days=1), limits=STANDARD_LIMITS, vault=Vault(None)
+                    )
                     assert {account.currency for account in found.accounts.values()} == set(wanted)
                     # The first of them opens the accounts for all.
                     tx.commit()

@@ -242,7 +242,12 @@ def test_a_refund_is_kept_as_it_is_and_asked_about_until_accounts_answers(api: A
     refund = api.post(f"{PATH}/{settled(api)}/refunds").json()
     with transaction(api.runtime.engine) as tx:
         state = store.load_payments(
-            tx, [_due(api.runtime)], policy=_settings(api.runtime).policy, fees={}, default_quotas={}
+            tx,
+            [_due(api.runtime)],
+            policy=_settings(api.runtime).policy,
+            fees={},
+            default_quotas={},
+            vault=api.runtime.vault,
         )
     (kept,) = state.refunds.values()
     assert isinstance(kept, Refund)

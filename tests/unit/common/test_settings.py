@@ -1,5 +1,6 @@
 """Settings: where secrets come from, and that nothing ever shows them."""
 
+import base64
 import logging
 import traceback
 from pathlib import Path
@@ -14,6 +15,7 @@ from libs.common.settings import Settings
 SECRET = "hunter2-hunter2"
 ADDRESS = "postgresql+psycopg://weir@db.example/payments"
 WITH_PASSWORD = ADDRESS.replace("weir@", f"weir:{SECRET}@")
+MASTER = base64.b64encode(bytes(range(32))).decode()
 SASL = {"kafka_security_protocol": "SASL_SSL", "kafka_user": "payments", "kafka_password": SECRET}
 
 
@@ -22,7 +24,8 @@ def settings(**given: object) -> Settings:
 
 
 def test_what_is_shown_logged_or_complained_of_holds_no_secret(caplog: pytest.LogCaptureFixture) -> None:
-    found = settings(database_url=WITH_PASSWORD, **SASL)
+    keys = {"keys_url": WITH_PASSWORD, "master_keys": f"m1:{MASTER}"}
+    found = settings(database_url=WITH_PASSWORD, **SASL, **keys)
     logging.getLogger("weir").warning("%s %r %s", found, found, found.database)
     shown = [repr(found), str(found), str(found.model_dump()), found.model_dump_json(), found.database_url]
     for wrong in ({"http_port": "eighty"}, {"kafka_user": None}, {"kafka_ca": Path("/no/such/ca.pem")}):
@@ -34,6 +37,7 @@ def test_what_is_shown_logged_or_complained_of_holds_no_secret(caplog: pytest.Lo
             raise AssertionError(f"{wrong} was taken")
     for text in (*shown, caplog.text):
         assert SECRET not in text
+        assert MASTER not in text
 
 
 def test_a_password_in_an_address_is_used_as_one_of_its_own_is() -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-from libs.common.keys import PATTERN, hash_key, hint_of, is_key, new_key
+from libs.common.api_keys import PATTERN, hash_key, hint_of, is_key, new_key
 
 
 def test_a_key_is_found_by_its_pattern_and_told_by_its_checksum() -> None:

@@ -1,0 +1,150 @@
+"""The vault: data keys at hand. It opens what a service reads, and gives decisions the keys to seal with."""
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+from cachetools import TTLCache
+
+from libs.common import database
+from libs.common.batch import Unreadable
+from libs.common.errors import Outage
+from libs.common.events import Event, personal_place
+from libs.common.keys import KeyStore, MasterKeys
+from libs.common.message import Message
+from libs.common.personal_data import READABLE, Encrypted, Keys, Unsealable
+from libs.common.record import Record, replace
+from libs.common.settings import Settings
+
+CACHED_MAX = 50_000
+"""Keys, and owners with their current key."""
+POOL_SIZE = 4
+
+R = TypeVar("R", bound=Record)
+P = TypeVar("P")
+
+
+class Vault:
+    """The keys of a process. Without a store, personal data stay as they are: readable."""
+
+    def __init__(self, store: KeyStore | None, *, cache_seconds: float = 0) -> None:
+        self.store = store
+        self._keys: TTLCache[str, bytes | None] = TTLCache(CACHED_MAX, cache_seconds)
+        self._current: TTLCache[str, str] = TTLCache(CACHED_MAX, cache_seconds)
+        self._lock = threading.Lock()
+
+    def keys(self, *, key_ids: Collection[str] = (), owners: Collection[str] = ()) -> Keys:
+        """These keys, and the current ones of these owners, made if there are none. Raises Outage."""
+        if self.store is None:
+            return READABLE
+        with self._lock:
+            known = {key_id: self._keys[key_id] for key_id in key_ids if key_id in self._keys}
+            current = {owner: self._current[owner] for owner in owners if owner in self._current}
+            for key_id in current.values():
+                if key_id in self._keys:
+                    known[key_id] = self._keys[key_id]
+        lacking_owners = {owner for owner in owners if known.get(current.get(owner, "")) is None}
+        lacking_ids = set(key_ids) - known.keys()
+        if lacking_owners or lacking_ids:
+            self._add(self.store, known, current, lacking_ids, lacking_owners)
+        return Keys(data_keys=known, current=current)
+
+    def unseal(self, kind: type[R], sealed: Mapping[str, P]) -> dict[str, R | P]:
+        """Personal data by what they belong to, opened; those stay that were erased. Raises Outage, Unsealable."""
+        keys = self.keys(key_ids=_key_ids(sealed.values()))
+        return {about: keys.unseal(kind, personal, about=about) for about, personal in sealed.items()}
+
+    def opener(self, kinds: Iterable[type[Event]]) -> Callable[[Sequence[Message]], Sequence[Message]]:
+        """A function that opens the personal data of messages whose bodies are events of these kinds."""
+        places = {kind: personal_place(kind) for kind in kinds}
+
+        def open_each(messages: Sequence[Message]) -> Sequence[Message]:
+            if self.store is None:
+                return messages
+            found = [_personal(message.body, places) for message in messages]
+            key_ids = _key_ids(found)
+            if not key_ids:
+                return messages
+            keys = self.keys(key_ids=key_ids)
+            return [
+                _opened(message, places, keys) if isinstance(personal, Encrypted) else message
+                for message, personal in zip(messages, found, strict=True)
+            ]
+
+        return open_each
+
+    def _add(
+        self,
+        store: KeyStore,
+        known: dict[str, bytes | None],
+        current: dict[str, str],
+        key_ids: Collection[str],
+        owners: Collection[str],
+    ) -> None:
+        found = store.find(key_ids=key_ids, owners=owners)
+        without = set(owners) - {key.owner_id for key in found if key.data_key is not None}
+        if without:
+            found += store.make(without)
+        newest: dict[str, tuple[int, str]] = {}
+        for key in found:
+            known[key.key_id] = key.data_key
+            if key.owner_id in owners and key.data_key is not None:
+                newest[key.owner_id] = max(newest.get(key.owner_id, (0, "")), (key.version, key.key_id))
+        current |= {owner: key_id for owner, (_, key_id) in newest.items()}
+        if without - current.keys():
+            # Destroyed in the moment since it was made.
+            raise Outage("the key store gave no key to seal with")
+        with self._lock:
+            self._keys.update((key.key_id, key.data_key) for key in found)
+            for key in found:
+                # Whose data are read is likely to be written about: a key that was used lately will do for that.
+                if key.data_key is not None and key.owner_id not in self._current:
+                    self._current[key.owner_id] = key.key_id
+            self._current.update((owner, current[owner]) for owner in owners)
+
+
+def of(settings: Settings) -> Vault:
+    """This process's vault, as its settings say."""
+    if settings.keys_url is None:
+        return Vault(None)
+    return _vault(settings.keys_url.get_secret_value(), settings.known_master_keys, settings.keys_cache_seconds)
+
+
+@lru_cache
+def _vault(url: str, masters: tuple[tuple[str, bytes], ...], cache_seconds: float) -> Vault:
+    engine = database.create(url, pool_size=POOL_SIZE, application_name="weir-keys")
+    return Vault(KeyStore(engine, MasterKeys(dict(masters))), cache_seconds=cache_seconds)
+
+
+_Places = Mapping[type, tuple[tuple[str, ...], type[Record]]]
+
+
+def _key_ids(found: Iterable[Any]) -> set[str]:
+    return {key_id for personal in found if isinstance(personal, Encrypted) for key_id in personal.key_ids}
+
+
+def _personal(body: Any, places: _Places) -> Any:
+    place = places.get(type(body))
+    if place is None:
+        return None
+    for name in place[0]:
+        body = getattr(body, name)
+    return body
+
+
+def _opened(message: Message, places: _Places, keys: Keys) -> Message:
+    path, kind = places[type(message.body)]
+    try:
+        personal = keys.unseal(
+            kind, _personal(message.body, places), about=message.body.contract.subject_of(message.body)
+        )
+    except Unsealable as error:
+        return replace(message, body=Unreadable(reason=str(error)))
+    return replace(message, body=_with(message.body, path, personal))
+
+
+def _with(record: Any, path: Sequence[str], value: Any) -> Any:
+    name, *rest = path
+    return msgspec.structs.replace(record, **{name: _with(getattr(record, name), rest, value) if rest else value})
