@@ -13,6 +13,7 @@ from time import monotonic
 from time import sleep as pause
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -233,6 +234,13 @@ def add_offsets(commands: typer.Typer, runtime: Wired) -> None:
         tell(rows, as_json=as_json)
 
     @group.command()
+    def rewinds(limit: int = 50, as_json: AsJson = False) -> None:
+        """What was read again, the newest first: by whom, or by nobody where the database was found to know less."""
+        found = runtime()
+        listed = found.unit.administer(lambda tx: inbox.list_rewinds(tx, found.service.name, limit))
+        tell(map(msgspec.structs.asdict, listed), as_json=as_json)
+
+    @group.command()
     def rewind(
         topic: str,
         partition: int,
@@ -254,7 +262,7 @@ def add_offsets(commands: typer.Typer, runtime: Wired) -> None:
         if not first <= offset <= stands_at:
             fail(f"{topic}/{partition} stands at {stands_at} and its log begins at {first}: choose between them")
         if not is_dry:
-            if not found.unit.administer(lambda tx: inbox.rewind(tx, found.service.name, place, offset)):
+            if not found.unit.administer(lambda tx: inbox.rewind(tx, found.service.name, place, offset, actor=actor)):
                 fail("someone else has moved it meanwhile: look again")
             log.warning("offsets were rewound", extra={"place": place, "offset": offset, "actor": actor})
         typer.echo(f"{stands_at - offset} records {'would be' if is_dry else 'will be'} read again")

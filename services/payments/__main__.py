@@ -5,7 +5,7 @@ from pathlib import Path
 from libs.common import cli
 from libs.common.service import Service
 from services.payments import api, metrics, store, uploads
-from services.payments.handlers import handlers
+from services.payments.handlers import handlers, pruning
 from services.payments.settings import PaymentsSettings
 
 SERVICE = Service(
@@ -17,6 +17,7 @@ SERVICE = Service(
     handlers=handlers,
     routes=api.routes,
     find_due=store.find_due,
+    prunes=pruning,
     looks=metrics.looks,
     observer=metrics.observer,
     large_bodies=lambda settings: {uploads.PATH: settings.batch_bytes_max},
