@@ -11,7 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ REPLAY_SECONDS_MAX = 3_600
 STOP_SECONDS_MAX = 60
 _NAME = "%Y%m%dT%H%M%S.%fZ"
 _FIRST_SEGMENT = re.compile(r"^START WAL LOCATION: \S+ \(file (\w+)\)$", re.MULTILINE)
+_START = re.compile(r"^START WAL LOCATION: (\S+) ", re.MULTILINE)
 _SOCKET_PORT = 5432
 """Part of a socket's name, and no port of this machine."""
 
@@ -65,8 +66,15 @@ def extract(
     if archive is None:
         _complete_log(settings, at)
     backups.run(settings, "pg_verifybackup", "--quiet", copy, user=postgres.server_user(), cwd=copy)
-    with _replayed(settings, copy, at) as socket_folder:
-        backups.dump(settings, service, file, host=str(socket_folder), port=_SOCKET_PORT)
+    target = {"recovery_target_time": at.isoformat()} if at else {}
+    with _replayed(settings, copy, target) as folder:
+        dropped_at = _dropped_at(settings, copy, folder, service)
+        if dropped_at is None:
+            backups.dump(settings, service, file, host=str(folder), port=_SOCKET_PORT)
+            return
+    # A replay up to a moment ends at the first commit after it: if that is a DROP DATABASE, its files are gone by then.
+    with _replayed(settings, copy, {"recovery_target_lsn": dropped_at, "recovery_target_inclusive": "off"}) as folder:
+        backups.dump(settings, service, file, host=str(folder), port=_SOCKET_PORT)
 
 
 def _copy_before(archive: Path, at: datetime | None) -> Path:
@@ -112,8 +120,8 @@ def _complete_log(settings: StackSettings, at: datetime | None) -> None:
 
 
 @contextmanager
-def _replayed(settings: StackSettings, copy: Path, at: datetime | None) -> Iterator[Path]:
-    """A server of its own that has replayed the log on a copy, up to a moment; yields the folder of its socket."""
+def _replayed(settings: StackSettings, copy: Path, target: Mapping[str, str]) -> Iterator[Path]:
+    """A server of its own that has replayed the log on a copy, as far as is said; yields the folder of its socket."""
     folder = settings.postgres_folder / "replayed"
     shutil.rmtree(folder, ignore_errors=True)
     postgres.make_folder(folder)
@@ -123,7 +131,7 @@ def _replayed(settings: StackSettings, copy: Path, at: datetime | None) -> Itera
         _run_as_server("sh", "-c", "echo local all postgres trust > hba && touch data/recovery.signal", cwd=folder)
         with (folder / "server.log").open("wb") as log:
             server = subprocess.Popen(
-                _command(settings, folder, postgres.log_folder(copy.parent.parent), at),
+                _command(settings, folder, postgres.log_folder(copy.parent.parent), target),
                 user=postgres.server_user(), cwd=folder, stdout=log, stderr=log,
             )  # fmt: skip
         try:
@@ -136,7 +144,7 @@ def _replayed(settings: StackSettings, copy: Path, at: datetime | None) -> Itera
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _command(settings: StackSettings, folder: Path, log: Path, at: datetime | None) -> list[str]:
+def _command(settings: StackSettings, folder: Path, log: Path, target: Mapping[str, str]) -> list[str]:
     given = {
         # At least what the server had whose log it is.
         "max_connections": postgres.SETTINGS["max_connections"],
@@ -147,7 +155,7 @@ def _command(settings: StackSettings, folder: Path, log: Path, at: datetime | No
         "archive_mode": "off",
         "hot_standby": "off",
         "restore_command": f'cp "{log}/%f" "%p"',
-        **({"recovery_target_time": at.isoformat(), "recovery_target_action": "promote"} if at else {}),
+        **({**target, "recovery_target_action": "promote"} if target else {}),
         # Whatever becomes of it, it is made anew.
         "fsync": "off",
     }
@@ -156,13 +164,43 @@ def _command(settings: StackSettings, folder: Path, log: Path, at: datetime | No
 
 
 def _wait_replayed(server: subprocess.Popen[bytes], folder: Path) -> None:
-    dsn = f"host={folder} port={_SOCKET_PORT} user=postgres dbname=postgres"
+    dsn = _dsn(folder)
     wait_until(lambda: server.poll() is not None or postgres.answers(dsn), seconds=REPLAY_SECONDS_MAX)
     if not postgres.answers(dsn):
         log = (folder / "server.log").read_text()
         if "before configured recovery target was reached" in log:
             raise StackError("The log that was archived ends before that moment: without --to all of it is replayed.")
         raise StackError(f"The log could not be replayed:\n{log[-2_000:]}")
+
+
+def _dsn(folder: Path) -> str:
+    return f"host={folder} port={_SOCKET_PORT} user=postgres dbname=postgres"
+
+
+def _dropped_at(settings: StackSettings, copy: Path, folder: Path, service: str) -> str | None:
+    """Where in the log a database was dropped that the catalogue still knows, for the drop was not committed yet.
+
+    None where its files are there. Raises StackError where the catalogue does not know it.
+    """
+    with psycopg.connect(_dsn(folder)) as connection:
+        found = connection.execute("SELECT oid FROM pg_database WHERE datname = %s", (service,)).fetchone()
+    if found is None:
+        raise StackError(f"There was no database of {service} at that moment.")
+    if (folder / "data" / "base" / str(found[0])).exists():
+        return None
+    start = _START.search((copy / "backup_label").read_text())
+    command = [
+        str(postgres.binaries(settings) / "pg_waldump"),
+        "--rmgr=Database",
+        f"--start={start[1] if start else ''}",
+    ]
+    command.append(f"--path={postgres.log_folder(copy.parent.parent)}")
+    # It always ends with an error: that the log goes no further.
+    said = subprocess.run(command, capture_output=True, text=True).stdout
+    drops = re.findall(rf"lsn: ([0-9A-F/]+), .*DROP .*\b{found[0]}\b", said)
+    if not drops:
+        raise StackError(f"The files of {service}'s database are missing, and the log does not say why.")
+    return str(drops[-1])
 
 
 def _run_as_server(*command: str, cwd: Path | None = None) -> None:

@@ -105,6 +105,19 @@ def test_what_a_lost_server_had_archived_is_brought_back_whole(stack: Stack, tmp
     assert ("archived",) in names(stack) and ("after it was lost",) not in names(stack)
 
 
+def test_a_dropped_database_is_brought_back_with_its_last_commit(stack: Stack, tmp_path: Path) -> None:
+    archive.copy_all(stack.settings)
+    add_client(stack, "the last")
+    before, file = names(stack), tmp_path / "payments.dump"
+    with stack.way.pause(*SERVICES, services.FEATURES):
+        with psycopg.connect(postgres.admin_dsn(stack.settings), autocommit=True) as connection:
+            ((dropped_at,),) = connection.execute("SELECT clock_timestamp()").fetchall()
+            connection.execute("DROP DATABASE payments WITH (FORCE)")
+        archive.extract(stack.settings, "payments", file, at=dropped_at)
+        backups.restore(stack.settings, "payments", file)
+    assert ("the last",) in names(stack) == before
+
+
 def test_of_copies_the_newest_two_are_kept_and_the_log_that_they_need(stack: Stack) -> None:
     folder = postgres.archive_folder(stack.settings)
     copies = [archive.copy_all(stack.settings) for _ in range(2)]
