@@ -1,6 +1,6 @@
 """Whether everything works: each service's roles, its database, the broker, the registry."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import httpx
 from confluent_kafka import KafkaException
@@ -28,7 +28,7 @@ def look() -> Iterator[Health]:
     """Each part in turn, what the others rest on first."""
     first = installation.runtime_of(SERVICES[0])
     yield _asked("kafka", lambda: _ask_broker(first.settings.kafka_bootstrap))
-    yield _asked("registry", lambda: _ask_registry(first))
+    yield _asked("registry", _ask_registry)
     for name in SERVICES:
         yield _asked(f"{name} database", lambda name=name: _ask_database(name))  # type: ignore[misc]
         yield _roles(name)
@@ -37,8 +37,8 @@ def look() -> Iterator[Health]:
 def _asked(part: str, ask: Callable[[], str]) -> Health:
     try:
         return Health(part=part, is_well=True, detail=ask())
-    except Outage as outage:
-        return Health(part=part, is_well=False, detail=str(outage).splitlines()[0])
+    except (Outage, Unwell) as error:
+        return Health(part=part, is_well=False, detail=str(error).splitlines()[0])
 
 
 def _ask_broker(bootstrap: str) -> str:
@@ -50,10 +50,24 @@ def _ask_broker(bootstrap: str) -> str:
         raise Outage(f"the broker: {error.args[0].str()}") from error
 
 
-def _ask_registry(runtime: Runtime) -> str:
-    contract = runtime.handlers.writes[0].contract
-    faults = runtime.registry.faults(contract)
-    return "; ".join(faults) or "it answers"
+class Unwell(Exception):
+    """A part answers, and what it says is wrong."""
+
+
+def _ask_registry() -> str:
+    return compare_schemas([installation.runtime_of(name) for name in SERVICES])
+
+
+def compare_schemas(runtimes: Iterable[Runtime]) -> str:
+    """Hold every schema of services against the registry's. Raises Unwell for those that may not follow, and Outage."""
+    checked, faulty = 0, []
+    for runtime in runtimes:
+        for contract in (kind.contract for kind in runtime.handlers.writes):
+            checked += 1
+            faulty += [f"{contract.registry_subject}: {fault}" for fault in runtime.registry.faults(contract)]
+    if faulty:
+        raise Unwell("; ".join(faulty))
+    return f"it answers, and {checked} schemas may follow what it has"
 
 
 def _ask_database(name: str) -> str:

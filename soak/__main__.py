@@ -12,7 +12,6 @@ from typing import Annotated
 import psycopg
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 
 from chaos.installation import Installation
 from chaos.shop import Shop
@@ -55,7 +54,7 @@ def soak(
     findings = _run(minutes, rate, seed)
     text = report.page(findings)
     (FOLDER / "report.md").write_text(text)
-    console.print(Markdown(text))
+    typer.echo(text)
     console.print(f"\nkept in {(FOLDER / 'report.md').relative_to(REPOSITORY)}")
     raise typer.Exit(0 if findings.holds else 1)
 
@@ -109,12 +108,9 @@ def _go_on(installation: Installation, fleet: Fleet, load: Load, measured: Measu
     try:
         with load.going():
             restarting.start()
-            last = time.time()
             while time.monotonic() < began + seconds and not failures:
                 over.wait(every)
-                now = time.time()
-                look(measured, installation, fleet.processes, at=now, since=last)
-                last = now
+                look(measured, installation, fleet.processes, at=time.time())
             over.set()
             restarting.join()
     except Exception as error:

@@ -10,6 +10,8 @@ import msgspec
 from bench.capacity import Costs
 from chaos.installation import Another, Installation, family
 from libs.common.record import Record
+from operate import tables
+from operate.tables import Bound
 from stack import kafka
 from stack.services import FEATURES
 from stack.settings import SERVICES
@@ -71,7 +73,10 @@ def save(costs: Costs, file: Path) -> None:
 
 
 def _database_bytes(installation: Installation, service: str) -> int:
-    ((size,),) = installation.rows(service, "SELECT pg_database_size(current_database())")
+    """Of what stays: tables of what is under way are as large as their busiest minute, whatever comes after."""
+    stays = [name for name, table in tables.of(service).items() if table.bound is not Bound.TRANSIENT]
+    query = "SELECT sum(pg_table_size(relid) + pg_indexes_size(relid)) FROM pg_stat_user_tables WHERE relname = ANY(%s)"
+    ((size,),) = installation.rows(service, query, (stays,))
     return int(size)
 
 

@@ -20,6 +20,8 @@ from stack.settings import SERVICES
 
 PAYMENTS_MAX = 500
 """Whose times make one sample of the latency."""
+LATENCY_SECONDS = 30
+"""How long ago the oldest of them was ordered: long enough for slow ones to have ended."""
 
 
 class Kind(StrEnum):
@@ -81,14 +83,14 @@ class Measured:
         self.series[kind, of].append(Sample(at_seconds=at, value=value, life=life))
 
 
-def look(measured: Measured, installation: Installation, others: Iterable[Another], *, at: float, since: float) -> None:
-    """Take one sample of everything. `at` and `since` are Unix times; latency is that of what was ordered between."""
+def look(measured: Measured, installation: Installation, others: Iterable[Another], *, at: float) -> None:
+    """Take one sample of everything. `at` is Unix time."""
     for other in others:
         _look_at_process(measured, f"{other.service} {other.roles[0]}", other.process.pid, at)
     _look_at_process(measured, FEATURES, installation.pid_of(FEATURES), at)
     for service in SERVICES:
         _look_at_database(measured, installation, service, at)
-    latencies = installation.rows("payments", _LATENCY, (ids.first_of(since), PAYMENTS_MAX))
+    latencies = installation.rows("payments", _LATENCY, (ids.first_of(at - LATENCY_SECONDS), PAYMENTS_MAX))
     ((p50, p99),) = latencies
     if p50 is not None:
         measured.add(Kind.P50, "payments", at, 1_000 * p50)

@@ -139,7 +139,10 @@ def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
         is_dry: Annotated[bool, typer.Option("--dry-run", help="say which, and change nothing")] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Apply letters after all, in the order they failed in, from their stored bytes, in this service alone."""
+        """Apply letters after all, in the order they failed in, from their stored bytes, in this service alone.
+
+        With --key it ends at the first that still fails: what follows it may rest on it.
+        """
         wanted = _wanted(key, since, until)
         if (event_id is None) == (wanted == Wanted()):
             fail("say which: an id, or --key, --from, --until")
@@ -151,7 +154,7 @@ def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
         if is_dry:
             tell(map(_summary, letters), as_json=as_json)
             return
-        results = [_replayed(replay, letter, actor, rate) for letter in letters]
+        results = _replayed_in_order(replay, letters, actor, rate, stops_at_failure=key is not None)
         tell(results, as_json=as_json)
         if any(result["result"] != "applied" for result in results):
             raise typer.Exit(1)
@@ -314,6 +317,17 @@ GROUPS: tuple[Callable[[typer.Typer, Wired], None], ...] = (
     add_schemas,
 )
 """Every group of commands that each service has."""
+
+
+def _replayed_in_order(
+    replay: Replay, letters: Iterable[DeadLetter], actor: str, rate: float, *, stops_at_failure: bool
+) -> list[dict[str, str]]:
+    results: list[dict[str, str]] = []
+    for letter in letters:
+        is_passed_over = stops_at_failure and any(result["result"] != "applied" for result in results)
+        waits = {"event_id": letter.event_id, "result": "left, for one before it still fails"}
+        results.append(waits if is_passed_over else _replayed(replay, letter, actor, rate))
+    return results
 
 
 def _replayed(replay: Replay, letter: DeadLetter, actor: str, rate: float) -> dict[str, str]:
