@@ -1,6 +1,6 @@
 # The developer's menu: `make help`. CI runs the same words.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check fuzz chaos bench docs schemas lock clean
+.PHONY: help setup demo up down status test check fuzz chaos soak bench docs schemas lock clean
 SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
@@ -45,6 +45,9 @@ fuzz: $(READY) ## Send what nobody would send in good faith to every API and rea
 
 chaos: $(READY) ## Do harm to everything under load, and see that all still holds; SEED=n, FAULTS="one another"
 	@$(PYTHON) -m chaos $(FAULTS) $(if $(SEED),--seed $(SEED))
+
+soak: $(READY) ## Load and restarts for MINUTES=30, RATE=payments a second; then: flat or growing, and the books; SEED=n
+	@$(PYTHON) -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## Measure every figure; one of them: python -m bench NAME
 	@$(PYTHON) -m bench

@@ -19,7 +19,7 @@ from chaos import clock, full_disk, next_version
 from chaos.installation import LOOK_SECONDS, RESTART_SECONDS_MAX, ROLES, Another, Installation
 from chaos.proxy import Proxy, Wire
 from chaos.scene import Fault, Scene
-from stack import backups, kafka, postgres, services
+from stack import archive, backups, kafka, postgres, services
 from stack.services import FEATURES
 from stack.settings import SERVICES
 from tests.waiting import wait_until
@@ -37,6 +37,8 @@ TABLES = {"payments": "payments", "fraud": "assessments", "compliance": "screeni
 """One of each service that none of its batches can do without."""
 FOLLOWERS = ("fraud", "compliance")
 """Services whose every change follows from an event of another, or from a person who can be asked again."""
+LEADERS = ("payments", "accounts")
+"""Services that are told things over HTTP which no topic tells again: theirs must be brought back whole."""
 
 
 def roles_killed(scene: Scene) -> None:
@@ -285,6 +287,22 @@ def database_restored(scene: Scene) -> None:
     scene.recover()
 
 
+def database_lost(scene: Scene) -> None:
+    """A database is dropped, and brought back as it was at that moment, from a copy of Postgres and its log since."""
+    service, settings = scene.chance.choice(LEADERS), scene.installation.settings
+    archive.copy_all(settings)
+    scene.last(BETWEEN_SECONDS)
+    with tempfile.TemporaryDirectory() as folder, scene.installation.stack.way.pause(*backups.programs_of(service)):
+        with psycopg.connect(postgres.admin_dsn(settings), autocommit=True) as stranger:
+            ((lost_at,),) = stranger.execute("SELECT clock_timestamp()").fetchall()
+            stranger.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(service)))
+        file = Path(folder) / service
+        archive.extract(settings, service, file, at=lost_at)
+        backups.restore(settings, service, file)
+    scene.say(service)
+    scene.recover()
+
+
 FAULTS = {
     function.__name__: Fault(name=function.__name__, meaning=(function.__doc__ or "").strip(), inflict=function)
     for function in (
@@ -301,5 +319,6 @@ FAULTS = {
         consumer_frozen,
         rolling_restart,
         database_restored,
+        database_lost,
     )
 }

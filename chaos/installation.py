@@ -49,7 +49,9 @@ _OF_PAYMENTS = {
 class Installation:
     """Kafka, Postgres, the registry, and every service as a process of this machine: only those can be killed."""
 
-    def __init__(self, folder: Path, port_base: int) -> None:
+    def __init__(self, folder: Path, port_base: int, *, overrides: Mapping[str, str] | None = None) -> None:
+        """`overrides` are environment variables of every service."""
+        self._of_all = overrides or {}
         self.settings = StackSettings(folder=folder, port_base=port_base, stack="native", kafka_detour=True)
         self.faults = self.settings.folder / "faults"
         self.stack = Stack(self.settings, overrides={service: self._overrides(service) for service in SERVICES})
@@ -103,7 +105,7 @@ class Installation:
 
     def die_at(self, service: str, point: str) -> None:
         """Return when a service has died at a point, by our hand, and is back at work."""
-        pid = self._pid_of(service)
+        pid = self.pid_of(service)
         armed = self.arm(service, point)
         wait_until(lambda: not armed.exists(), seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
         self._wait_for_another(service, pid)
@@ -111,20 +113,20 @@ class Installation:
 
     def kill(self, name: str) -> None:
         """SIGKILL a program and all its children; return when the supervisor has started it again."""
-        pid = self._pid_of(name)
-        _kill(_family(pid))
+        pid = self.pid_of(name)
+        _kill(family(pid))
         self._wait_for_another(name, pid)
 
     @contextmanager
     def away(self, name: str) -> Iterator[None]:
         """A program is killed, and kept from coming back for as long as the block lasts."""
-        pid = self._pid_of(name)
+        pid = self.pid_of(name)
         # Frozen first: so it never hears the polite request that keeps the supervisor from starting it again.
         os.kill(pid, signal.SIGSTOP)
         stopping = threading.Thread(target=self.supervisor.stop, args=(name,))
         stopping.start()
         wait_until(lambda: self.supervisor.state(name) == "STOPPING")
-        _kill(_family(pid))
+        _kill(family(pid))
         stopping.join()
         try:
             yield
@@ -183,7 +185,7 @@ class Installation:
         self.supervisor.start(service)
         self.wait_ready(service)
 
-    def _pid_of(self, name: str) -> int:
+    def pid_of(self, name: str) -> int:
         """Its process id, as soon as it has one: a program that has just died has none until it is started again."""
         pids: list[int] = []
 
@@ -284,6 +286,7 @@ class Installation:
             "WEIR_CONSUMER_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
             "WEIR_OTLP_ENDPOINT": f"http://{self.settings.host}:{self.otlp_port}/v1/traces",
             **(_OF_PAYMENTS if service == "payments" else {}),
+            **self._of_all,
         }
 
     def environment_of(
@@ -315,6 +318,7 @@ class Another:
         directory: Path = REPOSITORY,
     ) -> None:
         self.name = name
+        self.service = service
         self.roles = roles
         self._was_ended = False
         environment = installation.environment_of(service, name=name, port=port, overrides=overrides)
@@ -394,13 +398,13 @@ def wait_seconds(seconds: float) -> None:
     wait_until(lambda: time.monotonic() > until, seconds_max=seconds + 5, every_seconds=LOOK_SECONDS)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and all that descend from it."""
     children: list[str] = []
     # It may have died by itself meanwhile.
     with suppress(FileNotFoundError, ProcessLookupError):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(member for child in children for member in _family(int(child)))]
+    return [pid, *(member for child in children for member in family(int(child)))]
 
 
 def _kill(pids: Sequence[int]) -> None:

@@ -235,21 +235,13 @@ def _checks(stock: Stock) -> Table:
     books = stock.books
     entries = sum(books["entries_by_currency"].values())
     rows = [
-        Finding(
-            what="the books balance: zero per asset, balances = entries",
-            holds=books["is_balanced"],
-            detail=f"{entries:,} entries",
-        ),
-        Finding(
-            what="every hold is resolved",
-            holds=stock.may_wait or books["open_holds"] == 0,
-            detail=f"{books['open_holds']:,} open",
-        ),
-        *stock.comparisons,
+        (books["is_balanced"], "the books balance: zero per asset, balances = entries", f"{entries:,} entries"),
+        (stock.may_wait or books["open_holds"] == 0, "every hold is resolved", f"{books['open_holds']:,} open"),
+        *((finding.holds, finding.what, finding.detail) for finding in stock.comparisons),
     ]
     table = _table("nothing lost, nothing twice", "", "what", "counted")
-    for row in rows:
-        table.add_row("[green]✓[/green]" if row.holds else "[red]✗[/red]", row.what, row.detail)
+    for holds, what, detail in rows:
+        table.add_row("[green]✓[/green]" if holds else "[red]✗[/red]", what, detail)
     return table
 
 

@@ -11,6 +11,7 @@ from docs.catalogue import Entry
 from docs.readmes import readmes
 from libs.common import envelope
 from libs.common.dead_letters import topic_of
+from operate import tables
 
 ROOT = Path(__file__).parent.parent
 AVRO = "application/vnd.apache.avro;version=1.9.0"
@@ -34,6 +35,7 @@ def documents() -> dict[Path, str]:
         ROOT / "schemas" / "README.md": events_page(),
         ROOT / "docs" / "asyncapi" / "asyncapi.yaml": asyncapi(),
         ROOT / "docs" / "metrics.md": metrics.page(),
+        ROOT / "docs" / "growth.md": tables.page(),
         **{ROOT / path: text for path, text in dashboards.pages().items()},
         **readmes(),
     }

@@ -10,6 +10,7 @@ import typer
 import yaml
 from pydantic.fields import FieldInfo
 
+from bench import capacity
 from docs import catalogue
 from libs.common import cli
 from libs.common.service import Role, Runtime, Service
@@ -26,6 +27,7 @@ def readmes() -> dict[Path, str]:
     found = {ROOT / "services" / service / "README.md": tables(service) for service in catalogue.SERVICES}
     found[ROOT / "libs" / "common" / "README.md"] = {"settings": lambda: _settings_table(Settings)}
     found[ROOT / "docs" / "operations.md"] = {"alerts": _alerts_table}
+    found[ROOT / "docs" / "capacity.md"] = {"capacity": _capacity_table, "costs": _costs_table}
     return {path: _filled(path.read_text(), written) for path, written in found.items()}
 
 
@@ -65,6 +67,26 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield _row(head)
     yield "|" + "---|" * len(head)
     yield from map(_row, rows)
+
+
+def _capacity_table() -> Iterator[str]:
+    """What tickets of several sizes take, side by side."""
+    tickets = (10.0, 50.0, 200.0)
+    plans = [dict(capacity.rows(capacity.plan(capacity.load(), capacity.Demand(ticket=ticket)))) for ticket in tickets]
+    head = ("$100 M a week", *(f"average payment ${ticket:.0f}" for ticket in tickets))
+    return table(head, ((line, *(plan[line] for plan in plans)) for line in plans[0]))
+
+
+def _costs_table() -> Iterator[str]:
+    """What a payment was measured to cost."""
+    costs = capacity.load()
+    kinds = {
+        "CPU, ms of a core": costs.cpu_ms,
+        "database, bytes": costs.database_bytes,
+        "topic, bytes": costs.topic_bytes,
+    }
+    rows = ((what, name, f"{value:,.1f}") for what, values in kinds.items() for name, value in values.items() if value)
+    return table(("of each payment", "in", f"mean of {costs.payments:,}"), rows)
 
 
 def _row(cells: Sequence[str]) -> str:

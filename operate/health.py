@@ -1,6 +1,6 @@
 """Whether everything works: each service's roles, its database, the broker, the registry."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import httpx
 from confluent_kafka import KafkaException
@@ -29,7 +29,7 @@ def look() -> Iterator[Health]:
     """Each part in turn, what the others rest on first."""
     first = installation.runtime_of(SERVICES[0])
     yield _asked("kafka", lambda: _ask_broker(first.settings))
-    yield _asked("registry", lambda: _ask_registry(first))
+    yield _asked("registry", _ask_registry)
     if first.vault.store is not None:
         yield _asked("key store", lambda: _ask_key_store(first))
     for name in SERVICES:
@@ -40,8 +40,8 @@ def look() -> Iterator[Health]:
 def _asked(part: str, ask: Callable[[], str]) -> Health:
     try:
         return Health(part=part, is_well=True, detail=ask())
-    except Outage as outage:
-        return Health(part=part, is_well=False, detail=str(outage).splitlines()[0])
+    except (Outage, Unwell) as error:
+        return Health(part=part, is_well=False, detail=str(error).splitlines()[0])
 
 
 def _ask_broker(settings: MessagingSettings) -> str:
@@ -52,10 +52,24 @@ def _ask_broker(settings: MessagingSettings) -> str:
         raise admin.outage(error) from error
 
 
-def _ask_registry(runtime: Runtime) -> str:
-    contract = runtime.handlers.writes[0].contract
-    faults = runtime.registry.faults(contract)
-    return "; ".join(faults) or "it answers"
+class Unwell(Exception):
+    """A part answers, and what it says is wrong."""
+
+
+def _ask_registry() -> str:
+    return compare_schemas([installation.runtime_of(name) for name in SERVICES])
+
+
+def compare_schemas(runtimes: Iterable[Runtime]) -> str:
+    """Hold every schema of services against the registry's. Raises Unwell for those that may not follow, and Outage."""
+    checked, faulty = 0, []
+    for runtime in runtimes:
+        for contract in (kind.contract for kind in runtime.handlers.writes):
+            checked += 1
+            faulty += [f"{contract.registry_subject}: {fault}" for fault in runtime.registry.faults(contract)]
+    if faulty:
+        raise Unwell("; ".join(faulty))
+    return f"it answers, and {checked} schemas may follow what it has"
 
 
 def _ask_key_store(runtime: Runtime) -> str:

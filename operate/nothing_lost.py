@@ -1,7 +1,7 @@
 """Nothing lost, nothing twice: a comparison of sets between topics, inboxes and databases."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import psycopg
 
@@ -18,15 +18,45 @@ STATE_BY_END = {
     "PaymentBlocked": "blocked",
 }
 ENDS = frozenset(STATE_BY_END)
-WAITING_TABLES = ("outbox", "outbox_parked", "parked_keys", "parked_messages")
+WAITING_TABLES = {
+    "outbox": "shard || '/' || id",
+    "outbox_parked": "shard || '/' || id",
+    "parked_keys": "key",
+    "parked_messages": "id::text",
+}
+"""Of what is under way, and what tells its rows apart."""
 
 
 class Finding(Record):
     """One comparison, and whether it held."""
 
     what: str
-    holds: bool
-    detail: str
+    faults: Mapping[str, frozenset[str]]
+    """The ids of what does not fit, by what is wrong with them; empty where it holds."""
+    counted: str
+    """What was compared."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.faults
+
+    @property
+    def detail(self) -> str:
+        words = (f"{len(ids):,} {fault}, such as {min(ids)}" for fault, ids in self.faults.items())
+        return "; ".join(words) or self.counted
+
+
+def still(findings: Sequence[Finding], again: Sequence[Finding]) -> list[Finding]:
+    """What a second reading confirms: of what is under way, other things don't fit each time."""
+    before = {finding.what: finding.faults for finding in findings}
+    return [
+        _finding(
+            finding.what,
+            {fault: ids & before[finding.what].get(fault, frozenset()) for fault, ids in finding.faults.items()},
+            finding.counted,
+        )
+        for finding in again
+    ]
 
 
 def compare(recorded: Sequence[Recorded], databases: Mapping[str, str], *, may_wait: bool = False) -> list[Finding]:
@@ -67,13 +97,9 @@ def _inbox_equals_topics(service: str, events: Iterable[Recorded], dsn: str) -> 
 
 
 def _nothing_waits(service: str, dsn: str) -> Finding:
-    counts = {table: _count(dsn, f"SELECT count(*) FROM {table}") for table in WAITING_TABLES}
-    counts["dead letters"] = _count(dsn, "SELECT count(*) FROM dead_letters WHERE status = 'dead'")
-    left = {table: count for table, count in counts.items() if count}
-    detail = (
-        ", ".join(f"{count} in {table}" for table, count in left.items()) or "outbox, parked and dead letters empty"
-    )
-    return Finding(what=f"{service} has nothing waiting", holds=not left, detail=detail)
+    waiting = {f"in {table}": _ids(dsn, f"SELECT {key} FROM {table}") for table, key in WAITING_TABLES.items()}
+    waiting["in dead letters"] = _ids(dsn, "SELECT event_id::text FROM dead_letters WHERE status = 'dead'")
+    return _finding(f"{service} has nothing waiting", waiting, "outbox, parked and dead letters empty")
 
 
 def _databases_agree(events: Iterable[Recorded], databases: Mapping[str, str]) -> list[Finding]:
@@ -137,15 +163,12 @@ def _both(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, set[str]]:
     return {"missing": set(ours) - set(theirs), "unknown to payments": set(theirs) - set(ours)}
 
 
-def _finding(what: str, faults: Mapping[str, set[str]], detail: str) -> Finding:
-    found = {fault: ids for fault, ids in faults.items() if ids}
-    words = "; ".join(f"{len(ids)} {fault}, such as {min(ids)}" for fault, ids in found.items())
-    return Finding(what=what, holds=not found, detail=words or detail)
+def _finding(what: str, faults: Mapping[str, Set[str]], counted: str) -> Finding:
+    return Finding(what=what, faults={fault: frozenset(ids) for fault, ids in faults.items() if ids}, counted=counted)
 
 
-def _count(dsn: str, query: str) -> int:
-    ((count,),) = _rows(dsn, query)
-    return int(count)
+def _ids(dsn: str, query: str) -> set[str]:
+    return {id_ for (id_,) in _rows(dsn, query)}
 
 
 def _rows(dsn: str, query: str) -> list[tuple]:  # type: ignore[type-arg]

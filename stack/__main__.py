@@ -3,6 +3,8 @@
 import os
 import shlex
 import sys
+import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,17 +13,19 @@ from pydantic import ValidationError
 from rich.console import Console, Group
 from rich.table import Table
 
-from stack import backups, live
+from stack import archive, backups, live
 from stack.part import StackError
 from stack.progress import steps
 from stack.services import FEATURES, environment
 from stack.settings import REPOSITORY, SERVICES, StackSettings
-from stack.stack import Stack
+from stack.stack import NATIVE, Stack
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 console = Console(highlight=False)
 
 Service = Annotated[str, typer.Argument(help=", ".join(SERVICES))]
+
+MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]
 
 _COLOURS = {"ready": "green", "starting": "yellow", "stopping": "yellow", "failing": "red", "stopped": "red"}
 _WAYS = {"native": "as processes of this machine", "docker": "in Docker"}
@@ -74,23 +78,57 @@ def env(service: Service) -> None:
 
 
 @app.command()
-def backup(service: Service, file: Path) -> None:
-    """Save a service's database into a file, while it is in use."""
-    settings = _running().settings
+def backup(
+    service: Annotated[str | None, typer.Argument(help=", ".join(SERVICES))] = None,
+    file: Annotated[Path | None, typer.Argument()] = None,
+) -> None:
+    """Save a service's database into a file, while it is in use; with neither, all of Postgres and its log."""
+    stack = _running()
     with steps(console) as say:
-        say(f"{service}'s database, into {file}")
-        backups.back_up(settings, _known(service), file)
+        if service is None:
+            _require_native(stack)
+            say("all of Postgres, and its log from now on")
+            copy = archive.copy_all(stack.settings)
+            say(f"a copy in {copy}")
+        elif file is None:
+            raise StackError("Name the file as well: python -m stack backup SERVICE FILE")
+        else:
+            say(f"{service}'s database, into {file}")
+            backups.back_up(stack.settings, _known(service), file)
 
 
 @app.command()
-def restore(service: Service, file: Path) -> None:
-    """Replace a service's database by what a file holds; the service is stopped meanwhile (docs/operations.md)."""
+def restore(
+    service: Service,
+    file: Annotated[Path | None, typer.Argument(help="what backup SERVICE FILE has written")] = None,
+    to: Annotated[datetime | None, typer.Option(help="the moment, UTC, instead of a file", formats=MOMENTS)] = None,
+    lost: Annotated[
+        Path | None, typer.Option("--archive", help="of a server that was lost: all of its log, or as far as --to")
+    ] = None,
+) -> None:
+    """Replace a service's database by what a file holds, or by what it held at a moment (docs/operations.md).
+
+    The service is stopped while the one takes the other's place.
+    """
     stack = _running()
     backups.require_programs(stack.settings)
-    with steps(console) as say:
+    if (file is None) == (to is None and lost is None):
+        raise StackError("Name what to restore: either a file, or a moment by --to or an --archive.")
+    with steps(console) as say, tempfile.TemporaryDirectory() as folder:
+        if file is None:
+            _require_native(stack)
+            file = Path(folder) / _known(service)
+            say(f"{service}'s database as it was, replayed beside the one in use")
+            at = to.replace(tzinfo=UTC) if to else None
+            archive.extract(stack.settings, service, file, at=at, archive=lost)
         say(f"{service}'s database, from {file}")
         with stack.way.pause(*backups.programs_of(_known(service))):
             backups.restore(stack.settings, service, file)
+
+
+def _require_native(stack: Stack) -> None:
+    if stack.way_name != NATIVE:
+        raise StackError("Only an installation that runs without Docker keeps Postgres' log itself.")
 
 
 @app.command()

@@ -20,16 +20,22 @@ def programs_of(service: str) -> Sequence[str]:
 
 
 def back_up(settings: StackSettings, service: str, file: Path) -> None:
-    """Write what a database holds at this moment into a file, while it is in use. Raises StackError.
+    """Write what a database holds at this moment into a file, while it is in use. Raises StackError."""
+    require_programs(settings)
+    dump(settings, service, file, host=settings.host, port=settings.postgres_port)
+
+
+def dump(settings: StackSettings, service: str, file: Path, *, host: str, port: int) -> None:
+    """Write what a database holds, of whichever server, into a file. Raises StackError.
 
     Only we may read the file: it holds everything that the database does. One that was there is replaced at the end.
     """
-    require_programs(settings)
     draft = file.with_name(f"{file.name}.draft")
     try:
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600)
-        _run(settings, "pg_dump", "--format=custom", f"--file={draft}", f"--dbname={service}")
+        where = (f"--host={host}", f"--port={port}", f"--dbname={service}")
+        run(settings, "pg_dump", "--format=custom", f"--file={draft}", *where)
         draft.replace(file)
     except OSError as error:
         raise StackError(f"{file} could not be written: {error.strerror}") from error
@@ -57,7 +63,7 @@ def restore(settings: StackSettings, service: str, file: Path) -> None:
         _create(connection, draft, service)
         try:
             owner = postgres.owner_of(service)
-            _run(settings, "pg_restore", "--no-owner", f"--role={owner}", "--exit-on-error", f"--dbname={draft}", file)
+            run(settings, "pg_restore", "--no-owner", f"--role={owner}", "--exit-on-error", f"--dbname={draft}", file)
         except StackError:
             _drop(connection, draft)
             raise
@@ -88,7 +94,10 @@ def _drop(connection: psycopg.Connection, name: str) -> None:
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _run(settings: StackSettings, program: str, *arguments: str | Path) -> None:
+def run(
+    settings: StackSettings, program: str, *arguments: str | Path, user: str | None = None, cwd: Path | None = None
+) -> None:
+    """Run one of Postgres' own programs, on the server that runs unless told otherwise. Raises StackError."""
     environment = {
         **os.environ,
         "PGHOST": settings.host,
@@ -97,6 +106,6 @@ def _run(settings: StackSettings, program: str, *arguments: str | Path) -> None:
         "PGPASSWORD": settings.secrets.get("postgres/postgres"),
     }
     command = [str(postgres.binaries(settings) / program), *map(str, arguments)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    result = subprocess.run(command, env=environment, user=user, cwd=cwd, capture_output=True, text=True)
     if result.returncode != 0:
         raise StackError(f"{program}: {(result.stderr or result.stdout).strip()[-2000:]}")

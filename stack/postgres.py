@@ -48,6 +48,19 @@ SETTINGS = {
     "autovacuum_naptime": "10s",
     "log_min_messages": "warning",
 }
+ARCHIVE_SECONDS = 60
+"""What is committed is in the archive after so long at the latest, however little there is."""
+_KEEP_LOG = """\
+#!/bin/sh
+# Keeps a finished segment of the log ($1, by the name of $2), once there is a copy that it could be replayed on.
+set -e
+folder="$(dirname "$0")/archive/log"
+[ -d "$folder" ] || exit 0
+[ ! -f "$folder/$2" ] || exec cmp -s "$1" "$folder/$2"
+cp "$1" "$folder/$2.draft"
+sync "$folder/$2.draft"
+mv "$folder/$2.draft" "$folder/$2"
+"""
 
 
 def prepare(settings: StackSettings) -> Path | None:
@@ -58,6 +71,8 @@ def prepare(settings: StackSettings) -> Path | None:
     """
     folder = settings.postgres_folder
     _copy_server(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "keep_log.sh").write_text(_KEEP_LOG)
     data, mark, ours = folder / "data", folder / "installation", _fingerprint(settings)
     is_there = (data / "PG_VERSION").exists()
     if is_there and mark.exists() and mark.read_text() == ours:
@@ -65,6 +80,9 @@ def prepare(settings: StackSettings) -> Path | None:
     aside = folder / f"data-of-another-installation-{secrets.token_hex(4)}" if is_there else None
     if aside:
         data.rename(aside)
+    if archive_folder(settings).exists():
+        # The log of a server that is no more: it could not be told from that of the one to come.
+        archive_folder(settings).rename(folder / f"archive-of-another-installation-{secrets.token_hex(4)}")
     _make_data(settings, data)
     mark.write_text(ours)
     return aside
@@ -82,16 +100,16 @@ def _make_data(settings: StackSettings, data: Path) -> None:
     programs = binaries(settings)
     password_file = folder / "password"
     password_file.write_text(settings.secrets.get("postgres/postgres"))
-    if user := _user():
-        shutil.chown(folder, user)
-        shutil.chown(password_file, user)
+    if name := server_user():
+        shutil.chown(folder, name)
+        shutil.chown(password_file, name)
     password_file.chmod(0o600)
     result = subprocess.run(
         [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
          f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"],
         capture_output=True,
         text=True,
-        user=user,
+        user=server_user(),
         cwd=folder,
     )  # fmt: skip
     password_file.unlink()
@@ -99,8 +117,26 @@ def _make_data(settings: StackSettings, data: Path) -> None:
         raise StackError(f"Postgres could not make its data folder:\n{result.stdout}{result.stderr}")
 
 
+def archive_folder(settings: StackSettings) -> Path:
+    """Where copies of the whole server are, and its log since the oldest of them."""
+    return settings.postgres_folder / "archive"
+
+
+def log_folder(archive: Path) -> Path:
+    """Where finished segments of the log are kept, as soon as it is there."""
+    return archive / "log"
+
+
+def make_folder(path: Path) -> None:
+    """A folder that the server can write, and nobody else enters. Repeatable."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    if name := server_user():
+        shutil.chown(path, name)
+
+
 def program(settings: StackSettings) -> Program:
     folder = settings.postgres_folder
+    keep_log = f"sh '{folder / 'keep_log.sh'}' %p %f"
     options = [f"-c{name}={value}" for name, value in (SETTINGS | _security(settings)).items()]
     return Program(
         name="postgres",
@@ -111,9 +147,12 @@ def program(settings: StackSettings) -> Program:
             f"-clisten_addresses={settings.host}",
             f"-cport={settings.postgres_port}",
             f"-cunix_socket_directories={folder}",
+            "-carchive_mode=on",
+            f"-carchive_command={keep_log}",
+            f"-carchive_timeout={ARCHIVE_SECONDS}",
             *options,
         ),
-        user=_user(),
+        user=server_user(),
         directory=folder,
         # INT asks for a fast shutdown: sessions are ended, nothing committed is lost.
         stop_signal="INT",
@@ -151,7 +190,7 @@ def secure(settings: StackSettings) -> None:
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_text(text)
-        if user := _user():
+        if user := server_user():
             shutil.chown(path, user)
 
 
@@ -208,8 +247,8 @@ def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
     return connection.execute(query.encode(), (name,)).fetchone() is not None
 
 
-def _user() -> str | None:
-    """Whom to run as: ourselves, unless we are root, whom Postgres refuses."""
+def server_user() -> str | None:
+    """Whom the server runs as: ourselves, unless we are root, whom Postgres refuses."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

@@ -320,10 +320,15 @@ class Consumer:
             elif now.next_offset < position.progress.next_offset:
                 # A standby that lagged has taken the database's place: what it doesn't know must be read again.
                 log.error("the database has forgotten how far we were", extra={"partition": partition})
+                self._record_rewind(partition, position.progress.next_offset, now.next_offset)
                 self._drop(partition)
                 self._reclaim_at[partition] = 0.0
             else:
                 self._positions[partition] = Position(progress=now, read_offset=now.next_offset)
+
+    def _record_rewind(self, partition: inbox.TopicPartition, from_offset: int, to_offset: int) -> None:
+        service = self._handlers.service
+        self._unit.administer(lambda tx: inbox.record_rewind(tx, service, partition, from_offset, to_offset))
 
     def _drop(self, partition: inbox.TopicPartition) -> None:
         """Stand nowhere in a partition, and forget what was read of it: whoever takes it over begins where it stands.

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 
 from libs.common.batch import Decided
+from libs.common.database import fetch
 from libs.common.message import Source
 from libs.common.outbox import RECORD_BYTES_MAX, OutboxRow, size_of
 from libs.common.record import replace
@@ -108,3 +110,9 @@ def _record(service: str, result: Decided) -> OutboxRow:
 def _source(result: Decided) -> Source:
     assert result.message.source is not None, "only what came from a topic is buried"
     return result.message.source
+
+
+def prune(tx: Connection, *, days: int, rows_max: int) -> int:
+    """Forget the letters that were settled longest ago, past their time; return how many."""
+    ((count,),) = fetch(tx, "SELECT forget_letters(%s, %s)", (days, rows_max))
+    return int(count)

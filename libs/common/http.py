@@ -379,7 +379,8 @@ class _Context:
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         request_id, sent = ids.new(), headers.get(b"traceparent")
-        trace = tracing.begin(traceparent=sent, correlation_id=request_id)
+        is_recorded = self._tracer is not None
+        trace = tracing.begin(traceparent=sent, correlation_id=request_id, is_recorded=is_recorded)
         if self._tracer is not None:
             trace = self._tracer.enter(trace, is_new=trace.traceparent != sent)
         started, status = time.time_ns(), 0

@@ -26,6 +26,12 @@ def new(*, at_seconds: float | None = None) -> str:
     return _version_7(f"{digits[:8]}-{digits[8:]}-", os.urandom(10).hex())
 
 
+def first_of(at_seconds: float) -> str:
+    """No id of a journey that began at this Unix time, or later, comes before this one."""
+    digits = f"{int(at_seconds * 1000):012x}"
+    return _version_7(f"{digits[:8]}-{digits[8:]}-", "0" * 20)
+
+
 def derive(cause_id: str, *what: object) -> str:
     """The id of what `cause_id` brought about: the same for the same cause and words, always."""
     text = "/".join((cause_id, *map(str, what)))

@@ -6,11 +6,13 @@ consumer that has lost its partitions and doesn't know it yet).
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from libs.common.database import array, fetch
+from libs.common import ids
+from libs.common.database import array, execute, fetch
 from libs.common.record import Record
 from libs.common.writes import Table, Writes
 
@@ -33,6 +35,18 @@ class Progress(Record):
     epoch: int
     previous_offset: int
     next_offset: int
+
+
+class Rewind(Record):
+    """A partition that was read again from further back: somebody asked for it, or the database knew no better."""
+
+    topic: str
+    partition: int
+    from_offset: int
+    to_offset: int
+    actor: str
+    """Empty where nobody asked for it."""
+    rewound_at: datetime
 
 
 class FencedError(Exception):
@@ -121,18 +135,72 @@ def load_progress(tx: Connection, consumer: str) -> dict[TopicPartition, Progres
     return _by_partition(rows)
 
 
-def rewind(tx: Connection, consumer: str, place: TopicPartition, offset: int) -> bool:
+def rewind(tx: Connection, consumer: str, place: TopicPartition, offset: int, *, actor: str) -> bool:
     """Have a partition read again from an offset, by whoever owns it; False if it never came so far.
 
     The epoch fences its reader, who finds out within seconds and takes the partition over again from here.
     """
     rows = fetch(
         tx,
-        """UPDATE consumer_offsets SET next_offset = %s, epoch = epoch + 1
-            WHERE consumer = %s AND topic = %s AND partition = %s AND next_offset >= %s RETURNING epoch""",
-        (offset, consumer, *place, offset),
+        """UPDATE consumer_offsets o SET next_offset = %s, epoch = o.epoch + 1
+             FROM (SELECT next_offset FROM consumer_offsets
+                    WHERE consumer = %s AND topic = %s AND partition = %s FOR UPDATE) AS before
+            WHERE o.consumer = %s AND o.topic = %s AND o.partition = %s AND o.next_offset >= %s
+           RETURNING before.next_offset""",
+        (offset, consumer, *place, consumer, *place, offset),
     )
+    for (stood_at,) in rows:
+        record_rewind(tx, consumer, place, stood_at, offset, actor=actor)
     return bool(rows)
+
+
+def record_rewind(
+    tx: Connection, consumer: str, place: TopicPartition, from_offset: int, to_offset: int, *, actor: str = ""
+) -> None:
+    """Keep on record that a partition is read again; without an actor, that it was found so."""
+    execute(
+        tx,
+        """INSERT INTO rewinds (consumer, topic, partition, from_offset, to_offset, actor)
+           VALUES (%s, %s, %s, %s, %s, %s)""",
+        (consumer, *place, from_offset, to_offset, actor),
+    )
+
+
+def list_rewinds(tx: Connection, consumer: str, limit: int) -> list[Rewind]:
+    """What was read again, the newest first."""
+    rows = fetch(
+        tx,
+        """SELECT topic, partition, from_offset, to_offset, actor, rewound_at FROM rewinds WHERE consumer = %s
+            ORDER BY rewind_id DESC LIMIT %s""",
+        (consumer, limit),
+        binary=True,
+    )
+    return [Rewind(**dict(zip(Rewind.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def prune(tx: Connection, consumer: str, *, before: datetime, rows_max: int) -> int:
+    """Forget messages that were applied before a moment which no topic's log reaches back to; return how many.
+
+    What was taken before it has an id of before it as well. What has such an id and was taken later, at the end of a
+    long journey, is passed over.
+    """
+    ((count,),) = fetch(
+        tx,
+        "SELECT forget_received(%s, %s::uuid, %s, %s)",
+        (consumer, ids.first_of(before.timestamp()), before, rows_max),
+    )
+    return int(count)
+
+
+def prune_rewinds(tx: Connection, *, days: int, rows_max: int) -> int:
+    """Forget the oldest rewinds past their time; return how many."""
+    return execute(
+        tx,
+        """DELETE FROM rewinds WHERE rewind_id IN (
+             SELECT rewind_id FROM rewinds WHERE rewound_at < now() - make_interval(days => %s)
+              ORDER BY rewind_id LIMIT %s)""",
+        (days, rows_max),
+    )
 
 
 def _by_partition(rows: Sequence[tuple[str, int, int, int]]) -> dict[TopicPartition, Progress]:

@@ -88,10 +88,11 @@ def _closed(labels: Mapping[str, Values]) -> Iterator[tuple[str, ...]]:
 
 
 def exemplar(trace: Trace | None) -> dict[str, str] | None:
-    """What leads from a histogram's bucket to a trace that fell into it, if there is one."""
+    """What leads from a histogram's bucket to a trace that fell into it, if one is recorded."""
+    if trace is None or not tracing.is_recorded(trace):
+        return None
     # Not as it came: a stranger's header may hold anything, and an exemplar that is too long raises.
-    trace_id = tracing.trace_id_of(trace) if trace is not None else ""
-    return {"trace_id": trace_id} if trace_id else None
+    return {"trace_id": tracing.trace_id_of(trace)}
 
 
 class OutboxMetrics:

@@ -13,6 +13,7 @@ from time import monotonic
 from time import sleep as pause
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -119,7 +120,10 @@ def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
         is_dry: Annotated[bool, typer.Option("--dry-run", help="say which, and change nothing")] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Apply letters after all, in the order they failed in, from their stored bytes, in this service alone."""
+        """Apply letters after all, in the order they failed in, from their stored bytes, in this service alone.
+
+        With --key it ends at the first that still fails: what follows it may rest on it.
+        """
         wanted = _wanted(key, since, until)
         if (event_id is None) == (wanted == Wanted()):
             fail("say which: an id, or --key, --from, --until")
@@ -131,7 +135,7 @@ def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
         if is_dry:
             tell(map(_summary, letters), as_json=as_json)
             return
-        results = [_replayed(replay, letter, actor, rate) for letter in letters]
+        results = _replayed_in_order(replay, letters, actor, rate, stops_at_failure=key is not None)
         tell(results, as_json=as_json)
         if any(result["result"] != "applied" for result in results):
             raise typer.Exit(1)
@@ -214,6 +218,13 @@ def add_offsets(commands: typer.Typer, runtime: Wired) -> None:
         tell(rows, as_json=as_json)
 
     @group.command()
+    def rewinds(limit: int = 50, as_json: AsJson = False) -> None:
+        """What was read again, the newest first: by whom, or by nobody where the database was found to know less."""
+        found = runtime()
+        listed = found.unit.administer(lambda tx: inbox.list_rewinds(tx, found.service.name, limit))
+        tell(map(msgspec.structs.asdict, listed), as_json=as_json)
+
+    @group.command()
     def rewind(
         topic: str,
         partition: int,
@@ -235,7 +246,7 @@ def add_offsets(commands: typer.Typer, runtime: Wired) -> None:
         if not first <= offset <= stands_at:
             fail(f"{topic}/{partition} stands at {stands_at} and its log begins at {first}: choose between them")
         if not is_dry:
-            if not found.unit.administer(lambda tx: inbox.rewind(tx, found.service.name, place, offset)):
+            if not found.unit.administer(lambda tx: inbox.rewind(tx, found.service.name, place, offset, actor=actor)):
                 fail("someone else has moved it meanwhile: look again")
             log.warning("offsets were rewound", extra={"place": place, "offset": offset, "actor": actor})
         typer.echo(f"{stands_at - offset} records {'would be' if is_dry else 'will be'} read again")
@@ -286,6 +297,17 @@ GROUPS: tuple[Callable[[typer.Typer, Wired], None], ...] = (
     add_schemas,
 )
 """Every group of commands about messages that each service has."""
+
+
+def _replayed_in_order(
+    replay: Replay, letters: Iterable[DeadLetter], actor: str, rate: float, *, stops_at_failure: bool
+) -> list[dict[str, str]]:
+    results: list[dict[str, str]] = []
+    for letter in letters:
+        is_passed_over = stops_at_failure and any(result["result"] != "applied" for result in results)
+        waits = {"event_id": letter.event_id, "result": "left, for one before it still fails"}
+        results.append(waits if is_passed_over else _replayed(replay, letter, actor, rate))
+    return results
 
 
 def _replayed(replay: Replay, letter: DeadLetter, actor: str, rate: float) -> dict[str, str]:

@@ -30,7 +30,8 @@ MESSAGING: Rights = {
     # Fixed by `migrate`, for good.
     "outbox_shards": READ,
     "outbox_debezium": "",
-    # What was once received stays received: forgotten, it could be applied again. How it went may be set.
+    # What was once received stays received: forgotten, it could be applied again. How it went may be set. What no topic
+    # holds any more, and letters settled long ago, the owner's functions forget (messaging_0003).
     "inbox": "SELECT, INSERT, UPDATE (outcome)",
     "consumer_offsets": WRITE,
     "dead_letters": "SELECT, INSERT, UPDATE (status, settled_at, settled_by)",
@@ -39,6 +40,7 @@ MESSAGING: Rights = {
     "clients": "SELECT, INSERT, UPDATE (requests_per_second, burst)",
     "client_keys": WRITE,
     "idempotency_keys": QUEUE,
+    "rewinds": QUEUE,
 }
 """What every service's role may do with the tables that every service has."""
 

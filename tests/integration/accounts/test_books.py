@@ -1,5 +1,6 @@
 """Whether the books add up, as Prometheus is told, and as an operator asks."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -64,6 +65,7 @@ def prometheus(api: Api) -> Prometheus:
 
 def test_books_that_balance_say_so(api: Api, run: Run, prometheus: Prometheus) -> None:
     assert run("check-books").output == "the books balance: no entries, 0 open holds\n"
+    assert json.loads(run("check-books", "--json").output)["is_balanced"] is True
     ann, ben = opened(api, "100"), opened(api)
     held, posted = Payment(ann, ben, "30"), Payment(ann, ben, "10")
     tell(api.runtime, held.initiated, posted.initiated, posted.approved)

@@ -1,6 +1,7 @@
 """What the journal says of any moment, and that nobody can change what it says without its being seen."""
 
 import csv
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -242,6 +243,8 @@ def test_a_journal_that_nobody_touched_is_intact(diary: Diary, run: Run) -> None
     assert (result.exit_code, result.output) == (0, "the journal is what was written: 14 entries\n")
     assert run("verify-journal", diary.ben).output == "the journal is what was written: 6 entries\n"
     assert run("verify-journal", ids.new()).exit_code == 2
+    told = json.loads(run("verify-journal", "--json").output)
+    assert told == {"is_what_was_written": True, "entries": 14, "faults": []}
 
 
 OTHER = "is not what was written, or its transfer is not"

@@ -108,6 +108,6 @@ def test_who_has_gone_by_himself_does_not_keep_the_others_from_being_killed() ->
     gone, alive = (subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) for _ in range(2))
     gone.kill()
     gone.wait()
-    module._kill([*module._family(gone.pid), *module._family(alive.pid)])
+    module._kill([*module.family(gone.pid), *module.family(alive.pid)])
     assert alive.wait(5) == -9
     assert not Path(f"/proc/{gone.pid}").exists()

@@ -65,3 +65,10 @@ def test_derived_ids_differ_by_cause_and_by_each_word() -> None:
 )
 def test_only_one_spelling_is_an_id(text: str, is_one: bool) -> None:
     assert ids.is_id(text) is is_one
+
+
+@given(moments)
+def test_the_first_id_of_a_moment_comes_before_all_of_it_and_after_all_before_it(at_seconds: float) -> None:
+    first = ids.first_of(at_seconds)
+    assert first <= ids.new(at_seconds=at_seconds)
+    assert ids.first_of(at_seconds + 0.002) > ids.new(at_seconds=at_seconds)

@@ -38,6 +38,15 @@ def test_what_has_no_trace_has_no_exemplar() -> None:
     assert exemplar(TRACE) == {"trace_id": "a" * 32}
 
 
+def test_what_nobody_records_has_no_exemplar() -> None:
+    """It would lead to a trace that is nowhere."""
+    assert exemplar(Trace(correlation_id="one", traceparent=TRACE.traceparent[:-2] + "00")) is None
+    client = TestClient(wired("payments").app([Role.API], dict))
+    assert client.get("/health").status_code == 200
+    asked = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert "trace_id" not in asked.text
+
+
 def test_a_strangers_header_is_no_exemplar() -> None:
     """Prometheus' client raises for one that is too long, when all else has been committed."""
     for traceparent in (f"00-{'a' * 200}-{'b' * 16}-01", "a-b-c-d", f"00-{'0' * 32}-{'b' * 16}-01"):
