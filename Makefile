@@ -32,11 +32,12 @@ test: $(READY) $(ASYNCAPI) ## Run every test on real parts
 	@$(PYTHON) -m tests.browser
 	@$(PYTHON) -m tests
 
-check: $(READY) ## Style, types, generated documents
+check: $(READY) ## Style, types, generated documents, secrets, weak dependencies
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --no-error-summary .
 	@$(PYTHON) -m docs.generate --check
+	@$(PYTHON) -m tests.audit
 
 chaos: $(READY) ## Do harm to everything under load, and see that all still holds; SEED=n, FAULTS="one another"
 	@$(PYTHON) -m chaos $(FAULTS) $(if $(SEED),--seed $(SEED))

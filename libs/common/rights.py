@@ -36,7 +36,7 @@ MESSAGING: Rights = {
     "dead_letters": "SELECT, INSERT, UPDATE (status, settled_at, settled_by)",
     "parked_keys": ALL,
     "parked_messages": QUEUE,
-    "clients": "SELECT, INSERT, UPDATE (revoked_at)",
+    "clients": "SELECT, INSERT, UPDATE (key_hash, scopes, revoked_at)",
     "idempotency_keys": QUEUE,
 }
 """What every service's role may do with the tables that every service has."""
