@@ -46,7 +46,7 @@ def judge(report: Mapping[str, Any] | None, complaint: str) -> Verdict:
         return Verdict(outcome=Outcome.UNKNOWN, detail=complaint.strip().splitlines()[-1] if complaint else "no answer")
     packages = report["dependencies"]
     weak = [
-        f"{package['name']} {package['version']}: {found['id']} (mended in {', '.join(found['fix_versions']) or 'none'})"
+        f"{package['name']} {package['version']}: {found['id']} (mended in {', '.join(found['fix_versions'])})"
         for package in packages
         for found in package.get("vulns", ())
     ]
