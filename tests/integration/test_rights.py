@@ -189,7 +189,7 @@ def test_what_the_code_says_to_its_database_it_may_say(service: Service) -> None
     """A right that is missing shows only where the statement runs: on a path that perhaps no test takes as the role."""
     said = {table: _parsed(words) for table, words in said_of(service).items()}
     folders = [path for path in service.folder.rglob("*.py") if "migrations" not in path.parts]
-    found = set()
+    found: set[Need] = set()
     for path in [*folders, *LIBS.glob("*.py")]:
         # The one is for a role of its own, the other speaks of what it gives.
         if path.name in ("retention.py", "rights.py"):
