@@ -32,11 +32,12 @@ test: $(READY) $(ASYNCAPI) ## Run every test on real parts
 	@$(PYTHON) -m tests.browser
 	@$(PYTHON) -m tests
 
-check: $(READY) ## Style, types, generated documents
+check: $(READY) ## Style, types, generated documents, secrets, weak dependencies
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --no-error-summary .
 	@$(PYTHON) -m docs.generate --check
+	@$(PYTHON) -m tests.audit
 
 fuzz: $(READY) ## Send what nobody would send in good faith to every API and reader; EXAMPLES=n, SECONDS=n, SEED=n
 	@WEIR_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) WEIR_FUZZ_SEED=$(or $(SEED),1) \

@@ -221,6 +221,8 @@ def create_databases(settings: StackSettings) -> None:
             create_role(connection, role, password=settings.secrets.get(f"postgres/{role}"))
         for name in DATABASES:
             create_database(connection, name, owner=owner_of(name), users=users_of(name))
+            if _owner(connection, name) != owner_of(name):
+                _hand_over(settings, name)
 
 
 def create_role(connection: psycopg.Connection, name: str, *, password: str) -> None:
@@ -241,6 +243,19 @@ def create_database(connection: psycopg.Connection, name: str, *, owner: str, us
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(identifier))
     for user in users:
         connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(identifier, sql.Identifier(user)))
+
+
+def _owner(connection: psycopg.Connection, database: str) -> str:
+    query = b"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
+    ((owner,),) = connection.execute(query, (database,)).fetchall()
+    return str(owner)
+
+
+def _hand_over(settings: StackSettings, database: str) -> None:
+    """Give what a service's role owns of its database, as it did in installations of old, to the database's owner."""
+    statement = sql.SQL("REASSIGN OWNED BY {} TO {}")
+    with psycopg.connect(admin_dsn(settings, database), autocommit=True) as connection:
+        connection.execute(statement.format(sql.Identifier(database), sql.Identifier(owner_of(database))))
 
 
 def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
