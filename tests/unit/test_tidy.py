@@ -109,7 +109,8 @@ PURE = {
         "libs.common.ids",
         "libs.common.message",
     ),
-    *("libs.common.money", "libs.common.record", "libs.common.rough", "libs.common.state", "libs.common.text"),
+    *("libs.common.money", "libs.common.record", "libs.common.rough", "libs.common.state"),
+    *("libs.common.tenants", "libs.common.text"),
 }
 
 
