@@ -24,7 +24,7 @@ def paths_with_ids() -> Iterator[tuple[str, str]]:
             yield method, path
 
 
-@pytest.mark.parametrize(("method", "path"), paths_with_ids())
+@pytest.mark.parametrize(("method", "path"), list(paths_with_ids()))
 def test_by_its_id_what_is_anothers_is_not_there(api: Api, method: str, path: str) -> None:
     payment_id = api.post(PATH, order()).json()["payment_id"]
     file = json.dumps(order()).encode()
