@@ -68,4 +68,6 @@ def test_a_card_number_is_kept_nowhere(
     odd = api.post(FILES, json.dumps(order(card, "odd")).encode(), headers={"Content-Type": "application/x-ndjson"})
     assert odd.json()["refusals"][0]["reason"] == "unknown_field"
     output = capfd.readouterr()
-    require_no_card(api, caplog.text + output.out + output.err)
+    # But for those of the client that this test itself is.
+    ours = [record.getMessage() for record in caplog.records if not record.name.startswith("http")]
+    require_no_card(api, "\n".join([*ours, output.out, output.err]))
