@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, get_args
+from typing import Annotated, Final, get_args
 
 from annotated_types import GroupedMetadata
 from pydantic import (
@@ -30,6 +30,8 @@ YEAR_MIN, YEAR_MAX = 1900, 2999
 
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
+
+CARD_NUMBER_FAULT: Final = "must not contain a card number: none is ever kept"
 
 _WRONG_TYPE, _WRONG_VALUE = "wrong_type", "wrong_value"
 _REASONS = {
@@ -85,10 +87,14 @@ def _printable(text: str) -> str:
 
 def _kept(text: str) -> str:
     """A text as it may be kept: for people to read, and without what nobody may keep."""
+    return _printable(_without_card_number(text))
+
+
+def _without_card_number(text: str) -> str:
     if has_card_number(text):
         # Refused rather than masked: whoever sends card numbers must hear of it, and stop.
-        raise PydanticCustomError("card_number", "must not contain a card number: none is ever kept")
-    return _printable(text)
+        raise PydanticCustomError("card_number", CARD_NUMBER_FAULT)
+    return text
 
 
 def _is_printable(character: str) -> bool:
@@ -147,6 +153,9 @@ def text(length_max: int = TEXT_LENGTH_MAX, *, pattern: str | None = None) -> Gr
     """Non-empty text without control characters and card numbers: `Annotated[str, text(140)]`."""
     return _Text(length_max, pattern)
 
+
+NO_CARD_NUMBER = AfterValidator(_without_card_number)
+"""For a text that isn't a `text()`."""
 
 Id = Annotated[str, AfterValidator(_an_id), Field(examples=["0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061"])]
 Currency = Annotated[str, AfterValidator(_a_currency), Field(examples=["EUR"])]

@@ -31,7 +31,7 @@ from libs.common import edge, ids, openapi, tracing
 from libs.common.card_numbers import has_card_number, without_card_numbers
 from libs.common.clients import Client, Clients
 from libs.common.errors import Outage
-from libs.common.fields import reason_of
+from libs.common.fields import CARD_NUMBER_FAULT, reason_of
 from libs.common.figures import READINESS, Readiness
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
 from libs.common.message import Trace
@@ -207,7 +207,7 @@ async def _idempotency_key(
         raise Problem(
             HTTPStatus.BAD_REQUEST,
             "card_number",
-            "must not contain a card number: none is ever kept",
+            CARD_NUMBER_FAULT,
             field="Idempotency-Key",
         )
     if len(idempotency_key) > KEY_LENGTH_MAX or not idempotency_key.isprintable():

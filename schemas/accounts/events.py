@@ -139,6 +139,8 @@ class AccountOpened(Event):
     customer_id: str
     currency: str
     opened_at: datetime
+    client_id: str | None = None
+    """The client of ours that it belongs to, through its customer; None: to the house."""
 
 
 @event(topic=ACCOUNT, key="customer_id", subject="account_id")

@@ -82,8 +82,9 @@ class NewCustomer(Body):
     address: Annotated[str, text(500)] | None = None
     currencies: Annotated[tuple[Currency, ...], Field(max_length=20)] = ()
 
-    def command(self) -> RegisterCustomer:
+    def command(self, client_id: str | None) -> RegisterCustomer:
         return RegisterCustomer(
+            client_id=client_id,
             customer_id=ids.new(),
             kind=self.kind,
             personal=CustomerPersonalData(
@@ -147,8 +148,9 @@ class Funding(MoneyBody):
     reference: Annotated[str, text()] | None = None
     effective_at: Instant | None = None
 
-    def command(self) -> Fund:
+    def command(self, tenant_id: str | None) -> Fund:
         return Fund(
+            tenant_id=tenant_id,
             transfer_id=ids.new(),
             account_id=self.account_id,
             amount_minor=self.amount_minor,
@@ -249,8 +251,9 @@ class NewHold(_BetweenAccounts):
 
     expires_at: Instant | None = Field(None, description="when it ends by itself; at the latest when any hold does")
 
-    def command(self) -> PlaceHold:
+    def command(self, tenant_id: str | None) -> PlaceHold:
         return PlaceHold(
+            tenant_id=tenant_id,
             hold_id=ids.new(),
             debit_account_id=self.debit_account_id,
             credit_account_id=self.credit_account_id,
@@ -280,10 +283,11 @@ class HoldPosting(Body):
     def _payable(cls, amount: str | None, info: ValidationInfo) -> str | None:
         return amount if amount is None else payable(amount, info)
 
-    def command(self, hold_id: str) -> PostHold:
+    def command(self, hold_id: str, tenant_id: str | None) -> PostHold:
         amount_minor = minor_of(self.amount, self.currency) if self.amount and self.currency else None
         return PostHold(
             hold_id=hold_id,
+            tenant_id=tenant_id,
             transfer_id=ids.new(),
             amount_minor=amount_minor,
             currency=self.currency,

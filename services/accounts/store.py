@@ -74,7 +74,7 @@ _ABOUT_REFUNDS = (RefundRequested, RefundAnswerOverdue)
 _CUSTOMERS = Table(
     "customers",
     key={"customer_id": "uuid"},
-    fixed={"kind": "text", "personal": "json", "wanted_currencies": "text[]"},
+    fixed={"client_id": "text", "kind": "text", "personal": "json", "wanted_currencies": "text[]"},
     changing={"status": "text", "tier": "smallint", "closed_at": "timestamptz", "sequence": "bigint"},
 )
 _BALANCE_COLUMNS = {
@@ -98,7 +98,7 @@ _ACCOUNT_KEY = {"account_id": "uuid", "lane": "smallint"}
 _ACCOUNTS = Table(
     "accounts",
     key=_ACCOUNT_KEY,
-    fixed={"customer_id": "uuid", "kind": "text", "currency": "text", "metadata": "json"},
+    fixed={"customer_id": "uuid", "client_id": "text", "kind": "text", "currency": "text", "metadata": "json"},
     changing=_TERM_COLUMNS | _BALANCE_COLUMNS,
 )
 _NEW_ACCOUNTS = Table("accounts", fixed=_ACCOUNTS.columns, on_conflict="DO NOTHING")
@@ -318,7 +318,7 @@ def _owners(tx: Connection, account_ids: set[str]) -> set[str]:
 
 
 def _lock_customers(tx: Connection, customer_ids: set[str]) -> dict[str, Customer]:
-    columns = "customer_id, kind, personal::text, wanted_currencies, status, tier, closed_at, sequence"
+    columns = "customer_id, client_id, kind, personal::text, wanted_currencies, status, tier, closed_at, sequence"
     rows = lock_rows(tx, _CUSTOMERS, customer_ids, columns)
     return {row[0]: _customer(row) for row in rows}
 
@@ -396,9 +396,10 @@ _HOLD_STATUSES = {status.value: status for status in HoldStatus}
 
 
 def _customer(row: Any) -> Customer:
-    customer_id, kind, personal, wanted_currencies, status, tier, closed_at, sequence = row
+    customer_id, client_id, kind, personal, wanted_currencies, status, tier, closed_at, sequence = row
     return Customer(
         customer_id=customer_id,
+        client_id=client_id,
         kind=CustomerKind(kind),
         personal=decode_personal(personal),
         status=CustomerStatus(status),
@@ -410,12 +411,14 @@ def _customer(row: Any) -> Customer:
 
 
 def _account(row: Any) -> Account:
-    account_id, lane, customer_id, kind, currency, metadata, status, tier, floor, ceiling, sequence, *balance = row
+    account_id, lane, customer_id, client_id, kind, currency, metadata, *terms_and_balance = row
+    status, tier, floor, ceiling, sequence, *balance = terms_and_balance
     posted, held, entry_count, entry_hash, recorded_at, spent_on, spent_day, spent_month = balance
     return Account(
         account_id=account_id,
         lane=lane,
         customer_id=customer_id,
+        client_id=client_id,
         kind=_ACCOUNT_KINDS[kind],
         currency=currency,
         metadata=metadata,
@@ -487,6 +490,7 @@ def transfer_of(row: Any) -> Transfer:
 def _customer_row(customer: Customer) -> tuple[Any, ...]:
     return (
         customer.customer_id,
+        customer.client_id,
         customer.kind,
         msgspec.json.encode(customer.personal).decode(),
         # As Postgres writes an array: codes of currencies need no quotes.
@@ -507,6 +511,7 @@ def _account_row(account: Account) -> tuple[Any, ...]:
         account.account_id,
         account.lane,
         account.customer_id,
+        account.client_id,
         account.kind,
         account.currency,
         _json(account.metadata),

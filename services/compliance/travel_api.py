@@ -8,8 +8,9 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from libs.common.answers import OK, answer_one, found
+from libs.common.card_numbers import has_card_number
 from libs.common.change import Asked
-from libs.common.fields import Id, View
+from libs.common.fields import CARD_NUMBER_FAULT, Id, View
 from libs.common.http import Problem, Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
@@ -166,6 +167,8 @@ class TravelRoutes:
     async def take_message(self, asked: Asked, payment_id: Id, request: Request) -> Response:
         """Take what an IVMS101 message tells about the parties of a payment that comes in."""
         content = await request.body()
+        if has_card_number(content.decode(errors="replace")):
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "card_number", CARD_NUMBER_FAULT, field="body")
         record = found(asked_of.find_record(self._engine, payment_id), "payment_id")
         try:
             told = read_message(content, record, day_of(datetime.now(UTC)))

@@ -124,7 +124,7 @@ class PaymentRoutes:
                 raise
             return known
         payment_id, client = ids.new(), asked.who.client
-        command = body.command(payment_id, client.client_id)
+        command = body.command(payment_id, client)
         about = _answer_about(payment_id, is_staff=client.is_staff)
         return await asked.carry_out(self._edge, "payments", [command], _within_quotas(command, about))
 
@@ -137,7 +137,7 @@ class PaymentRoutes:
         """Payments, newest first, a page at a time. Clients see their own, staff all."""
         return queries.list_payments(
             self._engine,
-            client_id=None if who.client.is_staff else who.client.client_id,
+            client_id=who.client.tenant_id,
             is_staff=who.client.is_staff,
             states=_states(filters.state, is_staff=who.client.is_staff),
             debtor_account_id=filters.debtor_account_id,
@@ -151,7 +151,7 @@ class PaymentRoutes:
     async def cancel_payment(self, asked: Asked, payment_id: Id) -> Response:
         """Withdraw a payment while that is possible: until it is approved or captured."""
         client = asked.who.client
-        command = CancelPayment(payment_id=payment_id, client_id=None if client.is_staff else client.client_id)
+        command = CancelPayment(payment_id=payment_id, client_id=client.tenant_id)
         answer = _answer_about(payment_id, is_staff=client.is_staff)
         return await asked.carry_out(self._edge, f"payments/{payment_id}/cancel", [command], answer)
 
@@ -160,7 +160,7 @@ class PaymentRoutes:
         client = asked.who.client
         command = CapturePayment(
             payment_id=payment_id,
-            client_id=None if client.is_staff else client.client_id,
+            client_id=client.tenant_id,
             amount=body.amount if body is not None else None,
         )
         answer = _answer_about(payment_id, is_staff=client.is_staff)
@@ -169,7 +169,7 @@ class PaymentRoutes:
     async def supply_data(self, asked: Asked, payment_id: Id, body: DataBody) -> Response:
         """Tell what `missing` names about the parties of a payment: it waits until all of that is there."""
         client = asked.who.client
-        command = body.command(payment_id, None if client.is_staff else client.client_id)
+        command = body.command(payment_id, client.tenant_id)
         answer = _answer_about(payment_id, is_staff=client.is_staff)
         return await asked.carry_out(self._edge, f"payments/{payment_id}/party-data", [command], answer)
 
@@ -179,7 +179,7 @@ class PaymentRoutes:
         command = RequestRefund(
             refund_id=refund_id,
             payment_id=payment_id,
-            client_id=None if client.is_staff else client.client_id,
+            client_id=client.tenant_id,
             amount=body.amount if body is not None else None,
         )
         answer = _answer_with(

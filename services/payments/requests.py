@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from libs.common.clients import Client
 from libs.common.fields import Amount, Body, Country, Id, Instant, MoneyBody, PartialDate, text
 from libs.common.lei import is_lei
 from schemas.payments.events import Channel, Institution, Party, PartyKind, PaymentPersonalData
@@ -127,11 +128,12 @@ class NewPayment(MoneyBody):
     capture: Capture = Capture.AUTOMATIC
 
     def command(
-        self, payment_id: str, client_id: str, *, batch_id: str | None = None, line_number: int | None = None
+        self, payment_id: str, client: Client, *, batch_id: str | None = None, line_number: int | None = None
     ) -> InitiatePayment:
         return InitiatePayment(
             payment_id=payment_id,
-            client_id=client_id,
+            client_id=client.client_id,
+            tenant_id=client.tenant_id,
             debtor_account_id=self.debtor.account_id,
             creditor_account_id=self.creditor.account_id,
             amount_minor=self.amount_minor,

@@ -59,7 +59,7 @@ REFUNDS = Table(
 _KNOWN_ACCOUNTS = Table(
     "known_accounts",
     key={"account_id": "uuid"},
-    fixed={"customer_id": "uuid", "currency": "text"},
+    fixed={"customer_id": "uuid", "currency": "text", "client_id": "text"},
     changing={"may_pay": "boolean", "may_receive": "boolean"},
     on_conflict="(account_id) DO UPDATE SET may_pay = excluded.may_pay, may_receive = excluded.may_receive",
 )

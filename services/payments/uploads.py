@@ -101,7 +101,7 @@ class FileRoutes:
 
     def get_batch(self, batch_id: Id, who: Who) -> dict[str, Any]:
         """How far a file has come in, what became of its payments, and which lines were refused."""
-        client_id = None if who.client.is_staff else who.client.client_id
+        client_id = who.client.tenant_id
         batch = queries.find_batch(self._runtime.engine, batch_id, client_id=client_id)
         if batch is None:
             raise Problem(HTTPStatus.NOT_FOUND, "not_found", "there is no such batch", field="batch_id")
@@ -220,7 +220,7 @@ class Upload:
             return self._refuse(number, reason_of(first["type"]), place, first["msg"])
         return order.command(
             ids.derive(self._batch_id, "line", number),
-            self._who.client.client_id,
+            self._who.client,
             batch_id=self._batch_id,
             line_number=number,
         )

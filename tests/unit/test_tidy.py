@@ -115,6 +115,7 @@ PURE = {
         "libs.common.record",
         "libs.common.rough",
         "libs.common.state",
+        "libs.common.tenants",
         "libs.common.text",
     ),
 }

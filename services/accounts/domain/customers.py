@@ -8,6 +8,7 @@ from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
+from libs.common.tenants import may_touch
 from schemas.accounts.events import (
     AccountBoundsSet,
     AccountClosed,
@@ -32,30 +33,42 @@ class RegisterCustomer(Command):
     personal: CustomerPersonalData
     currencies: tuple[str, ...]
     """The accounts to open once compliance has verified the customer."""
+    client_id: str | None = None
+    """The client that it is a customer of; None: of the house."""
 
 
 class CloseCustomer(Command):
     customer_id: str
+    tenant_id: str | None = None
+    """Whose it must be; None: anyone's, for staff."""
 
 
 class OpenAccount(Command):
     customer_id: str
     currency: str
     metadata: Mapping[str, str] | None = None
+    tenant_id: str | None = None
+    """Whose it must be; None: anyone's, for staff."""
 
 
 class Freeze(Command):
     account_id: str
     may_receive: bool = False
     """Whether money may still come in."""
+    tenant_id: str | None = None
+    """Whose it must be; None: anyone's, for staff."""
 
 
 class Thaw(Command):
     account_id: str
+    tenant_id: str | None = None
+    """Whose it must be; None: anyone's, for staff."""
 
 
 class Close(Command):
     account_id: str
+    tenant_id: str | None = None
+    """Whose it must be; None: anyone's, for staff."""
 
 
 class SetBounds(Command):
@@ -79,6 +92,7 @@ def register(ledger: Ledger, command: RegisterCustomer, at: datetime) -> Sequenc
     )
     customer = Customer(
         customer_id=command.customer_id,
+        client_id=command.client_id,
         kind=command.kind,
         personal=personal,
         wanted_currencies=command.currencies,
@@ -116,7 +130,7 @@ def restrict(ledger: Ledger, event: CustomerRestricted, at: datetime) -> Sequenc
 def open_account(ledger: Ledger, command: OpenAccount, at: datetime) -> Sequence[Event] | Refusal:
     """Open one more account for a verified customer."""
     customer = ledger.customers.get(command.customer_id)
-    if customer is None:
+    if customer is None or not may_touch(customer.client_id, command.tenant_id):
         return refusal(RefusalReason.CUSTOMER_UNKNOWN, "customer_id")
     if customer.status is not CustomerStatus.VERIFIED:
         return refusal(RefusalReason.CUSTOMER_NOT_VERIFIED, "customer_id")
@@ -128,7 +142,7 @@ def open_account(ledger: Ledger, command: OpenAccount, at: datetime) -> Sequence
 def close_customer(ledger: Ledger, command: CloseCustomer, at: datetime) -> Sequence[Event] | Refusal:
     """Serve a customer no more, once every account is closed. What was kept about the customer stays."""
     customer = ledger.customers.get(command.customer_id)
-    if customer is None:
+    if customer is None or not may_touch(customer.client_id, command.tenant_id):
         return refusal(RefusalReason.CUSTOMER_UNKNOWN, "customer_id")
     if customer.status is CustomerStatus.CLOSED:
         return refusal(RefusalReason.CUSTOMER_CLOSED, "customer_id")
@@ -140,7 +154,7 @@ def close_customer(ledger: Ledger, command: CloseCustomer, at: datetime) -> Sequ
 
 def freeze(ledger: Ledger, command: Freeze, at: datetime) -> Sequence[Event] | Refusal:
     """Let an account pay no more, nor receive unless that is asked for."""
-    account = ledger.customers_account(command.account_id)
+    account = ledger.customers_account(command.account_id, command.tenant_id)
     if account is None:
         return refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
     if account.status is AccountStatus.CLOSED:
@@ -153,7 +167,7 @@ def freeze(ledger: Ledger, command: Freeze, at: datetime) -> Sequence[Event] | R
 
 def thaw(ledger: Ledger, command: Thaw, at: datetime) -> Sequence[Event] | Refusal:
     """Let a frozen account pay and receive again."""
-    account = ledger.customers_account(command.account_id)
+    account = ledger.customers_account(command.account_id, command.tenant_id)
     if account is None:
         return refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
     if ledger.customers[account.owner_id].status is not CustomerStatus.VERIFIED:
@@ -166,7 +180,7 @@ def thaw(ledger: Ledger, command: Thaw, at: datetime) -> Sequence[Event] | Refus
 
 def close(ledger: Ledger, command: Close, at: datetime) -> Sequence[Event] | Refusal:
     """Close an account that holds nothing."""
-    account = ledger.customers_account(command.account_id)
+    account = ledger.customers_account(command.account_id, command.tenant_id)
     if account is None:
         return refusal(RefusalReason.ACCOUNT_UNKNOWN, "account_id")
     if account.status is AccountStatus.CLOSED:
@@ -208,6 +222,7 @@ def _open(ledger: Ledger, customer: Customer, currency: str, metadata: Mapping[s
     account = Account(
         account_id=account_id_of(customer.customer_id, currency),
         customer_id=customer.customer_id,
+        client_id=customer.client_id,
         kind=AccountKind.CUSTOMER,
         currency=currency,
         metadata=metadata,
@@ -215,7 +230,11 @@ def _open(ledger: Ledger, customer: Customer, currency: str, metadata: Mapping[s
     )
     ledger.accounts.put(account.account_id, account)
     return AccountOpened(
-        account_id=account.account_id, customer_id=customer.customer_id, currency=currency, opened_at=at
+        account_id=account.account_id,
+        customer_id=customer.customer_id,
+        client_id=customer.client_id,
+        currency=currency,
+        opened_at=at,
     )
 
 

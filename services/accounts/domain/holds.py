@@ -7,6 +7,7 @@ from libs.common.batch import Refusal, refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
+from libs.common.tenants import may_touch
 from schemas.accounts.events import HoldEnd, HoldEnded, HoldPlaced
 from services.accounts.domain import funds
 from services.accounts.domain.journal import TransferKind
@@ -32,6 +33,8 @@ class PlaceHold(Command):
     currency: str
     expires_at: datetime | None = None
     """When it ends by itself; None: as late as any hold does."""
+    tenant_id: str | None = None
+    """Whose both accounts must be; None: anyone's, for staff."""
 
 
 class PostHold(Command):
@@ -45,6 +48,8 @@ class PostHold(Command):
     """Of the amount."""
     is_final: bool = False
     """Whether what is left then is given back."""
+    tenant_id: str | None = None
+    """Whose it must be; None: anyone's, for staff."""
 
 
 class PostHolds(Command):
@@ -57,6 +62,8 @@ class VoidHold(Command):
     """Give back what is set aside."""
 
     hold_id: str
+    tenant_id: str | None = None
+    """Whose it must be; None: anyone's, for staff."""
 
 
 class ExpireHold(Command):
@@ -69,10 +76,10 @@ def place(ledger: Ledger, command: PlaceHold, at: datetime) -> Sequence[Event] |
     """Set the money aside, or say why not."""
     if command.expires_at is not None and command.expires_at <= at:
         return refusal(RefusalReason.EXPIRY_NOT_AHEAD, "expires_at")
-    debtor = ledger.customers_account(command.debit_account_id)
+    debtor = ledger.customers_account(command.debit_account_id, command.tenant_id)
     obstacle = obstacle_between(
         debtor,
-        ledger.customers_account(command.credit_account_id),
+        ledger.customers_account(command.credit_account_id, command.tenant_id),
         paid_minor=command.amount_minor,
         received_minor=command.amount_minor,
         currency=command.currency,
@@ -111,7 +118,7 @@ def place(ledger: Ledger, command: PlaceHold, at: datetime) -> Sequence[Event] |
 
 def post(ledger: Ledger, command: PostHold, at: datetime) -> Sequence[Event] | Refusal:
     """Move the money, or say why it stays held. The last part ends the hold."""
-    hold = _open_hold(ledger, command.hold_id, at)
+    hold = _open_hold(ledger, command, at)
     if isinstance(hold, Refusal):
         return hold
     assert hold.creditor_account_id is not None
@@ -156,7 +163,7 @@ def post_all(ledger: Ledger, command: PostHolds, at: datetime) -> Sequence[Event
 
 def void(ledger: Ledger, command: VoidHold, at: datetime) -> Sequence[Event] | Refusal:
     """Give back what has not been posted."""
-    hold = _open_hold(ledger, command.hold_id, at)
+    hold = _open_hold(ledger, command, at)
     return hold if isinstance(hold, Refusal) else _end(ledger, hold, HoldEnd.VOIDED, at)
 
 
@@ -173,9 +180,9 @@ def expire(ledger: Ledger, command: ExpireHold, at: datetime) -> Sequence[Event]
     return _end(ledger, hold, HoldEnd.EXPIRED, at)
 
 
-def _open_hold(ledger: Ledger, hold_id: str, at: datetime) -> Hold | Refusal:
-    hold = ledger.holds.get(hold_id)
-    if hold is None:
+def _open_hold(ledger: Ledger, command: PostHold | VoidHold, at: datetime) -> Hold | Refusal:
+    hold = ledger.holds.get(command.hold_id)
+    if hold is None or not may_touch(_owner_of(ledger, hold), command.tenant_id):
         return refusal(RefusalReason.HOLD_UNKNOWN, "hold_id")
     if hold.kind is HoldKind.PAYMENT:
         return refusal(RefusalReason.OF_A_PAYMENT, "hold_id")
@@ -183,6 +190,12 @@ def _open_hold(ledger: Ledger, hold_id: str, at: datetime) -> Hold | Refusal:
         # Its time may have run out before anyone has looked.
         return refusal(RefusalReason.HOLD_ENDED, "hold_id")
     return hold
+
+
+def _owner_of(ledger: Ledger, hold: Hold) -> str | None:
+    """Whose money it is. Of a payment's hold the account may not be known yet, and then nothing was held."""
+    account = ledger.accounts.get(hold.debtor_account_id)
+    return None if account is None else account.client_id
 
 
 def _end(ledger: Ledger, hold: Hold, reason: HoldEnd, at: datetime) -> list[Event]:

@@ -9,6 +9,7 @@ from libs.common.chain import NO_HASH
 from libs.common.personal_data import READABLE, Keys
 from libs.common.record import Record, replace
 from libs.common.state import Aggregates, Journal, Numbered, State
+from libs.common.tenants import may_touch
 from schemas.accounts.events import (
     ACCOUNT,
     CUSTOMER,
@@ -69,6 +70,8 @@ class RefundStatus(StrEnum):
 
 class Customer(Record):
     customer_id: str
+    client_id: str | None = None
+    """The client that it is a customer of; None: of the house, which staff registers for."""
     kind: CustomerKind
     personal: CustomerPersonalData | EncryptedPersonalData
     status: CustomerStatus = CustomerStatus.REGISTERED
@@ -85,6 +88,8 @@ class Account(Record):
     account_id: str
     lane: int = 0
     customer_id: str | None
+    client_id: str | None = None
+    """Its customer's."""
     kind: AccountKind
     currency: str
     metadata: Mapping[str, str] | None = None
@@ -251,10 +256,13 @@ class Ledger(State):
             },
         )
 
-    def customers_account(self, account_id: str) -> Account | None:
-        """An account of some customer. The house's own are nobody's to pay from, to fund, freeze or close."""
+    def customers_account(self, account_id: str, tenant_id: str | None = None) -> Account | None:
+        """An account of some customer of this tenant's; None: of anyone's. The house's own are nobody's to pay from, to
+        fund, freeze or close."""
         account = self.accounts.get(account_id)
-        return account if account is not None and account.kind is AccountKind.CUSTOMER else None
+        if account is None or account.kind is not AccountKind.CUSTOMER:
+            return None
+        return account if may_touch(account.client_id, tenant_id) else None
 
     def limits_of(self, debtor: Account | None) -> Limits:
         """What a customer may pay from an account; the house has no limits."""

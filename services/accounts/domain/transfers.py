@@ -14,6 +14,7 @@ from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.money import AMOUNT_MINOR_MAX, SCALES
 from libs.common.record import Record
+from libs.common.tenants import may_touch
 from schemas.accounts.events import PostedTransfer, PostedTransferKind, TransfersPosted
 from services.accounts.domain.chart import AccountKind, house_account_id, house_accounts
 from services.accounts.domain.journal import OF_PAYMENTS, Transfer, TransferKind
@@ -40,6 +41,8 @@ class Fund(Command):
     currency: str
     reference: str | None = None
     effective_at: datetime | None = None
+    tenant_id: str | None = None
+    """Whose it must be; None: anyone's, for staff."""
 
 
 class Booking(Record):
@@ -63,6 +66,8 @@ class Book(Command):
     """Whether they were asked for as a list, be it of one."""
     by_staff: bool = False
     """Staff asks: accounts of the house may take part, and what customers pay by it is not counted towards limits."""
+    tenant_id: str | None = None
+    """Whose both accounts must be; None: anyone's, for staff."""
 
 
 class Convert(Command):
@@ -87,6 +92,8 @@ class Reverse(Command):
     reference: str | None = None
     by_staff: bool = False
     """Whether accounts of the house may have a part in it."""
+    tenant_id: str | None = None
+    """Whose it must be; None: anyone's, for staff."""
 
 
 class Conversion(Record):
@@ -102,7 +109,7 @@ def fund(ledger: Ledger, command: Fund, at: datetime) -> Sequence[Event] | Refus
     external = house_account_id(AccountKind.EXTERNAL, command.currency)
     obstacle = obstacle_between(
         ledger.accounts[external],
-        ledger.customers_account(command.account_id),
+        ledger.customers_account(command.account_id, command.tenant_id),
         paid_minor=command.amount_minor,
         received_minor=command.amount_minor,
         currency=command.currency,
@@ -131,10 +138,10 @@ def book(ledger: Ledger, command: Book, at: datetime) -> Sequence[Event] | Refus
     made = []
     for number, booking in enumerate(command.bookings):
         place = f"transfers.{number}." if command.is_linked else ""
-        debtor = _account(ledger, booking.debit_account_id, by_staff=command.by_staff)
+        debtor = _account(ledger, booking.debit_account_id, command)
         obstacle = obstacle_between(
             debtor,
-            _account(ledger, booking.credit_account_id, by_staff=command.by_staff),
+            _account(ledger, booking.credit_account_id, command),
             paid_minor=booking.amount_minor,
             received_minor=booking.amount_minor,
             currency=booking.currency,
@@ -241,14 +248,16 @@ def reverse(ledger: Ledger, command: Reverse, at: datetime) -> Sequence[Event] |
     original = ledger.transfers.get(command.transfer_id)
     if original is None:
         return refusal(RefusalReason.TRANSFER_UNKNOWN, "transfer_id")
+    linked = [original] if original.link_id is None else _linked(ledger, original.link_id)
+    parties = {id_ for transfer in linked for id_ in (transfer.debit_account_id, transfer.credit_account_id)}
+    if not all(may_touch(ledger.accounts[id_].client_id, command.tenant_id) for id_ in parties):
+        return refusal(RefusalReason.TRANSFER_UNKNOWN, "transfer_id")
     if original.kind in OF_PAYMENTS:
         return refusal(RefusalReason.OF_A_PAYMENT, "transfer_id")
     if original.kind is TransferKind.REVERSAL:
         return refusal(RefusalReason.IS_A_REVERSAL, "transfer_id")
     if reversal_id(original.transfer_id) in ledger.transfers:
         return refusal(RefusalReason.ALREADY_REVERSED, "transfer_id")
-    linked = [original] if original.link_id is None else _linked(ledger, original.link_id)
-    parties = {id_ for transfer in linked for id_ in (transfer.debit_account_id, transfer.credit_account_id)}
     if not command.by_staff and parties & house_accounts().keys():
         return refusal(RefusalReason.OF_THE_HOUSE, "transfer_id")
     link_id = reversal_id(linked[-1].transfer_id) if len(linked) > 1 else None
@@ -313,12 +322,12 @@ def posted(transfers: Sequence[Transfer], at: datetime, *, hold_id: str | None =
     )
 
 
-def _account(ledger: Ledger, account_id: str, *, by_staff: bool) -> Account | None:
+def _account(ledger: Ledger, account_id: str, command: Book) -> Account | None:
     """An account that a booking may name. What is blocked moves by the law's word only."""
+    if not command.by_staff:
+        return ledger.customers_account(account_id, command.tenant_id)
     account = ledger.accounts.get(account_id)
-    if account is None or account.kind is AccountKind.BLOCKED_FUNDS:
-        return None
-    return account if by_staff or account.kind is AccountKind.CUSTOMER else None
+    return None if account is None or account.kind is AccountKind.BLOCKED_FUNDS else account
 
 
 def _linked(ledger: Ledger, link_id: str) -> list[Transfer]:

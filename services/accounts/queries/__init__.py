@@ -44,13 +44,14 @@ def wait_for_writers(engine: Engine, account_id: str) -> None:
         execute(tx, "SELECT 1 FROM accounts WHERE account_id = %s ORDER BY lane FOR SHARE", (account_id,))
 
 
-def find_customer(engine: Engine, vault: Vault, customer_id: str) -> dict[str, Any] | None:
-    """A customer with its accounts; nameless if its personal data were erased. Raises Outage."""
+def find_customer(engine: Engine, vault: Vault, customer_id: str, *, tenant_id: str | None) -> dict[str, Any] | None:
+    """A tenant's customer with its accounts; nameless if its personal data were erased. Raises Outage."""
     with snapshot(engine) as tx:
         rows = fetch(
             tx,
-            "SELECT customer_id, kind, status, tier, personal::text FROM customers WHERE customer_id = %s",
-            (customer_id,),
+            """SELECT customer_id, kind, status, tier, personal::text FROM customers
+                WHERE customer_id = %s AND (%s::text IS NULL OR client_id IS NULL OR client_id = %s)""",
+            (customer_id, tenant_id, tenant_id),
         )
         accounts = fetch(tx, f"{_ACCOUNT} AND a.customer_id = %s ORDER BY a.account_id", (customer_id,))
     if not rows:
@@ -67,6 +68,13 @@ def find_customer(engine: Engine, vault: Vault, customer_id: str) -> dict[str, A
     }
 
 
+def find_owner(engine: Engine, account_id: str) -> tuple[str | None] | None:
+    """The client whose customer an account belongs to, the house if there is none; None if there is no such account."""
+    with transaction(engine) as tx:
+        rows = fetch(tx, "SELECT client_id FROM accounts WHERE account_id = %s AND lane = 0", (account_id,))
+    return rows[0] if rows else None
+
+
 def find_account(engine: Engine, account_id: str) -> dict[str, Any] | None:
     with transaction(engine) as tx:
         return account_in(tx, account_id)
@@ -79,14 +87,21 @@ def account_in(tx: Connection, account_id: str) -> dict[str, Any] | None:
 
 
 def list_accounts(
-    engine: Engine, *, customer_id: str | None, kind: AccountKind | None, after: str | None, limit: int
+    engine: Engine,
+    *,
+    tenant_id: str | None,
+    customer_id: str | None,
+    kind: AccountKind | None,
+    after: str | None,
+    limit: int,
 ) -> dict[str, Any]:
     with transaction(engine) as tx:
         rows = fetch(
             tx,
             f"""{_ACCOUNT} AND (%s::uuid IS NULL OR a.customer_id = %s) AND (%s::text IS NULL OR a.kind = %s)
+                 AND (%s::text IS NULL OR a.client_id IS NULL OR a.client_id = %s)
                  AND (%s::uuid IS NULL OR a.account_id > %s) ORDER BY a.account_id LIMIT %s""",
-            (customer_id, customer_id, kind, kind, after, after, limit + 1),
+            (customer_id, customer_id, kind, kind, tenant_id, tenant_id, after, after, limit + 1),
         )
     page = [_row_view(row) for row in rows[:limit]]
     return {"accounts": page, "next_cursor": page[-1]["account_id"] if len(rows) > limit else None}

@@ -62,7 +62,12 @@ class AccountRoutes:
 
     async def open_account(self, asked: Asked, body: NewAccount) -> Response:
         """Open one more account for a verified customer."""
-        command = OpenAccount(customer_id=body.customer_id, currency=body.currency, metadata=body.metadata)
+        command = OpenAccount(
+            customer_id=body.customer_id,
+            currency=body.currency,
+            metadata=body.metadata,
+            tenant_id=asked.who.client.tenant_id,
+        )
         answer = answer_account(CREATED, account_id_of(body.customer_id, body.currency))
         return await asked.carry_out(self._edge, "accounts", [command], answer)
 
@@ -70,6 +75,7 @@ class AccountRoutes:
         """Accounts by id, a page at a time. Those of the house are for staff."""
         return queries.list_accounts(
             self._engine,
+            tenant_id=who.client.tenant_id,
             customer_id=filters.customer_id,
             kind=filters.kind if who.client.is_staff else AccountKind.CUSTOMER,
             after=filters.cursor,
@@ -78,12 +84,12 @@ class AccountRoutes:
 
     def get_account(self, account_id: Id, who: Who) -> dict[str, Any]:
         """An account with its balances: posted, held, and what is available."""
-        require_visible(account_id, who)
+        require_visible(self._engine, account_id, who)
         return found(queries.find_account(self._engine, account_id), "account_id")
 
     def get_balance(self, account_id: Id, who: Who, moment: Annotated[Moment, Query()]) -> dict[str, Any]:
         """What was posted on an account at any instant."""
-        require_visible(account_id, who)
+        require_visible(self._engine, account_id, who)
         is_effective = moment.by == "effective"
         balance = queries.balance_at(self._engine, account_id, moment.at, by_effective_time=is_effective)
         return found(balance, "account_id")
@@ -91,15 +97,17 @@ class AccountRoutes:
     async def freeze(self, asked: Asked, account_id: Id, body: Freezing | None = None) -> Response:
         """Let an account pay no more, nor receive unless the body says so."""
         may_receive = body is not None and body.may_receive
-        return await self._change(asked, Freeze(account_id=account_id, may_receive=may_receive))
+        return await self._change(
+            asked, Freeze(account_id=account_id, may_receive=may_receive, tenant_id=asked.who.client.tenant_id)
+        )
 
     async def thaw(self, asked: Asked, account_id: Id) -> Response:
         """Let a frozen account pay and receive again."""
-        return await self._change(asked, Thaw(account_id=account_id))
+        return await self._change(asked, Thaw(account_id=account_id, tenant_id=asked.who.client.tenant_id))
 
     async def close(self, asked: Asked, account_id: Id) -> Response:
         """Close an account that holds nothing."""
-        return await self._change(asked, Close(account_id=account_id))
+        return await self._change(asked, Close(account_id=account_id, tenant_id=asked.who.client.tenant_id))
 
     async def set_bounds(self, asked: Asked, account_id: Id, body: Bounds) -> Response:
         """Say how far an account may be overdrawn and how much it may hold: what is not given is no longer allowed, and

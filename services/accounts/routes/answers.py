@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from sqlalchemy import Engine
+
 from libs.common import answers
 from libs.common.answers import OK, found, refused_view
 from libs.common.batch import Refusal
 from libs.common.edge import Respond
 from libs.common.http import Caller, answer_json
 from libs.common.idempotency import Answer
+from libs.common.tenants import may_touch
 from services.accounts import queries
 from services.accounts.domain.chart import house_accounts
 from services.accounts.domain.ledger import Ledger
@@ -38,7 +41,14 @@ def answer_account(status: HTTPStatus, account_id: str, *, in_path: str | None =
     return answer_one(status, lambda ledger: queries.account_view(ledger.accounts[account_id]), in_path=in_path)
 
 
-def require_visible(account_id: str, who: Caller) -> None:
-    """An account of the house is there for staff alone. Raises Problem."""
-    if account_id in house_accounts() and not who.client.is_staff:
-        found(None, "account_id")
+def is_visible(engine: Engine, account_id: str, who: Caller) -> bool:
+    """Whether an account is there for who asks: of its own customers, or of the house's. Staff sees all."""
+    if who.client.is_staff:
+        return True
+    owner = None if account_id in house_accounts() else queries.find_owner(engine, account_id)
+    return owner is not None and may_touch(owner[0], who.client.tenant_id)
+
+
+def require_visible(engine: Engine, account_id: str, who: Caller, *, field: str = "account_id") -> None:
+    """Raises Problem if an account is not there for who asks; `field` is what was asked for."""
+    found(is_visible(engine, account_id, who) or None, field)

@@ -70,7 +70,7 @@ class BookRoutes:
 
     def get_statement(self, account_id: Id, who: Who, filters: Annotated[StatementFilters, Query()]) -> dict[str, Any]:
         """An account's entries over a period in order, with the balance after each, before all and after all."""
-        require_visible(account_id, who)
+        require_visible(self._engine, account_id, who)
         page = statements.statement(self._engine, account_id, filters.period, after=filters.after, limit=filters.limit)
         return statements.statement_view(found(page, "account_id"))
 
@@ -108,7 +108,7 @@ class BookRoutes:
         return queries.check_books(self._engine)
 
     def _whole(self, account_id: str, period: Period, who: Caller) -> Statement:
-        require_visible(account_id, who)
+        require_visible(self._engine, account_id, who)
         try:
             return found(statements.whole_statement(self._engine, account_id, period), "account_id")
         except statements.TooLong as error:

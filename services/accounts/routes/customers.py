@@ -42,14 +42,14 @@ class CustomerRoutes:
 
     async def register_customer(self, asked: Asked, body: NewCustomer) -> Response:
         """Register a customer. Its accounts are opened as soon as compliance has verified it."""
-        command = body.command()
+        command = body.command(asked.who.client.tenant_id)
         return await asked.carry_out(
             self._edge, "customers", [command], answer_one(CREATED, lambda _: _registered_view(command))
         )
 
     async def register_customers(self, asked: Asked, body: NewCustomers) -> Response:
         """Register up to a thousand customers at once."""
-        commands = [customer.command() for customer in body.customers]
+        commands = [customer.command(asked.who.client.tenant_id) for customer in body.customers]
 
         def answer(_: Ledger, __: Sequence[Refusal | None]) -> Answer:
             return answer_json(OK, {"customers": [_registered_view(command) for command in commands]})
@@ -58,11 +58,12 @@ class CustomerRoutes:
 
     def get_customer(self, customer_id: Id, who: Who) -> dict[str, Any]:
         """A customer: how far it is verified, and its accounts."""
-        return found(queries.find_customer(self._engine, self._vault, customer_id), "customer_id")
+        customer = queries.find_customer(self._engine, self._vault, customer_id, tenant_id=who.client.tenant_id)
+        return found(customer, "customer_id")
 
     async def close_customer(self, asked: Asked, customer_id: Id) -> Response:
         """Serve a customer no more. Its accounts must be closed before."""
-        command = CloseCustomer(customer_id=customer_id)
+        command = CloseCustomer(customer_id=customer_id, tenant_id=asked.who.client.tenant_id)
         view = {"customer_id": customer_id, "status": CustomerStatus.CLOSED.value}
         return await asked.carry_out(
             self._edge,

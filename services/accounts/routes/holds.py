@@ -15,7 +15,7 @@ from services.accounts import queries
 from services.accounts.domain.holds import PostHold, PostHolds, VoidHold
 from services.accounts.domain.ledger import HoldKind, Ledger
 from services.accounts.requests import HoldPosting, HoldPostings, NewHold
-from services.accounts.routes.answers import answer_each, answer_one
+from services.accounts.routes.answers import answer_each, answer_one, require_visible
 from services.accounts.views import HoldBatchView, HoldView
 
 
@@ -40,7 +40,7 @@ class HoldRoutes:
 
     async def place(self, asked: Asked, body: NewHold) -> Response:
         """Set money aside for another account, until it is posted or voided or its time runs out."""
-        command = body.command()
+        command = body.command(asked.who.client.tenant_id)
         answer = answer_one(CREATED, _view_of(command.hold_id))
         return await asked.carry_out(self._edge, "holds", [command], answer)
 
@@ -48,16 +48,17 @@ class HoldRoutes:
         """What became of money that was set aside by request; for staff also of a payment's."""
         hold = found(queries.find_hold(self._engine, hold_id), "hold_id")
         is_shown = who.client.is_staff or hold["kind"] == HoldKind.REQUEST
+        require_visible(self._engine, hold["debit_account_id"], who, field="hold_id")
         return found(hold if is_shown else None, "hold_id")
 
     async def post(self, asked: Asked, hold_id: Id, body: HoldPosting | None = None) -> Response:
         """Move what is set aside: all that is left, or a part of it, once or in several goes."""
-        command = (body or HoldPosting()).command(hold_id)
+        command = (body or HoldPosting()).command(hold_id, asked.who.client.tenant_id)
         return await self._change(asked, command, "post")
 
     async def post_many(self, asked: Asked, body: HoldPostings) -> Response:
         """Move what up to a thousand holds have set aside: all of them or none, or each on its own."""
-        commands = [posting.command(posting.hold_id) for posting in body.postings]
+        commands = [posting.command(posting.hold_id, asked.who.client.tenant_id) for posting in body.postings]
         views = [_view_of(command.hold_id) for command in commands]
         route = "hold-posting-batches"
         if not body.is_linked:
@@ -67,7 +68,7 @@ class HoldRoutes:
 
     async def void(self, asked: Asked, hold_id: Id) -> Response:
         """Give back what has not been posted."""
-        return await self._change(asked, VoidHold(hold_id=hold_id), "void")
+        return await self._change(asked, VoidHold(hold_id=hold_id, tenant_id=asked.who.client.tenant_id), "void")
 
     async def _change(self, asked: Asked, command: PostHold | VoidHold, verb: str) -> Response:
         answer = answer_one(OK, _view_of(command.hold_id), in_path="hold_id")

@@ -24,7 +24,7 @@ from services.accounts.domain.transfers import (
     reversal_id,
 )
 from services.accounts.requests import Funding, Fundings, NewConversion, NewTransfer, NewTransfers, Reversal
-from services.accounts.routes.answers import answer_each, answer_one
+from services.accounts.routes.answers import answer_each, answer_one, is_visible
 from services.accounts.views import (
     BookedBatchView,
     BookedView,
@@ -62,30 +62,30 @@ class TransferRoutes:
 
     async def fund(self, asked: Asked, body: Funding) -> Response:
         """Credit an account with money that came in from outside."""
-        command = body.command()
+        command = body.command(asked.who.client.tenant_id)
         return await asked.carry_out(self._edge, "fundings", [command], answer_one(CREATED, _funded(command)))
 
     async def fund_many(self, asked: Asked, body: Fundings) -> Response:
         """Up to a thousand fundings at once, each carried out or refused on its own."""
-        commands = [funding.command() for funding in body.fundings]
+        commands = [funding.command(asked.who.client.tenant_id) for funding in body.fundings]
         answer = answer_each("fundings", [_funded(command) for command in commands])
         return await asked.carry_out(self._edge, "funding-batches", commands, answer)
 
     async def book(self, asked: Asked, body: NewTransfer) -> Response:
         """Move money from one account to another. Staff may name accounts of the house."""
         booking = body.booking()
-        command = Book(bookings=(booking,), by_staff=asked.who.client.is_staff)
+        command = Book(bookings=(booking,), by_staff=asked.who.client.is_staff, tenant_id=asked.who.client.tenant_id)
         return await asked.carry_out(self._edge, "transfers", [command], answer_one(CREATED, _booked(booking)))
 
     async def book_many(self, asked: Asked, body: NewTransfers) -> Response:
         """Up to a thousand transfers at once: linked, so that all are made or none, or each on its own."""
         bookings = [transfer.booking() for transfer in body.transfers]
-        by_staff = asked.who.client.is_staff
+        by_staff, tenant_id = asked.who.client.is_staff, asked.who.client.tenant_id
         if not body.is_linked:
-            commands = [Book(bookings=(booking,), by_staff=by_staff) for booking in bookings]
+            commands = [Book(bookings=(booking,), by_staff=by_staff, tenant_id=tenant_id) for booking in bookings]
             answer = answer_each("transfers", [_booked(booking) for booking in bookings])
             return await asked.carry_out(self._edge, "transfer-batches", commands, answer)
-        linked = Book(bookings=tuple(bookings), is_linked=True, by_staff=by_staff)
+        linked = Book(bookings=tuple(bookings), is_linked=True, by_staff=by_staff, tenant_id=tenant_id)
         views = [_booked(booking) for booking in bookings]
         answer = answer_one(OK, lambda ledger: {"transfers": [view(ledger) for view in views]})
         return await asked.carry_out(self._edge, "transfer-batches", [linked], answer)
@@ -99,7 +99,10 @@ class TransferRoutes:
 
     def get_transfer(self, transfer_id: Id, who: Who) -> dict[str, Any]:
         """A transfer as it was recorded, and the one that took it back if it was."""
-        return found(queries.find_transfer(self._engine, transfer_id), "transfer_id")
+        transfer = found(queries.find_transfer(self._engine, transfer_id), "transfer_id")
+        parties = (transfer["debit_account_id"], transfer["credit_account_id"])
+        is_shown = any(is_visible(self._engine, account_id, who) for account_id in parties)
+        return found(transfer if is_shown else None, "transfer_id")
 
     async def reverse(self, asked: Asked, transfer_id: Id, body: Reversal | None = None) -> Response:
         """Take a transfer back by a further one, with those that were linked to it. What payments moved is refunded,
@@ -108,6 +111,7 @@ class TransferRoutes:
             transfer_id=transfer_id,
             reference=body.reference if body else None,
             by_staff=asked.who.client.is_staff,
+            tenant_id=asked.who.client.tenant_id,
         )
         view = {"transfer_id": reversal_id(transfer_id), "reversed_transfer_id": transfer_id}
         return await asked.carry_out(

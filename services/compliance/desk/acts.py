@@ -11,6 +11,8 @@ import msgspec
 
 from libs.common import ids
 from libs.common.batch import Refusal
+from libs.common.card_numbers import has_card_number
+from libs.common.fields import CARD_NUMBER_FAULT
 from libs.common.http import Problem
 from libs.common.idempotency import Answer
 from libs.common.message import Trace
@@ -275,6 +277,8 @@ def _note(note: str) -> str:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "note_too_long", f"at most {NOTE_LENGTH_MAX} characters", field="note"
         )
+    if has_card_number(note):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "card_number", CARD_NUMBER_FAULT, field="note")
     if not all(map(_may_be_written, note)):
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "control_characters", "must not contain control characters", field="note"

@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
-from libs.common.fields import Body, Id
+from libs.common.fields import NO_CARD_NUMBER, Body, Id
 from libs.common.http import Problem, respond
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
@@ -37,7 +37,7 @@ class AlikeBody(Body):
     """Which cases, each in the version that was seen."""
 
     cases: Annotated[list[SeenBody], Field(min_length=1, max_length=ALIKE_MAX)]
-    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] = ""
+    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX), NO_CARD_NUMBER] = ""
     decision: CaseDecision | None = None
 
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import Field
 
 from libs.common.batch import Refusal
-from libs.common.fields import Body
+from libs.common.fields import NO_CARD_NUMBER, Body
 from libs.common.http import Problem
 from libs.common.idempotency import Answer
 from libs.common.service import Runtime
@@ -57,8 +57,8 @@ class VerbBody(Body):
 
     version: int
     """The version of the filing that was seen."""
-    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] = ""
-    document_number: Annotated[str, Field(max_length=DOCUMENT_NUMBER_LENGTH_MAX)] = ""
+    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX), NO_CARD_NUMBER] = ""
+    document_number: Annotated[str, Field(max_length=DOCUMENT_NUMBER_LENGTH_MAX), NO_CARD_NUMBER] = ""
     filed_on: date | None = None
 
 

@@ -17,7 +17,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
-from libs.common.fields import Id
+from libs.common.fields import NO_CARD_NUMBER, Id
 from libs.common.http import Problem
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
@@ -172,8 +172,8 @@ def _add_verb(router: APIRouter, runtime: Runtime, filings: Filings, verb: Filin
         csrf_token: Annotated[str, Form()] = "",
         version: Annotated[int, Form()] = 0,
         request_id: Annotated[str, Form(max_length=KEY_LENGTH_MAX)] = "",
-        note: Annotated[str, Form(max_length=NOTE_LENGTH_MAX)] = "",
-        document_number: Annotated[str, Form(max_length=DOCUMENT_NUMBER_LENGTH_MAX)] = "",
+        note: Annotated[str, Form(max_length=NOTE_LENGTH_MAX), NO_CARD_NUMBER] = "",
+        document_number: Annotated[str, Form(max_length=DOCUMENT_NUMBER_LENGTH_MAX), NO_CARD_NUMBER] = "",
         filed_on: Annotated[str, Form(max_length=10)] = "",
     ) -> Response:
         """Do something with a report; what is refused is told on its page."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from libs.common import ids
-from libs.common.fields import Body, Id
+from libs.common.fields import NO_CARD_NUMBER, Body, Id
 from libs.common.http import Problem, respond
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
@@ -34,7 +34,7 @@ class ActBody(Body):
 
     version: int
     """The version of the case that was seen."""
-    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] = ""
+    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX), NO_CARD_NUMBER] = ""
     decision: CaseDecision | None = None
     assignee: Annotated[str, Field(max_length=40)] = ""
     until: AwareDatetime | None = None

@@ -15,7 +15,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
-from libs.common.fields import Body, Id, text
+from libs.common.fields import NO_CARD_NUMBER, Body, Id, text
 from libs.common.http import Problem, respond
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.record import replace
@@ -53,7 +53,7 @@ class WrittenBody(Body):
     authority: Words | None = None
     location: Words | None = None
     description: Words | None = None
-    remarks: Annotated[str, Field(max_length=TEXT_LENGTH_MAX)] = ""
+    remarks: Annotated[str, Field(max_length=TEXT_LENGTH_MAX), NO_CARD_NUMBER] = ""
 
 
 class NewReportBody(WrittenBody):

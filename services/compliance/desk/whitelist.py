@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
 from libs.common.batch import Refusal
-from libs.common.fields import Body, Id
+from libs.common.fields import NO_CARD_NUMBER, Body, Id
 from libs.common.http import Problem, respond
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer
 from libs.common.service import Runtime
@@ -35,7 +35,7 @@ from services.compliance.whitelist_queries import PairQueue
 PATH = f"{guard.PATH}/whitelist"
 _LAST_DAY = date(9999, 12, 30)
 
-Note = Annotated[str, Form(max_length=NOTE_LENGTH_MAX)]
+Note = Annotated[str, Form(max_length=NOTE_LENGTH_MAX), NO_CARD_NUMBER]
 CsrfToken = Annotated[str | None, Header()]
 IdempotencyKey = Annotated[str | None, Header(max_length=KEY_LENGTH_MAX)]
 
@@ -66,14 +66,14 @@ class ProposalBody(Body):
     pair_id: Id
     version: int
     until: date
-    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)]
+    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX), NO_CARD_NUMBER]
 
 
 class PairBody(Body):
     """The version of the pair that was seen, and for its end a reason."""
 
     version: int
-    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] = ""
+    note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX), NO_CARD_NUMBER] = ""
 
 
 class Pairs:

@@ -309,7 +309,12 @@ def _ask_again(payments: Payments, payment: Payment, at: datetime) -> Sequence[E
 
 def learn_account(payments: Payments, event: AccountOpened, at: datetime) -> Sequence[Event]:
     """An account can be used from now on."""
-    account = KnownAccount(account_id=event.account_id, customer_id=event.customer_id, currency=event.currency)
+    account = KnownAccount(
+        account_id=event.account_id,
+        customer_id=event.customer_id,
+        currency=event.currency,
+        client_id=event.client_id,
+    )
     payments.accounts.put(event.account_id, account)
     return []
 

@@ -8,6 +8,7 @@ from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.money import format_amount
 from libs.common.record import replace
+from libs.common.tenants import may_touch
 from schemas.payments.events import (
     Channel,
     EncryptedPersonalData,
@@ -42,6 +43,8 @@ class InitiatePayment(Command):
     creditor_institution: Institution | None = None
     batch_id: str | None = None
     line_number: int | None = None
+    tenant_id: str | None = None
+    """From whose accounts it must be paid; None: from anyone's, for staff."""
 
 
 class RefuseLine(Command):
@@ -202,7 +205,7 @@ def _why_not(payments: Payments, command: InitiatePayment) -> Refusal | None:
     creditor = payments.accounts.get(command.creditor_account_id)
     if command.debtor_account_id == command.creditor_account_id:
         return refusal(RefusalReason.SAME_ACCOUNT, "creditor.account_id")
-    if debtor is None:
+    if debtor is None or not may_touch(debtor.client_id, command.tenant_id):
         return refusal(RefusalReason.DEBTOR_ACCOUNT_UNKNOWN, "debtor.account_id")
     if creditor is None:
         return refusal(RefusalReason.CREDITOR_ACCOUNT_UNKNOWN, "creditor.account_id")

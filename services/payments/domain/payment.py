@@ -239,6 +239,8 @@ class KnownAccount(Record):
     account_id: str
     customer_id: str
     currency: str
+    client_id: str | None = None
+    """Whose customer's it is: who may pay from it; None: whom the house serves."""
     may_pay: bool = True
     may_receive: bool = True
 

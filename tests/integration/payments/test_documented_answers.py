@@ -5,6 +5,7 @@ import pytest
 from libs.common import ids
 from libs.common.openapi import ProblemView
 from schemas.fraud.events import FraudOutcome
+from services.payments.scopes import SCOPES
 from services.payments.views import (
     BatchView,
     PaymentPage,
@@ -70,11 +71,11 @@ def test_the_page_tells_of_keys_and_of_every_problem_by_its_own_type(api: Api) -
     document = api.get("/openapi.json", by=None).json()
     assert document["components"]["securitySchemes"]["API key"]["scheme"] == "bearer"
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             assert operation["description"], path
             if path.startswith("/v1"):
-                assert operation["security"] == [{"API key": []}]
-                assert {"401", "403", "422", "503"} <= set(operation["responses"])
+                assert operation["security"] == [{"API key": list(SCOPES[f"{method.upper()} {path}"])}]
+                assert {"401", "403", "422", "429", "503"} <= set(operation["responses"])
             for status, response in operation["responses"].items():
                 if status >= "400" and path.startswith("/v1"):
                     assert list(response["content"]) == ["application/problem+json"]

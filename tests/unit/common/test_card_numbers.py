@@ -8,6 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from libs.common.card_numbers import _fits_luhn, has_card_number, without_card_numbers
+from libs.common.fields import Body
+from services.compliance.desk.alike import AlikeBody
+from services.compliance.desk.filing_acts import VerbBody
+from services.compliance.desk.programs import ActBody
+from services.compliance.desk.whitelist import PairBody
 from services.payments.requests import EXAMPLE, NewPayment
 
 # The issuers' own numbers for tests, of every length there is.
@@ -143,3 +148,13 @@ def test_an_order_with_a_card_number_is_refused_at_its_place(place: tuple[str, .
         NewPayment.model_validate(body)
     (fault,) = caught.value.errors(include_input=False)
     assert (".".join(map(str, fault["loc"])), fault["type"]) == (field, "card_number")
+
+
+@pytest.mark.parametrize("body", [VerbBody, ActBody, PairBody, AlikeBody])
+def test_notes_of_people_are_searched_as_well(body: type[Body]) -> None:
+    required = {name: 1 for name, field in body.model_fields.items() if field.is_required()}
+    with pytest.raises(ValidationError) as caught:
+        body.model_validate({**required, "note": "paid by 4111 1111 1111 1111"})
+    assert ("note", "card_number") in [
+        (fault["loc"][0], fault["type"]) for fault in caught.value.errors(include_input=False)
+    ]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from libs.common.clients import Client
 from schemas.payments.events import Channel
 from services.payments.domain.payment import Capture
 from services.payments.requests import NewPayment
@@ -94,7 +95,7 @@ def test_a_request_becomes_a_command_with_all_it_says() -> None:
             "capture": "manual",
         }
     )
-    command = body.command(PAYMENT, "shop")
+    command = body.command(PAYMENT, Client(client_id="shop", scopes=frozenset()))
     assert (command.payment_id, command.client_id, command.batch_id, command.line_number) == (
         PAYMENT,
         "shop",

@@ -1,4 +1,4 @@
-"""What clients may order in a day, and have ordered. A row for each client and measure that has a limit."""
+"""Clients: whose an account is, and what each may order in a day and has, where that has a limit."""
 
 from alembic import op
 
@@ -9,6 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.execute("ALTER TABLE known_accounts ADD COLUMN client_id text")
     op.execute(_QUOTAS)
 
 
