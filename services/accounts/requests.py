@@ -64,6 +64,11 @@ HOLD: dict[str, Any] = {
     "expires_at": "2026-12-01T00:00:00Z",
 }
 
+Reference = Annotated[
+    str,
+    text(),
+    Field(description="what it is for: no personal data, for it stays as long as the books do"),
+]
 Metadata = Annotated[
     dict[Annotated[str, text(40)], Annotated[str, text()]],
     Field(max_length=METADATA_LENGTH_MAX, description="whatever its owner wants to find again"),
@@ -145,7 +150,7 @@ class Funding(MoneyBody):
     model_config = ConfigDict(json_schema_extra={"examples": [FUNDING]})
 
     account_id: Id
-    reference: Annotated[str, text()] | None = None
+    reference: Reference | None = None
     effective_at: Instant | None = None
 
     def command(self, tenant_id: str | None) -> Fund:
@@ -182,7 +187,7 @@ class NewTransfer(_BetweenAccounts):
 
     model_config = ConfigDict(json_schema_extra={"examples": [TRANSFER]})
 
-    reference: Annotated[str, text()] | None = None
+    reference: Reference | None = None
     metadata: Metadata | None = None
     effective_at: Instant | None = Field(None, description="when it counts, if that is not now")
 
@@ -215,7 +220,7 @@ class NewConversion(_BetweenAccounts):
     rate: Annotated[str, StringConstraints(pattern=RATE)] = Field(
         description="units of the credited currency for one of the debited: up to ten digits before and after the point"
     )
-    reference: Annotated[str, text()] | None = None
+    reference: Reference | None = None
 
     @model_validator(mode="after")
     def _two_currencies(self) -> Self:
@@ -241,7 +246,7 @@ class NewConversion(_BetweenAccounts):
 class Reversal(Body):
     """Why a transfer is taken back."""
 
-    reference: Annotated[str, text()] | None = None
+    reference: Reference | None = None
 
 
 class NewHold(_BetweenAccounts):

@@ -1,8 +1,5 @@
 """A customer is erased: nowhere, in no topic, table or log, is the name to be found any more."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,11 +12,11 @@ from demo.story import Party
 from libs.common.kafka import client_config
 from operate import topics
 from stack import postgres
-from stack.settings import REPOSITORY, SERVICES
+from stack.settings import SERVICES
 from tests.e2e.test_money_back import CURRENCY, Till
+from tests.e2e.test_operate import operate
 from tests.waiting import wait_until
 
-COMMAND_SECONDS_MAX = 120
 WORDS = ("quisterbeck", "zebulon")
 ZEB, QUIN = PARTIES = (
     # The amount below and its fee: with nothing left the account can be closed.
@@ -39,17 +36,8 @@ def till(installation: Installation) -> Iterator[Till]:
 
 
 def erase(installation: Installation, customer_id: str, *more: str) -> tuple[int, list[dict[str, Any]]]:
-    words = ("erase", "--customer", customer_id, "--reason", "asked for by letter 7", "--json", *more)
-    result = subprocess.run(
-        [sys.executable, "-m", "operate", *words],
-        cwd=REPOSITORY,
-        env=installation.environment,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS_MAX,
-    )
-    assert "Traceback" not in result.stderr, result.stderr
-    return result.returncode, [json.loads(line) for line in result.stdout.splitlines()]
+    """Whether it was done, and what was said about it."""
+    return operate(installation, "erase", "--customer", customer_id, "--reason", "asked for by letter 7", *more)
 
 
 def places_of(installation: Installation, words: tuple[str, ...]) -> set[str]:

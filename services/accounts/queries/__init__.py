@@ -63,7 +63,7 @@ def find_customer(engine: Engine, vault: Vault, customer_id: str, *, tenant_id: 
         "kind": kind,
         "status": status,
         "tier": tier,
-        **{field: getattr(personal, field, None) for field in ("name", "country", "birth_date", "address")},
+        **{field: getattr(personal, field, None) or None for field in ("name", "country", "birth_date", "address")},
         "accounts": [_row_view(account) for account in accounts],
     }
 

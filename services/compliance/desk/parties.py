@@ -17,7 +17,7 @@ ALIASES_SHOWN_MAX = 8
 
 _UNSCREENABLE = {
     UnscreenableReason.UNKNOWN: "This party could not be screened.",
-    UnscreenableReason.ENCRYPTED: "This party's data is encrypted and could not be screened.",
+    UnscreenableReason.ENCRYPTED: "This party's data is encrypted, or was erased, and could not be screened.",
     UnscreenableReason.NAME_UNREADABLE: "This name has no letters that could be compared with any list.",
 }
 
