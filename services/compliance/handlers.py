@@ -48,7 +48,8 @@ from services.compliance.domain import (
 )
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
-from services.compliance.store import monitoring, orders, work
+from services.compliance.store import monitoring, work
+from services.compliance.store.looking_back import forget_orders
 
 
 def handlers(settings: ComplianceSettings) -> Handlers:
@@ -64,13 +65,14 @@ def handlers(settings: ComplianceSettings) -> Handlers:
         save=work.save_work,
         decisions={
             # Is this payment allowed?
-            PaymentInitiated: looking_back.screen_payment,
-            PaymentAnswerOverdue: looking_back.answer_again,
+            PaymentInitiated: screenings.screen_payment,
+            PaymentAnswerOverdue: screenings.answer_again,
             screenings.RescreenPayment: screenings.rescreen,
             PaymentDataSupplied: travel.take_supplied,
             travel.TellDetails: travel.tell,
             travel.SupplyPartyData: travel.supply,
             looking_back.LookBack: looking_back.look_back,
+            looking_back.GoOn: looking_back.go_on,
             # May this customer be served?
             CustomerRegistered: customers.register,
             CustomerClosed: customers.close,
@@ -140,7 +142,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
 
 def pruning(settings: ComplianceSettings) -> Sequence[Prune]:
     """What is kept for a time only."""
-    old_orders = partial(orders.forget_orders, settings.policy.look_back_for)
+    old_orders = partial(forget_orders, settings.policy.look_back_for)
     return (
         old_orders,
         monitoring.forget_hops,

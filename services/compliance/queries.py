@@ -19,7 +19,7 @@ from services.compliance.domain.people import Permission, Role, may
 from services.compliance.domain.searching import query_words
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.filings.filing import Filing, FilingAct, FilingActKind
-from services.compliance.store.screenings import roles_of, screening_of
+from services.compliance.store.screenings import SCREENINGS, roles_of, screening_of
 
 PAGE_LENGTH = 25
 COUNTED_MAX = 20_000
@@ -404,8 +404,7 @@ def find_screening(engine: Engine, payment_id: str) -> Screening | None:
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT payment_id, debtor_account_id, outcome, roles, missing, lists_version, screened_at, sequence
-                 FROM screenings WHERE payment_id = %s""",
+            f"SELECT {SCREENINGS.select} FROM screenings WHERE payment_id = %s",
             (payment_id,),
         )
     return screening_of(rows[0]) if rows else None

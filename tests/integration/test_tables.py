@@ -17,8 +17,8 @@ from services.compliance.store import (
     customers,
     filings,
     lists,
+    looking_back,
     monitoring,
-    orders,
     parties,
     screenings,
     standards,
@@ -37,7 +37,7 @@ TYPES = {"timestamp with time zone": "timestamptz", "numeric(30,0)": "bigint"}
 """What is written, where it is not what is kept: sums of whole numbers may outgrow what each of them fits in."""
 
 COMPLIANCE_STORES = (
-    *(audit, cases, customers, filings, lists, monitoring, orders, parties),
+    *(audit, cases, customers, filings, lists, looking_back, monitoring, parties),
     *(screenings, standards, travel, watching, whitelist),
 )
 EVERYWHERE = (dead_letters, idempotency, inbox, outbox, parking)

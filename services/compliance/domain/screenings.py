@@ -58,7 +58,7 @@ def rescreen(work: Work, command: RescreenPayment, at: datetime) -> Sequence[Eve
     matcher_version, catalogue_version = work.parties.versions
     case = replace(case, matcher_version=matcher_version, catalogue_version=catalogue_version)
     work.cases.put(case.case_id, case)
-    found = _later(work, command.payment_id, order, known, at)
+    found = later(work, command.payment_id, order, known, at)
     if _says_the_same(found, known):
         return []
     work.screenings.put(command.payment_id, found)
@@ -71,17 +71,19 @@ def look_again(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -
     known = work.screenings.get(payment_id)
     if known is None:
         return _answer(work, payment_id, order, at)
-    found = _later(work, payment_id, order, known, at)
+    found = later(work, payment_id, order, known, at)
     if _says_the_same(found, known):
         return []
     work.screenings.put(payment_id, found)
     return [_told(found)]
 
 
-def _later(work: Work, payment_id: str, order: PaymentOrder, known: Screening, at: datetime) -> Screening:
+def later(work: Work, payment_id: str, order: PaymentOrder, known: Screening, at: datetime) -> Screening:
     """What there is to say now, later than what was answered before, whatever the clock says: payments goes by it."""
-    later = max(at, known.screened_at + timedelta.resolution)
-    return replace(screened(work, payment_id, order, at), screened_at=later, sequence=known.sequence)
+    after = max(at, known.screened_at + timedelta.resolution)
+    found = screened(work, payment_id, order, at)
+    kept = {"order": known.order, "settled_at": known.settled_at, "is_to_look_at": known.is_to_look_at}
+    return replace(found, screened_at=after, sequence=known.sequence, **kept)
 
 
 def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
@@ -105,6 +107,8 @@ def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> 
     lacking = () if record is None else missing(record, work.policy.travel.applicable(record.order, record.asked_on))
     roles = _screened_roles(work, order if record is None else completed(record), at)
     found = worst([role.verdict.outcome for role in roles])
+    matcher_version, catalogue_version = work.parties.versions
+    is_kept = bool(work.policy.look_back_for) and not isinstance(order.personal, EncryptedPersonalData)
     return Screening(
         payment_id=payment_id,
         debtor_account_id=order.debtor_account_id,
@@ -113,6 +117,9 @@ def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> 
         roles=tuple(role for role in roles if role.verdict.outcome is not ScreeningOutcome.CLEAR),
         lists_version=work.lists_version,
         screened_at=at,
+        order=order if is_kept else None,
+        matcher_version=matcher_version,
+        catalogue_version=catalogue_version,
     )
 
 

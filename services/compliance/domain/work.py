@@ -79,19 +79,47 @@ class Screening(Record, omit_defaults=True):
     """Data about the parties that the travel rule asks for and that are not there, as `debtor.address`."""
     lists_version: str
     screened_at: datetime
+    order: PaymentOrder | None = None
+    """What was ordered, as long as it may be looked back at; None if that is over, and if its parties are encrypted."""
+    settled_at: datetime | None = None
+    matcher_version: int = 0
+    catalogue_version: int = 0
+    """The version of all lists that it was answered with."""
+    is_to_look_at: bool = False
+    """Whether it is to be looked back at, whatever was looked at already."""
     sequence: int = 0
 
+    @property
+    def versions(self) -> tuple[int, int]:
+        """Of the matcher and of all lists, as those of `Parties`."""
+        return self.matcher_version, self.catalogue_version
 
-class RememberedOrder(Record):
-    """What was ordered, as long as it may be looked back at."""
 
+class Mark(Record):
+    """Up to where something is done, in the order of when payments were screened."""
+
+    at: datetime
     payment_id: str
-    screened_at: datetime
-    order: PaymentOrder
-    settled_at: datetime | None = None
+
+
+class LookingBack(Record):
+    """How far the payments whose orders are kept were looked at again with some versions."""
+
     matcher_version: int
     catalogue_version: int
-    """The version of all lists that its parties were last looked for in."""
+    mark: Mark | None
+    """None: at none yet."""
+    is_done: bool
+
+    @property
+    def versions(self) -> tuple[int, int]:
+        return self.matcher_version, self.catalogue_version
+
+
+class Looked(Record):
+    """A payment that this batch has looked back at."""
+
+    payment_id: str
 
 
 class Customer(Record, omit_defaults=True):
@@ -173,7 +201,7 @@ class Work(State):
         travel: Mapping[str, TravelRecord] | None = None,
         countries: CountryLists | None = None,
         pairs: Mapping[str, Pair] | None = None,
-        orders: Mapping[str, RememberedOrder] | None = None,
+        looking_back: Mapping[str, LookingBack] | None = None,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
@@ -195,7 +223,8 @@ class Work(State):
         self.countries = countries or CountryLists(())
         """The FATF's lists; those of a batch that rates customers."""
         self.pairs: Aggregates[Pair] = Aggregates(pairs or {})
-        self.orders: Aggregates[RememberedOrder] = Aggregates(orders or {})
+        self.looking_back: Aggregates[LookingBack] = Aggregates(looking_back or {})
+        self.looked_at: Journal[Looked] = Journal()
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -214,7 +243,8 @@ class Work(State):
             self.filing_acts,
             self.travel,
             self.pairs,
-            self.orders,
+            self.looking_back,
+            self.looked_at,
             *self.monitored.parts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),

@@ -8,12 +8,13 @@ from sqlalchemy import Connection
 
 from libs.common.writes import Table, lock_rows
 from schemas.compliance.events import ScreeningOutcome
+from schemas.payments.events import PaymentOrder
 from services.compliance.domain.work import ScreenedRole, Screening
 
 SCREENINGS = Table(
     "screenings",
     key={"payment_id": "uuid"},
-    fixed={"debtor_account_id": "uuid"},
+    fixed={"debtor_account_id": "uuid", "ordered": "text"},
     # What was answered stays until lists change while people decide; how often it was told changes.
     changing={
         "outcome": "text",
@@ -21,11 +22,16 @@ SCREENINGS = Table(
         "missing": "text[]",
         "lists_version": "text",
         "screened_at": "timestamptz",
+        "settled_at": "timestamptz",
+        "matcher_version": "integer",
+        "catalogue_version": "bigint",
+        "is_to_look_at": "boolean",
         "sequence": "integer",
     },
 )
 
 _encode = msgspec.json.Encoder().encode
+_decode_order = msgspec.json.Decoder(PaymentOrder).decode
 _decode_roles = msgspec.json.Decoder(tuple[ScreenedRole, ...]).decode
 
 
@@ -35,7 +41,8 @@ def lock_screenings(tx: Connection, payment_ids: set[str]) -> dict[str, Screenin
 
 
 def screening_of(row: Sequence[Any]) -> Screening:
-    payment_id, debtor_account_id, outcome, roles, missing, lists_version, screened_at, sequence = row
+    payment_id, debtor_account_id, ordered, outcome, roles, missing, lists_version, screened_at, *rest = row
+    settled_at, matcher_version, catalogue_version, is_to_look_at, sequence = rest
     return Screening(
         payment_id=payment_id,
         debtor_account_id=debtor_account_id,
@@ -44,6 +51,11 @@ def screening_of(row: Sequence[Any]) -> Screening:
         missing=tuple(missing),
         lists_version=lists_version,
         screened_at=screened_at,
+        order=_decode_order(ordered) if ordered else None,
+        settled_at=settled_at,
+        matcher_version=matcher_version,
+        catalogue_version=catalogue_version,
+        is_to_look_at=is_to_look_at,
         sequence=sequence,
     )
 
@@ -58,10 +70,15 @@ def screening_row(screening: Screening) -> tuple[Any, ...]:
     return (
         screening.payment_id,
         screening.debtor_account_id,
+        _encode(screening.order).decode() if screening.order is not None else None,
         screening.outcome.value,
         _encode(screening.roles).decode() if screening.roles else None,
         f"{{{','.join(screening.missing)}}}",
         screening.lists_version,
         screening.screened_at,
+        screening.settled_at,
+        screening.matcher_version,
+        screening.catalogue_version,
+        screening.is_to_look_at,
         screening.sequence,
     )

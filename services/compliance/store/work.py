@@ -47,7 +47,7 @@ from services.compliance.domain.silencing import RuleCommand
 from services.compliance.domain.travel import SupplyPartyData, TellDetails
 from services.compliance.domain.whitelist import party_of
 from services.compliance.domain.whitelisting import ProposePair
-from services.compliance.domain.work import Customer, Policy, RememberedOrder, Work
+from services.compliance.domain.work import Customer, Policy, Screening, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
 from services.compliance.standards import LiveStandards
@@ -57,7 +57,7 @@ from services.compliance.store import (
     customers,
     filings,
     lists,
-    orders,
+    looking_back,
     parties,
     people,
     screenings,
@@ -80,16 +80,17 @@ _ABOUT_CUSTOMERS = (
     ReviewCustomer,
     TakeDocument,
 )
-_SCREENED_AGAIN = (LookBack, PaymentDataSupplied, RescreenPayment, SupplyPartyData, TellDetails)
+_SCREENED_AGAIN = (LookBack, PaymentDataSupplied, PaymentSettled, RescreenPayment, SupplyPartyData, TellDetails)
 _ABOUT_PAYMENT_CASES = (
     PaymentSuspended,
     PaymentResumed,
     PaymentRefusalExplained,
     PaymentCancelled,
+    PaymentDataSupplied,
     RescreenPayment,
     LookBack,
+    TellDetails,
 )
-_ABOUT_ORDERS = (PaymentInitiated, PaymentAnswerOverdue, PaymentSettled, LookBack)
 
 
 def load_work(
@@ -102,8 +103,8 @@ def load_work(
 ) -> Work:
     """Lock and read all that a batch can touch.
 
-    Order of locks: customers, screenings, travel records, watched customers, hops, cases, orders, filings, whitelisted
-    pairs; each by id; then the end of the audit log.
+    Order of locks: customers, screenings, travel records, watched customers, hops, cases, filings, whitelisted pairs;
+    each by id; then how far looking back has come, and the end of the audit log.
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
@@ -125,14 +126,12 @@ def load_work(
     asking = [body for body in bodies if isinstance(body, NextCase)]
     offered = cases.lock_offered(tx, {body.role for body in asking}, len(asking) + len(found_cases))
     found_cases |= {case_id: case for case_id, case in offered.items() if case_id not in found_cases}
-    found_orders = orders.lock_orders(
-        tx, {body.payment_id for body in bodies if isinstance(body, _ABOUT_ORDERS)} if policy.look_back_for else set()
-    )
-    subjects = subjects_in(bodies, found_customers, found_cases, found_orders, travelling)
+    subjects = subjects_in(bodies, found_customers, found_cases, found_screenings, travelling)
     now = _now(messages)
     whitelisted = whitelist.find_in_force(tx, sorted(set(map(party_of, subjects))), now) if subjects else {}
     catalogue, known = _find_parties(tx, live, subjects, whitelisted, now)
     found_filings, found_pairs = filings.lock_filings(tx, bodies), whitelist.lock_pairs(tx, bodies)
+    found_mark = looking_back.lock_mark(tx, bodies)
     # The last lock, and only for what people do: whoever has it waits for nobody.
     audit_head = audit.lock_head(tx) if any(isinstance(body, _PEOPLES) for body in bodies) else EMPTY
     return Work(
@@ -150,7 +149,7 @@ def load_work(
         travel=travelling,
         countries=live_standards.current(tx).countries if rates else None,
         pairs=found_pairs,
-        orders=found_orders,
+        looking_back=found_mark,
     )
 
 
@@ -167,7 +166,7 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
     writes.save(filings.FILINGS, work.filings, filings.filing_row)
     writes.insert(filings.FILING_ACTS, map(filings.act_row, work.filing_acts))
-    writes.save(orders.ORDERS, work.orders, orders.order_row)
+    writes.save(looking_back.MARKS, work.looking_back, looking_back.mark_row)
     writes.save(whitelist.PAIRS, work.pairs, whitelist.pair_row)
     watching.save(writes, work.monitored)
     writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
@@ -196,8 +195,10 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
     due += [
         _due(body, id_, ids.derive(id_, *why), now) for body, id_, why in watching.find_due(tx, now, at_most - len(due))
     ]
-    settled = orders.find_outdated(tx, versions, at_most - len(due))
-    due += [_due(LookBack(payment_id=id_), id_, ids.derive(id_, "look back", *versions), now) for id_ in settled]
+    due += [
+        _due(body, id_, ids.derive(id_, *why), now)
+        for body, id_, why in looking_back.find_due(tx, versions, at_most - len(due))
+    ]
     if not due and parties.has_expired(tx, now):
         id_ = ids.named("compliance", "forget", now.isoformat())
         due.append(_due(ForgetParties(before=now), id_, id_, now))
@@ -228,9 +229,9 @@ def _asks_for_screening(body: Any) -> bool:
 
 def subjects_in(
     bodies: Iterable[Any],
-    known: Mapping[str, Customer],
+    customers_known: Mapping[str, Customer],
     waiting: Mapping[str, Case],
-    remembered: Mapping[str, RememberedOrder],
+    screened: Mapping[str, Screening],
     travelling: Mapping[str, TravelRecord],
 ) -> list[Subject]:
     """Everybody that this batch may have to screen, by what was told of them too."""
@@ -240,13 +241,14 @@ def subjects_in(
             found += subjects_of(body.order)
         elif isinstance(body, CustomerRegistered):
             found.append(subject_of(body))
-        elif isinstance(body, RescreenCustomer) and body.customer_id in known:
-            found.append(known[body.customer_id].subject)
+        elif isinstance(body, RescreenCustomer) and body.customer_id in customers_known:
+            found.append(customers_known[body.customer_id].subject)
         elif isinstance(body, RescreenPayment):
             case = waiting.get(payment_case_id(body.payment_id))
             found += subjects_of(case.payment.order) if case is not None and case.payment is not None else ()
-        elif isinstance(body, LookBack) and body.payment_id in remembered:
-            found += subjects_of(remembered[body.payment_id].order)
+        elif isinstance(body, LookBack):
+            known = screened.get(body.payment_id)
+            found += subjects_of(known.order) if known is not None and known.order is not None else ()
         record = travelling.get(getattr(body, "payment_id", ""))
         if record is not None:
             found += subjects_of(completed(_with_told(record, body)))

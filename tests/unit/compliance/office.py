@@ -25,12 +25,13 @@ from schemas.payments.events import (
 from services.compliance.defaults import shipped_listings, shipped_versions
 from services.compliance.domain.audit import Happening
 from services.compliance.domain.case import Act, Case, CaseStatus
+from services.compliance.domain.looking_back import LOOKING_BACK_ID
 from services.compliance.domain.monitored import Hop, Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.whitelist import Pair
-from services.compliance.domain.work import BlockedProperty, Customer, RememberedOrder, Screening, Work
+from services.compliance.domain.work import BlockedProperty, Customer, LookingBack, Screening, Work
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.handlers import handlers
 from services.compliance.lists.listed import ListedParty
@@ -85,7 +86,7 @@ class Office:
         self.remembered: dict[str, Verdict] = {}
         self.filings: dict[str, Filing] = {}
         self.pairs: dict[str, Pair] = {}
-        self.orders: dict[str, RememberedOrder] = {}
+        self.looking_back: dict[str, LookingBack] = {}
         self.filing_acts: list[FilingAct] = []
         self.travel: dict[str, TravelRecord] = {}
         self.policy = SETTINGS.policy
@@ -129,7 +130,7 @@ class Office:
                 self.index, self.remembered, remember_for=self.policy.remember_for, whitelist=self._whitelist()
             ),
             pairs=self.pairs,
-            orders=self.orders,
+            looking_back=self.looking_back,
             lists_version=f"test:{self._version}",
             policy=self.policy,
             offered=self._offered(),
@@ -197,7 +198,8 @@ class Office:
         self.cases = {**self.cases, **_by(work.cases.values(), "case_id")}
         self.acts += list(work.acts)
         self.audit += list(work.audit)
-        self.orders = {**self.orders, **_by(work.orders.values(), "payment_id")}
+        if marks := work.looking_back.values():
+            self.looking_back[LOOKING_BACK_ID] = marks[0]
         self.pairs = {**self.pairs, **_by(work.pairs.values(), "pair_id")}
         self.filings = {**self.filings, **_by(work.filings.values(), "filing_id")}
         self.filing_acts += list(work.filing_acts)

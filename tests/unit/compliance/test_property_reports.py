@@ -125,7 +125,7 @@ def test_what_a_draft_left_open_is_never_filed_and_each_such_field_is_named(
 
 def test_of_very_many_open_fields_the_first_are_named_and_the_others_counted() -> None:
     open_ = replace(ANNUAL.items[0], owner=OWNER_UNKNOWN)
-    with pytest.raises(FilingFault, match="so is items.1.owner, .*, items.19.owner and 5 more$"):
+    with pytest.raises(FilingFault, match=r"so is items\.1\.owner, .*, items\.19\.owner and 5 more$"):
         write_property(replace(ANNUAL, items=(open_,) * 25), WEIR, date(2026, 1, 5))
 
 
