@@ -90,6 +90,8 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             silencing.SilenceScenario: silencing.silence,
             silencing.EndSilence: silencing.end_silence,
             silencing.SetParameters: silencing.set_parameters,
+            silencing.ConfirmParameters: silencing.confirm_parameters,
+            silencing.TurnDownParameters: silencing.turn_down_parameters,
             # What people are asked
             PaymentSuspended: cases.open_or_update,
             PaymentResumed: cases.close,
@@ -117,6 +119,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             whitelisting.ProposePair: whitelisting.propose,
             whitelisting.ConfirmPair: whitelisting.confirm,
             whitelisting.EndPair: whitelisting.end,
+            whitelisting.KeepPair: whitelisting.keep,
             # What the law asks to be reported
             PaymentBlocked: cases.record_blocked_property,
             filings.DraftFiling: filings.draft,
@@ -126,6 +129,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             filings.WithdrawFiling: filings.withdraw,
             # What time decides
             casework.WakeCase: casework.wake,
+            whitelisting.ExpirePair: whitelisting.expire,
             forgetting.ForgetParties: forgetting.forget,
         },
         writes=(

@@ -167,14 +167,21 @@ def list_users(engine: Engine) -> list[dict[str, Any]]:
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT username, role, created_at, disabled_at,
+            """SELECT username, role, created_at, disabled_at, oidc_subject IS NOT NULL,
                       (SELECT max(seen_at) FROM desk_sessions s WHERE s.username = u.username)
                  FROM desk_users u ORDER BY disabled_at IS NOT NULL, username LIMIT %s""",
             (USERS_MAX,),
         )
     return [
-        {"username": username, "role": role, "created_at": created_at, "disabled_at": disabled_at, "seen_at": seen_at}
-        for username, role, created_at, disabled_at, seen_at in rows
+        {
+            "username": username,
+            "role": role,
+            "created_at": created_at,
+            "disabled_at": disabled_at,
+            "is_vouched": is_vouched,
+            "seen_at": seen_at,
+        }
+        for username, role, created_at, disabled_at, is_vouched, seen_at in rows
     ]
 
 

@@ -20,6 +20,7 @@ from services.compliance.store import (
     looking_back,
     monitoring,
     parties,
+    rule_changes,
     screenings,
     standards,
     travel,
@@ -38,7 +39,7 @@ TYPES = {"timestamp with time zone": "timestamptz", "numeric(30,0)": "bigint"}
 
 COMPLIANCE_STORES = (
     *(audit, cases, customers, filings, lists, looking_back, monitoring, parties),
-    *(screenings, standards, travel, watching, whitelist),
+    *(rule_changes, screenings, standards, travel, watching, whitelist),
 )
 EVERYWHERE = (dead_letters, idempotency, inbox, outbox, parking)
 STORES = [

@@ -12,6 +12,7 @@ import csv
 import io
 from datetime import date
 
+from libs.common.countries import is_country
 from services.compliance.monitoring.countries import CountryList, Listing
 
 COLUMNS = ("country", "list", "from", "until")
@@ -48,8 +49,8 @@ def _listing(number: int, row: dict[str, str]) -> Listing:
         )
     except (ValueError, TypeError) as fault:
         raise ListingsFault(f"row {number}: {fault}") from fault
-    if not (len(country) == 2 and country.isascii() and country.isupper()):
-        raise ListingsFault(f"row {number}: {country!r} is no country of two letters")
+    if not is_country(country):
+        raise ListingsFault(f"row {number}: {country!r} is no country's two letters as ISO 3166-1 has them")
     if listing.listed_until is not None and listing.listed_until <= since:
         raise ListingsFault(f"row {number}: it ends before it begins")
     return listing

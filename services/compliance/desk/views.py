@@ -45,6 +45,7 @@ REASONS = {
     CaseReason.LIST_CHANGED: "A list has changed",
     CaseReason.MATCHER_CHANGED: "Names are compared anew",
     CaseReason.NOT_SCREENABLE: "Could not be screened",
+    CaseReason.PAIR_ENDED: "What was whitelisted counts again",
     CaseReason.DOCUMENT_REFUSED: "A document was not accepted",
     CaseReason.REVIEW_DUE: "Time to look at the customer again",
     CaseReason.FOUND_LATER: "Found after it had settled",

@@ -72,6 +72,8 @@ class CaseReason(StrEnum):
     DOCUMENT_REFUSED = "document_refused"
     REVIEW_DUE = "review_due"
     """It is time to look at the customer again."""
+    PAIR_ENDED = "pair_ended"
+    """What two people had ruled out counts again."""
     FOUND_LATER = "found_later"
     """A party was found on a list after the payment had settled."""
 

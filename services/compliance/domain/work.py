@@ -23,12 +23,13 @@ from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReas
 from services.compliance.domain.monitored import Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
+from services.compliance.domain.rule_change import RuleChange
 from services.compliance.domain.whitelist import Pair
 from services.compliance.filings.efiling import Institution
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
-from services.compliance.monitoring.countries import CountryLists
+from services.compliance.monitoring.countries import CountryLists, Edition
 from services.compliance.travel.record import TravelRecord
 from services.compliance.travel.rules import TravelRules
 
@@ -145,6 +146,8 @@ class Customer(Record, omit_defaults=True):
     """The last one that was handed in."""
     rating: Rating | None = None
     """None for those that were registered before customers were rated."""
+    rated_by: Edition | None = None
+    """The lists of countries that it was rated by."""
     tier: int = 0
     """How far it is verified, or would be if it were served; 0 as long as there is no rating."""
     review_on: date | None = None
@@ -202,6 +205,7 @@ class Work(State):
         countries: CountryLists | None = None,
         pairs: Mapping[str, Pair] | None = None,
         looking_back: Mapping[str, LookingBack] | None = None,
+        changes: Mapping[str, RuleChange] | None = None,
     ) -> None:
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
@@ -225,6 +229,8 @@ class Work(State):
         self.pairs: Aggregates[Pair] = Aggregates(pairs or {})
         self.looking_back: Aggregates[LookingBack] = Aggregates(looking_back or {})
         self.looked_at: Journal[Looked] = Journal()
+        self.changes: Aggregates[RuleChange] = Aggregates(changes or {})
+        """Of rules, that wait for a second person."""
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy
@@ -245,6 +251,7 @@ class Work(State):
             self.pairs,
             self.looking_back,
             self.looked_at,
+            self.changes,
             *self.monitored.parts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),

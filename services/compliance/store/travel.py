@@ -13,7 +13,7 @@ from services.compliance.domain.screenings import RescreenPayment
 from services.compliance.domain.travel import SupplyPartyData, TellDetails
 from services.compliance.travel.record import TravelRecord
 
-RECORDS = Table("travel_records", key={"payment_id": "uuid"}, changing={"body": "text"})
+RECORDS = Table("travel_records", key={"payment_id": "uuid"}, fixed={"asked_on": "date"}, changing={"body": "text"})
 
 _ABOUT_ONE_PAYMENT = (LookBack, PaymentDataSupplied, RescreenPayment, SupplyPartyData, TellDetails)
 _WITH_ORDERS = (PaymentAnswerOverdue, PaymentInitiated)
@@ -32,7 +32,7 @@ def lock_records(tx: Connection, bodies: Sequence[Any]) -> dict[str, TravelRecor
 
 def record_row(record: TravelRecord) -> tuple[Any, ...]:
     """A row of RECORDS."""
-    return record.payment_id, _encode(record).decode()
+    return record.payment_id, record.asked_on.isoformat(), _encode(record).decode()
 
 
 def _travels(body: PaymentAnswerOverdue | PaymentInitiated) -> bool:

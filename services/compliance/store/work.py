@@ -46,11 +46,11 @@ from services.compliance.domain.screenings import RescreenPayment, subjects_of
 from services.compliance.domain.silencing import RuleCommand
 from services.compliance.domain.travel import SupplyPartyData, TellDetails
 from services.compliance.domain.whitelist import party_of
-from services.compliance.domain.whitelisting import ProposePair
+from services.compliance.domain.whitelisting import ExpirePair, ProposePair
 from services.compliance.domain.work import Customer, Policy, Screening, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
-from services.compliance.standards import LiveStandards
+from services.compliance.standards import LiveStandards, current_countries
 from services.compliance.store import (
     audit,
     cases,
@@ -60,6 +60,7 @@ from services.compliance.store import (
     looking_back,
     parties,
     people,
+    rule_changes,
     screenings,
     travel,
     watching,
@@ -68,7 +69,7 @@ from services.compliance.store import (
 from services.compliance.travel.record import TravelRecord, completed, merged
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
-_PEOPLES = (DeskCommand, RuleCommand)
+_IN_AUDIT_LOG = (DeskCommand, RuleCommand, RateCustomer)
 _ABOUT_CUSTOMERS = (
     AccountOpened,
     CustomerClosed,
@@ -103,13 +104,14 @@ def load_work(
 ) -> Work:
     """Lock and read all that a batch can touch.
 
-    Order of locks: customers, screenings, travel records, watched customers, hops, cases, filings, whitelisted pairs;
-    each by id; then how far looking back has come, and the end of the audit log.
+    Order of locks: customers, screenings, travel records, watched customers, hops, cases, filings, whitelisted pairs,
+    changes of rules; each by id; then how far looking back has come, and the end of the audit log.
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
     case_ids |= {seen.case_id for body in bodies if isinstance(body, AlikeCommand) for seen in body.cases}
-    customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
+    concerned = whitelist.find_concerned(tx, bodies)
+    customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)} | concerned
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, _SCREENED_AGAIN) or _asks_for_screening(body)}
     screened |= cases.find_payments(tx, {body.case_id for body in bodies if isinstance(body, ProposePair)})
@@ -127,13 +129,15 @@ def load_work(
     offered = cases.lock_offered(tx, {body.role for body in asking}, len(asking) + len(found_cases))
     found_cases |= {case_id: case for case_id, case in offered.items() if case_id not in found_cases}
     subjects = subjects_in(bodies, found_customers, found_cases, found_screenings, travelling)
+    subjects += [one.subject for id_ in concerned if (one := found_customers.get(id_)) and one.subject is not None]
     now = _now(messages)
     whitelisted = whitelist.find_in_force(tx, sorted(set(map(party_of, subjects))), now) if subjects else {}
     catalogue, known = _find_parties(tx, live, subjects, whitelisted, now)
     found_filings, found_pairs = filings.lock_filings(tx, bodies), whitelist.lock_pairs(tx, bodies)
+    found_changes = rule_changes.lock_changes(tx, bodies)
     found_mark = looking_back.lock_mark(tx, bodies)
-    # The last lock, and only for what people do: whoever has it waits for nobody.
-    audit_head = audit.lock_head(tx) if any(isinstance(body, _PEOPLES) for body in bodies) else EMPTY
+    # The last lock, and only for what is put in the log: whoever has it waits for nobody.
+    audit_head = audit.lock_head(tx) if any(isinstance(body, _IN_AUDIT_LOG) for body in bodies) else EMPTY
     return Work(
         customers=found_customers,
         screenings=found_screenings,
@@ -150,6 +154,7 @@ def load_work(
         countries=live_standards.current(tx).countries if rates else None,
         pairs=found_pairs,
         looking_back=found_mark,
+        changes=found_changes,
     )
 
 
@@ -166,6 +171,7 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
     writes.save(filings.FILINGS, work.filings, filings.filing_row)
     writes.insert(filings.FILING_ACTS, map(filings.act_row, work.filing_acts))
+    writes.save(rule_changes.CHANGES, work.changes, rule_changes.change_row)
     writes.save(looking_back.MARKS, work.looking_back, looking_back.mark_row)
     writes.save(whitelist.PAIRS, work.pairs, whitelist.pair_row)
     watching.save(writes, work.monitored)
@@ -191,6 +197,10 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
     }
     due = [_due(WakeCase(case_id=id_), id_, ids.derive(id_, "wake", now.isoformat()), now) for id_ in awake]
     due += [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
+    due += [
+        _due(ExpirePair(pair_id=id_), id_, ids.derive(id_, "expire", now.isoformat()), now)
+        for id_ in whitelist.find_expired(tx, now, at_most - len(due))
+    ]
     due += _due_customers(tx, now, at_most - len(due))
     due += [
         _due(body, id_, ids.derive(id_, *why), now) for body, id_, why in watching.find_due(tx, now, at_most - len(due))
@@ -211,8 +221,10 @@ def _due_customers(tx: Connection, now: datetime, at_most: int) -> list[Message]
     due = [
         _due(ReviewCustomer(customer_id=id_), id_, ids.derive(id_, "review", on.isoformat()), now) for id_ in reviews
     ]
-    unrated = customers.find_unrated(tx, at_most - len(due))
-    return due + [_due(RateCustomer(customer_id=id_), id_, ids.derive(id_, "rate"), now) for id_ in unrated]
+    edition = current_countries(tx).edition(on)
+    to_rate = customers.find_to_rate(tx, edition, at_most - len(due))
+    why = "rate", edition.version, edition.changed_on
+    return due + [_due(RateCustomer(customer_id=id_), id_, ids.derive(id_, *why), now) for id_ in to_rate]
 
 
 def _due(body: Any, correlation_id: str, message_id: str, now: datetime) -> Message:

@@ -6,10 +6,10 @@ import re
 from datetime import date, datetime
 from typing import Any
 
+from libs.common.countries import is_country
 from libs.common.record import Record, replace
 from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, Institution, Party, PartyKind, PaymentOrder
-from services.compliance.lists.countries import is_country_code
 from services.compliance.travel.rules import Datum, TravelRule
 
 SIDES = (PartyRole.DEBTOR, PartyRole.CREDITOR)
@@ -171,7 +171,7 @@ def _counts(name: str, value: str | None, on: date) -> bool:
     if value is None or not value.strip():
         return False
     if name == "country":
-        return is_country_code(value)
+        return is_country(value)
     if name != "birth_date":
         return True
     if not WHOLE_DATE.fullmatch(value):

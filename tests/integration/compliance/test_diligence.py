@@ -14,8 +14,10 @@ from schemas.compliance.events import CustomerVerified
 from services.compliance.checking import DocumentChecking
 from services.compliance.diligence.providers import NobodyChecks, SimulatedChecks
 from services.compliance.diligence_api import CustomerView
+from services.compliance.domain.audit import Signature
 from services.compliance.domain.customers import customer_case_id
 from services.compliance.domain.diligence import ReviewCustomer
+from services.compliance.importing import import_countries, read_countries
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import NOW, registered, rows
 from tests.integration.compliance.test_desk import Analyst, signed_in
@@ -155,10 +157,27 @@ def test_when_it_is_time_the_sweep_has_people_look_at_a_customer_again(
 def test_customers_from_before_there_were_ratings_are_rated_by_the_sweep(
     compliance: Runtime, api: Api, customer_id: str
 ) -> None:
-    before = """UPDATE customers SET rating = NULL, review_on = NULL,
-                       body = (body::jsonb - 'rating' - 'tier' - 'review_on')::text"""
+    before = """UPDATE customers SET rating = NULL, review_on = NULL, countries_version = -1,
+                       body = (body::jsonb - 'rating' - 'tier' - 'review_on' - 'rated_by')::text"""
     compliance.unit.administer(lambda tx: execute(tx, before))
     assert seen(api, customer_id)["rating"] is None
     compliance.sweep.run_once()
     assert seen(api, customer_id)["rating"]["level"] == "low"
     assert tiers(compliance) == [2, 2]
+
+
+def test_lists_of_countries_that_are_imported_have_the_sweep_rate_customers_anew(
+    compliance: Runtime, api: Api, customer_id: str
+) -> None:
+    country = seen(api, customer_id)["country"]
+    compliance.sweep.run_once()
+    by = Signature(actor="root", role="operator")
+    imported = read_countries(
+        "fatf.csv", f"country,list,from,until\n{country},call_for_action,2026-01-01,\n".encode(), by=by
+    )
+    compliance.unit.administer(lambda tx: import_countries(tx, imported, by=by))
+    compliance.sweep.run_once()
+    assert seen(api, customer_id)["rating"]["level"] == "high"
+    ((details,),) = rows(compliance, "SELECT details FROM audit_entries WHERE verb = 'rated'")
+    assert "is high" in details
+    assert compliance.sweep.run_once() == 0

@@ -30,6 +30,7 @@ from services.compliance.domain.monitored import Hop, Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import due_at, priority_of
+from services.compliance.domain.rule_change import RuleChange
 from services.compliance.domain.whitelist import Pair
 from services.compliance.domain.work import BlockedProperty, Customer, LookingBack, Screening, Work
 from services.compliance.filings.filing import Filing, FilingAct
@@ -83,10 +84,12 @@ class Office:
         self.alerts: dict[str, Alert] = {}
         self.silences: list[SilenceChange] = []
         self.versions = shipped_versions()
+        self.countries = CountryLists(shipped_listings())
         self.remembered: dict[str, Verdict] = {}
         self.filings: dict[str, Filing] = {}
         self.pairs: dict[str, Pair] = {}
         self.looking_back: dict[str, LookingBack] = {}
+        self.changes: dict[str, RuleChange] = {}
         self.filing_acts: list[FilingAct] = []
         self.travel: dict[str, TravelRecord] = {}
         self.policy = SETTINGS.policy
@@ -131,13 +134,14 @@ class Office:
             ),
             pairs=self.pairs,
             looking_back=self.looking_back,
+            changes=self.changes,
             lists_version=f"test:{self._version}",
             policy=self.policy,
             offered=self._offered(),
             workers=WORKERS,
             monitored=self._monitored(bodies),
             travel=self.travel,
-            countries=CountryLists(shipped_listings()),
+            countries=self.countries,
         )
         told: list[Event] = []
 
@@ -165,7 +169,7 @@ class Office:
 
     def _monitored(self, bodies: Sequence[Record]) -> Monitored:
         customer_ids = watching.customer_ids(bodies)
-        standards = Standards(self.versions, CountryLists(shipped_listings()))
+        standards = Standards(self.versions, self.countries)
         last_hops = [hop.edge for hop in self.hops.values() if not hop.is_looked_at]
         into: dict[str, list[Edge]] = {}
         for hop in self.hops.values():
@@ -198,6 +202,7 @@ class Office:
         self.cases = {**self.cases, **_by(work.cases.values(), "case_id")}
         self.acts += list(work.acts)
         self.audit += list(work.audit)
+        self.changes |= _by(work.changes.values(), "change_id")
         if marks := work.looking_back.values():
             self.looking_back[LOOKING_BACK_ID] = marks[0]
         self.pairs = {**self.pairs, **_by(work.pairs.values(), "pair_id")}
