@@ -50,6 +50,7 @@ from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
 from services.compliance.store import monitoring, work
 from services.compliance.store.looking_back import forget_orders
+from services.compliance.store.travel import forget_linked
 
 
 def handlers(settings: ComplianceSettings) -> Handlers:
@@ -147,8 +148,10 @@ def handlers(settings: ComplianceSettings) -> Handlers:
 def pruning(settings: ComplianceSettings) -> Sequence[Prune]:
     """What is kept for a time only."""
     old_orders = partial(forget_orders, settings.policy.look_back_for)
+    old_transfers = partial(forget_linked, settings.policy.travel.linked_within)
     return (
         old_orders,
+        old_transfers,
         monitoring.forget_hops,
         monitoring.forget_alerts,
         monitoring.forget_watched,

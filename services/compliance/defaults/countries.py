@@ -6,6 +6,10 @@
 | list | call_for_action or increased_monitoring |
 | from | the day it was put there, as 2026-06-19 |
 | until | the day it was taken off; empty while it is on it |
+| source | where both stand; may be left out |
+
+The file that ships goes by the FATF's public statements: the days are those on which its plenaries published them. What
+could not be held against a page that quotes the statement says `not verified`: check it before you rest on it.
 """
 
 import csv
@@ -16,6 +20,7 @@ from libs.common.countries import is_country
 from services.compliance.monitoring.countries import CountryList, Listing
 
 COLUMNS = ("country", "list", "from", "until")
+SOURCE = "source"
 
 
 class ListingsFault(Exception):
@@ -30,8 +35,8 @@ def read_listings(content: bytes) -> tuple[Listing, ...]:
         raise ListingsFault(f"it is no CSV in UTF-8: {fault}") from fault
     if not rows:
         raise ListingsFault("it has no rows")
-    if tuple(rows[0]) != COLUMNS:
-        raise ListingsFault(f"its columns must be {', '.join(COLUMNS)}")
+    if tuple(rows[0]) not in (COLUMNS, (*COLUMNS, SOURCE)):
+        raise ListingsFault(f"its columns must be {', '.join(COLUMNS)}, and {SOURCE} if it is known")
     listings = tuple(_listing(number, row) for number, row in enumerate(rows, 1))
     if len({(one.country, one.list_name, one.listed_from) for one in listings}) < len(listings):
         raise ListingsFault("a country is put on a list twice on one day")

@@ -26,7 +26,9 @@ from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole, Screening, Work
 from services.compliance.matching.screening import ENCRYPTED, says_the_same, worst
 from services.compliance.matching.subject import Subject
+from services.compliance.travel.linked import LinkedTransfers, Transfer, pair_id_of, sums_of, with_transfer
 from services.compliance.travel.record import TravelRecord, completed, missing
+from services.compliance.travel.rules import Sum
 
 
 def screen_payment(work: Work, event: PaymentInitiated, at: datetime) -> Sequence[Event]:
@@ -104,7 +106,7 @@ def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> S
 def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Screening:
     """What screening says about a payment now."""
     record = _travel_record(work, payment_id, order, at)
-    lacking = () if record is None else missing(record, work.policy.travel.applicable(record.order, record.asked_on))
+    lacking = () if record is None else _missing(work, record)
     roles = _screened_roles(work, order if record is None else completed(record), at)
     found = worst([role.verdict.outcome for role in roles])
     matcher_version, catalogue_version = work.parties.versions
@@ -128,12 +130,29 @@ def _travel_record(work: Work, payment_id: str, order: PaymentOrder, at: datetim
     known = work.travel.get(payment_id)
     if known is not None or payment_id in work.screenings:
         return known
-    rules = tuple(rule.rule for rule in work.policy.travel.applicable(order, at.date()))
+    linked = _linked(work, payment_id, order, at)
+    rules = tuple(rule.rule for rule in work.policy.travel.applicable(order, at.date(), linked))
     if not rules:
         return None
-    record = TravelRecord(payment_id=payment_id, order=order, rules=rules, asked_on=at.date())
+    record = TravelRecord(payment_id=payment_id, order=order, rules=rules, asked_on=at.date(), linked=linked)
     work.travel.put(payment_id, record)
     return record
+
+
+def _linked(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> tuple[Sum, ...]:
+    """What went between the same two parties shortly before, if a rule asks; from now on this payment is part of it."""
+    travel, pair_id = work.policy.travel, pair_id_of(order)
+    if pair_id is None or not travel.may_be_linked(order, at.date()):
+        return ()
+    transfer = Transfer(payment_id=payment_id, at=at, currency=order.currency, amount_minor=order.amount_minor)
+    known = work.linked.get(pair_id) or LinkedTransfers(pair_id=pair_id)
+    linked = with_transfer(known, transfer, travel.linked_within)
+    work.linked.put(pair_id, linked)
+    return sums_of(linked.transfers[:-1])
+
+
+def _missing(work: Work, record: TravelRecord) -> tuple[str, ...]:
+    return missing(record, work.policy.travel.applicable(record.order, record.asked_on, record.linked))
 
 
 def _screened_roles(work: Work, order: PaymentOrder, at: datetime) -> list[ScreenedRole]:

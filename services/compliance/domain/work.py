@@ -30,6 +30,7 @@ from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
 from services.compliance.monitoring.countries import CountryLists, Edition
+from services.compliance.travel.linked import LinkedTransfers
 from services.compliance.travel.record import TravelRecord
 from services.compliance.travel.rules import TravelRules
 
@@ -202,6 +203,7 @@ class Work(State):
         workers: Mapping[str, Role] | None = None,
         monitored: Monitored | None = None,
         travel: Mapping[str, TravelRecord] | None = None,
+        linked: Mapping[str, LinkedTransfers] | None = None,
         countries: CountryLists | None = None,
         pairs: Mapping[str, Pair] | None = None,
         looking_back: Mapping[str, LookingBack] | None = None,
@@ -224,6 +226,7 @@ class Work(State):
         self.filing_acts: Journal[FilingAct] = Journal()
         self.monitored = monitored or Monitored()
         self.travel: Aggregates[TravelRecord] = Aggregates(travel or {})
+        self.linked: Aggregates[LinkedTransfers] = Aggregates(linked or {})
         self.countries = countries or CountryLists(())
         """The FATF's lists; those of a batch that rates customers."""
         self.pairs: Aggregates[Pair] = Aggregates(pairs or {})
@@ -248,6 +251,7 @@ class Work(State):
             self.filings,
             self.filing_acts,
             self.travel,
+            self.linked,
             self.pairs,
             self.looking_back,
             self.looked_at,

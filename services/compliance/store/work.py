@@ -104,8 +104,8 @@ def load_work(
 ) -> Work:
     """Lock and read all that a batch can touch.
 
-    Order of locks: customers, screenings, travel records, watched customers, hops, cases, filings, whitelisted pairs,
-    changes of rules; each by id; then how far looking back has come, and the end of the audit log.
+    Order of locks: customers, screenings, travel records, linked transfers, watched customers, hops, cases, filings,
+    whitelisted pairs, changes of rules; each by id; then how far looking back has come, and the end of the audit log.
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
@@ -118,6 +118,7 @@ def load_work(
     found_screenings = screenings.lock_screenings(tx, screened)
     rates = bool(found_customers) or any(isinstance(body, CustomerRegistered) for body in bodies)
     travelling = travel.lock_records(tx, bodies)
+    linked = travel.lock_linked(tx, bodies, policy.travel, _now(messages).date())
     monitored = watching.load(tx, bodies, live_standards)
     case_ids |= watching.case_ids(monitored)
     case_ids |= {payment_case_id(body.payment_id) for body in bodies if isinstance(body, _ABOUT_PAYMENT_CASES)}
@@ -151,6 +152,7 @@ def load_work(
         workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
         monitored=monitored,
         travel=travelling,
+        linked=linked,
         countries=live_standards.current(tx).countries if rates else None,
         pairs=found_pairs,
         looking_back=found_mark,
@@ -163,6 +165,7 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.save(customers.CUSTOMERS, work.customers, customers.customer_row)
     writes.save(screenings.SCREENINGS, work.screenings, screenings.screening_row)
     writes.save(travel.RECORDS, work.travel, travel.record_row)
+    writes.save(travel.LINKED, work.linked, travel.linked_row)
     writes.save(cases.CASES, work.cases, cases.case_row)
     writes.insert(cases.WORDS, sorted(row for change in work.cases.changes for row in cases.word_rows(*change)))
     writes.insert(cases.ACTS, map(cases.act_row, work.acts))

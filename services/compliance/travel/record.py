@@ -10,7 +10,7 @@ from libs.common.countries import is_country
 from libs.common.record import Record, replace
 from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, Institution, Party, PartyKind, PaymentOrder
-from services.compliance.travel.rules import Datum, TravelRule
+from services.compliance.travel.rules import Datum, Sum, TravelRule
 
 SIDES = (PartyRole.DEBTOR, PartyRole.CREDITOR)
 WHOLE_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -50,6 +50,8 @@ class TravelRecord(Record, omit_defaults=True):
     """The names of the rules that ask."""
     asked_on: date
     """The day of its first screening: by it the rules are judged however often it is looked at again."""
+    linked: tuple[Sum, ...] = ()
+    """What went between the same two parties shortly before: taken together with it, where a rule asks that."""
     debtor: Details = Details()
     creditor: Details = Details()
     tellings: tuple[Telling, ...] = ()

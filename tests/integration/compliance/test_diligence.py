@@ -8,8 +8,9 @@ import pytest
 
 from libs.common import ids
 from libs.common.database import execute
+from libs.common.record import replace
 from libs.common.service import Runtime
-from schemas.accounts.events import AccountOpened, CustomerRegistered
+from schemas.accounts.events import AccountOpened, CustomerPersonalData, CustomerRegistered
 from schemas.compliance.events import CustomerVerified
 from services.compliance.checking import DocumentChecking
 from services.compliance.diligence.providers import NobodyChecks, SimulatedChecks
@@ -166,15 +167,14 @@ def test_customers_from_before_there_were_ratings_are_rated_by_the_sweep(
     assert tiers(compliance) == [2, 2]
 
 
-def test_lists_of_countries_that_are_imported_have_the_sweep_rate_customers_anew(
-    compliance: Runtime, api: Api, customer_id: str
-) -> None:
-    country = seen(api, customer_id)["country"]
+def test_lists_of_countries_that_are_imported_have_the_sweep_rate_customers_anew(compliance: Runtime, api: Api) -> None:
+    event = registered("Ann Miller", birth_date="1980-05-17")
+    personal = CustomerPersonalData(name="Ann Miller", birth_date="1980-05-17", country="DE")
+    decide(compliance, replace(event, personal=personal))
+    customer_id = event.customer_id
     compliance.sweep.run_once()
     by = Signature(actor="root", role="operator")
-    imported = read_countries(
-        "fatf.csv", f"country,list,from,until\n{country},call_for_action,2026-01-01,\n".encode(), by=by
-    )
+    imported = read_countries("fatf.csv", b"country,list,from,until\nDE,call_for_action,2026-01-01,\n", by=by)
     compliance.unit.administer(lambda tx: import_countries(tx, imported, by=by))
     compliance.sweep.run_once()
     assert seen(api, customer_id)["rating"]["level"] == "high"

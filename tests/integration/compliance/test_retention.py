@@ -1,6 +1,8 @@
 """Records whose time is over are forgotten, by their kind; nothing else is, and the audit log says how many."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -102,13 +104,19 @@ def test_what_the_travel_rule_asked_for_is_kept_for_five_years_and_with_what_is_
 ) -> None:
     monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
     old, held, young = (initiated(to_another_bank()) for _ in range(3))
+    decide(compliance, old, held, young, blocked(held.payment_id))
+    aged = "UPDATE travel_records SET asked_on = %s WHERE payment_id = %s"
     for event, years in ((old, 5.1), (held, 5.1), (young, 4.9)):
-        decide(compliance, event, at=NOW - years * YEAR)
-    decide(compliance, blocked(held.payment_id))
+        on = (NOW - years * YEAR).date()
+        compliance.unit.administer(partial(_execute, statement=aged, values=(on, event.payment_id)))
     result = CliRunner().invoke(commands.app(SERVICE), ["forget-records"])
     assert "travel: 1 forgotten" in result.output
     left = {payment_id for (payment_id,) in rows(compliance, "SELECT payment_id FROM travel_records")}
     assert left == {held.payment_id, young.payment_id}
+
+
+def _execute(tx: Connection, statement: str, values: tuple[Any, ...]) -> None:
+    tx.exec_driver_sql(statement, values)
 
 
 @pytest.mark.parametrize(

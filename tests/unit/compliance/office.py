@@ -47,6 +47,7 @@ from services.compliance.monitoring.movements import Profile
 from services.compliance.monitoring.standards import Standards
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import watching
+from services.compliance.travel.linked import LinkedTransfers
 from services.compliance.travel.record import TravelRecord
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -92,6 +93,7 @@ class Office:
         self.changes: dict[str, RuleChange] = {}
         self.filing_acts: list[FilingAct] = []
         self.travel: dict[str, TravelRecord] = {}
+        self.linked: dict[str, LinkedTransfers] = {}
         self.policy = SETTINGS.policy
         self.searches = 0
         self.observe: Observe = lambda *_: None
@@ -141,6 +143,7 @@ class Office:
             workers=WORKERS,
             monitored=self._monitored(bodies),
             travel=self.travel,
+            linked=self.linked,
             countries=self.countries,
         )
         told: list[Event] = []
@@ -210,6 +213,7 @@ class Office:
         self.filing_acts += list(work.filing_acts)
         self.blocked += list(work.blocked)
         self.travel |= _by(work.travel.values(), "payment_id")
+        self.linked |= _by(work.linked.values(), "pair_id")
         self.watched |= _by(work.monitored.watched.values(), "customer_id")
         self.hops |= _by(work.monitored.hops.values(), "payment_id")
         self.alerts |= _by(list(work.monitored.alerts), "alert_id")
