@@ -41,8 +41,8 @@ def pair_id_of(order: PaymentOrder) -> str | None:
         return None
     personal = order.personal
     words = (
-        *_words(personal.debtor, order.debtor_customer_id, order.debtor_institution),
-        *_words(personal.creditor, order.creditor_customer_id, order.creditor_institution),
+        *_words(personal.debtor, order.debtor_customer_id or order.debtor_account_id, order.debtor_institution),
+        *_words(personal.creditor, order.creditor_customer_id or order.creditor_account_id, order.creditor_institution),
     )
     return str(UUID(bytes=blake2b("\x1f".join(words).encode(errors="replace"), digest_size=16).digest()))
 
@@ -61,8 +61,8 @@ def sums_of(transfers: Iterable[Transfer]) -> tuple[Sum, ...]:
     return tuple(Sum(currency=currency, amount_minor=minor) for currency, minor in sorted(found.items()))
 
 
-def _words(party: Party, customer_id: str | None, held_by: Institution | None) -> tuple[str, str]:
+def _words(party: Party, our_id: str, held_by: Institution | None) -> tuple[str, str]:
     """Who a party is: our own customer, or somebody of that name elsewhere, whatever account is named."""
     if held_by is None:
-        return "ours", customer_id or ""
+        return "ours", our_id
     return "elsewhere", " ".join(party.name.casefold().split())
