@@ -365,7 +365,8 @@ def test_programs_of_staff_screen_names_and_see_the_lists_and_others_may_not(com
     as_ship = httpx.post(f"{address}/v1/screenings", json={**body, "kind": "vessel"}, headers=staff).json()
     assert as_ship["outcome"] == "review", "a person is no ship"
     wrong = httpx.post(f"{address}/v1/screenings", json={**body, "country": "ZZ"}, headers=staff)
-    assert problem(wrong) == (422, "not_a_country", "country")
+    assert problem(wrong) == (422, "invalid", "country")
+    assert "ISO 3166-1" in wrong.text
     listed = httpx.get(f"{address}/v1/lists", headers=staff)
     require(ListsView, listed)
     lists = listed.json()["lists"]
