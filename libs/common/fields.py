@@ -23,6 +23,7 @@ from pydantic_core.core_schema import ErrorType
 
 from libs.common import ids
 from libs.common.card_numbers import has_card_number
+from libs.common.countries import is_country
 from libs.common.money import SCALES, AmountFault, parse_amount
 
 TEXT_LENGTH_MAX = 200
@@ -114,6 +115,12 @@ def _a_currency(text: str) -> str:
     return text
 
 
+def _a_country(text: str) -> str:
+    if not is_country(text):
+        raise PydanticCustomError("not_a_country", "must be a country's two letters as ISO 3166-1 has them")
+    return text
+
+
 def _spelled_out(value: object) -> object:
     # A number would be taken for seconds since 1970: "2026" is no such moment.
     if isinstance(value, int | float) or (isinstance(value, str) and "-" not in value[1:]):
@@ -159,7 +166,7 @@ NO_CARD_NUMBER = AfterValidator(_without_card_number)
 
 Id = Annotated[str, AfterValidator(_an_id), Field(examples=["0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061"])]
 Currency = Annotated[str, AfterValidator(_a_currency), Field(examples=["EUR"])]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["DE"])]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidator(_a_country), Field(examples=["DE"])]
 PartialDate = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"),

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from libs.common.database import transaction
 from libs.common.fields import Body, Country, PartialDate, text
@@ -13,7 +14,7 @@ from libs.common.openapi import answering, reading
 from libs.common.service import Runtime
 from services.compliance import diligence_api, monitoring_api, queries, travel_api
 from services.compliance.catalogue import live_catalogue
-from services.compliance.lists.listed import ListedParty
+from services.compliance.lists.listed import ListedParty, PartyKind
 from services.compliance.matching.screening import Hit, screen
 from services.compliance.matching.subject import Subject
 from services.compliance.settings import ComplianceSettings
@@ -26,6 +27,10 @@ class ScreeningRequest(Body):
     name: Annotated[str, text()]
     birth_date: PartialDate | None = None
     country: Country | None = None
+    kind: PartyKind | None = Field(None, description="what it is; a name is compared with all kinds if not given")
+    identifier: Annotated[str, text(100)] | None = Field(
+        None, description="an official number: of a passport, a register, a ship (IMO)", examples=["IMO 9187629"]
+    )
 
 
 def routes(runtime: Runtime) -> Sequence[APIRouter]:
@@ -40,7 +45,13 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         """Compare a party with every live list, and say what was found and why. Nothing is stored."""
         with transaction(runtime.engine) as tx:
             catalogue = live.current(tx)
-        subject = Subject(name=body.name, birth_date=body.birth_date, country=body.country)
+        subject = Subject(
+            name=body.name,
+            birth_date=body.birth_date,
+            country=body.country,
+            kind=body.kind,
+            identifier=body.identifier,
+        )
         verdict = screen(catalogue.index, subject)
         return {
             "outcome": verdict.outcome.value,

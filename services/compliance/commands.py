@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from libs.common import cli
 from libs.common.service import Runtime, Service
-from services.compliance import importing, monitoring_commands, queries, travel_commands
+from services.compliance import list_changes, monitoring_commands, queries, travel_commands
 from services.compliance.desk import passwords
 from services.compliance.domain.audit import OPERATOR, AuditVerb, Happening, ObjectKind, Signature
 from services.compliance.domain.people import Role, is_username
@@ -63,7 +63,10 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
         list_format: ListFormat | None = typer.Option(None, "--format", help="guessed from the path if not given"),
         review: NewReviewScore = None,
         block: NewBlockScore = None,
-        force: bool = typer.Option(False, help="import it even if it has lost many entries or has not changed"),
+        force: bool = typer.Option(
+            False,
+            help="even if it has not changed, or has lost many entries: then another person confirms it at the desk",
+        ),
     ) -> None:
         """Import a list: a UN XML file, a folder with OFAC's CSV files, or a CSV of one's own or of who owns what.
 
@@ -123,11 +126,12 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
 
     @commands.command("retire-list")
     def retire_list(name: str) -> None:
-        """Search a list no more."""
+        """Propose that a list is searched no more: another person confirms it at the desk."""
         found, _ = runtime()
 
-        if not found.unit.administer(lambda tx: importing.retire_list(tx, name, by=_operator())):
+        if found.unit.administer(lambda tx: list_changes.propose_retirement(tx, name, by=_operator())) is None:
             cli.fail(f"there is no list {name!r}")
+        typer.echo(f"{name} is searched until another person confirms this at the desk")
 
     @commands.command("lists")
     def show_lists() -> None:
@@ -240,7 +244,10 @@ def _add_user(runtime: Runtime, username: str, password: str | None, role: Role 
     password_hash = passwords.hash_password(chosen)
 
     def add(tx: Connection) -> None:
-        becomes = role or people.find_role(tx, username) or Role.ANALYST
+        before = people.find_role(tx, username)
+        if role not in (None, before) and people.is_vouched(tx, username):
+            cli.fail(f"the OpenID provider says what {username} is: change it there")
+        becomes = role or before or Role.ANALYST
         people.save_user(tx, username, password_hash, becomes)
         audit.append(tx, _by_operator(AuditVerb.USER_ADDED, username, becomes.value))
 

@@ -49,7 +49,9 @@ from services.compliance.domain import (
 )
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
-from services.compliance.store import monitoring, orders, work
+from services.compliance.store import monitoring, work
+from services.compliance.store.looking_back import forget_orders
+from services.compliance.store.travel import forget_linked
 
 
 def handlers(settings: ComplianceSettings) -> Handlers:
@@ -66,13 +68,14 @@ def handlers(settings: ComplianceSettings) -> Handlers:
         save=work.save_work,
         decisions={
             # Is this payment allowed?
-            PaymentInitiated: looking_back.screen_payment,
-            PaymentAnswerOverdue: looking_back.answer_again,
+            PaymentInitiated: screenings.screen_payment,
+            PaymentAnswerOverdue: screenings.answer_again,
             screenings.RescreenPayment: screenings.rescreen,
             PaymentDataSupplied: travel.take_supplied,
             travel.TellDetails: travel.tell,
             travel.SupplyPartyData: travel.supply,
             looking_back.LookBack: looking_back.look_back,
+            looking_back.GoOn: looking_back.go_on,
             # May this customer be served?
             CustomerRegistered: customers.register,
             CustomerClosed: customers.close,
@@ -90,6 +93,8 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             silencing.SilenceScenario: silencing.silence,
             silencing.EndSilence: silencing.end_silence,
             silencing.SetParameters: silencing.set_parameters,
+            silencing.ConfirmParameters: silencing.confirm_parameters,
+            silencing.TurnDownParameters: silencing.turn_down_parameters,
             # What people are asked
             PaymentSuspended: cases.open_or_update,
             PaymentResumed: cases.close,
@@ -117,6 +122,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             whitelisting.ProposePair: whitelisting.propose,
             whitelisting.ConfirmPair: whitelisting.confirm,
             whitelisting.EndPair: whitelisting.end,
+            whitelisting.KeepPair: whitelisting.keep,
             # What the law asks to be reported
             PaymentBlocked: cases.record_blocked_property,
             filings.DraftFiling: filings.draft,
@@ -126,6 +132,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             filings.WithdrawFiling: filings.withdraw,
             # What time decides
             casework.WakeCase: casework.wake,
+            whitelisting.ExpirePair: whitelisting.expire,
             forgetting.ForgetParties: forgetting.forget,
         },
         opens=(PaymentInitiated, PaymentAnswerOverdue, PaymentDataSupplied, PaymentSuspended, CustomerRegistered),
@@ -143,9 +150,11 @@ def handlers(settings: ComplianceSettings) -> Handlers:
 
 def pruning(settings: ComplianceSettings) -> Sequence[Prune]:
     """What is kept for a time only."""
-    old_orders = partial(orders.forget_orders, settings.policy.look_back_for)
+    old_orders = partial(forget_orders, settings.policy.look_back_for)
+    old_transfers = partial(forget_linked, settings.policy.travel.linked_within)
     return (
         old_orders,
+        old_transfers,
         monitoring.forget_hops,
         monitoring.forget_alerts,
         monitoring.forget_watched,

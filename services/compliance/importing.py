@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from libs.common.record import Record
 from services.compliance.defaults.countries import read_listings
 from services.compliance.domain.audit import AuditVerb, ObjectKind, Signature
+from services.compliance.list_changes import propose_import
 from services.compliance.lists.listed import ListedParty, ListFault
 from services.compliance.lists.ofac import ADD_FILE, ALT_FILE, SDN_FILE, parse_ofac
 from services.compliance.lists.own import COLUMNS as OWN_COLUMNS
@@ -21,7 +22,7 @@ from services.compliance.lists.ownership import parse_ownership
 from services.compliance.lists.un import parse_un
 from services.compliance.matching.scoring import USUAL, Thresholds
 from services.compliance.store import audit, lists, standards
-from services.compliance.store.lists import ListImport
+from services.compliance.store.lists import ListImport, LiveList
 from services.compliance.store.standards import CountryImport
 
 LIST_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -59,9 +60,14 @@ class Imported(Record):
     parties: int
     names: int
     thresholds: Thresholds
+    change_id: str | None = None
+    """If it waits for a second person."""
 
     def __str__(self) -> str:
-        became = "has not changed" if self.import_id is None else f"is live as version {self.import_id}"
+        if self.change_id is not None:
+            became = "stays as it is until another person confirms this at the desk"
+        else:
+            became = "has not changed" if self.import_id is None else f"is live as version {self.import_id}"
         return f"{self.list_name} {became}: {self.parties} entries, {self.names} names, {_in_words(self.thresholds)}"
 
 
@@ -100,7 +106,8 @@ def import_list(
 
     What a name must reach is as for the live version, if it is not given; as is usual, for a list that is not live.
     Raises ListFault when the list has lost so many entries that it is more likely to be broken, unless forced; and when
-    a name would block that needs no review.
+    a name would block that needs no review. What is forced so, and what asks more of a name than the live version, is
+    proposed, and live once another person has confirmed it.
     """
     if not LIST_NAME.fullmatch(list_name):
         raise ListFault("the name of the list", "lower-case letters, digits, - and _, at most 40")
@@ -119,17 +126,35 @@ def import_list(
     )
     if live is not None and not is_forced and (live.content_hash, live.thresholds) == (file.content_hash, thresholds):
         return _imported(imported, None)
-    if live is not None and not is_forced:
-        _require_size(len(file.parties), live.party_count, "entries", shrink_max)
-        # OFAC's other names are in a file of their own: cut short, it leaves the entries, each with one name.
-        _require_size(imported.name_count, live.name_count, "names", shrink_max)
-    import_id = lists.save_import(tx, imported)
-    said = f"version {import_id} from {file.source}, {len(file.parties)} entries, SHA-256 {file.content_hash}"
-    said = f"{said}, {_in_words(thresholds)}"
+    said = f"from {file.source}, {len(file.parties)} entries, SHA-256 {file.content_hash}, {_in_words(thresholds)}"
     if live is not None and live.thresholds != thresholds:
         said = f"{said}, was {_in_words(live.thresholds)}"
+    lost = None if live is None else _lost(imported, live, shrink_max)
+    if lost is not None and not is_forced:
+        raise ListFault("the whole file", f"{lost}; if that is right, force it, and have another person confirm it")
+    if live is not None and (lost is not None or _asks_more(thresholds, live.thresholds)):
+        change = propose_import(tx, imported, live, f"{said}; {lost}" if lost else said, by=by)
+        return _imported(imported, None, change_id=change.change_id)
+    import_id = lists.save_import(tx, imported)
+    said = f"version {import_id} {said}"
     _put_down(tx, by, AuditVerb.LIST_IMPORTED, list_name, f"{said}; forced" if is_forced else said)
     return _imported(imported, import_id)
+
+
+def _lost(new: ListImport, live: LiveList, shrink_max: float) -> str | None:
+    """What a version has lost so much of that it is more likely to be broken."""
+    # OFAC's other names are in a file of their own: cut short, it leaves the entries, each with one name.
+    sizes = (len(new.parties), live.party_count, "entries"), (new.name_count, live.name_count, "names")
+    lost = (
+        f"{found} {what} where the live version has {before}"
+        for found, before, what in sizes
+        if found < before * (1 - shrink_max)
+    )
+    return next(lost, None)
+
+
+def _asks_more(new: Thresholds, before: Thresholds) -> bool:
+    return new.review > before.review or new.block > before.block
 
 
 def _thresholds(review: float | None, block: float | None, before: Thresholds) -> Thresholds:
@@ -145,23 +170,15 @@ def _in_words(thresholds: Thresholds) -> str:
     return f"review from {thresholds.review} on, block from {thresholds.block} on"
 
 
-def _imported(of: ListImport, import_id: int | None) -> Imported:
+def _imported(of: ListImport, import_id: int | None, *, change_id: str | None = None) -> Imported:
     return Imported(
         import_id=import_id,
         list_name=of.list_name,
         parties=len(of.parties),
         names=of.name_count,
         thresholds=of.thresholds,
+        change_id=change_id,
     )
-
-
-def retire_list(tx: Connection, list_name: str, *, by: Signature) -> bool:
-    """Search a list no more, and put that down; False if there is none of that name."""
-    lists.lock_catalogue(tx)
-    is_retired = lists.retire(tx, list_name)
-    if is_retired:
-        _put_down(tx, by, AuditVerb.LIST_RETIRED, list_name, "")
-    return is_retired
 
 
 def read_countries(source: str, content: bytes, *, by: Signature) -> CountryImport:
@@ -184,13 +201,6 @@ def import_countries(tx: Connection, imported: CountryImport, *, by: Signature) 
 
 def _put_down(tx: Connection, by: Signature, verb: AuditVerb, name: str, said: str) -> None:
     audit.append(tx, by.happening(datetime.now(UTC), verb, ObjectKind.LIST, name, said))
-
-
-def _require_size(found: int, live: int, of_what: str, shrink_max: float) -> None:
-    if found < live * (1 - shrink_max):
-        raise ListFault(
-            "the whole file", f"{found} {of_what} where the live version has {live}; if that is right, force it"
-        )
 
 
 def recognise(path: Path) -> ListFormat:

@@ -24,10 +24,10 @@ from services.compliance.monitoring.alerts import AlertState, SilenceKind
 from services.compliance.monitoring.parameters import ParametersFault, Scenario
 from services.compliance.monitoring_views import (
     AlertPage,
+    ChangeView,
     CustomerSilenceView,
     ScenariosView,
     SilencesView,
-    VersionView,
 )
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
@@ -155,7 +155,7 @@ def router(runtime: Runtime) -> APIRouter:
     add("/silences", status_code=CREATED, responses=changing() | answering(CREATED, CustomerSilenceView))(ask.silence)
     add("/silences/endings", responses=changing() | answering(OK, CustomerSilenceView))(ask.end_silence)
     found.get("/scenarios", responses=reading() | answering(OK, ScenariosView))(ask.list_scenarios)
-    add("/scenarios", status_code=CREATED, responses=changing() | answering(CREATED, VersionView))(ask.set_parameters)
+    add("/scenarios", status_code=CREATED, responses=changing() | answering(CREATED, ChangeView))(ask.set_parameters)
     return found
 
 
@@ -198,10 +198,10 @@ class MonitoringRoutes:
         return await asked.carry_out(self._edge, "silences/endings", [command], _silence_answer(command))
 
     async def set_parameters(self, asked: Asked, body: NewParameters) -> Response:
-        """Have a scenario look for something else from a moment on."""
+        """Propose that a scenario looks for something else from a moment on: another person confirms it at the desk."""
         command = body.command(asked.who.client.client_id)
         return await asked.carry_out(
-            self._edge, "scenarios", [command], answer_one(CREATED, lambda state: _version_view(state, command))
+            self._edge, "scenarios", [command], answer_one(CREATED, lambda state: _change_view(state, command))
         )
 
 
@@ -215,9 +215,9 @@ def _silence_answer(command: SilenceScenario | EndSilence) -> Respond:
     return answer_one(status, view, unknown=(RefusalReason.CUSTOMER_UNKNOWN,))
 
 
-def _version_view(state: Any, command: SetParameters) -> dict[str, Any]:
+def _change_view(state: Any, command: SetParameters) -> dict[str, Any]:
     # The last of the batch's about this scenario with these words: two that are the same are one.
-    versions = [
-        one for one in state.monitored.versions if one.scenario is command.scenario and one.set_by == command.by
+    changes = [
+        one for one in state.changes.values() if one.about == command.scenario.value and one.proposed_by == command.by
     ]
-    return asked_of.version_view(versions[-1])
+    return asked_of.change_view(changes[-1])

@@ -74,9 +74,9 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
         changes: Annotated[list[str], typer.Argument(help="NAME=VALUE …; what is not named stays")],
         reason: Why,
         actor: Actor,
-        effective_from: Annotated[datetime | None, typer.Option("--from", help="now, if not given; UTC")] = None,
+        effective_from: Annotated[datetime | None, typer.Option("--from", help="UTC; else as it is confirmed")] = None,
     ) -> None:
-        """Have a scenario look for something else from a moment on."""
+        """Propose that a scenario looks for something else from a moment on: another person confirms it at the desk."""
         found = runtime()
         since = effective_from and effective_from.replace(tzinfo=UTC)
         known = _standards(found).to_come(scenario, since or datetime.now(UTC))[-1]
@@ -89,6 +89,7 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
         )
         carry_out(found, command)
         typer.echo(json.dumps(values_of(changed)))
+        typer.echo("it is in force once another person has confirmed it at the desk", err=True)
 
     @group.command("alerts")
     def list_alerts(

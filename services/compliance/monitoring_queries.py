@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from libs.common.database import fetch, transaction
 from libs.common.record import Record
 from services.compliance.domain.case import Case
+from services.compliance.domain.rule_change import RuleChange
 from services.compliance.monitoring.alerts import Alert, AlertState, Silence, SilenceKind
 from services.compliance.monitoring.countries import CountryLists
 from services.compliance.monitoring.parameters import Scenario, Version, values_of
@@ -188,6 +189,19 @@ def version_view(version: Version) -> dict[str, Any]:
         "reason": version.reason,
         "by": version.set_by,
         "at": version.set_at,
+    }
+
+
+def change_view(change: RuleChange) -> dict[str, Any]:
+    return {
+        "change_id": change.change_id,
+        "scenario": change.about,
+        "status": change.status.value,
+        "parameters": change.values,
+        "effective_from": change.effective_from,
+        "reason": change.reason,
+        "by": change.proposed_by,
+        "at": change.proposed_at,
     }
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from libs.common.fields import View
 from schemas.compliance.events import CaseDecision
 from services.compliance.domain.case import CaseStatus
+from services.compliance.domain.rule_change import ChangeStatus
 from services.compliance.monitoring.alerts import AlertState, SilenceKind
 from services.compliance.monitoring.parameters import Scenario
 
@@ -62,6 +63,19 @@ class VersionView(View):
     version: str
     parameters: dict[str, bool | int | str]
     effective_from: datetime
+    reason: str
+    by: str
+    at: datetime
+
+
+class ChangeView(View):
+    """Parameters that somebody has proposed: in force once another person has confirmed them at the desk."""
+
+    change_id: str
+    scenario: Scenario
+    status: ChangeStatus
+    parameters: dict[str, bool | int | str]
+    effective_from: datetime | None
     reason: str
     by: str
     at: datetime

@@ -8,19 +8,26 @@ from sqlalchemy import Connection, Engine
 
 from libs.common import ids
 from libs.common.database import array, fetch, transaction
-from libs.common.record import Record
-from schemas.compliance.events import CaseDecision
+from libs.common.record import Record, replace
 from schemas.payments.events import EncryptedPersonalData, PaymentOrder
 from services.compliance import queries
 from services.compliance.domain.business_days import OFFSET, day_of
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole
 from services.compliance.filings.filing import Filing
-from services.compliance.filings.property import ITEMS_MAX, PropertyItem, PropertyKind, PropertyReport, held_on
+from services.compliance.filings.property import (
+    AUTHORITY_UNKNOWN,
+    ITEMS_MAX,
+    OWNER_UNKNOWN,
+    PARTIES_ENCRYPTED,
+    PropertyItem,
+    PropertyKind,
+    PropertyReport,
+    held_on,
+)
 from services.compliance.store.screenings import roles_of
 
 _decode_filing = msgspec.json.Decoder(Filing).decode
-AUTHORITY_UNKNOWN = "decided by people: say by which law"
 _COLUMNS = """b.payment_id, b.amount_minor, b.currency, b.transfer_id, b.blocked_at, s.roles
                 FROM blocked_property b LEFT JOIN screenings s ON s.payment_id = b.payment_id"""
 
@@ -57,14 +64,18 @@ def draft_annual(engine: Engine, year: int) -> Draft | None:
         )
     if not rows or end > datetime.now(UTC):
         return None
-    report = PropertyReport(kind=PropertyKind.ANNUAL, items=tuple(map(_item, rows)), year=year)
+    items = tuple(map(_item, rows))
+    # What officers have found out for the report on each is not asked of them again.
+    known = reports_on(engine, [item.payment_id for item in items])
+    items = tuple(_as_reported(item, known.get(item.payment_id)) for item in items)
+    report = PropertyReport(kind=PropertyKind.ANNUAL, items=items, year=year)
     return Draft(case_id=annual_id(year), since=held_on(year), report=report)
 
 
 def draft_rejected(engine: Engine, payment_id: str) -> Draft | None:
-    """A report on a payment that two people have rejected, where nothing was blocked."""
+    """A report on a payment that two people have refused, where nothing was blocked; a second look refuses nothing."""
     case = queries.find_case(engine, payment_case_id(payment_id))
-    if case is None or case.payment is None or case.decision is not CaseDecision.REJECT or case.ended_at is None:
+    if case is None or case.payment is None or case.refused_at is None:
         return None
     with transaction(engine) as tx:
         if fetch(tx, "SELECT 1 FROM blocked_property WHERE payment_id = %s", (payment_id,)):
@@ -73,7 +84,7 @@ def draft_rejected(engine: Engine, payment_id: str) -> Draft | None:
     order = case.payment.order
     item = PropertyItem(
         payment_id=payment_id,
-        on=day_of(case.ended_at),
+        on=day_of(case.refused_at),
         amount_minor=order.amount_minor,
         currency=order.currency,
         owner=_parties(order),
@@ -96,6 +107,15 @@ def reports_on(engine: Engine, payment_ids: Sequence[str]) -> Mapping[str, Filin
             (array("uuid", wanted),),
         )
     return {wanted[case_id]: _decode_filing(body) for case_id, body in rows}
+
+
+def _as_reported(item: PropertyItem, filing: Filing | None) -> PropertyItem:
+    if filing is None or filing.ofac is None:
+        return item
+    (told,) = filing.ofac.items
+    return replace(
+        item, owner=told.owner, authority=told.authority, location=told.location, description=told.description
+    )
 
 
 def annual_id(year: int) -> str:
@@ -125,7 +145,7 @@ def _item(row: tuple[str, int, str, str, datetime, str | None]) -> PropertyItem:
         on=day_of(blocked_at),
         amount_minor=amount_minor,
         currency=currency,
-        owner=_owners(roles) or "unknown: say whose it is",
+        owner=_owners(roles) or OWNER_UNKNOWN,
         authority=_authority(roles),
         location=f"blocked funds, transfer {transfer_id}",
         description="funds of a payment, blocked",
@@ -148,5 +168,5 @@ def _authority(roles: tuple[ScreenedRole, ...]) -> str:
 
 def _parties(order: PaymentOrder) -> str:
     if isinstance(order.personal, EncryptedPersonalData):
-        return "encrypted: say who"
+        return PARTIES_ENCRYPTED
     return f"{order.personal.debtor.name} to {order.personal.creditor.name}"

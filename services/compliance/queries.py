@@ -19,7 +19,7 @@ from services.compliance.domain.people import Permission, Role, may
 from services.compliance.domain.searching import query_words
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.filings.filing import Filing, FilingAct, FilingActKind
-from services.compliance.store.screenings import roles_of, screening_of
+from services.compliance.store.screenings import SCREENINGS, roles_of, screening_of
 
 PAGE_LENGTH = 25
 COUNTED_MAX = 20_000
@@ -167,14 +167,21 @@ def list_users(engine: Engine) -> list[dict[str, Any]]:
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT username, role, created_at, disabled_at,
+            """SELECT username, role, created_at, disabled_at, oidc_subject IS NOT NULL,
                       (SELECT max(seen_at) FROM desk_sessions s WHERE s.username = u.username)
                  FROM desk_users u ORDER BY disabled_at IS NOT NULL, username LIMIT %s""",
             (USERS_MAX,),
         )
     return [
-        {"username": username, "role": role, "created_at": created_at, "disabled_at": disabled_at, "seen_at": seen_at}
-        for username, role, created_at, disabled_at, seen_at in rows
+        {
+            "username": username,
+            "role": role,
+            "created_at": created_at,
+            "disabled_at": disabled_at,
+            "is_vouched": is_vouched,
+            "seen_at": seen_at,
+        }
+        for username, role, created_at, disabled_at, is_vouched, seen_at in rows
     ]
 
 
@@ -404,8 +411,7 @@ def find_screening(engine: Engine, payment_id: str) -> Screening | None:
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT payment_id, debtor_account_id, outcome, roles, missing, lists_version, screened_at, sequence
-                 FROM screenings WHERE payment_id = %s""",
+            f"SELECT {SCREENINGS.select} FROM screenings WHERE payment_id = %s",
             (payment_id,),
         )
     return screening_of(rows[0]) if rows else None

@@ -35,14 +35,19 @@ RIGHTS = {
     "desk_failures": QUEUE,
     "audit_entries": APPEND,
     "audit_head": "SELECT, UPDATE (entry_count, entry_hash)",
-    "remembered_orders": ALL,
     "travel_records": WRITE,
+    "linked_transfers": ALL,
+    "looking_back": WRITE,
+    "rule_changes": WRITE,
+    # What is to be imported, for as long as it waits.
+    "rule_change_contents": QUEUE,
     "whitelist_pairs": WRITE,
 }
 
 _FORGET = "SELECT, DELETE"
 RETENTION = {
     "screenings": _FORGET,
+    "travel_records": _FORGET,
     "whitelist_pairs": _FORGET,
     "filings": _FORGET,
     "filing_acts": _FORGET,

@@ -44,6 +44,12 @@ class ComplianceSettings(Settings):
     worths_file: Path | None = Field(
         None, description="what currencies are worth, in place of what ships; of one that is not named all is asked"
     )
+    linked_hours: float = Field(
+        24,
+        ge=0,
+        le=24 * 31,
+        description="transfers between the same two parties within this are linked, where a rule asks; 0: none",
+    )
     risk_file: Path | None = Field(None, description="how customers are rated, in place of defaults/risk.toml")
     document_provider: Literal["simulated", "none"] = Field(
         "none", description="who checks documents: none, or simulated, for a demonstration, by diligence/providers.py"
@@ -104,7 +110,8 @@ class ComplianceSettings(Settings):
             raise SettingsError(f"{worths_path}: {fault}") from fault
         if strangers := set(self.jurisdictions) - {rule.jurisdiction for rule in rules}:
             raise SettingsError(f"WEIR_JURISDICTIONS: no rule in {rules_path} is of {', '.join(sorted(strangers))}")
-        return TravelRules(rules, worths, self.jurisdictions)
+        linked_within = timedelta(hours=self.linked_hours)
+        return TravelRules(rules, worths, self.jurisdictions, linked_within=linked_within)
 
     @cached_property
     def _institution(self) -> Institution | None:

@@ -37,9 +37,10 @@ def live_standards(_: ComplianceSettings) -> LiveStandards:
     return LiveStandards()
 
 
+def current_countries(tx: Connection) -> CountryLists:
+    """The lists of countries: those imported last, or those that ship."""
+    return standards.load_countries(tx) or CountryLists(shipped_listings())
+
+
 def _load(tx: Connection) -> Standards:
-    listings = standards.load_listings(tx)
-    return Standards(
-        (*shipped_versions(), *standards.load_versions(tx)),
-        CountryLists(shipped_listings() if listings is None else listings),
-    )
+    return Standards((*shipped_versions(), *standards.load_versions(tx)), current_countries(tx))

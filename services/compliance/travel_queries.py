@@ -31,7 +31,7 @@ def find_record(engine: Engine, payment_id: str) -> TravelRecord | None:
 
 def record_view(record: TravelRecord, rules: TravelRules) -> dict[str, Any]:
     """A payment as rules ask about it: which do, what is known, what is missing, and who told what."""
-    asking = rules.applicable(record.order, record.asked_on)
+    asking = rules.applicable(record.order, record.asked_on, record.linked)
     return {
         "payment_id": record.payment_id,
         "rules": [rule_view(rule) for rule in asking],

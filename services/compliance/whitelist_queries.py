@@ -17,6 +17,7 @@ class PairQueue(StrEnum):
     """What of all pairs is shown."""
 
     PROPOSED = "proposed"
+    """Those that another person is to confirm, and those whose end is."""
     IN_FORCE = "in_force"
     ENDED = "ended"
     """By a person or by its time, the latest first."""
@@ -30,7 +31,7 @@ class PairPage(Record):
 
 
 _CONDITIONS = {
-    PairQueue.PROPOSED: "state = 'proposed' AND until > %s",
+    PairQueue.PROPOSED: "is_waiting AND until > %s",
     PairQueue.IN_FORCE: "state = 'in_force' AND until > %s",
     PairQueue.ENDED: "(state = 'ended' OR until <= %s)",
 }

@@ -51,11 +51,18 @@ def whom_of(event: PaymentInitiated) -> Whom:
 
 
 def test_a_payment_that_lists_had_nothing_to_say_to_is_forgotten(compliance: Runtime) -> None:
-    event = scene.initiated(scene.to_another_bank())
+    event = scene.initiated(scene.order())
     tell(compliance, event)
     assert obstacles(compliance, whom_of(event)) == []
-    assert blank(compliance, whom_of(event)) == {"customers": 0, "remembered_orders": 1, "travel_records": 1}
-    assert blank(compliance, whom_of(event)) == {"customers": 0, "remembered_orders": 0, "travel_records": 0}
+    assert blank(compliance, whom_of(event)) == {"customers": 0, "screenings": 1}
+    assert blank(compliance, whom_of(event)) == {"customers": 0, "screenings": 0}
+
+
+def test_what_the_travel_rule_asked_for_stands_in_the_way_until_its_time_is_over(compliance: Runtime) -> None:
+    event = scene.initiated(scene.to_another_bank())
+    tell(compliance, event)
+    (kept,) = obstacles(compliance, whom_of(event))
+    assert kept.startswith("records of the travel rule are kept: 1")
 
 
 def test_what_the_law_has_kept_stands_in_the_way(compliance: Runtime) -> None:

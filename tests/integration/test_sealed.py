@@ -18,6 +18,7 @@ from schemas.payments.events import PaymentDataSupplied, PaymentInitiated
 from services.accounts.__main__ import SERVICE as ACCOUNTS
 from services.compliance.__main__ import SERVICE as COMPLIANCE
 from services.compliance.domain.looking_back import LookBack
+from services.compliance.domain.screenings import opened
 from services.fraud.__main__ import SERVICE as FRAUD
 from services.payments.__main__ import SERVICE as PAYMENTS
 from tests.integration.payments.scene import assessed, held, know_accounts, order, screened
@@ -94,7 +95,7 @@ def test_whoever_must_read_an_order_reads_it(payments: Api, compliance: Runtime,
     screening = about(compliance, event.payment_id, ComplianceScreened)
     assert (screening.outcome, screening.unscreenable) == (ScreeningOutcome.CLEAR, ())
     assert about(fraud, event.payment_id, FraudAssessed)
-    ((body,),) = rows(compliance, "SELECT body FROM remembered_orders WHERE payment_id = %s", (event.payment_id,))
+    ((body,),) = rows(compliance, "SELECT ordered FROM screenings WHERE payment_id = %s", (event.payment_id,))
     assert event.order.personal.key_id in body and "Ann Miller" not in body
 
 
@@ -103,7 +104,9 @@ def test_an_order_that_is_looked_back_at_is_read_again(payments: Api, compliance
     tell(compliance, event)
     with transaction(compliance.engine) as tx:
         work = compliance.handlers.load(tx, [message_of(LookBack(payment_id=event.payment_id))])
-    assert work.orders[event.payment_id].order.personal.debtor.name == "Ann Miller"
+    order = opened(work.screenings[event.payment_id], work.keys)
+    assert order is not None and not isinstance(order.personal, EncryptedPayment)
+    assert order.personal.debtor.name == "Ann Miller"
     tell(compliance, LookBack(payment_id=event.payment_id))
 
 

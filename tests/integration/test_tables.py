@@ -17,9 +17,10 @@ from services.compliance.store import (
     customers,
     filings,
     lists,
+    looking_back,
     monitoring,
-    orders,
     parties,
+    rule_changes,
     screenings,
     standards,
     travel,
@@ -37,8 +38,8 @@ TYPES = {"timestamp with time zone": "timestamptz", "numeric(30,0)": "bigint"}
 """What is written, where it is not what is kept: sums of whole numbers may outgrow what each of them fits in."""
 
 COMPLIANCE_STORES = (
-    *(audit, cases, customers, filings, lists, monitoring, orders, parties),
-    *(screenings, standards, travel, watching, whitelist),
+    *(audit, cases, customers, filings, lists, looking_back, monitoring, parties),
+    *(rule_changes, screenings, standards, travel, watching, whitelist),
 )
 EVERYWHERE = (dead_letters, idempotency, inbox, outbox, parking)
 STORES = [

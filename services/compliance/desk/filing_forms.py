@@ -10,13 +10,19 @@ from datetime import date
 from schemas.payments.events import EncryptedPersonalData
 from services.compliance.domain.case import Case
 from services.compliance.filings.ctr import CashParty, CtrReport
-from services.compliance.filings.efiling import Address, Identification, IdentificationKind, Person
+from services.compliance.filings.efiling import Address, Identification, IdentificationKind, PartyCode, Person
 from services.compliance.filings.faults import FilingFault
 from services.compliance.filings.filing import Filing, FilingKind
 from services.compliance.filings.sar import SarReport, Suspicion, SuspiciousKind
 from services.compliance.matching.subject import Subject
 
 SUBJECTS_ON_FORM = 3
+CASH_CODES = {
+    PartyCode.CONDUCTOR.value: "brought or took it for themselves",
+    PartyCode.CONDUCTOR_FOR_OTHER.value: "did so for another",
+    PartyCode.ON_WHOSE_BEHALF.value: "is whom it was for",
+}
+"""What a person may be in a report on cash."""
 _ADDRESS = ("street", "city", "state", "postal_code", "country")
 _ABBREVIATED = re.compile(r"\b(ach|ctr|eft)\b", re.IGNORECASE)
 _DOLLARS = re.compile(r"[$\s,]")
@@ -47,7 +53,7 @@ def read_sar(form: Mapping[str, str]) -> SarReport:
     other = form.get("other", "").strip() or None
     prior = form.get("prior_document_number", "").strip()
     return SarReport(
-        subjects=tuple(_read_persons(form)),
+        subjects=tuple(person for _, person in _read_persons(form)),
         suspicions=tuple(_suspicion(kind, other) for kind in kinds),
         began_on=_day(form, "began_on"),
         ended_on=_day(form, "ended_on"),
@@ -63,14 +69,29 @@ def read_ctr(form: Mapping[str, str]) -> CtrReport:
     cash_in, cash_out = (_dollars(form, f"cash_{way}_dollars") or 0 for way in ("in", "out"))
     persons = list(_read_persons(form))
     return CtrReport(
-        # What one of several brought is not asked for here: each is named with all of it.
         parties=tuple(
-            CashParty(person=person, cash_in_dollars=cash_in, cash_out_dollars=cash_out) for person in persons
+            _cash_party(form, f"subjects.{number}", person, None if len(persons) > 1 else (cash_in, cash_out))
+            for number, person in persons
         ),
         transacted_on=_day(form, "transacted_on"),
         cash_in_dollars=cash_in,
         cash_out_dollars=cash_out,
         is_aggregated=form.get("is_aggregated") == "yes",
+    )
+
+
+def _cash_party(form: Mapping[str, str], prefix: str, person: Person, of_only_one: tuple[int, int] | None) -> CashParty:
+    """A person, with what of the cash was theirs: of the only one all of it, of one among several what is written."""
+    cash_in, cash_out = (_dollars(form, f"{prefix}.cash_{way}_dollars") for way in ("in", "out"))
+    if cash_in is None and cash_out is None:
+        if of_only_one is None:
+            raise FilingFault(f"{prefix}.cash_in_dollars", "is missing: what of the cash was this person's")
+        cash_in, cash_out = of_only_one
+    written = form.get(f"{prefix}.code") or PartyCode.CONDUCTOR.value
+    if written not in CASH_CODES:
+        raise FilingFault(f"{prefix}.code", "is none of those that the form offers")
+    return CashParty(
+        person=person, code=PartyCode(written), cash_in_dollars=cash_in or 0, cash_out_dollars=cash_out or 0
     )
 
 
@@ -99,7 +120,13 @@ def _of_ctr(report: CtrReport | None) -> dict[str, str]:
         "is_aggregated": "yes" if report.is_aggregated else "",
     }
     for number, party in enumerate(report.parties[:SUBJECTS_ON_FORM]):
-        values |= _of_person(f"subjects.{number}", party.person)
+        prefix = f"subjects.{number}"
+        values |= _of_person(prefix, party.person)
+        values |= {
+            f"{prefix}.code": party.code.value,
+            f"{prefix}.cash_in_dollars": str(party.cash_in_dollars),
+            f"{prefix}.cash_out_dollars": str(party.cash_out_dollars),
+        }
     return values
 
 
@@ -148,8 +175,8 @@ def _person(subject: Subject | None, account_id: str | None) -> Person:
     )
 
 
-def _read_persons(form: Mapping[str, str]) -> Iterable[Person]:
-    """Those of whom anything was written."""
+def _read_persons(form: Mapping[str, str]) -> Iterable[tuple[int, Person]]:
+    """Those of whom anything was written, with their places on the form."""
     for number in range(SUBJECTS_ON_FORM):
         written = {
             field: form.get(f"subjects.{number}.{field}", "").strip() or None
@@ -160,16 +187,21 @@ def _read_persons(form: Mapping[str, str]) -> Iterable[Person]:
         is_entity = form.get(f"subjects.{number}.is_entity") == "yes"
         tin = written["tin"]
         kind = IdentificationKind.EIN if is_entity else IdentificationKind.SSN_ITIN
-        yield Person(
-            last_name=written["last_name"],
-            first_name=None if is_entity else written["first_name"],
-            is_entity=is_entity,
-            birth_date=written["birth_date"],
-            address=Address(**{field: written[field] for field in _ADDRESS}),
-            occupation=written["occupation"],
-            tin=Identification(kind=kind, number=tin) if tin else None,
-            accounts=tuple(account.strip() for account in (written["accounts"] or "").split(",") if account.strip()),
-            is_customer=form.get(f"subjects.{number}.is_customer") == "yes",
+        yield (
+            number,
+            Person(
+                last_name=written["last_name"],
+                first_name=None if is_entity else written["first_name"],
+                is_entity=is_entity,
+                birth_date=written["birth_date"],
+                address=Address(**{field: written[field] for field in _ADDRESS}),
+                occupation=written["occupation"],
+                tin=Identification(kind=kind, number=tin) if tin else None,
+                accounts=tuple(
+                    account.strip() for account in (written["accounts"] or "").split(",") if account.strip()
+                ),
+                is_customer=form.get(f"subjects.{number}.is_customer") == "yes",
+            ),
         )
 
 

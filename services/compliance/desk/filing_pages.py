@@ -24,7 +24,7 @@ from libs.common.service import Runtime
 from services.compliance import property_queries, queries
 from services.compliance.desk import guard, render
 from services.compliance.desk.filing_acts import DOCUMENT_NUMBER_LENGTH_MAX, Filings, FilingVerb, VerbBody, command_of
-from services.compliance.desk.filing_forms import read_ctr, read_sar, suggested, suspicion_words
+from services.compliance.desk.filing_forms import CASH_CODES, read_ctr, read_sar, suggested, suspicion_words
 from services.compliance.desk.property_reports import annual_year
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
@@ -265,6 +265,7 @@ def _form_page(
         values=values,
         chosen=set(values.get("suspicions", "").split(",")),
         suspicions=suspicion_words(),
+        cash_codes=CASH_CODES,
         request_id=ids.new(),
         fault=fault,
     )

@@ -10,27 +10,29 @@ from fastapi import APIRouter, Form, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
+from libs.common.batch import Refusal
+from libs.common.fields import Id
 from libs.common.http import Problem
 from libs.common.service import Runtime
-from services.compliance import list_queries
+from services.compliance import list_changes, list_queries
 from services.compliance.defaults.countries import ListingsFault
 from services.compliance.desk import guard, render
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.people import Permission
+from services.compliance.domain.rule_change import OF_LISTS, ChangeKind, ChangeRefusal
 from services.compliance.importing import (
     ListFormat,
     import_countries,
     import_list,
     parse_list,
     read_countries,
-    retire_list,
 )
 from services.compliance.lists.listed import ListFault
 from services.compliance.lists.ofac import ADD_FILE, ALT_FILE, SDN_FILE
 from services.compliance.matching.scoring import BLOCK_NAME_SCORE, PAIR_SCORE, REVIEW_SCORE
 from services.compliance.settings import ComplianceSettings
-from services.compliance.store import audit
+from services.compliance.store import audit, rule_changes
 
 PATH = f"{guard.PATH}/lists"
 IMPORT_PATHS = (f"{PATH}/imports", f"{guard.PATH}/api/lists/imports")
@@ -49,6 +51,13 @@ class Target(StrEnum):
     LIST = "list"
     COUNTRIES = "countries"
     """The FATF's lists of countries."""
+
+
+class ChangeVerb(StrEnum):
+    """What can be done with a change that was proposed."""
+
+    CONFIRM = "confirm"
+    TURN_DOWN = "turn-down"
 
 
 class Lists:
@@ -108,10 +117,27 @@ class Lists:
         return f"Version {version} of the lists of countries is in force: {len(imported.listings)} times on a list."
 
     def retire(self, name: str, by: DeskSession) -> str:
-        """Search a list no more; return that in words."""
-        if not self._runtime.unit.administer(lambda tx: retire_list(tx, name, by=by.signed)):
+        """Propose that a list is searched no more; return that in words."""
+        change = self._runtime.unit.administer(lambda tx: list_changes.propose_retirement(tx, name, by=by.signed))
+        if change is None:
             raise Problem(HTTPStatus.NOT_FOUND, "list_unknown", f"there is no list {name}", field="name")
-        return f"{name} is searched no more."
+        return f"{name} is searched until another person confirms that it is to be retired."
+
+    def decide(self, verb: ChangeVerb, change_id: str, by: DeskSession) -> str:
+        """Confirm what another has proposed, or turn it down; return what that came to, in words."""
+        decided = list_changes.confirm if verb is ChangeVerb.CONFIRM else list_changes.turn_down
+        change = self._runtime.unit.administer(lambda tx: decided(tx, change_id, by=by.signed))
+        if isinstance(change, Refusal):
+            details = f"{verb.value}: {change.reason}"
+            happening = by.happening(AuditVerb.REFUSED, ObjectKind.LIST, change_id, details)
+            self._runtime.unit.administer(lambda tx: audit.append(tx, happening))
+            is_unknown = change.reason == ChangeRefusal.CHANGE_UNKNOWN
+            status = HTTPStatus.NOT_FOUND if is_unknown else HTTPStatus.CONFLICT
+            raise Problem(status, change.reason, change.detail)
+        if verb is ChangeVerb.TURN_DOWN:
+            return f"{change.about} stays as it is."
+        is_import = change.kind is ChangeKind.IMPORT_LIST
+        return f"{change.about} is {'live as was proposed' if is_import else 'searched no more'}."
 
 
 def _format(form: FormData) -> ListFormat | None:
@@ -163,6 +189,7 @@ def _pages(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             formats=list(ListFormat),
             ofac_files=(SDN_FILE, ALT_FILE, ADD_FILE),
             scores=(PAIR_SCORE, REVIEW_SCORE, BLOCK_NAME_SCORE),
+            changes=rule_changes.list_waiting(runtime.engine, OF_LISTS),
             notice=notice,
             fault=fault,
         )
@@ -205,10 +232,21 @@ def _pages(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
     @router.post("/{name}/retire")
     async def retire(name: str, csrf_token: Annotated[str, Form()] = "", person: DeskSession = manages) -> Response:
-        """Search a list no more."""
+        """Propose that a list is searched no more."""
         guard.require_csrf_token(person, csrf_token)
         return await done(person, lambda: run_in_threadpool(lists.retire, name, person))
 
+    def add(verb: ChangeVerb) -> None:
+        @router.post(f"/rule-changes/{{change_id}}/{verb}")
+        async def decide(
+            change_id: Id, csrf_token: Annotated[str, Form()] = "", person: DeskSession = manages
+        ) -> Response:
+            """Confirm what another has proposed, or turn it down."""
+            guard.require_csrf_token(person, csrf_token)
+            return await done(person, lambda: run_in_threadpool(lists.decide, verb, change_id, person))
+
+    for verb in ChangeVerb:
+        add(verb)
     return router
 
 
@@ -245,10 +283,24 @@ def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
     @router.post("/{name}/retire")
     def retire(name: str, person: DeskSession = manages, x_csrf_token: CsrfToken = None) -> Mapping[str, str]:
-        """Search a list no more."""
+        """Propose that a list is searched no more."""
         guard.require_csrf_token(person, x_csrf_token)
         return {"detail": lists.retire(name, person)}
 
+    @router.get("/rule-changes")
+    def list_waiting(person: DeskSession = sees) -> Mapping[str, Any]:
+        """Changes of lists that wait for a second person."""
+        return {"changes": msgspec.to_builtins(rule_changes.list_waiting(runtime.engine, OF_LISTS))}
+
+    def add(verb: ChangeVerb) -> None:
+        @router.post(f"/rule-changes/{{change_id}}/{verb}")
+        def decide(change_id: Id, person: DeskSession = manages, x_csrf_token: CsrfToken = None) -> Mapping[str, str]:
+            """Confirm what another has proposed, or turn it down."""
+            guard.require_csrf_token(person, x_csrf_token)
+            return {"detail": lists.decide(verb, change_id, person)}
+
+    for verb in ChangeVerb:
+        add(verb)
     return router
 
 

@@ -31,6 +31,7 @@ from services.compliance.domain.people import Permission
 from services.compliance.filings.filing import Filing
 from services.compliance.filings.property import (
     TEXT_LENGTH_MAX,
+    TEXTS,
     PropertyKind,
     PropertyReport,
     totals,
@@ -40,7 +41,6 @@ from services.compliance.property_queries import Draft
 PATH = f"{guard.PATH}/property-reports"
 YEAR_MIN, YEAR_MAX = 2020, 2999
 FIELDS_MAX = 20
-FIELDS = ("owner", "authority", "location", "description")
 
 Words = Annotated[str, text(TEXT_LENGTH_MAX)]
 Year = Annotated[int, Field(ge=YEAR_MIN, le=YEAR_MAX)]
@@ -182,12 +182,12 @@ def _written(report: PropertyReport, form: Mapping[str, str]) -> PropertyReport:
     if report.kind is PropertyKind.ANNUAL:
         return replace(report, remarks=remarks)
     (item,) = report.items
-    told = {name: form[name].strip()[:TEXT_LENGTH_MAX] for name in FIELDS if name in form}
+    told = {name: form[name].strip()[:TEXT_LENGTH_MAX] for name in TEXTS if name in form}
     return replace(report, remarks=remarks, items=(replace(item, **told),))
 
 
 def _told(body: WrittenBody) -> dict[str, str]:
-    found = {name: getattr(body, name) for name in (*FIELDS, "remarks")}
+    found = {name: getattr(body, name) for name in (*TEXTS, "remarks")}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -21,17 +21,28 @@ from libs.common.http import Problem
 from libs.common.service import Runtime
 from services.compliance import monitoring_queries
 from services.compliance.desk import guard, render, views
+from services.compliance.desk.lists import ChangeVerb
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.desk.submitting import Failure, Submission, attempted, submit
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.people import Permission
-from services.compliance.domain.silencing import EndSilence, RefusalReason, RuleCommand, SetParameters, SilenceScenario
+from services.compliance.domain.rule_change import ChangeKind, ChangeRefusal
+from services.compliance.domain.silencing import (
+    ConfirmParameters,
+    EndSilence,
+    RefusalReason,
+    RuleCommand,
+    SetParameters,
+    SilenceScenario,
+    TurnDownParameters,
+)
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import SilenceKind
 from services.compliance.monitoring.parameters import ParametersFault, Scenario, values_of
 from services.compliance.monitoring.standards import Standards
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
+from services.compliance.store import rule_changes
 
 SILENCES_SHOWN_MAX = 500
 SHARE_OF = timedelta(days=90)
@@ -39,14 +50,21 @@ REASON_LENGTH_MAX = 500
 _PREFIX = "p_"
 """Of the fields of a form that are parameters."""
 
+_DECIDED = {
+    ChangeVerb.CONFIRM: "The new parameters are on record.",
+    ChangeVerb.TURN_DOWN: "Nothing changes.",
+}
+
 Reason = Annotated[str, Form(max_length=REASON_LENGTH_MAX)]
 Token = Annotated[str, Form()]
 Key = Annotated[str, Form(max_length=100)]
 
 _STATUS = {
-    RefusalReason.CUSTOMER_UNKNOWN: HTTPStatus.NOT_FOUND,
-    RefusalReason.NOT_SILENT: HTTPStatus.CONFLICT,
-    RefusalReason.ALREADY_DECIDED: HTTPStatus.CONFLICT,
+    RefusalReason.CUSTOMER_UNKNOWN.value: HTTPStatus.NOT_FOUND,
+    RefusalReason.NOT_SILENT.value: HTTPStatus.CONFLICT,
+    RefusalReason.ALREADY_DECIDED.value: HTTPStatus.CONFLICT,
+    **dict.fromkeys(map(str, ChangeRefusal), HTTPStatus.CONFLICT),
+    ChangeRefusal.CHANGE_UNKNOWN.value: HTTPStatus.NOT_FOUND,
 }
 
 
@@ -81,7 +99,7 @@ class Rules:
 
 
 def _problem(refusal: Refusal) -> Problem:
-    status = _STATUS.get(RefusalReason(refusal.reason), HTTPStatus.UNPROCESSABLE_ENTITY)
+    status = _STATUS.get(str(refusal.reason), HTTPStatus.UNPROCESSABLE_ENTITY)
     return Problem(status, refusal.reason, refusal.detail, field=refusal.field)
 
 
@@ -107,6 +125,7 @@ def _scenarios(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRou
                 (scenario, standards.to_come(scenario, now), shares.get(scenario, monitoring_queries.Share()))
                 for scenario in Scenario
             ],
+            changes=rule_changes.list_waiting(runtime.engine, {ChangeKind.SET_PARAMETERS}),
             values_of=values_of,
             in_words=views.reason_in_words,
             share_days=SHARE_OF.days,
@@ -120,10 +139,14 @@ def _scenarios(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRou
     @router.get("")
     def show(
         person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.SCENARIOS),
-        done: Annotated[Scenario | None, Query()] = None,
+        done: Annotated[Scenario | ChangeVerb | None, Query()] = None,
     ) -> Response:
         """What each scenario looks for, now and later, and what it has raised."""
-        return shown(person, notice=f"{views.reason_in_words(done)}: the new parameters are on record." if done else "")
+        if isinstance(done, Scenario):
+            notice = f"{views.reason_in_words(done)}: the new parameters wait for another person to confirm them."
+        else:
+            notice = _DECIDED[done] if done is not None else ""
+        return shown(person, notice=notice)
 
     @router.post("/{scenario}")
     async def set_parameters(
@@ -135,7 +158,7 @@ def _scenarios(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRou
         csrf_token: Token = "",
         request_id: Key = "",
     ) -> Response:
-        """Have a scenario look for something else from a moment on."""
+        """Propose that a scenario looks for something else from a moment on."""
         guard.require_csrf_token(person, csrf_token)
         given = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
         failure: Failure | None
@@ -158,6 +181,26 @@ def _scenarios(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRou
             return RedirectResponse(f"{guard.PATH}/scenarios?done={scenario}", HTTPStatus.SEE_OTHER)
         return await run_in_threadpool(shown, person, status=failure.status, fault=failure.detail)
 
+    def add(verb: ChangeVerb) -> None:
+        @router.post(f"/rule-changes/{{change_id}}/{verb}")
+        async def decide(
+            request: Request,
+            change_id: Id,
+            person: DeskSession = guard.allow(sessions, Permission.SET_PARAMETERS),
+            csrf_token: Token = "",
+            request_id: Key = "",
+        ) -> Response:
+            """Confirm what another has proposed, or turn it down."""
+            guard.require_csrf_token(person, csrf_token)
+            kind = ConfirmParameters if verb is ChangeVerb.CONFIRM else TurnDownParameters
+            command = kind(change_id=change_id, by=person.username, role=person.role.value, reason="")
+            failure = await rules.change(request, command, ObjectKind.SCENARIO, change_id, by=person, key=request_id)
+            if failure is None:
+                return RedirectResponse(f"{guard.PATH}/scenarios?done={verb}", HTTPStatus.SEE_OTHER)
+            return await run_in_threadpool(shown, person, status=failure.status, fault=failure.detail)
+
+    for verb in ChangeVerb:
+        add(verb)
     return router
 
 

@@ -46,7 +46,7 @@ class TravelView(Record):
 
 def travel_view(record: TravelRecord, rules: TravelRules) -> TravelView:
     """A payment under the travel rule, as its case's page shows it."""
-    asking = rules.applicable(record.order, record.asked_on)
+    asking = rules.applicable(record.order, record.asked_on, record.linked)
     fields = missing(record, asking)
     return TravelView(
         rules=tuple((_rule(rule), rule.source) for rule in asking),

@@ -22,12 +22,14 @@ _IN_WORDS = {
     UserRefusal.USERNAME_INVALID: "a user name begins with a lower-case letter, and has letters, digits and _.- after",
     UserRefusal.USER_EXISTS: "there is a user of that name already",
     UserRefusal.USER_UNKNOWN: "there is no user of that name",
+    UserRefusal.ROLE_BY_PROVIDER: "the OpenID provider says what they are, at each sign-in: change it there",
     UserRefusal.OWN_ACCOUNT: "another administrator must change your account",
 }
 _STATUS = {
     UserRefusal.USERNAME_INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
     UserRefusal.USER_EXISTS: HTTPStatus.CONFLICT,
     UserRefusal.USER_UNKNOWN: HTTPStatus.NOT_FOUND,
+    UserRefusal.ROLE_BY_PROVIDER: HTTPStatus.CONFLICT,
     UserRefusal.OWN_ACCOUNT: HTTPStatus.CONFLICT,
 }
 
@@ -77,6 +79,8 @@ class Users:
 
         def change(tx: Connection) -> None:
             before = _others_role(tx, by, username)
+            if people.is_vouched(tx, username):
+                raise _problem(UserRefusal.ROLE_BY_PROVIDER)
             people.save_role(tx, username, role)
             _audit(tx, by, AuditVerb.ROLE_CHANGED, username, f"{role.value}, was {before.value}")
 

@@ -45,6 +45,7 @@ REASONS = {
     CaseReason.LIST_CHANGED: "A list has changed",
     CaseReason.MATCHER_CHANGED: "Names are compared anew",
     CaseReason.NOT_SCREENABLE: "Could not be screened",
+    CaseReason.PAIR_ENDED: "What was whitelisted counts again",
     CaseReason.DOCUMENT_REFUSED: "A document was not accepted",
     CaseReason.REVIEW_DUE: "Time to look at the customer again",
     CaseReason.FOUND_LATER: "Found after it had settled",
@@ -173,6 +174,8 @@ class CaseView(Record):
     """What monitoring has raised, the newest first."""
     acts: tuple[ActView, ...]
     is_listed: bool
+    has_refused: bool
+    """Whether two people have refused the payment: a second look refuses nothing."""
     refused: tuple[CaseDecision, ...]
     """What may not be decided because of it."""
     proposal_decision: str | None
@@ -229,6 +232,7 @@ def case_view(
         alerts=tuple(map(_alert, alerts)),
         acts=tuple(map(_act, acts)),
         is_listed=case.is_about_listed_party,
+        has_refused=case.has_refused,
         refused=tuple(decision for decision in CaseDecision if not case.may_end_in(decision)),
         proposal_decision=DECISIONS[case.proposal.decision] if case.proposal else None,
         proposal_note=case.proposal.note if case.proposal else "",

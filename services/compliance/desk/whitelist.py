@@ -28,7 +28,7 @@ from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.case import NOTE_LENGTH_MAX
 from services.compliance.domain.people import Permission
 from services.compliance.domain.whitelist import Pair
-from services.compliance.domain.whitelisting import ConfirmPair, EndPair, PairRefusal, ProposePair
+from services.compliance.domain.whitelisting import ConfirmPair, EndPair, KeepPair, PairRefusal, ProposePair
 from services.compliance.domain.work import Work
 from services.compliance.whitelist_queries import PairQueue
 
@@ -45,6 +45,7 @@ class PairVerb(StrEnum):
 
     CONFIRM = "confirm"
     END = "end"
+    KEEP = "keep"
 
 
 _STATUS = {
@@ -54,8 +55,9 @@ _STATUS = {
     PairRefusal.END_OUT_OF_RANGE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _DONE = {
-    PairVerb.CONFIRM: "The pair is no hit any more, until its end.",
-    PairVerb.END: "The pair is a hit again.",
+    PairVerb.CONFIRM: "What was proposed holds now.",
+    PairVerb.END: "The pair was turned down, or its end waits for another person.",
+    PairVerb.KEEP: "The pair goes on.",
 }
 
 
@@ -97,9 +99,16 @@ class Pairs:
     async def act(
         self, request: Request, verb: PairVerb, pair_id: str, asked: PairBody, key: str, by: DeskSession
     ) -> Answer:
-        """Confirm a pair, or end it."""
+        """Confirm a pair or its end, end it, or keep it."""
         about: dict[str, Any] = {**by.signature, "pair_id": pair_id, "version": asked.version}
-        command = ConfirmPair(**about) if verb is PairVerb.CONFIRM else EndPair(**about, note=asked.note)
+        command: DeskCommand
+        match verb:
+            case PairVerb.CONFIRM:
+                command = ConfirmPair(**about)
+            case PairVerb.KEEP:
+                command = KeepPair(**about)
+            case PairVerb.END:
+                command = EndPair(**about, note=asked.note)
         return await self._submit(request, verb, pair_id, command, key, by)
 
     async def _submit(
@@ -205,13 +214,13 @@ def _pages(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
             request_id: Annotated[str, Form(max_length=100)] = "",
             person: DeskSession = guard.allow(sessions, Permission.CONFIRM),
         ) -> Response:
-            """Confirm a pair, or end it."""
+            """Confirm a pair or its end, end it, or keep it."""
             guard.require_csrf_token(person, csrf_token)
             asked = PairBody(version=version, note=note)
             failure = await attempted(pairs.act(request, verb, pair_id, asked, request_id or ids.new(), person))
             if failure is None:
                 return RedirectResponse(f"{PATH}?done={verb}", HTTPStatus.SEE_OTHER)
-            queue = PairQueue.PROPOSED if verb is PairVerb.CONFIRM else PairQueue.IN_FORCE
+            queue = PairQueue.IN_FORCE if verb is PairVerb.END else PairQueue.PROPOSED
             return await run_in_threadpool(shown, person, queue, status=failure.status, fault=failure.detail)
 
     for verb in PairVerb:
@@ -255,7 +264,7 @@ def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             x_csrf_token: CsrfToken = None,
             idempotency_key: IdempotencyKey = None,
         ) -> Response:
-            """Confirm a pair that another person has proposed, or end it."""
+            """Confirm a pair that another person has proposed, or its end; propose its end; or keep it."""
             guard.require_csrf_token(person, x_csrf_token)
             return respond(await pairs.act(request, verb, pair_id, body, idempotency_key or ids.new(), person))
 

@@ -193,7 +193,14 @@ def confirm(work: Work, command: ConfirmDecision, at: datetime) -> Sequence[Even
     if command.version != case.version:
         return refused(RefusalReason.STALE)
     decision, proposed_by = case.proposal.decision, case.proposal.proposed_by
-    resolved = replace(case, status=CaseStatus.RESOLVED, decision=decision, ended_at=at)
+    refuses = decision is CaseDecision.REJECT and not case.is_second_look
+    resolved = replace(
+        case,
+        status=CaseStatus.RESOLVED,
+        decision=decision,
+        refused_at=at if refuses else case.refused_at,
+        ended_at=at,
+    )
     resolved = act(work, resolved, ActKind.CONFIRMED, command, at, decision=decision, note=command.note.strip())
     if case.is_second_look:
         # Nobody waits for it: what it was about has ended.

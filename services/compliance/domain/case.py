@@ -72,6 +72,8 @@ class CaseReason(StrEnum):
     DOCUMENT_REFUSED = "document_refused"
     REVIEW_DUE = "review_due"
     """It is time to look at the customer again."""
+    PAIR_ENDED = "pair_ended"
+    """What two people had ruled out counts again."""
     FOUND_LATER = "found_later"
     """A party was found on a list after the payment had settled."""
 
@@ -196,6 +198,8 @@ class Case(Record, omit_defaults=True):
     taken_by: str | None = None
     proposal: Proposal | None = None
     decision: CaseDecision | None = None
+    refused_at: datetime | None = None
+    """When two people refused what it is about with effect; a second look refuses nothing, and takes nothing back."""
     ended_at: datetime | None = None
     is_payment_over: bool = False
     """Whether the payment has ended: a suspension that is told later is news of the past."""
@@ -206,6 +210,11 @@ class Case(Record, omit_defaults=True):
     @property
     def has_ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether two people have refused what it is about: what they say when they look again changes nothing."""
+        return self.refused_at is not None
 
     @property
     def clock_from(self) -> datetime | None:

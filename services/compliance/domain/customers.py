@@ -25,6 +25,7 @@ from services.compliance.domain.case import (
     CaseReason,
     CustomerFacts,
 )
+from services.compliance.domain.whitelist import Pair, party_of
 from services.compliance.domain.work import Customer, CustomerStatus, Work
 from services.compliance.matching.screening import ENCRYPTED, Verdict, says_the_same
 from services.compliance.matching.subject import Subject
@@ -63,6 +64,7 @@ def rated(work: Work, customer: Customer, at: datetime, *, keeps_review: bool = 
     return replace(
         customer,
         rating=rating,
+        rated_by=work.countries.edition(on),
         tier=tier_of(known, rating.level),
         review_on=customer.review_on if keeps_review else next_on,
     )
@@ -147,10 +149,27 @@ def rescreen(work: Work, command: RescreenCustomer, at: datetime) -> Sequence[Ev
         return []
     if (customer.matcher_version, customer.catalogue_version) >= work.parties.versions:
         return []
-    reason = work.why_again(customer.catalogue_version)
+    return _screen_again(work, customer, work.why_again(customer.catalogue_version), at)
+
+
+def pair_ended(work: Work, pair: Pair, at: datetime) -> Sequence[Event]:
+    """A pair of the whitelist rules nothing out any more: those of whom it did are looked at again at once."""
+    return [
+        event
+        for customer in work.customers.values()
+        if customer.subject is not None
+        and customer.status is not CustomerStatus.CLOSED
+        and party_of(customer.subject) == pair.party
+        for event in _screen_again(work, customer, CaseReason.PAIR_ENDED, at, but_for=pair.pair_id)
+    ]
+
+
+def _screen_again(
+    work: Work, customer: Customer, reason: CaseReason, at: datetime, *, but_for: str | None = None
+) -> Sequence[Event]:
     verdict = customer.verdict
     if customer.subject is not None:
-        verdict = work.parties.verdict(customer.subject, at, cleared=customer.cleared)
+        verdict = work.parties.verdict(customer.subject, at, cleared=customer.cleared, but_for=but_for)
     matcher_version, catalogue_version = work.parties.versions
     customer = replace(customer, verdict=verdict, matcher_version=matcher_version, catalogue_version=catalogue_version)
     work.customers.put(customer.customer_id, customer)

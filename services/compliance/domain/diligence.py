@@ -27,9 +27,9 @@ from services.compliance.diligence.documents import (
 )
 from services.compliance.domain import customers
 from services.compliance.domain.acts import DeskCommand, put_down
-from services.compliance.domain.audit import AuditVerb, ObjectKind
+from services.compliance.domain.audit import AuditVerb, ObjectKind, Signature
 from services.compliance.domain.business_days import day_of
-from services.compliance.domain.case import CaseReason
+from services.compliance.domain.case import SYSTEM, CaseReason
 from services.compliance.domain.work import Customer, CustomerStatus, Work
 
 CURRENCIES_MAX = 200
@@ -78,7 +78,7 @@ class RecordCheck(Command):
 
 
 class RateCustomer(Command):
-    """The customer was never rated."""
+    """The customer was never rated, or by lists of countries that are not those of today."""
 
     customer_id: str
 
@@ -137,11 +137,27 @@ def learn_account(work: Work, event: AccountOpened, at: datetime) -> Sequence[Ev
 
 
 def rate_customer(work: Work, command: RateCustomer, at: datetime) -> Sequence[Event]:
-    """Rate a customer that was registered before customers were rated."""
+    """Rate a customer by the lists of countries as they are today; what that changes is in the audit log."""
     customer = work.customers.get(command.customer_id)
-    if customer is None or customer.rating is not None:
+    if customer is None or customer.status is CustomerStatus.CLOSED:
         return []
-    return _rated_anew(work, customer, at)
+    edition, before = work.countries.edition(day_of(at)), customer.rating
+    if before is not None and customer.rated_by is not None and customer.rated_by >= edition:
+        return []
+    # While people look at it there is no day: they set the next one.
+    events = _rated_anew(work, customer, at, keeps_review=before is not None and customer.review_on is None)
+    now = work.customers[customer.customer_id]
+    if before is not None and now.rating is not None and now.rating != before:
+        said = (
+            f"{before.level.value} ({before.points}) is {now.rating.level.value} ({now.rating.points})",
+            f"for {', '.join(now.rating.factors) or 'nothing'}",
+            f"by the lists of countries of {edition.changed_on}, version {edition.version}",
+            now.review_on and f"to be looked at again by {now.review_on}",
+        )
+        system = Signature(actor=SYSTEM, role="")
+        details = "; ".join(part for part in said if part)
+        work.audit.append(system.happening(at, AuditVerb.RATED, ObjectKind.CUSTOMER, customer.customer_id, details))
+    return events
 
 
 def review(work: Work, command: ReviewCustomer, at: datetime) -> Sequence[Event]:

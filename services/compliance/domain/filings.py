@@ -161,12 +161,8 @@ def approve(work: Work, command: ApproveFiling, at: datetime) -> Sequence[Event]
         return filing
     if filing.written_by == command.actor:
         return _refusal(FilingRefusal.OWN_DRAFT)
-    if work.policy.institution is None:
-        return _refusal(FilingRefusal.NO_INSTITUTION)
-    try:
-        filing.written(work.policy.institution, day_of(at))
-    except FilingFault as fault:
-        return _refusal(FilingRefusal.FAULTY, str(fault), fault.field)
+    if (fault := _fault(work, filing, day_of(at))) is not None:
+        return fault
     if command.version != filing.version:
         return _refusal(FilingRefusal.STALE)
     approved = replace(filing, status=FilingStatus.APPROVED, approved_by=command.actor)
@@ -181,6 +177,9 @@ def record_filed(work: Work, command: RecordFiled, at: datetime) -> Sequence[Eve
         return filing
     if not filing.detected_on <= command.filed_on <= day_of(at):
         return _refusal(FilingRefusal.DATE_WRONG, "it was filed between its detection and today", "filed_on")
+    # Once more: what may not be filed is known better by now than when it was approved, perhaps.
+    if (fault := _fault(work, filing, command.filed_on)) is not None:
+        return fault
     if command.version != filing.version:
         return _refusal(FilingRefusal.STALE)
     filed = replace(
@@ -217,6 +216,17 @@ def due_on(sar: SarReport | None, detected_on: date, ofac: PropertyReport | None
     if sar.prior_document_number is not None:
         return deadlines.continuing_sar_due_on(detected_on)
     return deadlines.sar_due_on(detected_on, is_suspect_known=bool(sar.subjects))
+
+
+def _fault(work: Work, filing: Filing, on: date) -> Refusal | None:
+    """Why it can't be filed as it is, if it can't."""
+    if work.policy.institution is None:
+        return _refusal(FilingRefusal.NO_INSTITUTION)
+    try:
+        filing.written(work.policy.institution, on)
+    except FilingFault as fault:
+        return _refusal(FilingRefusal.FAULTY, str(fault), fault.field)
+    return None
 
 
 def _is_under_way(work: Work, filing: Filing) -> bool:

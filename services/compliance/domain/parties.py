@@ -46,14 +46,16 @@ class Parties:
         """
         return MATCHER_VERSION, self.index.version
 
-    def verdict(self, subject: Subject, at: datetime, *, cleared: Collection[str] = ()) -> Verdict:
+    def verdict(
+        self, subject: Subject, at: datetime, *, cleared: Collection[str] = (), but_for: str | None = None
+    ) -> Verdict:
         """What screening says about a party, but for pairs that are whitelisted, and for entries that people have
-        cleared this customer of: then nothing is remembered.
+        cleared this customer of: then nothing is remembered. `but_for`: a pair that counts no more.
 
         Searched for here, in the decision, and not for a whole batch at once: a name that breaks the
         matcher then costs its own message, and no other.
         """
-        pairs = [pair for pair in pairs_of(self._whitelist, subject) if pair.holds(at)]
+        pairs = [pair for pair in pairs_of(self._whitelist, subject) if pair.holds(at) and pair.pair_id != but_for]
         if cleared:
             return self._search(subject, pairs, cleared)
         key = party_key(subject, self.index.version, pairs)

@@ -128,5 +128,7 @@ class UserRefusal(StrEnum):
     USERNAME_INVALID = "username_invalid"
     USER_EXISTS = "user_exists"
     USER_UNKNOWN = "user_unknown"
+    ROLE_BY_PROVIDER = "role_by_provider"
+    """Of whom the OpenID provider vouches for it says the role, at each sign-in: what was set here would not last."""
     OWN_ACCOUNT = "own_account"
     """Nobody gives themselves rights, or locks the last administrator out."""

@@ -39,6 +39,7 @@ PRIORITIES: Mapping[str, Priority] = {
     CaseReason.LIST_CHANGED: Priority.P2,
     CaseReason.MATCHER_CHANGED: Priority.P2,
     CaseReason.NOT_SCREENABLE: Priority.P2,
+    CaseReason.PAIR_ENDED: Priority.P2,
     CaseReason.DOCUMENT_REFUSED: Priority.P2,
     CaseReason.REVIEW_DUE: Priority.P3,
     CaseReason.FOUND_LATER: Priority.P2,

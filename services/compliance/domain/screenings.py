@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from libs.common.events import Event
 from libs.common.message import Command
+from libs.common.personal_data import Keys
 from libs.common.record import replace
 from schemas.compliance.events import (
     ComplianceScreened,
@@ -20,13 +21,16 @@ from schemas.payments.events import (
     PaymentAnswerOverdue,
     PaymentInitiated,
     PaymentOrder,
+    PaymentPersonalData,
 )
 from services.compliance.domain.case import Rescreened
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole, Screening, Work
 from services.compliance.matching.screening import ENCRYPTED, says_the_same, worst
 from services.compliance.matching.subject import Subject
+from services.compliance.travel.linked import LinkedTransfers, Transfer, pair_id_of, sums_of, with_transfer
 from services.compliance.travel.record import TravelRecord, completed, missing
+from services.compliance.travel.rules import Sum
 
 
 def screen_payment(work: Work, event: PaymentInitiated, at: datetime) -> Sequence[Event]:
@@ -58,7 +62,7 @@ def rescreen(work: Work, command: RescreenPayment, at: datetime) -> Sequence[Eve
     matcher_version, catalogue_version = work.parties.versions
     case = replace(case, matcher_version=matcher_version, catalogue_version=catalogue_version)
     work.cases.put(case.case_id, case)
-    found = _later(work, command.payment_id, order, known, at)
+    found = later(work, command.payment_id, order, known, at)
     if _says_the_same(found, known):
         return []
     work.screenings.put(command.payment_id, found)
@@ -71,17 +75,19 @@ def look_again(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -
     known = work.screenings.get(payment_id)
     if known is None:
         return _answer(work, payment_id, order, at)
-    found = _later(work, payment_id, order, known, at)
+    found = later(work, payment_id, order, known, at)
     if _says_the_same(found, known):
         return []
     work.screenings.put(payment_id, found)
     return [_told(found)]
 
 
-def _later(work: Work, payment_id: str, order: PaymentOrder, known: Screening, at: datetime) -> Screening:
+def later(work: Work, payment_id: str, order: PaymentOrder, known: Screening, at: datetime) -> Screening:
     """What there is to say now, later than what was answered before, whatever the clock says: payments goes by it."""
-    later = max(at, known.screened_at + timedelta.resolution)
-    return replace(screened(work, payment_id, order, at), screened_at=later, sequence=known.sequence)
+    after = max(at, known.screened_at + timedelta.resolution)
+    found = screened(work, payment_id, order, at)
+    kept = {"order": known.order, "settled_at": known.settled_at, "is_to_look_at": known.is_to_look_at}
+    return replace(found, screened_at=after, sequence=known.sequence, **kept)
 
 
 def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
@@ -89,6 +95,14 @@ def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
     if isinstance(order.personal, EncryptedPersonalData):
         return ()
     return subject_of(order.personal.debtor), subject_of(order.personal.creditor)
+
+
+def opened(known: Screening, keys: Keys) -> PaymentOrder | None:
+    """The order that is kept, with its parties readable; as it is if one of them was erased."""
+    order = known.order
+    if order is None:
+        return None
+    return replace(order, personal=keys.unseal(PaymentPersonalData, order.personal, about=known.payment_id))
 
 
 def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Sequence[Event]:
@@ -102,9 +116,11 @@ def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> S
 def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Screening:
     """What screening says about a payment now."""
     record = _travel_record(work, payment_id, order, at)
-    lacking = () if record is None else missing(record, work.policy.travel.applicable(record.order, record.asked_on))
+    lacking = () if record is None else _missing(work, record)
     roles = _screened_roles(work, order if record is None else completed(record), at)
     found = worst([role.verdict.outcome for role in roles])
+    matcher_version, catalogue_version = work.parties.versions
+    is_kept = bool(work.policy.look_back_for) and not isinstance(order.personal, EncryptedPersonalData)
     return Screening(
         payment_id=payment_id,
         debtor_account_id=order.debtor_account_id,
@@ -113,6 +129,9 @@ def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> 
         roles=tuple(role for role in roles if role.verdict.outcome is not ScreeningOutcome.CLEAR),
         lists_version=work.lists_version,
         screened_at=at,
+        order=order if is_kept else None,
+        matcher_version=matcher_version,
+        catalogue_version=catalogue_version,
     )
 
 
@@ -121,12 +140,29 @@ def _travel_record(work: Work, payment_id: str, order: PaymentOrder, at: datetim
     known = work.travel.get(payment_id)
     if known is not None or payment_id in work.screenings:
         return known
-    rules = tuple(rule.rule for rule in work.policy.travel.applicable(order, at.date()))
+    linked = _linked(work, payment_id, order, at)
+    rules = tuple(rule.rule for rule in work.policy.travel.applicable(order, at.date(), linked))
     if not rules:
         return None
-    record = TravelRecord(payment_id=payment_id, order=order, rules=rules, asked_on=at.date())
+    record = TravelRecord(payment_id=payment_id, order=order, rules=rules, asked_on=at.date(), linked=linked)
     work.travel.put(payment_id, record)
     return record
+
+
+def _linked(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> tuple[Sum, ...]:
+    """What went between the same two parties shortly before, if a rule asks; from now on this payment is part of it."""
+    travel, pair_id = work.policy.travel, pair_id_of(order)
+    if pair_id is None or not travel.may_be_linked(order, at.date()):
+        return ()
+    transfer = Transfer(payment_id=payment_id, at=at, currency=order.currency, amount_minor=order.amount_minor)
+    known = work.linked.get(pair_id) or LinkedTransfers(pair_id=pair_id)
+    linked = with_transfer(known, transfer, travel.linked_within)
+    work.linked.put(pair_id, linked)
+    return sums_of(linked.transfers[:-1])
+
+
+def _missing(work: Work, record: TravelRecord) -> tuple[str, ...]:
+    return missing(record, work.policy.travel.applicable(record.order, record.asked_on, record.linked))
 
 
 def _screened_roles(work: Work, order: PaymentOrder, at: datetime) -> list[ScreenedRole]:

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
+from services.compliance.domain import rule_change
 from services.compliance.domain.audit import AuditVerb, ObjectKind, Signature
+from services.compliance.domain.rule_change import ChangeKind, RuleChange
 from services.compliance.domain.work import Work
+from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import SILENCE_DAYS_MAX, Silence, SilenceChange, SilenceKind
 from services.compliance.monitoring.parameters import Parameters, Scenario, values_of, version_of
 
@@ -68,12 +72,26 @@ class EndSilence(RuleCommand):
 
 
 class SetParameters(RuleCommand):
-    """Have a scenario look for something else from a moment on."""
+    """Have a scenario look for something else from a moment on, once another person agrees."""
 
     scenario: Scenario
     parameters: Parameters
     effective_from: datetime | None
-    """None: from now on."""
+    """None: from when it is confirmed."""
+
+
+class DecideChange(RuleCommand):
+    """Something a second person says of what a scenario is to look for."""
+
+    change_id: str
+
+
+class ConfirmParameters(DecideChange):
+    """Agree: it looks for that from its moment on."""
+
+
+class TurnDownParameters(DecideChange):
+    """Have it look for what it does, or withdraw what one has proposed."""
 
 
 def silence(work: Work, command: SilenceScenario, at: datetime) -> Sequence[Event] | Refusal:
@@ -117,25 +135,73 @@ def end_silence(work: Work, command: EndSilence, at: datetime) -> Sequence[Event
 
 
 def set_parameters(work: Work, command: SetParameters, at: datetime) -> Sequence[Event] | Refusal:
-    """Keep a version, in force from its moment on. The same again changes nothing."""
-    effective_from = command.effective_from or at
+    """Propose what a scenario is to look for: another person has to confirm it."""
+    since = command.effective_from
     if not command.reason.strip():
         return _refusal(RefusalReason.REASON_MISSING)
-    if effective_from < at:
+    if since is not None and since < at:
         return _refusal(RefusalReason.ALREADY_DECIDED)
-    version = version_of(
-        command.scenario,
-        command.parameters,
-        effective_from=effective_from,
-        set_by=command.by,
+    values = values_of(command.parameters)
+    when = "now" if since is None else f"{since:%Y-%m-%d %H:%M} UTC"
+    said = f"from {when} on: {', '.join(f'{name}={value}' for name, value in values.items())}"
+    change = RuleChange(
+        change_id=ids.named("compliance", "parameters", command.scenario, command.by, at.isoformat(), said),
+        kind=ChangeKind.SET_PARAMETERS,
+        about=command.scenario.value,
+        said=said,
         reason=command.reason.strip(),
+        values=values,
+        effective_from=since,
+        proposed_by=command.by,
+        proposed_at=at,
+    )
+    work.changes.put(change.change_id, change)
+    _put_down_change(work, command, at, AuditVerb.CHANGE_PROPOSED, change, f"{said}; {change.reason}")
+    return []
+
+
+def confirm_parameters(work: Work, command: ConfirmParameters, at: datetime) -> Sequence[Event] | Refusal:
+    """Keep a version, in force from its moment on. The same again changes nothing."""
+    change = rule_change.confirmed(_parameters_change(work, command), command.signature, at)
+    if isinstance(change, Refusal):
+        return change
+    scenario, effective_from = Scenario(change.about), change.effective_from or at
+    version = version_of(
+        scenario,
+        parameters.read(scenario, change.values or {}),
+        effective_from=effective_from,
+        set_by=f"{change.proposed_by}, confirmed by {command.by}",
+        reason=change.reason,
         set_at=at,
     )
+    work.changes.put(change.change_id, change)
     work.monitored.versions.append(version)
-    values = ", ".join(f"{name}={value}" for name, value in values_of(version.parameters).items())
-    said = f"version {version.version} from {effective_from:%Y-%m-%d %H:%M} UTC; {values}; {version.reason}"
-    _put_down(work, command, at, AuditVerb.PARAMETERS_SET, ObjectKind.SCENARIO, command.scenario.value, said)
+    said = f"version {version.version} {change.said}; {version.reason}; proposed by {change.proposed_by}"
+    _put_down_change(work, command, at, AuditVerb.PARAMETERS_SET, change, said)
     return []
+
+
+def turn_down_parameters(work: Work, command: TurnDownParameters, at: datetime) -> Sequence[Event] | Refusal:
+    """Have a scenario look for what it does."""
+    change = rule_change.turned_down(_parameters_change(work, command), command.signature, at)
+    if isinstance(change, Refusal):
+        return change
+    work.changes.put(change.change_id, change)
+    said = f"{change.said}; proposed by {change.proposed_by}"
+    _put_down_change(work, command, at, AuditVerb.CHANGE_TURNED_DOWN, change, said)
+    return []
+
+
+def _parameters_change(work: Work, command: DecideChange) -> RuleChange | None:
+    """None for a change of something else, too: who may decide on that is another."""
+    found = work.changes.get(command.change_id)
+    return found if found is not None and found.kind is ChangeKind.SET_PARAMETERS else None
+
+
+def _put_down_change(
+    work: Work, command: RuleCommand, at: datetime, verb: AuditVerb, change: RuleChange, said: str
+) -> None:
+    _put_down(work, command, at, verb, ObjectKind.SCENARIO, change.about, said)
 
 
 def _put(work: Work, customer_id: str, scenario: Scenario, new: Silence) -> None:

@@ -17,7 +17,7 @@ from libs.common.message import Command
 from libs.common.record import replace
 from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, PaymentDataSupplied
-from services.compliance.domain import acts, screenings
+from services.compliance.domain import acts, looking_back, screenings
 from services.compliance.domain.acts import CaseCommand
 from services.compliance.domain.case import ActKind
 from services.compliance.domain.work import Work
@@ -133,6 +133,11 @@ def _told(work: Work, command: TellDetails | SupplyPartyData, by: str, at: datet
 
 def _answer(work: Work, record: TravelRecord, at: datetime) -> Sequence[Event]:
     work.travel.put(record.payment_id, record)
+    known = work.screenings.get(record.payment_id)
+    if known is not None and known.settled_at is not None:
+        # Payments can do nothing any more: what is found now is for people.
+        looking_back.find(work, known, record.order, at)
+        return []
     return screenings.look_again(work, record.payment_id, record.order, at)
 
 

@@ -51,6 +51,9 @@ class Pair(Record, omit_defaults=True):
     proposed_at: datetime
     confirmed_by: str | None = None
     confirmed_at: datetime | None = None
+    end_proposed_by: str | None = None
+    """Who wants it ended, for `end_reason`: it holds until another person confirms that."""
+    end_proposed_at: datetime | None = None
     ended_by: str | None = None
     ended_at: datetime | None = None
     end_reason: str = ""
@@ -59,6 +62,13 @@ class Pair(Record, omit_defaults=True):
     def holds(self, at: datetime) -> bool:
         """Whether it rules the entry out at this moment."""
         return self.state is PairState.IN_FORCE and at < self.until
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a second person is to say something: that it holds, or that it ends."""
+        return self.state is PairState.PROPOSED or (
+            self.state is PairState.IN_FORCE and self.end_proposed_by is not None
+        )
 
     def stands(self, at: datetime) -> bool:
         """Whether it rules the entry out at this moment, or will once a second person agrees."""

@@ -11,11 +11,13 @@ from enum import StrEnum
 
 from libs.common.batch import Refusal
 from libs.common.events import Event
+from libs.common.message import Command
 from libs.common.record import replace
 from schemas.compliance.events import ScreeningOutcome
+from services.compliance.domain import customers
 from services.compliance.domain.acts import CaseCommand, DeskCommand, act, put_down
 from services.compliance.domain.audit import ObjectKind
-from services.compliance.domain.case import ActKind, Case
+from services.compliance.domain.case import SYSTEM, ActKind, Case
 from services.compliance.domain.whitelist import (
     PAIR_DAYS_MAX,
     Pair,
@@ -42,6 +44,7 @@ class PairRefusal(StrEnum):
     PARTY_INDISTINCT = "party_indistinct"
     ALREADY_WHITELISTED = "already_whitelisted"
     WRONG_STATE = "wrong_state"
+    END_PROPOSED = "end_proposed"
     OWN_PROPOSAL = "own_proposal"
     STALE = "stale"
 
@@ -57,6 +60,7 @@ _IN_WORDS = {
     "number: everybody of that name would be ruled out",
     PairRefusal.ALREADY_WHITELISTED: "this pair is whitelisted, or proposed to be, already",
     PairRefusal.WRONG_STATE: "the pair does not wait for that any more",
+    PairRefusal.END_PROPOSED: "its end is proposed already: another person confirms it",
     PairRefusal.OWN_PROPOSAL: "another person must confirm what you have proposed",
     PairRefusal.STALE: "it has changed since you looked at it",
 }
@@ -80,13 +84,23 @@ class PairCommand(DeskCommand):
 
 
 class ConfirmPair(PairCommand):
-    """Agree, as a second person: from now on it is no hit."""
+    """Agree, as a second person: from now on it is no hit; or, where its end is proposed, a hit again."""
 
 
 class EndPair(PairCommand):
-    """Disagree, or rule it out no more."""
+    """Disagree with a pair that was proposed; of one in force, propose that it is ruled out no more."""
 
     note: str
+
+
+class KeepPair(PairCommand):
+    """Disagree with its end, or propose that no more: it goes on."""
+
+
+class ExpirePair(Command):
+    """Its time is over."""
+
+    pair_id: str
 
 
 def propose(work: Work, command: ProposePair, at: datetime) -> Sequence[Event] | Refusal:
@@ -135,25 +149,27 @@ def propose(work: Work, command: ProposePair, at: datetime) -> Sequence[Event] |
 
 
 def confirm(work: Work, command: ConfirmPair, at: datetime) -> Sequence[Event] | Refusal:
-    """A second person agrees: the pair is no hit until its end."""
+    """A second person agrees: the pair is no hit until its end; or it ends."""
     pair = work.pairs.get(command.pair_id)
     if pair is None:
         return _refusal(PairRefusal.PAIR_UNKNOWN)
     if pair.until <= at:
         return _refusal(PairRefusal.END_OUT_OF_RANGE, "its time is over: propose it anew")
-    if pair.state is not PairState.PROPOSED:
+    if not pair.is_waiting:
         return _refusal(PairRefusal.WRONG_STATE)
-    if pair.proposed_by == command.actor:
+    if command.actor == (pair.end_proposed_by or pair.proposed_by):
         return _refusal(PairRefusal.OWN_PROPOSAL)
     if command.version != pair.version:
         return _refusal(PairRefusal.STALE)
+    if pair.end_proposed_by is not None:
+        return _ended(work, pair, command, at)
     confirmed = replace(pair, state=PairState.IN_FORCE, confirmed_by=command.actor, confirmed_at=at)
     _put(work, confirmed, command, at, "pair_confirmed", f"until {pair.until:%Y-%m-%d}")
     return []
 
 
 def end(work: Work, command: EndPair, at: datetime) -> Sequence[Event] | Refusal:
-    """A person does not agree, or sees that it holds no more: from now on it is a hit again."""
+    """A person does not agree: it never was ruled out. Or one sees that it holds no more: another has to confirm it."""
     pair = work.pairs.get(command.pair_id)
     if pair is None:
         return _refusal(PairRefusal.PAIR_UNKNOWN)
@@ -161,12 +177,48 @@ def end(work: Work, command: EndPair, at: datetime) -> Sequence[Event] | Refusal
         return _refusal(PairRefusal.NOTE_MISSING)
     if pair.state is PairState.ENDED:
         return _refusal(PairRefusal.WRONG_STATE)
+    if pair.end_proposed_by is not None:
+        return _refusal(PairRefusal.END_PROPOSED)
     if command.version != pair.version:
         return _refusal(PairRefusal.STALE)
-    reason = command.note.strip()
-    ended = replace(pair, state=PairState.ENDED, ended_by=command.actor, ended_at=at, end_reason=reason)
-    _put(work, ended, command, at, "pair_ended", reason)
+    pair = replace(pair, end_reason=command.note.strip())
+    if pair.state is PairState.PROPOSED:
+        ended = replace(pair, state=PairState.ENDED, ended_by=command.actor, ended_at=at)
+        _put(work, ended, command, at, "pair_ended", pair.end_reason)
+    else:
+        proposed = replace(pair, end_proposed_by=command.actor, end_proposed_at=at)
+        _put(work, proposed, command, at, "pair_end_proposed", pair.end_reason)
     return []
+
+
+def keep(work: Work, command: KeepPair, at: datetime) -> Sequence[Event] | Refusal:
+    """A person does not agree with its end, or with what they proposed themselves: it goes on."""
+    pair = work.pairs.get(command.pair_id)
+    if pair is None:
+        return _refusal(PairRefusal.PAIR_UNKNOWN)
+    if pair.state is not PairState.IN_FORCE or pair.end_proposed_by is None:
+        return _refusal(PairRefusal.WRONG_STATE)
+    if command.version != pair.version:
+        return _refusal(PairRefusal.STALE)
+    kept = replace(pair, end_proposed_by=None, end_proposed_at=None, end_reason="")
+    _put(work, kept, command, at, "pair_kept", f"its end was proposed by {pair.end_proposed_by}")
+    return []
+
+
+def expire(work: Work, command: ExpirePair, at: datetime) -> Sequence[Event]:
+    """A pair whose time is over is a hit again, of customers too."""
+    pair = work.pairs.get(command.pair_id)
+    if pair is None or pair.state is not PairState.IN_FORCE or at < pair.until:
+        return []
+    ended = replace(pair, state=PairState.ENDED, ended_by=SYSTEM, ended_at=at, end_reason="its time was over")
+    work.pairs.put(pair.pair_id, replace(ended, version=pair.version + 1))
+    return customers.pair_ended(work, pair, at)
+
+
+def _ended(work: Work, pair: Pair, command: ConfirmPair, at: datetime) -> Sequence[Event]:
+    ended = replace(pair, state=PairState.ENDED, ended_by=command.actor, ended_at=at)
+    _put(work, ended, command, at, "pair_ended", pair.end_reason, f"proposed by {pair.end_proposed_by}")
+    return customers.pair_ended(work, pair, at)
 
 
 def _hits(work: Work, case: Case) -> Iterator[tuple[Subject, Hit]]:

@@ -24,12 +24,14 @@ from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReas
 from services.compliance.domain.monitored import Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
+from services.compliance.domain.rule_change import RuleChange
 from services.compliance.domain.whitelist import Pair
 from services.compliance.filings.efiling import Institution
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
-from services.compliance.monitoring.countries import CountryLists
+from services.compliance.monitoring.countries import CountryLists, Edition
+from services.compliance.travel.linked import LinkedTransfers
 from services.compliance.travel.record import TravelRecord
 from services.compliance.travel.rules import TravelRules
 
@@ -80,19 +82,47 @@ class Screening(Record, omit_defaults=True):
     """Data about the parties that the travel rule asks for and that are not there, as `debtor.address`."""
     lists_version: str
     screened_at: datetime
+    order: PaymentOrder | None = None
+    """What was ordered, as long as it may be looked back at; None if that is over, and if its parties are encrypted."""
+    settled_at: datetime | None = None
+    matcher_version: int = 0
+    catalogue_version: int = 0
+    """The version of all lists that it was answered with."""
+    is_to_look_at: bool = False
+    """Whether it is to be looked back at, whatever was looked at already."""
     sequence: int = 0
 
+    @property
+    def versions(self) -> tuple[int, int]:
+        """Of the matcher and of all lists, as those of `Parties`."""
+        return self.matcher_version, self.catalogue_version
 
-class RememberedOrder(Record):
-    """What was ordered, as long as it may be looked back at."""
 
+class Mark(Record):
+    """Up to where something is done, in the order of when payments were screened."""
+
+    at: datetime
     payment_id: str
-    screened_at: datetime
-    order: PaymentOrder
-    settled_at: datetime | None = None
+
+
+class LookingBack(Record):
+    """How far the payments whose orders are kept were looked at again with some versions."""
+
     matcher_version: int
     catalogue_version: int
-    """The version of all lists that its parties were last looked for in."""
+    mark: Mark | None
+    """None: at none yet."""
+    is_done: bool
+
+    @property
+    def versions(self) -> tuple[int, int]:
+        return self.matcher_version, self.catalogue_version
+
+
+class Looked(Record):
+    """A payment that this batch has looked back at."""
+
+    payment_id: str
 
 
 class Customer(Record, omit_defaults=True):
@@ -118,6 +148,8 @@ class Customer(Record, omit_defaults=True):
     """The last one that was handed in."""
     rating: Rating | None = None
     """None for those that were registered before customers were rated."""
+    rated_by: Edition | None = None
+    """The lists of countries that it was rated by."""
     tier: int = 0
     """How far it is verified, or would be if it were served; 0 as long as there is no rating."""
     review_on: date | None = None
@@ -172,9 +204,11 @@ class Work(State):
         workers: Mapping[str, Role] | None = None,
         monitored: Monitored | None = None,
         travel: Mapping[str, TravelRecord] | None = None,
+        linked: Mapping[str, LinkedTransfers] | None = None,
         countries: CountryLists | None = None,
         pairs: Mapping[str, Pair] | None = None,
-        orders: Mapping[str, RememberedOrder] | None = None,
+        looking_back: Mapping[str, LookingBack] | None = None,
+        changes: Mapping[str, RuleChange] | None = None,
         keys: Keys = READABLE,
     ) -> None:
         """`keys`: those to seal the orders with that are remembered."""
@@ -195,10 +229,14 @@ class Work(State):
         self.filing_acts: Journal[FilingAct] = Journal()
         self.monitored = monitored or Monitored()
         self.travel: Aggregates[TravelRecord] = Aggregates(travel or {})
+        self.linked: Aggregates[LinkedTransfers] = Aggregates(linked or {})
         self.countries = countries or CountryLists(())
         """The FATF's lists; those of a batch that rates customers."""
         self.pairs: Aggregates[Pair] = Aggregates(pairs or {})
-        self.orders: Aggregates[RememberedOrder] = Aggregates(orders or {})
+        self.looking_back: Aggregates[LookingBack] = Aggregates(looking_back or {})
+        self.looked_at: Journal[Looked] = Journal()
+        self.changes: Aggregates[RuleChange] = Aggregates(changes or {})
+        """Of rules, that wait for a second person."""
         self.keys = keys
         self.parties = parties
         self.lists_version = lists_version
@@ -217,8 +255,11 @@ class Work(State):
             self.filings,
             self.filing_acts,
             self.travel,
+            self.linked,
             self.pairs,
-            self.orders,
+            self.looking_back,
+            self.looked_at,
+            self.changes,
             *self.monitored.parts,
             numbering={
                 SCREENING: Numbered(aggregates=self.screenings),

@@ -1,7 +1,9 @@
 """A currency transaction report, FinCEN Form 112, as the XML that the e-filing system takes. Pure.
 
 Cash of more than $10,000, in or out, by or for one person on one business day, all of it together (31 CFR 1010.311,
-1010.313). In and out are never set off against one another.
+1010.313). In and out are never set off against one another, and what several persons bring for themselves is not added
+up. A report names all who brought that cash and all for whom it was (31 CFR 1010.312), each with what of it was theirs;
+those who hold an account together each with all of it.
 """
 
 from datetime import date
@@ -83,8 +85,36 @@ def _require_sound(report: CtrReport, filed_on: date) -> None:
         raise FilingFault("parties", f"are {len(report.parties)}; a report names 1 to {PERSONS_MAX}")
     if max(report.cash_in_dollars, report.cash_out_dollars) <= THRESHOLD_DOLLARS:
         raise FilingFault("cash_in_dollars", f"and cash_out_dollars are both at most {THRESHOLD_DOLLARS:,} dollars")
+    _require_whose(report)
     if filed_on < report.transacted_on:
         raise FilingFault("filed_on", "lies before the day of the transactions")
+
+
+_PRINCIPALS = (PartyCode.CONDUCTOR, PartyCode.ON_WHOSE_BEHALF)
+"""Those whose cash it was: who brought it for themselves, and for whom others did."""
+
+
+def _require_whose(report: CtrReport) -> None:
+    """What is filed is somebody's cash, all of it, and of one of them more than the threshold."""
+    codes = [party.code for party in report.parties]
+    for number, code in enumerate(codes):
+        if code not in (*_PRINCIPALS, PartyCode.CONDUCTOR_FOR_OTHER):
+            raise FilingFault(f"parties.{number}.code", "says neither who brought cash nor for whom it was")
+    if PartyCode.CONDUCTOR_FOR_OTHER in codes and PartyCode.ON_WHOSE_BEHALF not in codes:
+        number = codes.index(PartyCode.CONDUCTOR_FOR_OTHER)
+        raise FilingFault(f"parties.{number}.code", "brought it for another, and nobody is named for whom it was")
+    principals = [party for party in report.parties if party.code in _PRINCIPALS]
+    for name in ("cash_in_dollars", "cash_out_dollars"):
+        total = getattr(report, name)
+        for number, party in enumerate(report.parties):
+            if getattr(party, name) > total:
+                raise FilingFault(f"parties.{number}.{name}", f"is more than the {total:,} dollars of the report")
+        if sum(getattr(party, name) for party in principals) < total:
+            raise FilingFault(name, "is more than all that is named as somebody's")
+    largest = max(max(party.cash_in_dollars, party.cash_out_dollars) for party in principals)
+    if largest <= THRESHOLD_DOLLARS:
+        told = f"have each at most {THRESHOLD_DOLLARS:,} dollars: what several bring for themselves is not added up"
+        raise FilingFault("parties", told)
 
 
 def _put_party(form: Form, activity: Element, given: CashParty, field: str) -> None:

@@ -21,6 +21,14 @@ from services.compliance.filings.faults import FilingFault
 
 ITEMS_MAX = 20_000
 TEXT_LENGTH_MAX = 1_000
+TEXTS = ("owner", "authority", "location", "description")
+OWNER_UNKNOWN = "unknown: say whose it is"
+PARTIES_ENCRYPTED = "encrypted: say who"
+AUTHORITY_UNKNOWN = "decided by people: say by which law"
+PLACEHOLDERS = frozenset({OWNER_UNKNOWN, PARTIES_ENCRYPTED, AUTHORITY_UNKNOWN})
+"""What a draft says where nothing is known: for a person to write over, and never filed."""
+NAMED_MAX = 20
+"""Of the fields that are still to be filled in, how many are named."""
 
 
 class PropertyKind(StrEnum):
@@ -109,8 +117,9 @@ def _require_sound(report: PropertyReport, filed_on: date) -> None:
         raise FilingFault("year", "is of an annual report, and of no other")
     if not 1 <= len(report.items) <= (ITEMS_MAX if is_annual else 1):
         raise FilingFault("items", f"are {len(report.items):,}; an annual report has up to {ITEMS_MAX:,}, others one")
+    _require_filled_in(report)
     for number, item in enumerate(report.items):
-        for name in ("owner", "authority", "location", "description"):
+        for name in TEXTS:
             text = getattr(item, name)
             if not text.strip():
                 raise FilingFault(f"items.{number}.{name}", "is missing")
@@ -118,6 +127,21 @@ def _require_sound(report: PropertyReport, filed_on: date) -> None:
                 raise FilingFault(f"items.{number}.{name}", f"has more than {TEXT_LENGTH_MAX:,} characters")
         if item.on > (filed_on if report.year is None else held_on(report.year)):
             raise FilingFault(f"items.{number}.on", "lies after the day that the report is about")
+
+
+def _require_filled_in(report: PropertyReport) -> None:
+    open_ = [
+        f"items.{number}.{name}"
+        for number, item in enumerate(report.items)
+        for name in TEXTS
+        if getattr(item, name).strip() in PLACEHOLDERS
+    ]
+    if open_:
+        first, *others = open_
+        named = ", ".join(others[: NAMED_MAX - 1])
+        unnamed = len(others) - (NAMED_MAX - 1)
+        more = f" and {unnamed:,} more" if unnamed > 0 else ""
+        raise FilingFault(first, "is still to be filled in" + (f"; so is {named}{more}" if others else ""))
 
 
 def _cell(text: str) -> str:

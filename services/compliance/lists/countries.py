@@ -16,11 +16,6 @@ def country_code(name: str) -> str | None:
     return _codes().get(name.strip().casefold())
 
 
-def is_country_code(text: str) -> bool:
-    """Whether a text is a country's two-letter code, as it is written."""
-    return text in _names()
-
-
 def country_name(code: str) -> str:
     """The usual name of a country; an unknown code stands for itself."""
     return _names().get(code, code)

@@ -31,16 +31,31 @@ class Listing(Record):
         return self.listed_from <= on and (self.listed_until is None or on < self.listed_until)
 
 
+class Edition(Record, order=True):
+    """Which lists of countries count on a day: what was rated by an earlier one is to be rated anew."""
+
+    version: int
+    """The import that they came with; 0: those that ship."""
+    changed_on: date
+    """The last day on which a country was put on one, or taken off."""
+
+
 class CountryLists:
     """All of them, to be asked about one country on one day."""
 
-    def __init__(self, listings: Iterable[Listing]) -> None:
+    def __init__(self, listings: Iterable[Listing], *, version: int = 0) -> None:
+        self.version = version
         self._by_country: dict[str, list[Listing]] = defaultdict(list)
         # Whoever is on both lists is on the graver.
         graver = list(CountryList).index
         self.listings = sorted(listings, key=lambda one: (graver(one.list_name), one.country, one.listed_from))
         for listing in self.listings:
             self._by_country[listing.country].append(listing)
+
+    def edition(self, on: date) -> Edition:
+        """Which ones count on a day."""
+        days = [day for one in self.listings for day in (one.listed_from, one.listed_until) if day is not None]
+        return Edition(version=self.version, changed_on=max((day for day in days if day <= on), default=date.min))
 
     def listing_of(self, country: str | None, on: date) -> Listing | None:
         """Why a country is one to look at, if it was on that day."""

@@ -8,7 +8,9 @@ from sqlalchemy import Connection
 
 from libs.common.database import fetch
 from libs.common.writes import Table, lock_rows
+from services.compliance.domain.whitelist import party_of
 from services.compliance.domain.work import Customer
+from services.compliance.monitoring.countries import Edition
 
 CUSTOMERS = Table(
     "customers",
@@ -20,6 +22,9 @@ CUSTOMERS = Table(
         "rating": "text",
         "review_on": "date",
         "ask_at": "timestamptz",
+        "party": "uuid",
+        "countries_version": "bigint",
+        "countries_on": "date",
         "body": "text",
     },
 )
@@ -45,9 +50,15 @@ def find_outdated_customers(tx: Connection, versions: tuple[int, int], at_most: 
     return [customer_id for (customer_id,) in rows]
 
 
-def find_unrated(tx: Connection, at_most: int) -> list[str]:
-    """Those that were registered before customers were rated."""
-    rows = fetch(tx, "SELECT customer_id FROM customers WHERE rating IS NULL ORDER BY customer_id LIMIT %s", (at_most,))
+def find_to_rate(tx: Connection, edition: Edition, at_most: int) -> list[str]:
+    """Those that were never rated, or by earlier lists of countries."""
+    rows = fetch(
+        tx,
+        """SELECT customer_id FROM customers
+            WHERE (countries_version, countries_on) < (%s, %s) AND status <> 'closed'
+            ORDER BY countries_version, countries_on, customer_id LIMIT %s""",
+        (edition.version, edition.changed_on, max(at_most, 0)),
+    )
     return [customer_id for (customer_id,) in rows]
 
 
@@ -78,5 +89,8 @@ def customer_row(customer: Customer) -> tuple[Any, ...]:
         customer.rating and customer.rating.level.value,
         customer.review_on and customer.review_on.isoformat(),
         customer.document and customer.document.ask_at,
+        customer.subject and party_of(customer.subject),
+        customer.rated_by.version if customer.rated_by is not None else -1,
+        (customer.rated_by.changed_on if customer.rated_by is not None else date.min).isoformat(),
         _encode(customer).decode(),
     )

@@ -1,7 +1,7 @@
 """What compliance has of a customer who is erased, and which of its records the law has kept until then.
 
-Cases, reports, blocked property, whitelisted pairs and what lists had to say about payments stand in the way until
-`forget-records` has deleted them in their time (`retention.py`). What is left is deleted, or blanked where ids stay.
+Cases, reports, blocked property, whitelisted pairs, records of the travel rule and what lists had to say about payments
+stand in the way until `forget-records` has deleted them in their time (`retention.py`). What is left is deleted, or blanked where ids stay.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ _KEPT = {
         SELECT count(*) FROM whitelist_pairs WHERE (body::json ->> 'case_id')::uuid = ANY(%b::uuid[])""",
 }
 _KEPT_OF_PAYMENTS = {
+    "records of the travel rule": "SELECT count(*) FROM travel_records WHERE payment_id = ANY(%b::uuid[])",
     "payments in blocked funds": "SELECT count(*) FROM blocked_property WHERE payment_id = ANY(%b::uuid[])",
     "reports on property": "SELECT count(*) FROM filings WHERE case_id = ANY(%b::uuid[])",
     "screenings that lists had something to say to": """
@@ -47,17 +48,19 @@ def _counted(tx: Connection, statements: Mapping[str, str], ids: Sequence[str]) 
 
 
 def blank(tx: Connection, erasure: Erasure) -> Mapping[str, int]:
-    """Whom the customer was screened as, with documents and what lists said; orders and what was told about them."""
+    """Whom the customer was screened as, with documents and what lists said; orders."""
     whom = erasure.whom
     rows = lock_rows(tx, CUSTOMERS, {whom.customer_id}, "customer_id, body")
     customers = [replace(decode(body), subject=None, document=None, verdict=CLEAR) for _, body in rows]
     payment_ids = (array("uuid", whom.payment_ids),)
     counts = {
         "customers": len(customers),
-        "remembered_orders": execute(
-            tx, "DELETE FROM remembered_orders WHERE payment_id = ANY(%b::uuid[])", payment_ids
+        "screenings": execute(
+            tx,
+            """UPDATE screenings SET ordered = NULL, is_to_look_at = false
+                WHERE payment_id = ANY(%b::uuid[]) AND ordered IS NOT NULL""",
+            payment_ids,
         ),
-        "travel_records": execute(tx, "DELETE FROM travel_records WHERE payment_id = ANY(%b::uuid[])", payment_ids),
     }
     head = audit.lock_head(tx)
     signature = Signature(actor=erasure.actor, role=OPERATOR)

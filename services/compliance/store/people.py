@@ -105,6 +105,11 @@ def find_vouched(tx: Connection, oidc_subject: str) -> str | None:
     return rows[0][0] if rows else None
 
 
+def is_vouched(tx: Connection, username: str) -> bool:
+    """Whether a provider vouches for a person, and says what they are."""
+    return bool(fetch(tx, "SELECT 1 FROM desk_users WHERE username = %s AND oidc_subject IS NOT NULL", (username,)))
+
+
 def save_oidc_user(tx: Connection, username: str, oidc_subject: str, role: Role) -> None:
     """Let a person in whom a provider vouches for. No password is theirs."""
     execute(

@@ -2,13 +2,16 @@
 
     kind          kept                                              by
     screenings    10 years                                          31 CFR 501.601
+    travel        5 years after the payment was first screened      31 CFR 1010.430(d); Regulation (EU) 2023/1113,
+                                                                    article 26
     whitelist     10 years after a pair's end                       31 CFR 501.601
     filings       5 years after they were filed or withdrawn; 10,   31 CFR 1010.430(d), 501.601
                   if on a rejected transfer
     cases         5 years after their end; 10, if about a list      31 CFR 1010.430(d), 501.601
 
-A case is kept as long as a report on it, and as long as its payment lies in blocked funds; blocked property, reports on
-it and the audit log are never forgotten. Alerts go by themselves (`store/monitoring.py`).
+A case is kept as long as a report on it, and, like what is known of its payment, as long as that lies in blocked
+funds; blocked property, reports on it and the audit log are never forgotten. Alerts go by themselves
+(`store/monitoring.py`).
 """
 
 from collections.abc import Mapping
@@ -33,6 +36,8 @@ class RecordKind(StrEnum):
     """What is kept for a time of its own."""
 
     SCREENINGS = "screenings"
+    TRAVEL = "travel"
+    """What the travel rule asked to be known about payments, with their orders and messages."""
     WHITELIST = "whitelist"
     FILINGS = "filings"
     CASES = "cases"
@@ -50,6 +55,10 @@ _STATEMENTS: Mapping[RecordKind, str] = {
         DELETE FROM screenings WHERE payment_id IN (
           SELECT payment_id FROM screenings s WHERE screened_at < %s
              AND NOT EXISTS (SELECT FROM blocked_property b WHERE b.payment_id = s.payment_id) LIMIT %s)""",
+    RecordKind.TRAVEL: """
+        DELETE FROM travel_records WHERE payment_id IN (
+          SELECT payment_id FROM travel_records t WHERE asked_on < %s
+             AND NOT EXISTS (SELECT FROM blocked_property b WHERE b.payment_id = t.payment_id) LIMIT %s)""",
     RecordKind.WHITELIST: """
         DELETE FROM whitelist_pairs WHERE pair_id IN (
           SELECT pair_id FROM whitelist_pairs
@@ -80,6 +89,7 @@ def forget(tx: Connection, kind: RecordKind, now: datetime) -> int:
     """Delete records of a kind whose time is over, FORGOTTEN_MAX at most; return how many that were."""
     times: Mapping[RecordKind, tuple[Any, ...]] = {
         RecordKind.SCREENINGS: (now - OFAC,),
+        RecordKind.TRAVEL: ((now - BSA).date(),),
         RecordKind.WHITELIST: (now - OFAC,),
         RecordKind.FILINGS: (now - OFAC, now - BSA),
         RecordKind.CASES: (now - OFAC, now - BSA, ABOUT_LISTS),

@@ -11,7 +11,7 @@ from libs.common.database import execute, fetch
 from libs.common.record import Record
 from libs.common.writes import Table, writing
 from services.compliance.monitoring import parameters
-from services.compliance.monitoring.countries import CountryList, Listing
+from services.compliance.monitoring.countries import CountryList, CountryLists, Listing
 from services.compliance.monitoring.parameters import Scenario, Version
 
 VERSIONS = Table(
@@ -71,8 +71,8 @@ def load_versions(tx: Connection) -> list[Version]:
     return [_version(*row) for row in rows]
 
 
-def load_listings(tx: Connection) -> list[Listing] | None:
-    """Those of the newest import; None if there is none."""
+def load_countries(tx: Connection) -> CountryLists | None:
+    """The lists of the newest import; None if there is none."""
     rows = fetch(
         tx,
         """SELECT i.import_id, l.country, l.list_name, l.listed_from, l.listed_until
@@ -81,11 +81,12 @@ def load_listings(tx: Connection) -> list[Listing] | None:
     )
     if not rows:
         return None
-    return [
+    listings = [
         Listing(country=country, list_name=CountryList(name), listed_from=since, listed_until=until)
         for _, country, name, since, until in rows
         if country is not None
     ]
+    return CountryLists(listings, version=rows[0][0])
 
 
 def save_import(tx: Connection, imported: CountryImport) -> int:

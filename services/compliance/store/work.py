@@ -45,24 +45,25 @@ from services.compliance.domain.filings import DraftFiling
 from services.compliance.domain.forgetting import ForgetParties
 from services.compliance.domain.looking_back import LookBack
 from services.compliance.domain.parties import Parties, Whitelist, pairs_of, party_key
-from services.compliance.domain.screenings import RescreenPayment, subjects_of
+from services.compliance.domain.screenings import RescreenPayment, opened, subjects_of
 from services.compliance.domain.silencing import RuleCommand
 from services.compliance.domain.travel import SupplyPartyData, TellDetails
 from services.compliance.domain.whitelist import party_of
-from services.compliance.domain.whitelisting import ProposePair
-from services.compliance.domain.work import Customer, Policy, RememberedOrder, Work
+from services.compliance.domain.whitelisting import ExpirePair, ProposePair
+from services.compliance.domain.work import Customer, Policy, Screening, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
-from services.compliance.standards import LiveStandards
+from services.compliance.standards import LiveStandards, current_countries
 from services.compliance.store import (
     audit,
     cases,
     customers,
     filings,
     lists,
-    orders,
+    looking_back,
     parties,
     people,
+    rule_changes,
     screenings,
     travel,
     watching,
@@ -71,7 +72,7 @@ from services.compliance.store import (
 from services.compliance.travel.record import TravelRecord, completed, merged
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
-_PEOPLES = (DeskCommand, RuleCommand)
+_IN_AUDIT_LOG = (DeskCommand, RuleCommand, RateCustomer)
 _ABOUT_CUSTOMERS = (
     AccountOpened,
     CustomerClosed,
@@ -83,16 +84,17 @@ _ABOUT_CUSTOMERS = (
     ReviewCustomer,
     TakeDocument,
 )
-_SCREENED_AGAIN = (LookBack, PaymentDataSupplied, RescreenPayment, SupplyPartyData, TellDetails)
+_SCREENED_AGAIN = (LookBack, PaymentDataSupplied, PaymentSettled, RescreenPayment, SupplyPartyData, TellDetails)
 _ABOUT_PAYMENT_CASES = (
     PaymentSuspended,
     PaymentResumed,
     PaymentRefusalExplained,
     PaymentCancelled,
+    PaymentDataSupplied,
     RescreenPayment,
     LookBack,
+    TellDetails,
 )
-_ABOUT_ORDERS = (PaymentInitiated, PaymentAnswerOverdue, PaymentSettled, LookBack)
 
 
 def load_work(
@@ -106,19 +108,21 @@ def load_work(
 ) -> Work:
     """Lock and read all that a batch can touch.
 
-    Order of locks: customers, screenings, travel records, watched customers, hops, cases, orders, filings, whitelisted
-    pairs; each by id; then the end of the audit log.
+    Order of locks: customers, screenings, travel records, linked transfers, watched customers, hops, cases, filings,
+    whitelisted pairs, changes of rules; each by id; then how far looking back has come, and the end of the audit log.
     """
     bodies = [message.body for message in messages]
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
     case_ids |= {seen.case_id for body in bodies if isinstance(body, AlikeCommand) for seen in body.cases}
-    customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)}
+    concerned = whitelist.find_concerned(tx, bodies)
+    customer_ids = {body.customer_id for body in bodies if isinstance(body, _ABOUT_CUSTOMERS)} | concerned
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, _SCREENED_AGAIN) or _asks_for_screening(body)}
     screened |= cases.find_payments(tx, {body.case_id for body in bodies if isinstance(body, ProposePair)})
     found_screenings = screenings.lock_screenings(tx, screened)
     rates = bool(found_customers) or any(isinstance(body, CustomerRegistered) for body in bodies)
     travelling = travel.lock_records(tx, bodies)
+    linked = travel.lock_linked(tx, bodies, policy.travel, _now(messages).date())
     monitored = watching.load(tx, bodies, live_standards)
     case_ids |= watching.case_ids(monitored)
     case_ids |= {payment_case_id(body.payment_id) for body in bodies if isinstance(body, _ABOUT_PAYMENT_CASES)}
@@ -129,14 +133,17 @@ def load_work(
     asking = [body for body in bodies if isinstance(body, NextCase)]
     offered = cases.lock_offered(tx, {body.role for body in asking}, len(asking) + len(found_cases))
     found_cases |= {case_id: case for case_id, case in offered.items() if case_id not in found_cases}
-    found_orders, keys = _lock_orders(tx, bodies, vault) if policy.look_back_for else ({}, READABLE)
-    subjects = subjects_in(bodies, found_customers, found_cases, found_orders, travelling)
+    keys = _find_keys(vault, bodies, found_screenings) if policy.look_back_for else READABLE
+    subjects = subjects_in(bodies, found_customers, found_cases, found_screenings, travelling, keys)
+    subjects += [one.subject for id_ in concerned if (one := found_customers.get(id_)) and one.subject is not None]
     now = _now(messages)
     whitelisted = whitelist.find_in_force(tx, sorted(set(map(party_of, subjects))), now) if subjects else {}
     catalogue, known = _find_parties(tx, live, subjects, whitelisted, now)
     found_filings, found_pairs = filings.lock_filings(tx, bodies), whitelist.lock_pairs(tx, bodies)
-    # The last lock, and only for what people do: whoever has it waits for nobody.
-    audit_head = audit.lock_head(tx) if any(isinstance(body, _PEOPLES) for body in bodies) else EMPTY
+    found_changes = rule_changes.lock_changes(tx, bodies)
+    found_mark = looking_back.lock_mark(tx, bodies)
+    # The last lock, and only for what is put in the log: whoever has it waits for nobody.
+    audit_head = audit.lock_head(tx) if any(isinstance(body, _IN_AUDIT_LOG) for body in bodies) else EMPTY
     return Work(
         customers=found_customers,
         screenings=found_screenings,
@@ -150,9 +157,11 @@ def load_work(
         workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
         monitored=monitored,
         travel=travelling,
+        linked=linked,
         countries=live_standards.current(tx).countries if rates else None,
         pairs=found_pairs,
-        orders=found_orders,
+        looking_back=found_mark,
+        changes=found_changes,
         keys=keys,
     )
 
@@ -160,8 +169,9 @@ def load_work(
 def save_work(writes: Writes, work: Work) -> None:
     """Say what is to be written of what changed."""
     writes.save(customers.CUSTOMERS, work.customers, customers.customer_row)
-    writes.save(screenings.SCREENINGS, work.screenings, screenings.screening_row)
+    writes.save(screenings.SCREENINGS, work.screenings, partial(screenings.screening_row, work.keys))
     writes.save(travel.RECORDS, work.travel, travel.record_row)
+    writes.save(travel.LINKED, work.linked, travel.linked_row)
     writes.save(cases.CASES, work.cases, cases.case_row)
     writes.insert(cases.WORDS, sorted(row for change in work.cases.changes for row in cases.word_rows(*change)))
     writes.insert(cases.ACTS, map(cases.act_row, work.acts))
@@ -170,7 +180,8 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.insert(cases.BLOCKED_PROPERTY, sorted(map(cases.blocked_property_row, work.blocked)))
     writes.save(filings.FILINGS, work.filings, filings.filing_row)
     writes.insert(filings.FILING_ACTS, map(filings.act_row, work.filing_acts))
-    writes.save(orders.ORDERS, work.orders, partial(orders.order_row, work.keys))
+    writes.save(rule_changes.CHANGES, work.changes, rule_changes.change_row)
+    writes.save(looking_back.MARKS, work.looking_back, looking_back.mark_row)
     writes.save(whitelist.PAIRS, work.pairs, whitelist.pair_row)
     watching.save(writes, work.monitored)
     writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
@@ -195,12 +206,18 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> list[Message]:
     }
     due = [_due(WakeCase(case_id=id_), id_, ids.derive(id_, "wake", now.isoformat()), now) for id_ in awake]
     due += [_due(body, id_, ids.derive(id_, "rescreen", *versions), now) for id_, body in again.items()]
+    due += [
+        _due(ExpirePair(pair_id=id_), id_, ids.derive(id_, "expire", now.isoformat()), now)
+        for id_ in whitelist.find_expired(tx, now, at_most - len(due))
+    ]
     due += _due_customers(tx, now, at_most - len(due))
     due += [
         _due(body, id_, ids.derive(id_, *why), now) for body, id_, why in watching.find_due(tx, now, at_most - len(due))
     ]
-    settled = orders.find_outdated(tx, versions, at_most - len(due))
-    due += [_due(LookBack(payment_id=id_), id_, ids.derive(id_, "look back", *versions), now) for id_ in settled]
+    due += [
+        _due(body, id_, ids.derive(id_, *why), now)
+        for body, id_, why in looking_back.find_due(tx, versions, at_most - len(due))
+    ]
     if not due and parties.has_expired(tx, now):
         id_ = ids.named("compliance", "forget", now.isoformat())
         due.append(_due(ForgetParties(before=now), id_, id_, now))
@@ -213,8 +230,10 @@ def _due_customers(tx: Connection, now: datetime, at_most: int) -> list[Message]
     due = [
         _due(ReviewCustomer(customer_id=id_), id_, ids.derive(id_, "review", on.isoformat()), now) for id_ in reviews
     ]
-    unrated = customers.find_unrated(tx, at_most - len(due))
-    return due + [_due(RateCustomer(customer_id=id_), id_, ids.derive(id_, "rate"), now) for id_ in unrated]
+    edition = current_countries(tx).edition(on)
+    to_rate = customers.find_to_rate(tx, edition, at_most - len(due))
+    why = "rate", edition.version, edition.changed_on
+    return due + [_due(RateCustomer(customer_id=id_), id_, ids.derive(id_, *why), now) for id_ in to_rate]
 
 
 def _due(body: Any, correlation_id: str, message_id: str, now: datetime) -> Message:
@@ -225,13 +244,17 @@ def _due(body: Any, correlation_id: str, message_id: str, now: datetime) -> Mess
 # Loading
 
 
-def _lock_orders(tx: Connection, bodies: Sequence[Any], vault: Vault) -> tuple[dict[str, RememberedOrder], Keys]:
-    """Orders that are remembered, those readable that are looked back at; and the keys for those that are to be."""
-    found = orders.lock_orders(tx, {body.payment_id for body in bodies if isinstance(body, _ABOUT_ORDERS)})
-    again = {body.payment_id for body in bodies if isinstance(body, LookBack)} & found.keys()
-    new = [body.order for body in bodies if isinstance(body, _WITH_ORDERS)]
-    keys = orders.find_keys(vault, [*new, *(found[payment_id].order for payment_id in again)])
-    return found | {payment_id: orders.opened(found[payment_id], keys) for payment_id in again}, keys
+def _find_keys(vault: Vault, bodies: Sequence[Any], screened: Mapping[str, Screening]) -> Keys:
+    """The keys to open the orders with that are looked back at, and to seal those with that are to be kept."""
+    again = {body.payment_id for body in bodies if isinstance(body, LookBack)}
+    return screenings.find_keys(
+        vault,
+        written=[
+            *(body.order for body in bodies if isinstance(body, _WITH_ORDERS)),
+            *(known.order for known in screened.values() if known.order is not None),
+        ],
+        read=[known.order for id_ in again if (known := screened.get(id_)) is not None and known.order is not None],
+    )
 
 
 def _asks_for_screening(body: Any) -> bool:
@@ -240,10 +263,11 @@ def _asks_for_screening(body: Any) -> bool:
 
 def subjects_in(
     bodies: Iterable[Any],
-    known: Mapping[str, Customer],
+    customers_known: Mapping[str, Customer],
     waiting: Mapping[str, Case],
-    remembered: Mapping[str, RememberedOrder],
+    screened: Mapping[str, Screening],
     travelling: Mapping[str, TravelRecord],
+    keys: Keys,
 ) -> list[Subject]:
     """Everybody that this batch may have to screen, by what was told of them too."""
     found: list[Subject | None] = []
@@ -252,13 +276,15 @@ def subjects_in(
             found += subjects_of(body.order)
         elif isinstance(body, CustomerRegistered):
             found.append(subject_of(body))
-        elif isinstance(body, RescreenCustomer) and body.customer_id in known:
-            found.append(known[body.customer_id].subject)
+        elif isinstance(body, RescreenCustomer) and body.customer_id in customers_known:
+            found.append(customers_known[body.customer_id].subject)
         elif isinstance(body, RescreenPayment):
             case = waiting.get(payment_case_id(body.payment_id))
             found += subjects_of(case.payment.order) if case is not None and case.payment is not None else ()
-        elif isinstance(body, LookBack) and body.payment_id in remembered:
-            found += subjects_of(remembered[body.payment_id].order)
+        elif isinstance(body, LookBack):
+            known = screened.get(body.payment_id)
+            order = opened(known, keys) if known is not None else None
+            found += subjects_of(order) if order is not None else ()
         record = travelling.get(getattr(body, "payment_id", ""))
         if record is not None:
             found += subjects_of(completed(_with_told(record, body)))

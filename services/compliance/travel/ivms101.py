@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from libs.common.countries import is_country
 from libs.common.lei import is_lei
 from libs.common.record import Record
-from services.compliance.lists.countries import is_country_code
 
 MESSAGE_BYTES_MAX = 64 * 1024
 
@@ -322,4 +322,4 @@ def _is_identified(person: NaturalPerson | LegalPerson) -> bool:
 
 
 def _is_country(code: str) -> bool:
-    return code == "XX" or is_country_code(code)
+    return code == "XX" or is_country(code)

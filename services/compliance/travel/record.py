@@ -6,11 +6,11 @@ import re
 from datetime import date, datetime
 from typing import Any
 
+from libs.common.countries import is_country
 from libs.common.record import Record, replace
 from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, Institution, Party, PartyKind, PaymentOrder
-from services.compliance.lists.countries import is_country_code
-from services.compliance.travel.rules import Datum, TravelRule
+from services.compliance.travel.rules import Datum, Sum, TravelRule
 
 SIDES = (PartyRole.DEBTOR, PartyRole.CREDITOR)
 WHOLE_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -50,6 +50,8 @@ class TravelRecord(Record, omit_defaults=True):
     """The names of the rules that ask."""
     asked_on: date
     """The day of its first screening: by it the rules are judged however often it is looked at again."""
+    linked: tuple[Sum, ...] = ()
+    """What went between the same two parties shortly before: taken together with it, where a rule asks that."""
     debtor: Details = Details()
     creditor: Details = Details()
     tellings: tuple[Telling, ...] = ()
@@ -171,7 +173,7 @@ def _counts(name: str, value: str | None, on: date) -> bool:
     if value is None or not value.strip():
         return False
     if name == "country":
-        return is_country_code(value)
+        return is_country(value)
     if name != "birth_date":
         return True
     if not WHOLE_DATE.fullmatch(value):

@@ -26,7 +26,7 @@ ALTER TABLE alert_silences DISABLE TRIGGER alert_silences_are_final;
 ALTER TABLE scenario_versions DISABLE TRIGGER scenario_versions_are_final;
 TRUNCATE screened_parties, screenings, customers, cases, case_acts, case_words, case_files, filings, filing_acts,
          blocked_property, audit_entries, desk_sessions, desk_failures, watched_customers, alerts, hops, payment_links,
-         whitelist_pairs, remembered_orders, travel_records,
+         whitelist_pairs, looking_back, rule_changes, rule_change_contents, linked_transfers, travel_records,
          alert_silences, scenario_versions, country_listings, country_imports, outbox, inbox,
          dead_letters, idempotency_keys, clients;
 ALTER TABLE case_acts ENABLE TRIGGER case_acts_are_final;

@@ -128,6 +128,12 @@ PEOPLE = {"analyst1": Role.SUPERVISOR, "analyst2": Role.SUPERVISOR} | {role.valu
 """The two that seed-users lets in, and one of each role."""
 
 
+def add_person(runtime: Runtime, username: str, role: Role) -> None:
+    """Let one more person in."""
+    password_hash = passwords.hash_password(PASSWORD)
+    runtime.unit.administer(lambda tx: people.save_user(tx, username, password_hash, role))
+
+
 def add_people(runtime: Runtime) -> None:
     """Let PEOPLE in, as if nobody else had ever been."""
     password_hash = passwords.hash_password(PASSWORD)

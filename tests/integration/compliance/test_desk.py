@@ -21,7 +21,7 @@ from services.compliance.queries import Queue
 from services.compliance.views import ListsView, ScreeningView
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import ALIKE, LISTED, NOW, PASSWORD, case_of, initiated, order, rows, suspended
-from tests.serving import require, running, told
+from tests.serving import problem, require, running, told
 from tests.waiting import wait_until
 
 
@@ -362,6 +362,11 @@ def test_programs_of_staff_screen_names_and_see_the_lists_and_others_may_not(com
     assert answer["outcome"] == "block"
     assert answer["hits"][0]["entity_id"] == "F-002"
     assert answer["hits"][0]["listed"]["births"] == ["1974-11-02"]
+    as_ship = httpx.post(f"{address}/v1/screenings", json={**body, "kind": "vessel"}, headers=staff).json()
+    assert as_ship["outcome"] == "review", "a person is no ship"
+    wrong = httpx.post(f"{address}/v1/screenings", json={**body, "country": "ZZ"}, headers=staff)
+    assert problem(wrong) == (422, "invalid", "country")
+    assert "ISO 3166-1" in wrong.text
     listed = httpx.get(f"{address}/v1/lists", headers=staff)
     require(ListsView, listed)
     lists = listed.json()["lists"]

@@ -17,20 +17,23 @@ from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from schemas.payments.events import Finding
-from services.compliance import commands
+from services.compliance import commands, list_changes
 from services.compliance.__main__ import SERVICE
 from services.compliance.domain.acts import CaseCommand, ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.audit import Signature
 from services.compliance.domain.case import Case
 from services.compliance.domain.casework import AddTask
 from services.compliance.domain.people import Role
-from services.compliance.domain.silencing import SilenceScenario
+from services.compliance.domain.rule_change import ChangeKind
+from services.compliance.domain.silencing import SetParameters, SilenceScenario
 from services.compliance.domain.whitelist import pair_id_of
-from services.compliance.domain.whitelisting import ProposePair
+from services.compliance.domain.whitelisting import ConfirmPair, EndPair, ProposePair
 from services.compliance.importing import import_list, parse_list
 from services.compliance.matching.subject import Subject
+from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import SilenceKind
 from services.compliance.monitoring.parameters import Scenario
+from services.compliance.store import rule_changes
 from tests.deciding import decide
 from tests.integration.compliance.reports import FORM, as_json, filing_on, property_report_on
 from tests.integration.compliance.scene import (
@@ -263,6 +266,8 @@ def asked_about_rules(scene: Scene, person: Analyst, path: str) -> httpx.Respons
     if path.endswith("/imports"):
         file = {"file": ("own.csv", f"entity_id,kind,name\n1,person,{ids.new()} Sproot\n".encode())}
         return person.http.post(path, data={"name": "own", **token}, files=file, headers=headers)
+    if "/rule-changes" in path:
+        return asked_about_changes(scene, person, path)
     if path.endswith("/retire"):
         two_versions(scene.runtime)
         return person.http.post(path.replace("{name}", "own"), data=token, headers=headers)
@@ -284,6 +289,27 @@ def asked_about_rules(scene: Scene, person: Analyst, path: str) -> httpx.Respons
     return person.http.post(path, data={**about, "kind": "suppress", "until": until.isoformat(), **token})
 
 
+def asked_about_changes(scene: Scene, person: Analyst, path: str) -> httpx.Response:
+    """About a change that another person has proposed."""
+    if "/lists" in path:
+        two_versions(scene.runtime)
+        by = Signature(actor=OTHER, role="administrator")
+        proposed = scene.runtime.unit.administer(lambda tx: list_changes.propose_retirement(tx, "own", by=by))
+        assert proposed is not None
+        change_id = proposed.change_id
+    else:
+        found = parameters.read(Scenario.CASH_REPORT, {"above_cents": 900_000})
+        told: dict[str, Any] = {"by": OTHER, "role": "officer", "reason": "why"}
+        decide(
+            scene.runtime,
+            SetParameters(scenario=Scenario.CASH_REPORT, parameters=found, effective_from=None, **told),
+        )
+        change_id = rule_changes.list_waiting(scene.runtime.engine, {ChangeKind.SET_PARAMETERS})[-1].change_id
+    path = path.replace("{change_id}", change_id)
+    token = {"csrf_token": person.csrf_token}
+    return person.http.post(path, data=token, headers={"X-CSRF-Token": person.csrf_token})
+
+
 def asked_about_pairs(scene: Scene, person: Analyst, path: str) -> httpx.Response:
     # Whom the one before has whitelisted is no hit.
     scene.runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM whitelist_pairs"))
@@ -296,7 +322,11 @@ def asked_about_pairs(scene: Scene, person: Analyst, path: str) -> httpx.Respons
     if "{pair_id}" in path:
         about: dict[str, Any] = {"case_id": case_id, "actor": OTHER, "role": Role.SUPERVISOR, "version": 1}
         decide(scene.runtime, ProposePair(**about, pair_id=pair_id, until=until, note="why"))
-        form = {"version": 1, "note": "why"}
+        if path.endswith("/keep"):
+            by: dict[str, Any] = {"pair_id": pair_id, "role": Role.SUPERVISOR}
+            decide(scene.runtime, ConfirmPair(**by, actor="somebody", version=1))
+            decide(scene.runtime, EndPair(**by, actor=OTHER, version=2, note="why"))
+        form = {"version": 3 if path.endswith("/keep") else 1, "note": "why"}
     path = path.replace("{pair_id}", pair_id)
     if "/api/" in path:
         return person.http.post(path, json=form, headers={"X-CSRF-Token": person.csrf_token})

@@ -8,14 +8,17 @@ import pytest
 
 from libs.common import ids
 from libs.common.database import execute
+from libs.common.record import replace
 from libs.common.service import Runtime
-from schemas.accounts.events import AccountOpened, CustomerRegistered
+from schemas.accounts.events import AccountOpened, CustomerPersonalData, CustomerRegistered
 from schemas.compliance.events import CustomerVerified
 from services.compliance.checking import DocumentChecking
 from services.compliance.diligence.providers import NobodyChecks, SimulatedChecks
 from services.compliance.diligence_api import CustomerView
+from services.compliance.domain.audit import Signature
 from services.compliance.domain.customers import customer_case_id
 from services.compliance.domain.diligence import ReviewCustomer
+from services.compliance.importing import import_countries, read_countries
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import NOW, registered, rows
 from tests.integration.compliance.test_desk import Analyst, signed_in
@@ -155,10 +158,26 @@ def test_when_it_is_time_the_sweep_has_people_look_at_a_customer_again(
 def test_customers_from_before_there_were_ratings_are_rated_by_the_sweep(
     compliance: Runtime, api: Api, customer_id: str
 ) -> None:
-    before = """UPDATE customers SET rating = NULL, review_on = NULL,
-                       body = (body::jsonb - 'rating' - 'tier' - 'review_on')::text"""
+    before = """UPDATE customers SET rating = NULL, review_on = NULL, countries_version = -1,
+                       body = (body::jsonb - 'rating' - 'tier' - 'review_on' - 'rated_by')::text"""
     compliance.unit.administer(lambda tx: execute(tx, before))
     assert seen(api, customer_id)["rating"] is None
     compliance.sweep.run_once()
     assert seen(api, customer_id)["rating"]["level"] == "low"
     assert tiers(compliance) == [2, 2]
+
+
+def test_lists_of_countries_that_are_imported_have_the_sweep_rate_customers_anew(compliance: Runtime, api: Api) -> None:
+    event = registered("Ann Miller", birth_date="1980-05-17")
+    personal = CustomerPersonalData(name="Ann Miller", birth_date="1980-05-17", country="DE")
+    decide(compliance, replace(event, personal=personal))
+    customer_id = event.customer_id
+    compliance.sweep.run_once()
+    by = Signature(actor="root", role="operator")
+    imported = read_countries("fatf.csv", b"country,list,from,until\nDE,call_for_action,2026-01-01,\n", by=by)
+    compliance.unit.administer(lambda tx: import_countries(tx, imported, by=by))
+    compliance.sweep.run_once()
+    assert seen(api, customer_id)["rating"]["level"] == "high"
+    ((details,),) = rows(compliance, "SELECT details FROM audit_entries WHERE verb = 'rated'")
+    assert "is high" in details
+    assert compliance.sweep.run_once() == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +10,26 @@ import pytest
 from sqlalchemy import Connection
 from typer.testing import CliRunner, Result
 
+from libs.common.batch import Refusal
 from libs.common.database import fetch
 from libs.common.record import replace
 from libs.common.service import Runtime
 from libs.common.writes import writing
 from schemas.accounts.events import CustomerClosed
 from schemas.compliance.events import CaseOpened, ComplianceScreened, CustomerRestricted, CustomerVerified
-from services.compliance import commands, queries
+from services.compliance import commands, list_changes, queries
 from services.compliance.__main__ import SERVICE
+from services.compliance.domain.audit import Signature
+from services.compliance.domain.rule_change import OF_LISTS, RuleChange
 from services.compliance.matching.screening import MATCHER_VERSION
-from services.compliance.store import customers, lists
+from services.compliance.store import customers, lists, rule_changes
 from tests.deciding import decide
 from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, registered, rows, suspended
 from tests.serving import told
 
 Run = Callable[..., Result]
+MARK = 1
+"""Once a version: that payments are looked back at up to the last."""
 
 HEADER = "entity_id,kind,name,aliases,weak_aliases,birth_dates,countries,programme,remarks\n"
 FIRST = HEADER + "1,person,Tortov Grimbel,,,,,,\n2,person,Malvana Sproot,,,,,,\n3,person,Ogdun Fenwrick,,,,,,\n"
@@ -71,9 +77,46 @@ def test_an_imported_list_is_searched_at_once_and_a_retired_one_no_more(
     assert "3 entries" in result.output
     assert outcomes(compliance, ["Tortov Grimbel"]) == ["block"]
     assert "own: version" in run("lists").output
-    assert run("retire-list", "own").exit_code == 0
+    assert "until another person confirms" in run("retire-list", "own").output
+    assert outcomes(compliance, ["Tortov Grimbel"]) == ["block"]
+    confirm(compliance)
     assert outcomes(compliance, ["Tortov Grimbel"]) == ["clear"]
     assert run("retire-list", "own").exit_code == 1
+
+
+def confirm(runtime: Runtime) -> None:
+    """Agree, as another person, to all that waits for one."""
+    by = Signature(actor="adam", role="administrator")
+    for change in rule_changes.list_waiting(runtime.engine, OF_LISTS):
+        decided = runtime.unit.administer(partial(list_changes.confirm, change_id=change.change_id, by=by))
+        assert isinstance(decided, RuleChange), decided
+
+
+def test_who_has_proposed_a_change_of_a_list_does_not_confirm_it(compliance: Runtime, run: Run, tmp_path: Path) -> None:
+    run("import-list", "own", write(tmp_path, FIRST))
+    root, adam = (Signature(actor=name, role="administrator") for name in ("root", "adam"))
+
+    def decide_on(by: Signature, change: RuleChange) -> str:
+        found = compliance.unit.administer(lambda tx: list_changes.confirm(tx, change.change_id, by=by))
+        return found.reason if isinstance(found, Refusal) else found.status
+
+    proposals = [
+        compliance.unit.administer(lambda tx: list_changes.propose_retirement(tx, "own", by=root)) for _ in range(2)
+    ]
+    first, second = (change for change in proposals if change is not None)
+    assert decide_on(root, first) == "own_proposal"
+    assert live(compliance)["own"] == 3
+    assert decide_on(adam, first) == "confirmed"
+    assert decide_on(adam, first) == "wrong_status"
+    assert decide_on(adam, second) == "overtaken"
+    assert "own" not in live(compliance)
+    turned = compliance.unit.administer(lambda tx: list_changes.turn_down(tx, second.change_id, by=root))
+    assert isinstance(turned, RuleChange)
+    found = rows(compliance, "SELECT verb, actor FROM audit_entries WHERE object_id = 'own' ORDER BY number")
+    assert found[-4:] == [
+        *(("change_proposed", "root"), ("change_proposed", "root")),
+        *(("list_retired", "adam"), ("change_turned_down", "root")),
+    ]
 
 
 def test_a_new_version_keeps_what_a_name_must_reach_and_both_are_named(
@@ -141,8 +184,11 @@ def test_a_list_that_has_lost_most_of_its_entries_is_not_believed_unless_forced(
     result = run("import-list", "own", shrunk)
     assert result.exit_code == 1
     assert "1 entries where the live version has 3" in result.output
-    assert run("import-list", "own", shrunk, "--force").exit_code == 0
+    assert "until another person confirms" in run("import-list", "own", shrunk, "--force").output
+    assert live(compliance)["own"] == 3
+    confirm(compliance)
     assert live(compliance)["own"] == 1
+    assert rows(compliance, "SELECT count(*) FROM rule_change_contents") == [(0,)]
 
 
 def test_a_list_that_has_lost_most_of_its_other_names_is_not_believed_either(
@@ -175,9 +221,11 @@ def test_a_list_that_asks_for_more_is_searched_again_by_what_it_asks(
     run("import-list", "own", write(tmp_path, FIRST))
     assert outcomes(compliance, ["Tortof Grimbell"]) == ["review"]
     assert (
-        "is live as version"
+        "until another person confirms"
         in run("import-list", "own", write(tmp_path, FIRST), "--review", "0.99", "--block", "0.99").output
     )
+    assert outcomes(compliance, ["Tortof Grimbell"]) == ["review"]
+    confirm(compliance)
     assert outcomes(compliance, ["Tortof Grimbell"]) == ["clear"]
     assert (
         "has not changed"
@@ -193,8 +241,10 @@ def test_what_listed_parties_own_is_searched_while_they_are_listed(
     run("import-list", "owners", str(tmp_path / "owners.csv"))
     assert outcomes(compliance, ["Quandrix Mills GmbH"]) == ["block"]
     run("retire-list", "own")
+    confirm(compliance)
     assert outcomes(compliance, ["Quandrix Mills GmbH"]) == ["clear"]
     run("retire-list", "owners")
+    confirm(compliance)
 
 
 def test_a_file_of_names_is_screened_against_the_imported_lists(run: Run, tmp_path: Path) -> None:
@@ -216,7 +266,7 @@ def test_when_a_list_changes_every_customer_is_looked_at_again(compliance: Runti
     assert [type(event) for event in told(compliance)] == [CustomerVerified] * 4
     decide(compliance, CustomerClosed(customer_id=gone.customer_id, closed_at=datetime.now(UTC)))
     run("import-list", "own", write(tmp_path, FIRST))
-    assert compliance.sweep.run_once() == 3, "all but the one that is closed"
+    assert compliance.sweep.run_once() == 3 + MARK, "all but the one that is closed"
     news = told(compliance)[4:]
     assert {event.customer_id for event in news if isinstance(event, CustomerRestricted)} == {
         tortov.customer_id,
@@ -234,12 +284,14 @@ def test_a_payment_that_waits_for_people_is_looked_at_again_when_a_list_changes(
 ) -> None:
     event = initiated(order(creditor="Tortov Grimbel"))
     decide(compliance, suspended(event, "clear"), registered("Ann Miller"))
+    assert compliance.sweep.run_once() == MARK
     assert compliance.sweep.run_once() == 0
     decide(compliance, event, initiated())
     assert compliance.sweep.run_once() == 1
     assert compliance.sweep.run_once() == 0
     run("import-list", "own", write(tmp_path, FIRST))
-    assert compliance.sweep.run_once() == 2
+    looked_back_at = 2
+    assert compliance.sweep.run_once() == 2 + looked_back_at + MARK
     answers = [found for found in told(compliance) if isinstance(found, ComplianceScreened)]
     assert [found.outcome for found in answers if found.payment_id == event.payment_id] == ["clear", "block"]
     screening, case = (
@@ -256,7 +308,7 @@ def test_a_payment_that_waits_for_people_is_looked_at_again_when_a_list_changes(
 def test_when_the_matcher_changes_every_customer_is_looked_at_again(compliance: Runtime) -> None:
     ann, alike = registered("Ann Miller"), registered(ALIKE)
     decide(compliance, ann, alike)
-    assert compliance.sweep.run_once() == 0
+    assert compliance.sweep.run_once() == MARK
 
     def age(tx: Connection) -> None:
         found = customers.lock_customers(tx, {ann.customer_id, alike.customer_id})

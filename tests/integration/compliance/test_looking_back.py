@@ -7,7 +7,7 @@ from libs.common.service import Runtime
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentSettled
 from services.compliance.domain.audit import Signature
 from services.compliance.importing import import_list, parse_list
-from services.compliance.store import orders
+from services.compliance.store.looking_back import forget_orders
 from tests.deciding import decide
 from tests.integration.compliance.scene import case_of, initiated, order, rows
 from tests.integration.compliance.test_desk import signed_in
@@ -41,27 +41,36 @@ def take_in(runtime: Runtime, *names: str) -> None:
 
 def sweep(runtime: Runtime) -> None:
     """Have the sweep carry out all that is due."""
-    query = "SELECT count(*) FROM remembered_orders WHERE settled_at IS NOT NULL AND catalogue_version < c.version"
+    behind = "SELECT count(*) FROM screenings WHERE is_to_look_at"
+    done = "SELECT l.is_done AND l.catalogue_version = c.version FROM looking_back l, catalogue c"
     with running(runtime.sweep.run):
-        wait_until(lambda: rows(runtime, f"SELECT ({query}) FROM catalogue c") == [(0,)])
+        wait_until(lambda: rows(runtime, f"SELECT ({done}), ({behind})") == [(True, 0)])
 
 
 def test_a_payment_of_which_only_a_late_answer_was_asked_is_looked_at_too(compliance: Runtime) -> None:
     take_in(compliance, "Somebody Else Entirely")
-    told, unremembered = initiated(order("Yolanda Pettigrew")), initiated(order("Una Wex"))
-    decide(compliance, unremembered)
-    compliance.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM remembered_orders"))
+    told = initiated(order("Una Wex"))
+    overdue = PaymentAnswerOverdue(
+        payment_id=told.payment_id, order=told.order, awaited=(Answer.COMPLIANCE,), overdue_at=datetime.now(UTC)
+    )
+    decide(compliance, overdue)
+    decide(compliance, settled(told))
     take_in(compliance, "Yolanda Pettigrew", "Una Wex")
-    overdue = [
-        PaymentAnswerOverdue(
-            payment_id=event.payment_id, order=event.order, awaited=(Answer.COMPLIANCE,), overdue_at=datetime.now(UTC)
-        )
-        for event in (told, unremembered)
-    ]
-    decide(compliance, *overdue)
-    decide(compliance, settled(told), settled(unremembered))
     sweep(compliance)
-    assert rows(compliance, "SELECT case_id FROM cases") == [(case_of(unremembered),)]
+    assert rows(compliance, "SELECT case_id FROM cases") == [(case_of(told),)]
+
+
+def test_of_payments_without_news_nothing_is_written_when_a_list_changes(compliance: Runtime) -> None:
+    take_in(compliance, "Somebody Else Entirely")
+    events = [initiated(order(creditor=name)) for name in ("Ben Baker", "Yolanda Pettigrew", "Carl Cook")]
+    decide(compliance, *events)
+    decide(compliance, *map(settled, events))
+    written = "SELECT payment_id::text, xmin::text FROM screenings"
+    before = dict(rows(compliance, written))
+    take_in(compliance, "Somebody Else Entirely", "Yolanda Pettigrew")
+    sweep(compliance)
+    after = dict(rows(compliance, written))
+    assert [id_ for id_ in before if after[id_] != before[id_]] == [events[1].payment_id]
 
 
 def test_a_hit_on_a_settled_payment_becomes_a_case_that_the_desk_shows(compliance: Runtime, address: str) -> None:
@@ -83,13 +92,13 @@ def test_a_hit_on_a_settled_payment_becomes_a_case_that_the_desk_shows(complianc
     assert len(rows(compliance, "SELECT FROM cases")) == 2
 
 
-def test_orders_are_forgotten_after_their_time(compliance: Runtime) -> None:
+def test_orders_are_forgotten_after_their_time_and_answers_stay(compliance: Runtime) -> None:
     decide(compliance, initiated(), initiated())
     compliance.unit.administer(
         lambda tx: tx.exec_driver_sql(
-            "UPDATE remembered_orders SET screened_at = now() - interval '31 days'"
-            " WHERE payment_id = (SELECT min(payment_id::text)::uuid FROM remembered_orders)"
+            "UPDATE screenings SET screened_at = now() - interval '31 days'"
+            " WHERE payment_id = (SELECT min(payment_id::text)::uuid FROM screenings)"
         )
     )
-    assert compliance.unit.administer(lambda tx: orders.forget_orders(timedelta(days=30), tx, 100)) == 1
-    assert rows(compliance, "SELECT count(*) FROM remembered_orders") == [(1,)]
+    assert compliance.unit.administer(lambda tx: forget_orders(timedelta(days=30), tx, 100)) == 1
+    assert rows(compliance, "SELECT count(*), count(ordered) FROM screenings") == [(2, 1)]

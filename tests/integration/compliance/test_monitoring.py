@@ -13,14 +13,15 @@ from schemas.accounts.events import CustomerPersonalData
 from schemas.compliance.events import CaseOpened
 from schemas.payments.events import PaymentSettled
 from services.compliance.defaults import shipped_listings, shipped_versions
-from services.compliance.domain.silencing import EndSilence, SetParameters, SilenceScenario
+from services.compliance.domain.rule_change import ChangeKind
+from services.compliance.domain.silencing import ConfirmParameters, EndSilence, SetParameters, SilenceScenario
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import SilenceKind
 from services.compliance.monitoring.countries import CountryLists
 from services.compliance.monitoring.cycles import Edge, among, search
 from services.compliance.monitoring.parameters import Scenario
 from services.compliance.monitoring.standards import Standards
-from services.compliance.store import monitoring, watching, work
+from services.compliance.store import monitoring, rule_changes, watching, work
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import registered, rows
 from tests.serving import running, tell, told
@@ -138,6 +139,8 @@ def test_parameters_that_people_set_are_in_force_for_every_process_at_once(compl
             role="operator",
         ),
     )
+    (change,) = rule_changes.list_waiting(compliance.engine, {ChangeKind.SET_PARAMETERS})
+    tell(compliance, ConfirmParameters(change_id=change.change_id, by="olga", role="officer", reason=""))
     later = datetime.now(UTC) + 2 * DAY - WEDNESDAY
     ben = ids.new()
     decide(compliance, settled(6_000, debtor=till, creditor=ben, after=later, is_cash=True))

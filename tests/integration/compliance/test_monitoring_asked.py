@@ -13,13 +13,16 @@ from libs.common.service import Runtime
 from schemas.compliance.events import CaseConcern, CaseResolved
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
+from services.compliance.domain.rule_change import ChangeKind
+from services.compliance.domain.silencing import ConfirmParameters
 from services.compliance.monitoring_views import (
     AlertPage,
+    ChangeView,
     CustomerSilenceView,
     ScenariosView,
     SilencesView,
-    VersionView,
 )
+from services.compliance.store import rule_changes
 from stack.services import as_environment
 from tests.deciding import decide
 from tests.integration.compliance.scene import registered
@@ -119,7 +122,12 @@ def test_silence_that_may_not_be_is_refused(
     assert problem(api.post("/v1/silences", said, by="staff")) == expected
 
 
-def test_parameters_are_set_from_a_day_on_by_a_name_for_a_reason(api: Api) -> None:
+def confirm(compliance: Runtime, change_id: str) -> None:
+    (decided,) = decide(compliance, ConfirmParameters(change_id=change_id, by="olga", role="officer", reason=""))
+    assert decided.refusal is None
+
+
+def test_parameters_are_set_from_a_day_on_by_two_people_for_a_reason(api: Api, compliance: Runtime) -> None:
     body = {
         "scenario": "cash_report",
         "parameters": {"above_cents": 500_000},
@@ -128,11 +136,16 @@ def test_parameters_are_set_from_a_day_on_by_a_name_for_a_reason(api: Api) -> No
     }
     made = api.post("/v1/scenarios", body, by="staff")
     assert made.status_code == 201, made.text
-    require(VersionView, made)
+    require(ChangeView, made)
+    assert (made.json()["status"], made.json()["by"], made.json()["reason"]) == ("proposed", "staff", "tighter")
+    confirm(compliance, made.json()["change_id"])
     listed = api.get("/v1/scenarios", by="staff")
     require(ScenariosView, listed)
     to_come, in_force = (one for one in listed.json()["scenarios"] if one["scenario"] == "cash_report")
-    assert (to_come["parameters"]["above_cents"], to_come["by"], to_come["reason"]) == (500_000, "staff", "tighter")
+    assert (to_come["parameters"]["above_cents"], to_come["by"], to_come["reason"]) == (
+        *(500_000, "staff, confirmed by olga"),
+        "tighter",
+    )
     assert (in_force["parameters"]["above_cents"], in_force["by"]) == (1_000_000, "weir")
     faulty = {**body, "parameters": {"above": 1}}
     assert problem(api.post("/v1/scenarios", faulty, by="staff")) == (422, "invalid_parameters", "parameters")
@@ -142,9 +155,14 @@ def test_the_same_is_done_on_the_command_line(run: Callable[..., Result], compli
     done = run("monitoring", "set", "cash_report", "above_cents=20_000_00", "--reason", "a trial", "--actor", "ben")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["above_cents"] == 2_000_000
+    (change,) = rule_changes.list_waiting(compliance.engine, {ChangeKind.SET_PARAMETERS})
+    confirm(compliance, change.change_id)
     lines = [json.loads(line) for line in run("monitoring", "scenarios").stdout.splitlines()]
     (now,) = (line for line in lines if line["scenario"] == "cash_report")
-    assert (now["parameters"]["above_cents"], now["by"], now["reason"]) == (2_000_000, "ben", "a trial")
+    assert (now["parameters"]["above_cents"], now["by"], now["reason"]) == (
+        *(2_000_000, "ben, confirmed by olga"),
+        "a trial",
+    )
     end = NEXT_YEAR[:19]
     done = run("monitoring", "suppress", ann, "cash_report", "--until", end, "--reason", "a till", "--actor", "ben")
     assert done.exit_code == 0, done.output

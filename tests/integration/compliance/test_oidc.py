@@ -21,9 +21,10 @@ from services.compliance.domain.people import Role
 from services.compliance.settings import ComplianceSettings
 from tests.integration.compliance.browsing import Desk
 from tests.integration.compliance.oidc_provider import CLIENT_SECRET
-from tests.integration.compliance.scene import rows
+from tests.integration.compliance.scene import add_person, rows
+from tests.integration.compliance.test_desk import signed_in
 from tests.parts import Parts
-from tests.serving import listening
+from tests.serving import listening, problem
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,20 @@ def test_another_role_counts_from_the_next_time_on(desk: tuple[Runtime, str]) ->
             assert http.get(f"{address}/desk/api/session").json()["role"] == role
     changed = rows(runtime, "SELECT details FROM audit_entries WHERE verb = 'role_changed' AND actor = 'tom'")
     assert changed == [("officer, was analyst, by the OpenID provider",)]
+
+
+def test_what_the_provider_says_of_a_role_is_not_set_at_the_desk(desk: tuple[Runtime, str]) -> None:
+    runtime, address = desk
+    add_person(runtime, "root", Role.ADMINISTRATOR)
+    with httpx.Client() as http:
+        assert come_back(address, http, username="vera", roles="aml-analysts").status_code == 200
+        with signed_in(address, "root") as root:
+            headers = {"X-CSRF-Token": root.csrf_token}
+            answer = root.http.post("/desk/api/users/vera/role", json={"role": "officer"}, headers=headers)
+            assert problem(answer)[:2] == (409, "role_by_provider")
+            assert "says what they are" not in root.http.get("/desk/users").text
+            assert "Their role is what the OpenID provider says" in root.http.get("/desk/users").text
+        assert http.get(f"{address}/desk/api/session").json()["role"] == "analyst"
 
 
 @pytest.mark.parametrize("fault", ["state", "nonce", "audience", "issuer", "expired", "key"])

@@ -11,7 +11,9 @@ import pytest
 
 from libs.common import ids
 from libs.common.service import Runtime
+from services.compliance import property_queries
 from services.compliance.domain.business_days import day_of, report_due_on
+from services.compliance.filings.property import OWNER_UNKNOWN
 from services.compliance.property_queries import draft_annual, draft_blocked
 from tests.deciding import decide
 from tests.integration.compliance.scene import LISTED, NOW, blocked, case_of, initiated, order, suspended
@@ -90,6 +92,34 @@ def test_a_rejected_transfer_is_reported_from_its_case(compliance: Runtime, addr
     found = olga.http.get(f"/desk/api/filings/{drafted.json()['filing_id']}").json()
     assert (found["kind"], found["case_id"]) == ("rejected", case_id)
     assert found["ofac"]["items"][0]["owner"] == "Ann Miller to Ben Baker"
+    with signed_in(address, "supervisor") as sue, signed_in(address) as ann, signed_in(address, "analyst2") as ben:
+        decided_twice(sue, ann, ben, case_id, "approve")
+    # The transfer was refused all the same, on that day.
+    again = property_queries.draft_rejected(compliance.engine, event.payment_id)
+    assert again is not None
+    assert again.report.items[0].on.isoformat() == found["ofac"]["items"][0]["on"]
+
+
+def test_a_second_look_refuses_nothing_and_is_not_reported(compliance: Runtime, address: str, olga: Analyst) -> None:
+    event = initiated(order(creditor="Ben Baker"))
+    decide(compliance, event, suspended(event))
+    case_id = case_of(event)
+    with signed_in(address, "supervisor") as sue, signed_in(address) as ann, signed_in(address, "analyst2") as ben:
+        ann.do("take", case_id)
+        ann.do("propose", case_id, decision="approve", note="known")
+        assert ben.do("confirm", case_id).status_code == 200
+        decided_twice(sue, ann, ben, case_id, "reject")
+    assert "kind=rejected" not in olga.http.get(f"/desk/cases/{case_id}").text
+    refused = post(olga, "property-reports", kind="rejected", payment_id=event.payment_id)
+    assert problem(refused)[:2] == (404, "nothing_to_report")
+
+
+def decided_twice(sue: Analyst, ann: Analyst, ben: Analyst, case_id: str, decision: str) -> None:
+    """A second look at a case that has ended, and what two people say then."""
+    assert sue.do("reopen", case_id, note="once more").status_code == 200
+    ann.do("take", case_id)
+    ann.do("propose", case_id, decision=decision, note="seen anew")
+    assert ben.do("confirm", case_id).status_code == 200
 
 
 def test_what_is_held_on_a_thirtieth_of_june_is_all_that_was_blocked_by_then(compliance: Runtime) -> None:
@@ -100,7 +130,20 @@ def test_what_is_held_on_a_thirtieth_of_june_is_all_that_was_blocked_by_then(com
     assert found is not None
     assert [item.payment_id for item in found.report.items] == [before.payment_id, on_the_day.payment_id]
     assert draft_annual(compliance.engine, 2023) is None
+    assert {item.owner for item in found.report.items} == {OWNER_UNKNOWN}
     assert draft_annual(compliance.engine, TODAY.year + 1) is None, "that day has not come"
+
+
+def test_the_yearly_report_says_what_officers_found_out_for_the_report_on_each(
+    compliance: Runtime, olga: Analyst
+) -> None:
+    event = blocked(at=NOW.replace(year=2024))
+    decide(compliance, event)
+    post(olga, "property-reports", kind="blocked", payment_id=event.payment_id, owner="Her heirs", authority="EO 13224")
+    found = draft_annual(compliance.engine, 2025)
+    assert found is not None
+    (item,) = found.report.items
+    assert (item.owner, item.authority) == ("Her heirs", "EO 13224")
 
 
 def test_officers_are_told_that_a_yearly_report_is_to_be_written_until_it_is(

@@ -1,6 +1,8 @@
 """Records whose time is over are forgotten, by their kind; nothing else is, and the audit log says how many."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -14,7 +16,16 @@ from services.compliance import commands
 from services.compliance.__main__ import SERVICE
 from tests.deciding import decide
 from tests.integration.compliance.reports import filing_on
-from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, rows, suspended
+from tests.integration.compliance.scene import (
+    ALIKE,
+    blocked,
+    case_of,
+    initiated,
+    order,
+    rows,
+    suspended,
+    to_another_bank,
+)
 from tests.integration.compliance.test_monitoring import settled
 
 NOW = datetime.now(UTC)
@@ -86,6 +97,26 @@ def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: py
     )
     assert forgotten == [("screenings", "1"), ("cases", "2")]
     assert CliRunner().invoke(commands.app(SERVICE), ["verify-audit"]).exit_code == 0
+
+
+def test_what_the_travel_rule_asked_for_is_kept_for_five_years_and_with_what_is_blocked(
+    compliance: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
+    old, held, young = (initiated(to_another_bank()) for _ in range(3))
+    decide(compliance, old, held, young, blocked(held.payment_id))
+    aged = "UPDATE travel_records SET asked_on = %s WHERE payment_id = %s"
+    for event, years in ((old, 5.1), (held, 5.1), (young, 4.9)):
+        on = (NOW - years * YEAR).date()
+        compliance.unit.administer(partial(_execute, statement=aged, values=(on, event.payment_id)))
+    result = CliRunner().invoke(commands.app(SERVICE), ["forget-records"])
+    assert "travel: 1 forgotten" in result.output
+    left = {payment_id for (payment_id,) in rows(compliance, "SELECT payment_id FROM travel_records")}
+    assert left == {held.payment_id, young.payment_id}
+
+
+def _execute(tx: Connection, statement: str, values: tuple[Any, ...]) -> None:
+    tx.exec_driver_sql(statement, values)
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from services.compliance import commands, list_queries, queries
 from services.compliance.__main__ import SERVICE
 from services.compliance.catalogue import live_entries
 from services.compliance.domain.audit import Signature
+from services.compliance.domain.people import Role
 from services.compliance.importing import import_list, parse_list
 from services.compliance.store import lists
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk, at_desk
-from tests.integration.compliance.scene import initiated, order, registered, rows
+from tests.integration.compliance.scene import add_person, initiated, order, registered, rows
 from tests.integration.compliance.test_desk import signed_in
 from tests.integration.compliance.test_monitoring import settled
 
@@ -94,7 +95,8 @@ def test_what_is_imported_set_and_silenced_by_whatever_way_is_in_the_audit_log(
     run("monitoring", "end-silence", customer_id, "fan_in", "--reason", "moved", "--actor", "ann")
     found = rows(compliance, "SELECT verb, role, details FROM audit_entries WHERE role = 'operator' ORDER BY number")
     assert [verb for verb, _, _ in found] == [
-        *("list_imported", "list_retired", "countries_imported", "parameters_set", "silenced", "silence_ended"),
+        *("list_imported", "change_proposed", "countries_imported"),
+        *("change_proposed", "silenced", "silence_ended"),
     ]
     assert "payers=6" in found[3][2]
     assert "the till" in found[4][2]
@@ -122,7 +124,9 @@ def upload(desk: Desk, name: str, content: str, *files: str) -> None:
     page.get_by_role("region", name="Import a list").get_by_role("button", name="Import").click()
 
 
-def test_an_administrator_imports_a_list_and_sees_what_changed(root: Desk, compliance: Runtime, shots: Path) -> None:
+def test_an_administrator_imports_a_list_and_sees_what_changed_and_two_retire_it(
+    root: Desk, compliance: Runtime, browser: Browser, address: str, shots: Path
+) -> None:
     page = root.page
     upload(root, "own", FIRST)
     expect(page.get_by_role("status")).to_contain_text("3 entries, 3 names")
@@ -141,8 +145,23 @@ def test_an_administrator_imports_a_list_and_sees_what_changed(root: Desk, compl
     row = page.get_by_role("row").filter(has_text="own").filter(has_text="Live")
     row.get_by_text("Retire").first.click()
     row.get_by_role("button", name="Retire own").click()
-    expect(page.get_by_role("status")).to_have_text("own is searched no more.")
-    assert [verb for verb, _, _ in entries(compliance, "list")] == ["list_imported", "list_imported", "list_retired"]
+    expect(page.get_by_role("status")).to_contain_text("own is searched until another person confirms")
+    waiting = page.get_by_role("region", name="Waiting for a second person")
+    expect(waiting.get_by_role("button", name="Confirm")).to_have_count(0)
+    page.screenshot(path=shots / "list-retiring.png", full_page=True)
+    # Another administrator: the same pages, somebody else.
+    add_person(compliance, "adam", Role.ADMINISTRATOR)
+    with at_desk(browser, address, "adam") as adam:
+        adam.page.goto("/desk/lists")
+        adam.page.screenshot(path=shots / "list-confirm.png", full_page=True)
+        adam.page.get_by_role("button", name="Confirm: retire list own").click()
+        expect(adam.page.get_by_role("status")).to_have_text("own is searched no more.")
+        expect(adam.page.get_by_role("region", name="Waiting for a second person")).to_have_count(0)
+        assert adam.complaints == []
+    assert [(verb, actor) for verb, actor, _ in entries(compliance, "list")] == [
+        *(("list_imported", "administrator"), ("list_imported", "administrator")),
+        *(("change_proposed", "administrator"), ("list_retired", "adam")),
+    ]
     assert entries(compliance, "list")[0][1:] == ("administrator", "administrator")
     assert root.complaints == []
 
@@ -167,7 +186,7 @@ def test_a_file_that_is_broken_leaves_everything_as_it_was_and_the_place_is_told
         assert fault in answer.json()["detail"]
         page = root.http.post("/desk/lists/imports", data={"name": name, "csrf_token": root.csrf_token}, files=sent)
         assert page.status_code == 422
-        assert "Nothing was imported" in page.text
+        assert "Nothing was changed" in page.text
         without_token = root.http.post("/desk/lists/imports", data={"name": name}, files=sent)
         assert without_token.status_code == 403
     assert {found["list_name"] for found in queries.list_lists(compliance.engine)} == {"fictional"}
@@ -181,7 +200,9 @@ def test_nobody_who_may_not_import_has_a_large_body_read(compliance: Runtime, ad
         assert answer.status_code == 403
 
 
-def test_an_officer_sets_what_a_scenario_looks_for(olga: Desk, compliance: Runtime, shots: Path) -> None:
+def test_two_officers_set_what_a_scenario_looks_for(
+    olga: Desk, compliance: Runtime, browser: Browser, address: str, shots: Path
+) -> None:
     ann, till = ids.new(), ids.new()
     decide(compliance, registered("Ann Miller", customer_id=ann))
     decide(compliance, settled(11_000, debtor=till, creditor=ann, is_cash=True))
@@ -190,19 +211,32 @@ def test_an_officer_sets_what_a_scenario_looks_for(olga: Desk, compliance: Runti
     card = page.get_by_role("region", name="Cash to be reported")
     expect(card).to_contain_text("$10,000")
     page.screenshot(path=shots / "scenarios.png", full_page=True)
-    card.get_by_text("Set parameters").click()
+    card.get_by_text("Propose parameters").click()
     card.get_by_label("above cents").fill("9_000_00")
     card.get_by_label("Why").fill("A committee decided so.")
     page.screenshot(path=shots / "scenario-set.png")
-    card.get_by_role("button", name="Set").click()
-    expect(page.get_by_role("status")).to_contain_text("the new parameters are on record")
+    card.get_by_role("button", name="Propose").click()
+    expect(page.get_by_role("status")).to_contain_text("the new parameters wait for another person")
+    expect(page.get_by_role("region", name="Cash to be reported")).to_contain_text("$10,000")
+    expect(page.get_by_role("button", name="Confirm")).to_have_count(0)
+    add_person(compliance, "oscar", Role.OFFICER)
+    with at_desk(browser, address, "oscar") as oscar:
+        oscar.page.goto("/desk/scenarios")
+        oscar.page.screenshot(path=shots / "scenario-confirm.png", full_page=True)
+        oscar.page.get_by_role("button", name="Confirm: set parameters cash_report").click()
+        expect(oscar.page.get_by_role("status")).to_have_text("The new parameters are on record.")
+        assert oscar.complaints == []
+    page.goto("/desk/scenarios")
     expect(page.get_by_role("region", name="Cash to be reported")).to_contain_text("$9,000")
-    assert entries(compliance, "scenario") == [("parameters_set", "officer", "officer")]
+    assert entries(compliance, "scenario") == [
+        ("change_proposed", "officer", "officer"),
+        ("parameters_set", "oscar", "officer"),
+    ]
     card = page.get_by_role("region", name="Cash to be reported")
-    card.get_by_text("Set parameters").click()
+    card.get_by_text("Propose parameters").click()
     card.get_by_label("above cents").fill("many")
     card.get_by_label("Why").fill("?")
-    card.get_by_role("button", name="Set").click()
+    card.get_by_role("button", name="Propose").click()
     expect(page.get_by_role("alert")).to_contain_text("above_cents")
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/desk/scenarios")

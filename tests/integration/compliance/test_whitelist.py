@@ -6,13 +6,13 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from libs.common.service import Runtime
-from schemas.compliance.events import ComplianceScreened
+from schemas.compliance.events import CaseOpened, ComplianceScreened, CustomerRestricted, CustomerVerified
 from schemas.payments.events import PaymentInitiated
 from services.compliance.domain.whitelist import pair_id_of
 from services.compliance.matching.subject import Subject
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk
-from tests.integration.compliance.scene import ALIKE, ALIKE_BORN, case_of, initiated, order, rows, suspended
+from tests.integration.compliance.scene import ALIKE, ALIKE_BORN, case_of, initiated, order, registered, rows, suspended
 from tests.integration.compliance.test_desk import signed_in
 from tests.serving import told
 
@@ -39,7 +39,11 @@ def test_a_pair_goes_from_its_hit_to_its_end_and_all_of_it_is_in_the_audit_log(
     compliance: Runtime, address: str
 ) -> None:
     event = waiting(compliance)
-    with signed_in(address, "analyst") as analyst, signed_in(address, "supervisor") as supervisor:
+    with (
+        signed_in(address, "analyst") as analyst,
+        signed_in(address, "supervisor") as supervisor,
+        signed_in(address, "officer") as second,
+    ):
 
         def post(person: object, path: str, **body: object) -> tuple[int, str]:
             assert hasattr(person, "http")
@@ -60,17 +64,24 @@ def test_a_pair_goes_from_its_hit_to_its_end_and_all_of_it_is_in_the_audit_log(
         assert outcome(compliance) == "clear"
         (pair,) = analyst.http.get("/desk/api/whitelist").json()["pairs"]
         assert (pair["reference"], pair["confirmed_by"]) == ("fictional/F-007", "supervisor")
-        assert post(supervisor, f"{path}/end", version=2, note="a new photograph") == (200, "ended")
+        assert post(supervisor, f"{path}/end", version=2, note="a new photograph") == (200, "in_force")
+        assert outcome(compliance) == "clear"
+        assert post(supervisor, f"{path}/confirm", version=3) == (409, "own_proposal")
+        customer = registered(ALIKE, birth_date=ALIKE_BORN)
+        decide(compliance, customer)
+        assert post(second, f"{path}/confirm", version=3) == (200, "ended")
+        about_her = [one for one in told(compliance) if getattr(one, "customer_id", None) == customer.customer_id]
+        assert [type(one) for one in about_her] == [CustomerVerified, CustomerRestricted, CaseOpened]
         assert outcome(compliance) == "review"
         (ended,) = analyst.http.get("/desk/api/whitelist", params={"queue": "ended"}).json()["pairs"]
         assert ended["end_reason"] == "a new photograph"
     found = rows(compliance, "SELECT verb FROM audit_entries WHERE object_id = %s ORDER BY number", PAIR)
-    verbs = ["refused", "pair_proposed", "refused", "pair_confirmed", "pair_ended"]
+    verbs = ["refused", "pair_proposed", "refused", "pair_confirmed", "pair_end_proposed", "refused", "pair_ended"]
     assert [verb for (verb,) in found] == verbs
 
 
 def test_one_person_whitelists_a_pair_from_the_hit_itself_and_another_confirms(
-    ann: Desk, ben: Desk, compliance: Runtime, shots: Path
+    ann: Desk, ben: Desk, compliance: Runtime, address: str, shots: Path
 ) -> None:
     event = waiting(compliance)
     ann.open(case_of(event))
@@ -88,14 +99,25 @@ def test_one_person_whitelists_a_pair_from_the_hit_itself_and_another_confirms(
     ben.page.goto("/desk/whitelist?queue=proposed")
     ben.page.screenshot(path=shots / "whitelist-confirm.png", full_page=True)
     ben.page.get_by_role("button", name="Confirm").click()
-    expect(ben.page.get_by_role("status")).to_have_text("The pair is no hit any more, until its end.")
+    expect(ben.page.get_by_role("status")).to_have_text("What was proposed holds now.")
     assert outcome(compliance) == "clear"
     ann.open(case_of(event))
     expect(ann.page.get_by_text("Whitelisted", exact=True)).to_be_visible()
     ben.page.get_by_text("End", exact=True).click()
     ben.page.get_by_label("Why").fill("A new photograph.")
-    ben.page.get_by_role("button", name="End it").click()
-    expect(ben.page.get_by_role("status")).to_have_text("The pair is a hit again.")
+    ben.page.get_by_role("button", name="Propose its end").click()
+    expect(ben.page.get_by_role("status")).to_contain_text("its end waits for another person")
+    assert outcome(compliance) == "clear"
+    ben.page.goto("/desk/whitelist?queue=proposed")
+    expect(ben.page.get_by_role("button", name="Confirm")).to_have_count(0)
+    with signed_in(address, "officer") as olga:
+        (pair,) = olga.http.get("/desk/api/whitelist").json()["pairs"]
+        ended = olga.http.post(
+            f"/desk/api/whitelist/{PAIR}/confirm",
+            json={"version": pair["version"]},
+            headers={"X-CSRF-Token": olga.csrf_token},
+        )
+        assert ended.json()["state"] == "ended"
     assert outcome(compliance) == "review"
     ben.page.set_viewport_size({"width": 390, "height": 844})
     ben.page.goto("/desk/whitelist?queue=ended")

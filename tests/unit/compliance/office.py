@@ -25,12 +25,14 @@ from schemas.payments.events import (
 from services.compliance.defaults import shipped_listings, shipped_versions
 from services.compliance.domain.audit import Happening
 from services.compliance.domain.case import Act, Case, CaseStatus
+from services.compliance.domain.looking_back import LOOKING_BACK_ID
 from services.compliance.domain.monitored import Hop, Monitored
 from services.compliance.domain.parties import Parties
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import due_at, priority_of
+from services.compliance.domain.rule_change import RuleChange
 from services.compliance.domain.whitelist import Pair
-from services.compliance.domain.work import BlockedProperty, Customer, RememberedOrder, Screening, Work
+from services.compliance.domain.work import BlockedProperty, Customer, LookingBack, Screening, Work
 from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.handlers import handlers
 from services.compliance.lists.listed import ListedParty
@@ -45,6 +47,7 @@ from services.compliance.monitoring.movements import Profile
 from services.compliance.monitoring.standards import Standards
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import watching
+from services.compliance.travel.linked import LinkedTransfers
 from services.compliance.travel.record import TravelRecord
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -82,12 +85,15 @@ class Office:
         self.alerts: dict[str, Alert] = {}
         self.silences: list[SilenceChange] = []
         self.versions = shipped_versions()
+        self.countries = CountryLists(shipped_listings())
         self.remembered: dict[str, Verdict] = {}
         self.filings: dict[str, Filing] = {}
         self.pairs: dict[str, Pair] = {}
-        self.orders: dict[str, RememberedOrder] = {}
+        self.looking_back: dict[str, LookingBack] = {}
+        self.changes: dict[str, RuleChange] = {}
         self.filing_acts: list[FilingAct] = []
         self.travel: dict[str, TravelRecord] = {}
+        self.linked: dict[str, LinkedTransfers] = {}
         self.policy = SETTINGS.policy
         self.searches = 0
         self.observe: Observe = lambda *_: None
@@ -129,14 +135,16 @@ class Office:
                 self.index, self.remembered, remember_for=self.policy.remember_for, whitelist=self._whitelist()
             ),
             pairs=self.pairs,
-            orders=self.orders,
+            looking_back=self.looking_back,
+            changes=self.changes,
             lists_version=f"test:{self._version}",
             policy=self.policy,
             offered=self._offered(),
             workers=WORKERS,
             monitored=self._monitored(bodies),
             travel=self.travel,
-            countries=CountryLists(shipped_listings()),
+            linked=self.linked,
+            countries=self.countries,
         )
         told: list[Event] = []
 
@@ -164,7 +172,7 @@ class Office:
 
     def _monitored(self, bodies: Sequence[Record]) -> Monitored:
         customer_ids = watching.customer_ids(bodies)
-        standards = Standards(self.versions, CountryLists(shipped_listings()))
+        standards = Standards(self.versions, self.countries)
         last_hops = [hop.edge for hop in self.hops.values() if not hop.is_looked_at]
         into: dict[str, list[Edge]] = {}
         for hop in self.hops.values():
@@ -197,12 +205,15 @@ class Office:
         self.cases = {**self.cases, **_by(work.cases.values(), "case_id")}
         self.acts += list(work.acts)
         self.audit += list(work.audit)
-        self.orders = {**self.orders, **_by(work.orders.values(), "payment_id")}
+        self.changes |= _by(work.changes.values(), "change_id")
+        if marks := work.looking_back.values():
+            self.looking_back[LOOKING_BACK_ID] = marks[0]
         self.pairs = {**self.pairs, **_by(work.pairs.values(), "pair_id")}
         self.filings = {**self.filings, **_by(work.filings.values(), "filing_id")}
         self.filing_acts += list(work.filing_acts)
         self.blocked += list(work.blocked)
         self.travel |= _by(work.travel.values(), "payment_id")
+        self.linked |= _by(work.linked.values(), "pair_id")
         self.watched |= _by(work.monitored.watched.values(), "customer_id")
         self.hops |= _by(work.monitored.hops.values(), "payment_id")
         self.alerts |= _by(list(work.monitored.alerts), "alert_id")

@@ -18,7 +18,14 @@ from services.compliance.domain.alerting import LookForCycle, WakeAlerts
 from services.compliance.domain.case import CaseStatus
 from services.compliance.domain.customers import customer_case_id
 from services.compliance.domain.people import Role
-from services.compliance.domain.silencing import EndSilence, SetParameters, SilenceScenario
+from services.compliance.domain.silencing import (
+    ConfirmParameters,
+    DecideChange,
+    EndSilence,
+    SetParameters,
+    SilenceScenario,
+    TurnDownParameters,
+)
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import Alert, AlertState, SilenceKind
 from services.compliance.monitoring.parameters import Scenario
@@ -249,8 +256,43 @@ def cash_above(dollars: int, effective_from: datetime | None = None, reason: str
     )
 
 
+def set_by_two(office: Office, command: SetParameters) -> None:
+    office.decide(command)
+    (change,) = office.changes.values()
+    office.decide(ConfirmParameters(change_id=change.change_id, by="olga", role="officer", reason=""))
+
+
+def decision(office: Office, kind: type[DecideChange], by: str) -> DecideChange:
+    (change,) = office.changes.values()
+    return kind(change_id=change.change_id, by=by, role="officer", reason="")
+
+
+def test_what_a_scenario_looks_for_is_changed_by_two_people(office: Office) -> None:
+    before = office.versions
+    office.decide(cash_above(20_000))
+    assert office.versions == before, "nothing changes yet"
+    assert office.refusal(decision(office, ConfirmParameters, "ann")) == "own_proposal"
+    office.decide(decision(office, ConfirmParameters, "olga"))
+    assert (office.versions[-1].set_by, office.versions[-1].reason) == ("ann, confirmed by olga", "a new law")
+    assert office.versions[-1].effective_from == office.now
+    assert office.refusal(decision(office, ConfirmParameters, "oscar")) == "wrong_status"
+    unknown = ConfirmParameters(change_id=ids.new(), by="olga", role="officer", reason="")
+    assert office.refusal(unknown) == "change_unknown"
+    assert [entry.verb for entry in office.audit] == ["change_proposed", "parameters_set"]
+
+
+def test_what_was_turned_down_or_confirmed_too_late_changes_nothing(office: Office) -> None:
+    before = office.versions
+    office.decide(cash_above(20_000, START + DAY / 24))
+    office.now = START + DAY
+    assert office.refusal(decision(office, ConfirmParameters, "olga")) == "overtaken"
+    office.decide(decision(office, TurnDownParameters, "ann"))
+    assert office.refusal(decision(office, ConfirmParameters, "olga")) == "wrong_status"
+    assert office.versions == before
+
+
 def test_parameters_are_in_force_from_their_day_on_by_event_time(office: Office) -> None:
-    office.decide(cash_above(20_000, START + 2 * DAY))
+    set_by_two(office, cash_above(20_000, START + 2 * DAY))
     office.decide(settled(), settled(after=3 * DAY), settled(21_000, after=4 * DAY))
     assert [alert.occurred_at for alert in about_ann(office)] == [START, START + 4 * DAY]
     first, last = about_ann(office)

@@ -389,6 +389,75 @@ def test_when_its_document_has_expired_a_customer_is_proven_no_more_and_people_l
     assert isinstance(opened, CaseOpened)
 
 
+def listed(since: date, until: date | None = None, *, version: int = 0) -> CountryLists:
+    """Germany, on the graver list for a time."""
+    call = Listing(country="DE", list_name=CountryList.CALL_FOR_ACTION, listed_from=since, listed_until=until)
+    return CountryLists([call], version=version)
+
+
+RATE = RateCustomer(customer_id=CUSTOMER)
+
+
+def test_when_a_country_comes_upon_a_list_its_customers_are_rated_anew_on_the_day() -> None:
+    office = Office()
+    begins = ON + timedelta(days=30)
+    office.countries = listed(begins)
+    office.decide(registered(country="DE", birth_date="1980-05-17"))
+    before = office.customers[CUSTOMER]
+    assert before.rating is not None
+    assert before.rating.level is RiskLevel.LOW
+    office.now += timedelta(days=29)
+    assert office.decide(RATE) == []
+    assert office.customers[CUSTOMER] == before
+    office.now += timedelta(days=1)
+    (event,) = office.decide(RATE)
+    after = office.customers[CUSTOMER]
+    assert after.rating is not None
+    assert (after.rating.level, after.rating.factors) == (RiskLevel.HIGH, (Factor.CALL_FOR_ACTION,))
+    assert isinstance(event, CustomerVerified)
+    assert event.tier == 1, "accounts is told"
+    assert after.review_on == begins + timedelta(days=365), "people look at it sooner"
+    (entry,) = office.audit
+    assert (entry.actor, entry.verb, entry.object_id) == ("weir", "rated", CUSTOMER)
+    assert "low (0) is high (60); for call_for_action" in entry.details
+    assert office.decide(RATE) == []
+    assert office.customers[CUSTOMER] == after
+    assert len(office.audit) == 1
+
+
+def test_when_a_country_leaves_a_list_the_rating_falls_and_people_look_no_later() -> None:
+    office = Office()
+    office.countries = listed(ON - timedelta(days=9), ON + timedelta(days=30))
+    office.decide(registered(country="DE", birth_date="1980-05-17"))
+    review_on = office.customers[CUSTOMER].review_on
+    office.now += timedelta(days=31)
+    office.decide(RATE)
+    customer = office.customers[CUSTOMER]
+    assert customer.rating is not None
+    assert (customer.rating.level, customer.review_on) == (RiskLevel.LOW, review_on)
+
+
+def test_other_lists_of_countries_are_gone_by_as_soon_as_they_are_imported_and_nobody_who_is_closed_is_rated() -> None:
+    office = taken_on()
+    office.countries = listed(ON - timedelta(days=9), version=7)
+    office.decide(RATE)
+    rated = office.customers[CUSTOMER]
+    assert rated.rating is not None
+    assert rated.rating.level is RiskLevel.HIGH
+    office.decide(CustomerClosed(customer_id=CUSTOMER, closed_at=START))
+    office.countries = listed(ON - timedelta(days=9), ON - timedelta(days=1), version=8)
+    assert office.decide(RATE) == []
+    assert office.customers[CUSTOMER].rating == rated.rating
+
+
+def test_who_is_being_looked_at_has_no_day_by_a_new_rating_until_people_have_decided() -> None:
+    office = taken_on()
+    office.customers[CUSTOMER] = replace(office.customers[CUSTOMER], review_on=None)
+    office.countries = listed(ON - timedelta(days=9), version=7)
+    office.decide(RATE)
+    assert office.customers[CUSTOMER].review_on is None
+
+
 def test_customers_from_before_there_were_ratings_are_rated() -> None:
     office = taken_on()
     customer = replace(office.customers[CUSTOMER], rating=None, review_on=None, tier=0)

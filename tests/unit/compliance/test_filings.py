@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.record import replace
+from services.compliance.desk.filing_forms import read_ctr
 from services.compliance.filings import deadlines
 from services.compliance.filings.ctr import CashParty, CtrReport, write_ctr
 from services.compliance.filings.efiling import (
@@ -182,6 +183,74 @@ def test_cash_that_need_not_be_reported_is_not(change: dict[str, Any], field: st
     with pytest.raises(FilingFault) as raised:
         ctr(**change)
     assert raised.value.field == field
+
+
+def cash(person: Person, cash_in: int, code: PartyCode = PartyCode.CONDUCTOR) -> CashParty:
+    return CashParty(person=person, code=code, cash_in_dollars=cash_in)
+
+
+OTHER = replace(ANN, first_name="Ben")
+
+
+@pytest.mark.parametrize(
+    ("parties", "total", "field"),
+    [
+        # 31 CFR 1010.313(b): by or on behalf of any one person
+        ((cash(ANN, 6_000), cash(OTHER, 6_000)), 12_000, "parties"),
+        ((cash(ANN, 12_001),), 12_000, "parties.0.cash_in_dollars"),
+        ((cash(ANN, 11_000),), 12_000, "cash_in_dollars"),
+        # 31 CFR 1010.312: who presents it, and on whose behalf it is
+        ((cash(ANN, 12_000, PartyCode.CONDUCTOR_FOR_OTHER),), 12_000, "parties.0.code"),
+        ((cash(ANN, 12_000, PartyCode.SUBJECT),), 12_000, "parties.0.code"),
+        (
+            (cash(ANN, 6_000, PartyCode.CONDUCTOR_FOR_OTHER), cash(COMPANY, 6_000, PartyCode.ON_WHOSE_BEHALF)),
+            12_000,
+            "cash_in_dollars",
+        ),
+    ],
+)
+def test_of_several_persons_each_is_named_with_what_was_theirs(
+    parties: tuple[CashParty, ...], total: int, field: str
+) -> None:
+    with pytest.raises(FilingFault) as raised:
+        ctr(parties=parties, cash_in_dollars=total)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    "parties",
+    [
+        # One brings it for two, of whom one is above the threshold with this and what she brought herself.
+        (
+            cash(ANN, 12_000, PartyCode.CONDUCTOR_FOR_OTHER),
+            cash(COMPANY, 11_000, PartyCode.ON_WHOSE_BEHALF),
+            cash(OTHER, 1_000, PartyCode.ON_WHOSE_BEHALF),
+        ),
+        # Who holds an account together: each with all of it.
+        (cash(ANN, 12_000), cash(OTHER, 12_000, PartyCode.ON_WHOSE_BEHALF)),
+    ],
+)
+def test_a_report_names_all_who_brought_cash_and_all_for_whom(parties: tuple[CashParty, ...]) -> None:
+    root = require_form(ctr(parties=parties, cash_in_dollars=12_000))
+    assert texts(root, "IndividualEntityCashInAmountText") == [str(party.cash_in_dollars) for party in parties]
+
+
+def written_on_the_form(**more: str) -> dict[str, str]:
+    form = {"transacted_on": "2026-10-01", "cash_in_dollars": "12,000", "cash_out_dollars": ""}
+    return {**form, "subjects.0.last_name": "Miller", **more}
+
+
+def test_on_the_form_all_is_of_the_only_person_and_of_several_each_says_what() -> None:
+    (only,) = read_ctr(written_on_the_form()).parties
+    assert (only.cash_in_dollars, only.code) == (12_000, PartyCode.CONDUCTOR)
+    several = {"subjects.1.last_name": "Baker", "subjects.1.code": "23", "subjects.1.cash_in_dollars": "11,000"}
+    with pytest.raises(FilingFault) as raised:
+        read_ctr(written_on_the_form(**several))
+    assert raised.value.field == "subjects.0.cash_in_dollars"
+    parties = read_ctr(written_on_the_form(**several, **{"subjects.0.cash_in_dollars": "12,000"})).parties
+    assert [(party.cash_in_dollars, party.code.value) for party in parties] == [(12_000, "50"), (11_000, "23")]
+    with pytest.raises(FilingFault):
+        read_ctr(written_on_the_form(**{"subjects.0.code": "33"}))
 
 
 # The narrative

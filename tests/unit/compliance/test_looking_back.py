@@ -6,13 +6,24 @@ from typing import Any
 import pytest
 
 from libs.common.record import replace
-from schemas.compliance.events import CaseDecision, ScreeningOutcome
-from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentEvidence, PaymentSettled
+from schemas.compliance.events import CaseDecision, ComplianceScreened, ScreeningOutcome
+from schemas.payments.events import (
+    Answer,
+    Party,
+    PaymentAnswerOverdue,
+    PaymentDataSupplied,
+    PaymentEvidence,
+    PaymentSettled,
+)
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.case import CaseReason, CaseStatus
-from services.compliance.domain.looking_back import LookBack
+from services.compliance.domain.looking_back import GoOn, LookBack
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import Priority, priority_of
+from services.compliance.domain.travel import TellDetails
+from services.compliance.domain.work import LookingBack, Mark
+from services.compliance.matching.screening import MATCHER_VERSION
+from services.compliance.travel.record import Details
 from tests.unit.compliance.office import (
     ACCOUNT,
     CREDITOR_ACCOUNT,
@@ -25,6 +36,7 @@ from tests.unit.compliance.office import (
     order,
     suspended,
 )
+from tests.unit.compliance.test_travel_rule import travelling
 
 LOOK = LookBack(payment_id=PAYMENT)
 ALIKE_LISTED = LIST + '3,person,"MILLER, Anne",,,,,,\n'
@@ -147,20 +159,54 @@ def overdue(*awaited: Answer) -> PaymentAnswerOverdue:
 def test_a_payment_of_which_only_a_late_answer_was_asked_is_looked_at_as_well() -> None:
     office = Office()
     office.decide(overdue(Answer.FRAUD))
-    assert office.orders == {}
+    assert office.screenings == {}
     office.decide(overdue(Answer.COMPLIANCE), settled())
     office.switch_to(ALIKE_LISTED)
     office.decide(LOOK)
     assert office.case().reasons == ("found_later",)
 
 
-def test_what_was_answered_and_not_remembered_is_looked_at_without_a_new_list() -> None:
+def mark(version: int = 2, payment_id: str = PAYMENT) -> LookingBack:
+    at = Mark(at=START, payment_id=payment_id)
+    return LookingBack(matcher_version=MATCHER_VERSION, catalogue_version=version, mark=at, is_done=False)
+
+
+def test_nothing_is_written_of_a_payment_of_which_there_is_no_news() -> None:
+    office = over()
+    office.switch_to(LIST)
+    touched = []
+    office.observe = lambda work, _: touched.extend(work.screenings.updated)
+    office.decide(LOOK, GoOn(before=None, after=mark(), payment_ids=(PAYMENT,)))
+    assert touched == []
+    assert list(office.looking_back.values()) == [mark()]
+
+
+def test_two_who_look_at_the_same_payments_move_the_mark_once() -> None:
+    office = over()
+    office.decide(GoOn(before=None, after=mark(2), payment_ids=()))
+    office.decide(GoOn(before=None, after=mark(3), payment_ids=()))
+    assert list(office.looking_back.values()) == [mark(2)]
+
+
+def test_what_could_not_be_looked_at_is_looked_at_by_itself_until_it_can() -> None:
+    office = over()
+    office.switch_to(ALIKE_LISTED)
+    # Its look broke, and so left no trace in the batch.
+    office.decide(GoOn(before=None, after=mark(), payment_ids=(PAYMENT,)))
+    assert office.screenings[PAYMENT].is_to_look_at
+    office.decide(LOOK)
+    assert not office.screenings[PAYMENT].is_to_look_at
+    assert office.case().reasons == ("found_later",)
+
+
+def test_a_payment_that_settles_behind_the_mark_is_looked_at_by_itself() -> None:
     office = Office()
     office.decide(initiated())
-    office.orders.clear()
     office.switch_to(ALIKE_LISTED)
-    office.decide(overdue(Answer.COMPLIANCE), settled())
-    assert (office.orders[PAYMENT].matcher_version, office.orders[PAYMENT].catalogue_version) == (0, 0)
+    office.decide(LOOK, GoOn(before=None, after=mark(), payment_ids=(PAYMENT,)))
+    assert not office.screenings[PAYMENT].is_to_look_at
+    office.decide(settled())
+    assert office.screenings[PAYMENT].is_to_look_at
     office.decide(LOOK)
     assert office.case().reasons == ("found_later",)
 
@@ -170,8 +216,57 @@ def test_nothing_is_kept_of_encrypted_parties_nor_where_nobody_looks_back(days: 
     office = Office()
     office.policy = replace(office.policy, look_back_for=timedelta(days=days))
     office.decide(initiated(order(is_encrypted=days > 0)))
-    assert office.orders == {}
+    assert office.screenings[PAYMENT].order is None
     office.decide(settled())
     office.switch_to(ALIKE_LISTED)
     assert office.decide(LOOK) == []
+    assert office.cases == {}
+
+
+# Told after it had settled
+
+
+def told_of_a_settled_payment(office: Office) -> list[Any]:
+    """The ways in which more is told, by which the payer is somebody listed."""
+    told: dict[str, Any] = {"birth_date": "1968-03-14", "country": "RU"}
+    ordered = travelling(debtor=Party(name="Dmitro Varkovsky"))
+    (event,) = office.decide(initiated(ordered))
+    assert isinstance(event, ComplianceScreened)
+    assert event.hits == ()
+    office.decide(settled())
+    more = travelling(debtor=Party(name="Dmitro Varkovsky", **told))
+    return [
+        TellDetails(payment_id=PAYMENT, by="gate", debtor=Details(**told), creditor=Details()),
+        PaymentDataSupplied(payment_id=PAYMENT, order=more, supplied_at=START),
+    ]
+
+
+@pytest.mark.parametrize("way", [0, 1])
+@pytest.mark.parametrize("days", [0, 30])
+def test_a_hit_by_what_is_told_after_it_has_settled_is_a_case(way: int, days: int) -> None:
+    office = Office()
+    office.policy = replace(office.policy, look_back_for=timedelta(days=days))
+    told = told_of_a_settled_payment(office)[way]
+    assert office.decide(told) == [], "its money has moved: payments can do nothing"
+    case = office.case()
+    assert (case.reasons, case.is_second_look, case.opened_at is not None) == (("found_later",), True, True)
+    (role,) = office.screenings[PAYMENT].roles
+    assert role.verdict.outcome is ScreeningOutcome.REVIEW
+
+
+def test_such_a_hit_joins_the_case_that_is_open_and_is_shown_once() -> None:
+    office = Office()
+    by_program, by_client = told_of_a_settled_payment(office)
+    office.decide(by_program)
+    office.decide(by_client)
+    assert office.timeline() == ["opened"]
+    office.switch_to(LIST.replace("VARKOSKY, Dmitrun", "VARKOVSKY, Dmitro"))
+    office.decide(LOOK)
+    assert office.timeline() == ["opened", "evidence_changed"]
+
+
+def test_what_is_told_of_a_settled_payment_and_says_nothing_new_opens_no_case() -> None:
+    office = Office()
+    told_of_a_settled_payment(office)
+    office.decide(TellDetails(payment_id=PAYMENT, by="gate", debtor=Details(address="1 Mill Race"), creditor=Details()))
     assert office.cases == {}

@@ -16,7 +16,10 @@ from services.compliance.domain.people import Role
 from services.compliance.filings.faults import FilingFault
 from services.compliance.filings.filing import FilingKind, FilingStatus
 from services.compliance.filings.property import (
+    AUTHORITY_UNKNOWN,
     ITEMS_MAX,
+    OWNER_UNKNOWN,
+    PARTIES_ENCRYPTED,
     PropertyItem,
     PropertyKind,
     PropertyReport,
@@ -100,6 +103,32 @@ def test_what_can_not_be_filed_is_told_with_its_field(report: PropertyReport, fi
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("items", "field", "detail"),
+    [
+        ((replace(ITEM, owner=OWNER_UNKNOWN),), "items.0.owner", "is still to be filled in"),
+        ((replace(ITEM, owner=f" {PARTIES_ENCRYPTED} "),), "items.0.owner", "is still to be filled in"),
+        (
+            (replace(ITEM, owner=OWNER_UNKNOWN, authority=AUTHORITY_UNKNOWN),),
+            "items.0.owner",
+            "is still to be filled in; so is items.0.authority",
+        ),
+    ],
+)
+def test_what_a_draft_left_open_is_never_filed_and_each_such_field_is_named(
+    items: tuple[PropertyItem, ...], field: str, detail: str
+) -> None:
+    with pytest.raises(FilingFault) as caught:
+        write_property(replace(BLOCKED, items=items), WEIR, date(2026, 1, 5))
+    assert (caught.value.field, caught.value.detail) == (field, detail)
+
+
+def test_of_very_many_open_fields_the_first_are_named_and_the_others_counted() -> None:
+    open_ = replace(ANNUAL.items[0], owner=OWNER_UNKNOWN)
+    with pytest.raises(FilingFault, match=r"so is items\.1\.owner, .*, items\.19\.owner and 5 more$"):
+        write_property(replace(ANNUAL, items=(open_,) * 25), WEIR, date(2026, 1, 5))
+
+
 def test_what_is_held_is_added_up_by_currency() -> None:
     items = (ITEM, ITEM, replace(ITEM, currency="USD", amount_minor=1))
     assert totals(items) == {"EUR": 250_000, "USD": 1}
@@ -178,5 +207,13 @@ def test_a_report_is_written_anew_on_the_same_form(of: dict[str, Any], refused: 
 
 def test_what_could_not_be_filed_is_not_approved() -> None:
     found = office()
-    found.decide(draft(replace(BLOCKED, items=(replace(ITEM, owner=""),))))
+    found.decide(draft(replace(BLOCKED, items=(replace(ITEM, owner=AUTHORITY_UNKNOWN),))))
     assert found.refusal(by("oscar", ApproveFiling, 1)) == "faulty"
+
+
+def test_nor_is_it_filed_if_it_was_approved_before_that_was_asked() -> None:
+    found = office()
+    found.decide(draft(replace(BLOCKED, items=(replace(ITEM, owner=AUTHORITY_UNKNOWN),))))
+    found.filings[ID] = replace(found.filings[ID], status=FilingStatus.APPROVED)
+    handed_in = by("olga", RecordFiled, 1, document_number="ORS-1", filed_on=day_of(found.now))
+    assert found.refusal(handed_in) == "faulty"

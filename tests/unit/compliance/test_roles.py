@@ -64,13 +64,16 @@ WHO = {
     **{f"POST /desk{api}/whitelist": WORKERS for api in ("", "/api")},
     **{
         f"POST /desk{api}/whitelist/{{pair_id}}/{verb}": SUPERVISORS
-        for verb in ("confirm", "end")
+        for verb in ("confirm", "end", "keep")
         for api in ("", "/api")
     },
     **{f"GET /desk{api}/lists{of}": EVERYBODY_SIGNED_IN for of in ("", "/changes") for api in ("", "/api")},
     **{
         f"POST /desk{api}/lists{verb}": {Role.ADMINISTRATOR}
-        for verb in ("/imports", "/{name}/retire")
+        for verb in (
+            *("/imports", "/{name}/retire"),
+            *("/rule-changes/{change_id}/confirm", "/rule-changes/{change_id}/turn-down"),
+        )
         for api in ("", "/api")
     },
     **{f"GET /desk{api}/overview": {*SUPERVISORS, Role.AUDITOR} for api in ("", "/api")},
@@ -78,6 +81,8 @@ WHO = {
     "GET /desk/api/pulse": READERS,
     "GET /desk/scenarios": READERS,
     "POST /desk/scenarios/{scenario}": OFFICERS,
+    **{f"POST /desk/scenarios/rule-changes/{{change_id}}/{verb}": OFFICERS for verb in ("confirm", "turn-down")},
+    "GET /desk/api/lists/rule-changes": EVERYBODY_SIGNED_IN,
     "GET /desk/silences": READERS,
     "POST /desk/silences": SUPERVISORS,
     "POST /desk/silences/end": SUPERVISORS,

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from libs.common import ids
+from libs.common.personal_data import READABLE
 from libs.common.record import replace
 from schemas.compliance.events import CaseDecision, ComplianceScreened, PartyRole, ScreeningOutcome
 from schemas.payments.events import (
@@ -26,6 +28,7 @@ from services.compliance.domain.travel import SupplyPartyData, TellDetails, Trav
 from services.compliance.matching.subject import Subject
 from services.compliance.store.work import subjects_in
 from services.compliance.travel.record import TOLD_MAX, Details, TravelRecord, completed, known_about, missing
+from services.compliance.travel.rules import Sum, TravelRules
 from tests.unit.compliance.office import ALIKE, PAYMENT, SETTINGS, START, Office, initiated, order, suspended
 
 RULES = SETTINGS.policy.travel
@@ -176,6 +179,90 @@ def test_a_file_of_rules_with_a_fault_is_refused_with_its_place(content: str, to
 def test_a_worth_is_above_zero() -> None:
     with pytest.raises(TravelFault, match="row 1: 0 is not above zero"):
         read_worths(b"currency,per_euro,on,source\nUSD,0,2026-01-01,x\n")
+
+
+HEAD = "currency,per_euro,on,source\n"
+
+
+@pytest.mark.parametrize(
+    ("on", "rules"),
+    [
+        # Before anybody has said what it was worth all is asked.
+        (date(2025, 12, 31), EU_OUTSIDE),
+        # 150,000 yen: a thousand euros on the day, and more since.
+        (date(2026, 1, 1), EU),
+        (date(2026, 1, 31), EU),
+        (date(2026, 2, 1), EU_OUTSIDE),
+        (date(2027, 1, 1), EU_OUTSIDE),
+    ],
+)
+def test_the_newest_worth_that_is_not_after_the_day_counts(on: date, rules: tuple[str, ...]) -> None:
+    worths = read_worths(f"{HEAD}EUR,1,1999-01-01,x\nJPY,140,2026-02-01,x\nJPY,150,2026-01-01,x\n".encode())
+    found = TravelRules(RULES.rules, worths, ["EU"])
+    assert tuple(rule.rule for rule in found.applicable(travelling(150_000, "JPY"), on)) == rules
+
+
+def test_a_worth_is_given_once_for_a_day() -> None:
+    with pytest.raises(TravelFault, match="given twice"):
+        read_worths(f"{HEAD}JPY,140,2026-02-01,x\nJPY,150,2026-02-01,x\n".encode())
+
+
+# Linked transfers
+
+
+def sent(office: Office, number: int, amount_minor: int, currency: str = "EUR", **of: Any) -> tuple[str, ...]:
+    """The rules that ask about one more payment."""
+    payment_id = ids.named(f"transfer {number}")
+    office.decide(initiated(travelling(amount_minor, currency, **of), payment_id=payment_id))
+    return office.travel[payment_id].rules
+
+
+def test_transfers_that_appear_to_be_linked_are_taken_together() -> None:
+    office = Office()
+    assert sent(office, 1, 60_000) == EU
+    assert sent(office, 2, 40_000) == EU, "a thousand euros are not above a thousand"
+    assert sent(office, 3, 1) == EU_OUTSIDE
+    office.now += timedelta(hours=25)
+    assert sent(office, 4, 60_000) == EU, "what is longer ago than a day is not linked"
+    assert sent(office, 5, 45_000, "USD") == EU
+    assert sent(office, 6, 10_000, "USD") == EU_OUTSIDE, "each by what its currency is worth"
+
+
+def test_only_what_went_between_the_same_two_is_linked_and_a_payment_only_once() -> None:
+    office = Office()
+    sent(office, 1, 90_000)
+    assert sent(office, 2, 20_000, creditor=Party(name="Somebody Else")) == EU
+    assert sent(office, 3, 9_000, creditor=Party(name="  ben  BAKER ")) == EU
+    again = initiated(travelling(90_000, "EUR"), payment_id=ids.named("transfer 1"))
+    office.decide(again)
+    office.decide(again)
+    assert office.travel[ids.named("transfer 1")].rules == EU
+    assert sent(office, 4, 1_000) == EU
+    assert sent(office, 5, 1) == EU_OUTSIDE
+
+
+def test_what_was_linked_at_its_first_screening_stays_so_however_it_is_looked_at_again() -> None:
+    office = Office()
+    sent(office, 1, 60_000)
+    sent(office, 2, 60_000)
+    second = ids.named("transfer 2")
+    missing_before = office.screenings[second].missing
+    assert "debtor.address" in missing_before or "debtor.birth_date" in missing_before
+    office.now += timedelta(days=9)
+    told = travelling(60_000, "EUR", debtor=Party(name="Ann Miller", **COMPLETE))
+    office.decide(PaymentDataSupplied(payment_id=second, order=told, supplied_at=START))
+    assert not [name for name in office.screenings[second].missing if name.startswith("debtor")]
+    assert office.travel[second].linked == (Sum(currency="EUR", amount_minor=60_000),)
+
+
+def test_a_floor_of_dollars_and_encrypted_parties_are_linked_to_nothing() -> None:
+    office = Office()
+    assert not set(sent(office, 1, 290_000, "USD")) & set(US)
+    assert not set(sent(office, 2, 290_000, "USD")) & set(US)
+    hidden = replace(order(is_encrypted=True), creditor_institution=ELSEWHERE, amount_minor=90_000)
+    before = office.linked
+    office.decide(initiated(hidden, payment_id=ids.named("hidden")))
+    assert office.linked == before
 
 
 # At the office
@@ -413,10 +500,10 @@ def test_a_batch_fetches_whom_it_will_screen_by_what_is_told() -> None:
         supply(office, debtor=told),
         PaymentDataSupplied(payment_id=PAYMENT, order=by_client, supplied_at=START),
     ):
-        assert subject in subjects_in([body], {}, {}, {}, office.travel)
+        assert subject in subjects_in([body], {}, {}, {}, office.travel, READABLE)
     office.decide(by_program)
     again = RescreenPayment(payment_id=PAYMENT)
-    assert subject in subjects_in([again], {}, office.cases, {}, office.travel)
+    assert subject in subjects_in([again], {}, office.cases, {}, office.travel, READABLE)
 
 
 def test_the_field_that_is_known_otherwise_is_named() -> None:

@@ -7,15 +7,41 @@ from typing import Any
 import pytest
 
 from libs.common import ids
+from libs.common.events import Event
 from libs.common.record import replace
-from schemas.compliance.events import ComplianceScreened, CustomerVerified, ScreeningOutcome
+from schemas.compliance.events import (
+    CaseOpened,
+    ComplianceScreened,
+    CustomerRestricted,
+    CustomerVerified,
+    ScreeningOutcome,
+)
 from schemas.payments.events import PaymentCancelled, PaymentInitiated
 from services.compliance.domain.people import Role
 from services.compliance.domain.whitelist import Pair, PairState, is_distinct, pair_id_of
-from services.compliance.domain.whitelisting import ConfirmPair, EndPair, PairRefusal, ProposePair
+from services.compliance.domain.whitelisting import (
+    ConfirmPair,
+    EndPair,
+    ExpirePair,
+    KeepPair,
+    PairRefusal,
+    ProposePair,
+)
+from services.compliance.domain.work import CustomerStatus
 from services.compliance.lists.listed import PartyKind
 from services.compliance.matching.subject import Subject
-from tests.unit.compliance.office import ACCOUNT, LIST, PAYMENT, START, Office, initiated, order, registered, suspended
+from tests.unit.compliance.office import (
+    ACCOUNT,
+    CUSTOMER,
+    LIST,
+    PAYMENT,
+    START,
+    Office,
+    initiated,
+    order,
+    registered,
+    suspended,
+)
 
 ALIKE = "Jon Smitheringale"
 BORN = "1988-07-02"
@@ -114,9 +140,63 @@ def test_an_entry_that_has_changed_is_asked_about_anew(office: Office) -> None:
 def test_what_a_person_ends_is_a_hit_again(office: Office) -> None:
     whitelisted(office)
     office.decide(ending(office))
+    assert screened(office) is ScreeningOutcome.CLEAR, "until another person agrees"
+    assert office.pairs[PAIR].is_waiting
+    assert office.refusal(ending(office)) == PairRefusal.END_PROPOSED
+    assert office.refusal(confirmation(office, actor="ben")) == PairRefusal.OWN_PROPOSAL
+    office.decide(confirmation(office, actor="sue"))
     assert screened(office) is ScreeningOutcome.REVIEW
     pair = office.pairs[PAIR]
-    assert (pair.state, pair.ended_by, pair.end_reason) == (PairState.ENDED, "ben", "seen anew")
+    assert (pair.state, pair.end_proposed_by, pair.ended_by) == (PairState.ENDED, "ben", "sue")
+    assert (pair.end_reason, pair.is_waiting) == ("seen anew", False)
+
+
+def keeping(office: Office, **other: Any) -> KeepPair:
+    about: dict[str, Any] = {"pair_id": PAIR, "actor": "sue", "role": Role.SUPERVISOR}
+    return KeepPair(**{**about, "version": office.pairs[PAIR].version, **other})
+
+
+def test_a_pair_whose_end_nobody_agrees_with_goes_on(office: Office) -> None:
+    whitelisted(office)
+    assert office.refusal(keeping(office)) == PairRefusal.WRONG_STATE
+    office.decide(ending(office))
+    assert office.refusal(keeping(office, version=7)) == PairRefusal.STALE
+    office.decide(keeping(office))
+    assert screened(office) is ScreeningOutcome.CLEAR
+    assert office.refusal(confirmation(office, actor="sue")) == PairRefusal.WRONG_STATE
+    office.decide(ending(office))
+    office.decide(confirmation(office, actor="sue"))
+    assert office.pairs[PAIR].state is PairState.ENDED
+
+
+def by_two(office: Office) -> list[Event]:
+    office.decide(ending(office))
+    return office.decide(confirmation(office, actor="sue"))
+
+
+def by_time(office: Office) -> list[Event]:
+    office.now = UNTIL
+    return office.decide(ExpirePair(pair_id=PAIR))
+
+
+@pytest.mark.parametrize("ended", [by_two, by_time])
+def test_when_a_pair_ends_its_customers_are_looked_at_again_at_once(
+    office: Office, ended: Callable[[Office], list[Event]]
+) -> None:
+    whitelisted(office)
+    office.decide(registered(ALIKE, birth_date=BORN))
+    events = ended(office)
+    assert [type(event) for event in events] == [CustomerRestricted, CaseOpened]
+    assert office.customers[CUSTOMER].status is CustomerStatus.RESTRICTED
+    case = next(case for case in office.cases.values() if case.customer_id is not None)
+    assert case.reasons == ("pair_ended",)
+    assert office.pairs[PAIR].state is PairState.ENDED
+
+
+def test_a_pair_does_not_end_before_its_time(office: Office) -> None:
+    whitelisted(office)
+    assert office.decide(ExpirePair(pair_id=PAIR)) == []
+    assert office.pairs[PAIR].state is PairState.IN_FORCE
 
 
 def test_a_customer_is_verified_whose_only_hit_is_whitelisted(office: Office) -> None:
@@ -128,8 +208,13 @@ def test_a_customer_is_verified_whose_only_hit_is_whitelisted(office: Office) ->
 def test_each_act_is_in_the_audit_log_and_the_proposal_in_the_cases_timeline(office: Office) -> None:
     whitelisted(office)
     office.decide(ending(office))
-    verbs = [(entry.verb, entry.actor, entry.object_id) for entry in office.audit if entry.object_kind == "whitelist"]
-    assert verbs == [("pair_proposed", "ann", PAIR), ("pair_confirmed", "ben", PAIR), ("pair_ended", "ben", PAIR)]
+    office.decide(keeping(office))
+    by_two(office)
+    verbs = [(entry.verb, entry.actor) for entry in office.audit if entry.object_kind == "whitelist"]
+    assert verbs == [
+        *(("pair_proposed", "ann"), ("pair_confirmed", "ben")),
+        *(("pair_end_proposed", "ben"), ("pair_kept", "sue"), ("pair_end_proposed", "ben"), ("pair_ended", "sue")),
+    ]
     assert "another year of birth" in office.audit[0].details
     assert office.timeline()[-1] == "pair_proposed"
 
@@ -169,7 +254,7 @@ def test_it_takes_another_person_who_has_seen_what_is_so_now(office: Office) -> 
     late = confirmation(office)
     office.decide(late)
     assert office.refusal(confirmation(office)) == PairRefusal.WRONG_STATE
-    office.decide(ending(office))
+    by_two(office)
     assert office.refusal(ending(office)) == PairRefusal.WRONG_STATE
     for command in (confirmation(office, pair_id=ids.named("none")), ending(office, pair_id=ids.named("none"))):
         assert office.refusal(command) == PairRefusal.PAIR_UNKNOWN

@@ -51,6 +51,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("debtor.name", "A\x00nn", "control_characters"),
         ("debtor.name", "x" * 201, "string_too_long"),
         ("debtor.country", "Malta", "string_pattern_mismatch"),
+        ("debtor.country", "ZZ", "not_a_country"),
         ("debtor.birth_date", "yesterday", "string_pattern_mismatch"),
         ("debtor.birth_date", "1980-02-31", "not_a_date"),
         ("debtor.birth_date", "1980-13", "not_a_date"),

@@ -1,0 +1,68 @@
+"""Transfers that appear to be linked: between the same two parties, one soon after another. Pure.
+
+Regulation (EU) 2023/1113, articles 5(2) and 6(2): what does not exceed EUR 1,000 by itself is asked about like what
+does if it appears to be linked to others with which it does. It names no time: the house says how long
+(WEIR_LINKED_HOURS).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from uuid import UUID
+
+from libs.common.record import Record
+from schemas.payments.events import EncryptedPersonalData, Institution, Party, PaymentOrder
+from services.compliance.travel.rules import Sum
+
+KEPT_MAX = 500
+"""Transfers between two parties, the newest: together they are above any floor that they may reach."""
+
+
+class Transfer(Record):
+    """One that was screened."""
+
+    payment_id: str
+    at: datetime
+    currency: str
+    amount_minor: int
+
+
+class LinkedTransfers(Record, omit_defaults=True):
+    """What went between two parties lately, whatever became of it."""
+
+    pair_id: str
+    transfers: tuple[Transfer, ...] = ()
+    """In the order of their screening."""
+
+
+def pair_id_of(order: PaymentOrder) -> str | None:
+    """Who pays whom, as a hash: no name. None if their data came encrypted: nobody can tell here."""
+    if isinstance(order.personal, EncryptedPersonalData):
+        return None
+    personal = order.personal
+    words = (
+        *_words(personal.debtor, order.debtor_customer_id or order.debtor_account_id, order.debtor_institution),
+        *_words(personal.creditor, order.creditor_customer_id or order.creditor_account_id, order.creditor_institution),
+    )
+    return str(UUID(bytes=blake2b("\x1f".join(words).encode(errors="replace"), digest_size=16).digest()))
+
+
+def with_transfer(known: LinkedTransfers, transfer: Transfer, within: timedelta) -> LinkedTransfers:
+    """The transfers that one more may be linked to, and this one."""
+    lately = (one for one in known.transfers if one.at > transfer.at - within and one.payment_id != transfer.payment_id)
+    return LinkedTransfers(pair_id=known.pair_id, transfers=(*lately, transfer)[-KEPT_MAX:])
+
+
+def sums_of(transfers: Iterable[Transfer]) -> tuple[Sum, ...]:
+    """What they come to, by currency."""
+    found: dict[str, int] = {}
+    for one in transfers:
+        found[one.currency] = found.get(one.currency, 0) + one.amount_minor
+    return tuple(Sum(currency=currency, amount_minor=minor) for currency, minor in sorted(found.items()))
+
+
+def _words(party: Party, our_id: str, held_by: Institution | None) -> tuple[str, str]:
+    """Who a party is: our own customer, or somebody of that name elsewhere, whatever account is named."""
+    if held_by is None:
+        return "ours", our_id
+    return "elsewhere", " ".join(party.name.casefold().split())
