@@ -122,15 +122,12 @@ def register(
 
     False, and nothing is changed, if another live key of the client has this name, or the key is another client's.
     """
-    key_hash = hash_key(key)
-    scope_names = [str(scope) for scope in scopes]
-    # Its first key stands here too for the release before this one, which knows of one key only.
     execute(
         tx,
-        """INSERT INTO clients (client_id, key_hash, scopes) SELECT %s, %s, %s::text[]
-            WHERE NOT EXISTS (SELECT FROM client_keys WHERE key_hash = %s) ON CONFLICT (client_id) DO NOTHING""",
-        (client_id, key_hash, scope_names, key_hash),
+        "INSERT INTO clients (client_id) VALUES (%s) ON CONFLICT (client_id) DO NOTHING",
+        (client_id,),
     )
+    key_hash = hash_key(key)
     return bool(
         fetch(
             tx,
@@ -144,7 +141,7 @@ def register(
                   WHERE old.client_id = excluded.client_id
                 RETURNING 1""",
             (
-                *(key_hash, client_id, name, hint_of(key), scope_names, expires_at),
+                *(key_hash, client_id, name, hint_of(key), [str(scope) for scope in scopes], expires_at),
                 *(client_id, name, key_hash),
             ),
         )

@@ -117,7 +117,7 @@ REFUSED_EVERYWHERE = (
     "TRUNCATE inbox",
     "UPDATE dead_letters SET value = ''",
     "DELETE FROM dead_letters",
-    "UPDATE clients SET scopes = '{}'",
+    "UPDATE clients SET client_id = 'nobody'",
     "DELETE FROM consumer_offsets",
     "UPDATE outbox_shards SET shards = 1",
     "CREATE TABLE mine (one int)",
@@ -191,8 +191,8 @@ def test_what_the_code_says_to_its_database_it_may_say(service: Service) -> None
     folders = [path for path in service.folder.rglob("*.py") if "migrations" not in path.parts]
     found: set[Need] = set()
     for path in [*folders, *LIBS.glob("*.py")]:
-        # The one is for a role of its own, the other speaks of what it gives.
-        if path.name in ("retention.py", "rights.py"):
+        # The first is for a role of its own, the second speaks of what it gives, the third has a database of its own.
+        if path.name in ("retention.py", "rights.py") or path == LIBS / "keys.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -29,8 +29,10 @@ CREATE INDEX client_keys_by_client ON client_keys (client_id, name);
 INSERT INTO client_keys (key_hash, client_id, name, hint, scopes, created_at, revoked_at)
 SELECT key_hash, client_id, 'main', '…', scopes, created_at, revoked_at FROM clients;
 
--- What the release before this one reads and writes stays until the next: a client's first key.
 ALTER TABLE clients
+  DROP COLUMN key_hash,
+  DROP COLUMN scopes,
+  DROP COLUMN revoked_at,
   ADD COLUMN requests_per_second double precision CHECK (requests_per_second > 0),
   ADD COLUMN burst integer CHECK (burst > 0),
   ADD CONSTRAINT rate_is_whole CHECK ((requests_per_second IS NULL) = (burst IS NULL));
