@@ -74,6 +74,9 @@ def extract(
             return
     # A replay up to a moment ends at the first commit after it: if that is a DROP DATABASE, its files are gone by then.
     with _replayed(settings, copy, {"recovery_target_lsn": dropped_at, "recovery_target_inclusive": "off"}) as folder:
+        with psycopg.connect(_dsn(folder)) as connection:
+            # A drop begins by marking its database as one that nobody may enter any more; its files are whole.
+            connection.execute("UPDATE pg_database SET datconnlimit = -1 WHERE datname = %s", (service,))
         backups.dump(settings, service, file, host=str(folder), port=_SOCKET_PORT)
 
 

@@ -1,7 +1,8 @@
 """What compliance has of a customer who is erased, and which of its records the law has kept until then.
 
-Cases, reports, blocked property, whitelisted pairs, records of the travel rule and what lists had to say about payments
-stand in the way until `forget-records` has deleted them in their time (`retention.py`). What is left is deleted, or blanked where ids stay.
+Cases, reports, blocked property, whitelisted pairs, records of the travel rule and what lists had to say about
+payments stand in the way until `forget-records` has deleted them in their time (`retention.py`). What is left is
+deleted, or blanked where ids stay.
 """
 
 from collections.abc import Mapping, Sequence
