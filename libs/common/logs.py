@@ -8,7 +8,7 @@ import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.typing import Processor
 
-_QUIET = ("uvicorn.access", "httpx", "httpcore", "aiokafka", "faust", "mode")
+QUIET = ("uvicorn.access", "httpx", "httpcore", "aiokafka", "faust", "mode")
 
 
 def configure(service: str, level: str, *, to: TextIO | None = None) -> None:
@@ -33,5 +33,5 @@ def configure(service: str, level: str, *, to: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in _QUIET:
+    for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

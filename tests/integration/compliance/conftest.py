@@ -28,7 +28,7 @@ TRUNCATE screened_parties, screenings, customers, cases, case_acts, case_words, 
          blocked_property, audit_entries, desk_sessions, desk_failures, watched_customers, alerts, hops, payment_links,
          whitelist_pairs, looking_back, rule_changes, rule_change_contents, linked_transfers, travel_records,
          alert_silences, scenario_versions, country_listings, country_imports, outbox, inbox,
-         dead_letters, idempotency_keys, clients;
+         dead_letters, idempotency_keys, clients, client_keys;
 ALTER TABLE case_acts ENABLE TRIGGER case_acts_are_final;
 ALTER TABLE case_files ENABLE TRIGGER case_files_are_final;
 ALTER TABLE audit_entries ENABLE TRIGGER audit_entries_are_final;
