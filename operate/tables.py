@@ -57,6 +57,7 @@ MESSAGING: Mapping[str, Table] = {
     "parked_keys": _transient("released by an operator"),
     "parked_messages": _transient("released by an operator"),
     "clients": _nature("a row for each client"),
+    "client_keys": _nature("a row for each key that a client was given"),
     "idempotency_keys": _job("the sweep, after WEIR_IDEMPOTENCY_DAYS"),
     "alembic_version": _nature("a row for each branch of migrations"),
 }  # fmt: skip
@@ -70,6 +71,7 @@ TABLES: Mapping[str, Mapping[str, Table]] = {
         "payments": _record("every payment with its timeline"),
         "refunds": _record("every refund"),
         "batches": _record("every file that came in"),
+        "quotas": _nature("a row for each client and what is counted of it"),
         "refused_lines": _job("the sweep, after WEIR_REFUSED_LINES_DAYS"),
         "known_accounts": _nature("a row for each account"),
     },

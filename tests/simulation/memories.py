@@ -31,6 +31,7 @@ from schemas.payments.events import (
     PaymentInitiated,
     PaymentRefusalExplained,
     PaymentResumed,
+    PaymentSettled,
     PaymentSuspended,
     RefundAnswerOverdue,
     RefundRequested,
@@ -300,7 +301,7 @@ class ComplianceMemory:
             body.payment_id
             for body in _of(bodies, PaymentInitiated, PaymentAnswerOverdue)
             if isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited
-        } | {body.payment_id for body in _of(bodies, RescreenPayment)}
+        } | {body.payment_id for body in _of(bodies, RescreenPayment, PaymentSettled)}
         now = max((message.received_at for message in messages), default=datetime.min.replace(tzinfo=UTC))
         monitored = self._monitored(bodies)
         case_ids |= watching.case_ids(monitored)
