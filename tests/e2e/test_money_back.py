@@ -190,7 +190,8 @@ def _let_in(installation: Installation, service: str) -> dict[str, str]:
     """What a client of a service says in each request, one that is no staff."""
     key, engine = new_key(), database.create(installation.settings.database_url(service))
     with database.transaction(engine) as tx:
-        clients.register(tx, "till", key, [Scope.READ, Scope.WRITE])
+        # A key of each till's own: they share a client.
+        assert clients.register(tx, "till", key, [Scope.READ, Scope.WRITE], name=ids.new())
         tx.commit()
     engine.dispose()
     return {"Authorization": f"Bearer {key}"}

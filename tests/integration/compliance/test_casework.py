@@ -187,6 +187,9 @@ def test_a_payments_second_look_tells_nobody_and_is_not_screened_again(
     compliance: Runtime, ann: Analyst, sue: Analyst, olga: Analyst
 ) -> None:
     (case_id,) = payments(compliance, ALIKE)
+    # All that is due without the second look: afterwards nothing is.
+    compliance.sweep.run_once()
+    assert compliance.sweep.run_once() == 0
     ann.do("take", case_id)
     ann.do("propose", case_id, decision="approve", note="fine")
     sue.do("confirm", case_id)
