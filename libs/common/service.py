@@ -151,6 +151,7 @@ class Runtime:
             observe=self.service.observer(self.metrics),
             tracer=self.tracer,
             open_each=self.vault.opener(self.handlers.opens),
+            keys=self.vault if self.vault.store is not None else None,
         )
 
     @cached_property
