@@ -96,9 +96,7 @@ def test_an_order_is_sealed_on_its_topic_and_in_its_table(payments: Api) -> None
     assert stored and "Ann Miller" not in str(stored)
 
 
-def test_while_the_key_store_is_away_only_who_needs_a_key_waits(
-    payments: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_the_key_store_is_away_only_who_needs_a_key_waits(payments: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     body = order()
     answered = payments.post("/v1/payments", body, key="answered")
     path = f"/v1/payments/{answered.json()['payment_id']}"
