@@ -36,9 +36,10 @@ def register_client(settings: StackSettings) -> str:
     running = [
         subprocess.Popen(
             [sys.executable, "-m", f"services.{service}", "clients", "add", CLIENT_ID, "read", "write", "staff",
-             "--key", key],
+             "--key-stdin"],
             env={**os.environ, **services.environment(settings, service)},
             cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -46,7 +47,7 @@ def register_client(settings: StackSettings) -> str:
         for service in SERVICES_WITH_CLIENTS
     ]  # fmt: skip
     for process in running:
-        output, _ = process.communicate()
+        output, _ = process.communicate(key)
         if process.returncode != 0:
             raise RuntimeError(f"the demo's API key could not be registered:\n{output[-2000:]}")
     return key

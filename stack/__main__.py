@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console, Group
 from rich.table import Table
 
-from stack import archive, backups, live
+from stack import archive, backups, live, postgres
 from stack.part import StackError
 from stack.progress import steps
 from stack.services import FEATURES, environment
@@ -82,7 +82,10 @@ def backup(
     service: Annotated[str | None, typer.Argument(help=", ".join(SERVICES))] = None,
     file: Annotated[Path | None, typer.Argument()] = None,
 ) -> None:
-    """Save a service's database into a file, while it is in use; with neither, all of Postgres and its log."""
+    """Save a service's database into a file, while it is in use; with neither, all of Postgres and its log.
+
+    Neither holds the master key, without which nothing that is sealed can be read: keep secrets.json elsewhere too.
+    """
     stack = _running()
     with steps(console) as say:
         if service is None:
@@ -99,31 +102,37 @@ def backup(
 
 @app.command()
 def restore(
-    service: Service,
+    name: Annotated[str, typer.Argument(help=", ".join(postgres.DATABASES))],
     file: Annotated[Path | None, typer.Argument(help="what backup SERVICE FILE has written")] = None,
     to: Annotated[datetime | None, typer.Option(help="the moment, UTC, instead of a file", formats=MOMENTS)] = None,
     lost: Annotated[
         Path | None, typer.Option("--archive", help="of a server that was lost: all of its log, or as far as --to")
     ] = None,
 ) -> None:
-    """Replace a service's database by what a file holds, or by what it held at a moment (docs/operations.md).
+    """Replace a database by what a file holds, or by what it held at a moment (docs/operations.md).
 
-    The service is stopped while the one takes the other's place.
+    Whoever has it open is stopped while the one takes the other's place. What a release has added since is added again.
+    Of a lost server `registry` and `keys` are brought back first: nothing of the others can be read without them.
     """
     stack = _running()
     backups.require_programs(stack.settings)
+    if name not in postgres.DATABASES:
+        raise StackError(f"There is no database {name!r}; there are {', '.join(postgres.DATABASES)}")
     if (file is None) == (to is None and lost is None):
         raise StackError("Name what to restore: either a file, or a moment by --to or an --archive.")
     with steps(console) as say, tempfile.TemporaryDirectory() as folder:
         if file is None:
             _require_native(stack)
-            file = Path(folder) / _known(service)
-            say(f"{service}'s database as it was, replayed beside the one in use")
+            file = Path(folder) / name
+            say(f"{name}'s database as it was, replayed beside the one in use")
             at = to.replace(tzinfo=UTC) if to else None
-            archive.extract(stack.settings, service, file, at=at, archive=lost)
-        say(f"{service}'s database, from {file}")
-        with stack.way.pause(*backups.programs_of(_known(service))):
-            backups.restore(stack.settings, service, file)
+            archive.extract(stack.settings, name, file, at=at, archive=lost)
+        say(f"{name}'s database, from {file}")
+        with stack.way.pause(*backups.programs_of(name)):
+            backups.restore(stack.settings, name, file)
+            if name in SERVICES:
+                say("what releases have added since")
+                stack.way.migrate(name)
 
 
 def _require_native(stack: Stack) -> None:

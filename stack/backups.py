@@ -1,4 +1,4 @@
-"""One service's database, saved into a file and brought back from it."""
+"""One database, saved into a file and brought back from it."""
 
 import os
 import subprocess
@@ -11,12 +11,14 @@ from psycopg import sql
 from stack import postgres
 from stack.part import StackError
 from stack.services import FEATURES
-from stack.settings import StackSettings
+from stack.settings import KEYS, SERVICES, StackSettings
 
 
-def programs_of(service: str) -> Sequence[str]:
-    """What has a service's database open, and is to be stopped before another is put in its place."""
-    return (service, FEATURES) if service == "fraud" else (service,)
+def programs_of(database: str) -> Sequence[str]:
+    """What has a database open, and is to be stopped before another is put in its place."""
+    if database == KEYS:
+        return (*SERVICES, FEATURES)
+    return (database, FEATURES) if database == "fraud" else (database,)
 
 
 def back_up(settings: StackSettings, service: str, file: Path) -> None:

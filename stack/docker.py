@@ -60,6 +60,11 @@ class Docker:
         self._up()
         self._wait_ready(*self._probes)
 
+    def migrate(self, *names: str) -> None:
+        """Bring services' databases to what this code expects. Raises StackError."""
+        for name in names:
+            self._compose("run", "--rm", "--no-deps", f"{name}-migrate")
+
     def stop(self) -> None:
         """Stop and remove the containers; the volumes with their data stay."""
         # Images declare volumes of their own besides, which `down` would leave behind, one more each time.

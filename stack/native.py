@@ -72,6 +72,10 @@ class Native:
         self._supervisor.start(*SERVICE_PROGRAMS)
         self._supervisor.wait_ready(*SERVICE_PROGRAMS)
 
+    def migrate(self, *names: str) -> None:
+        """Bring services' databases to what this code expects. Raises StackError."""
+        services.migrate(self._settings, names)
+
     def stop(self) -> None:
         """Stop everything, also what outlived a supervisor that crashed."""
         # The services first, so that they have what they need to finish what they are at.

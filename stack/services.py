@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.error import URLError
 
 from pydantic import SecretStr
@@ -77,8 +77,8 @@ def features_program(settings: StackSettings, overrides: Mapping[str, str]) -> P
     )
 
 
-def migrate(settings: StackSettings) -> None:
-    """Prepare every service's database, topics and schemas, side by side. Repeatable."""
+def migrate(settings: StackSettings, names: Iterable[str] = SERVICES) -> None:
+    """Prepare services' databases, topics and schemas, side by side. Repeatable. Raises StackError."""
     running = {
         service: subprocess.Popen(
             [sys.executable, "-m", f"services.{service}", "migrate"],
@@ -88,7 +88,7 @@ def migrate(settings: StackSettings) -> None:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for service in SERVICES
+        for service in names
     }
     for service, process in running.items():
         output, _ = process.communicate()

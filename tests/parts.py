@@ -66,10 +66,11 @@ class Parts:
                 connection.execute(f'DROP OWNED BY "{name}"'.encode())
                 connection.execute(f'DROP ROLE "{name}"'.encode())
 
-    def create_topics(self, names: Sequence[str], *, partitions: int = 24) -> None:
+    def create_topics(self, names: Sequence[str], *, partitions: int = 24, retention_ms: int = -1) -> None:
         """Make topics anew, without what they held."""
         self.delete_topics(names)
-        topics = [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names]
+        config = {"retention.ms": str(retention_ms)}
+        topics = [NewTopic(name, num_partitions=partitions, replication_factor=1, config=config) for name in names]
         for future in self._admin.create_topics(topics, operation_timeout=30).values():
             future.result(30)
 
@@ -90,7 +91,8 @@ class Parts:
                 service, service.settings(database_url=database_url, **{**dict(self.messaging), **overrides})
             )
             topics = {kind.contract.topic.name for kind in (*runtime.handlers.reads, *runtime.handlers.writes)}
-            self.create_topics(sorted(topics | {f"{service.name}.dead-letters.v1"}))
+            topics.add(f"{service.name}.dead-letters.v1")
+            self.create_topics(sorted(topics), retention_ms=runtime.settings.retention_ms)
             runtime.migrate()
             runtime.codec.prepare(runtime.handlers.writes)
             try:

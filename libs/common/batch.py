@@ -9,6 +9,7 @@ idempotency key for requests.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
@@ -25,6 +26,7 @@ from libs.common.fault_points import reach_in_role
 from libs.common.inbox import Outcome
 from libs.common.message import Message
 from libs.common.outbox import OutboxRow
+from libs.common.personal_data import NO_KEYS, KeysWanted
 from libs.common.record import Record
 from libs.common.state import State
 from libs.common.tracing import Tracer, Work
@@ -69,6 +71,8 @@ class Handlers(Record):
     writes: tuple[type[Event], ...]
     opens: tuple[type[Event], ...] = ()
     """Of what it reads, the events whose personal data it needs readable. All others stay sealed."""
+    wanted_keys: Callable[[Connection, Sequence[Message]], KeysWanted] = lambda *_: NO_KEYS
+    """(tx, messages) -> the keys that `load` will ask the vault for. Locks nothing: the key store may take its time."""
     parks_keys: bool = False
     """Whether what follows a message that can't be applied must wait for it (a ledger's choice)."""
 
@@ -100,6 +104,16 @@ class Claim(Protocol):
 
     def record(self, tx: Connection, writes: Writes, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
         """Say what is to be written of what became of them; return what is to be published about that."""
+
+
+class KeyRing(Protocol):
+    """Where batches have their keys from (`vault.Vault`)."""
+
+    def holding(self, wanted: KeysWanted) -> AbstractContextManager[None]:
+        """Have these keys at hand for all that this thread does within. Raises KeysAway."""
+
+    def has(self, wanted: KeysWanted) -> bool:
+        """Whether these keys are at hand, so that the store need not be asked."""
 
 
 def decide_all(
@@ -164,8 +178,9 @@ class UnitOfWork:
         observe: Observe = lambda *_: None,
         tracer: Tracer | None = None,
         open_each: Callable[[Sequence[Message]], Sequence[Message]] = lambda messages: messages,
+        keys: KeyRing | None = None,
     ) -> None:
-        """`open_each` makes readable what came sealed (`vault.py`)."""
+        """`open_each` makes readable what came sealed (`vault.py`). Without `keys` nothing is sealed."""
         self._engine = engine
         self._handlers = handlers
         self._codec = codec
@@ -174,6 +189,7 @@ class UnitOfWork:
         self._observe = observe
         self._tracer = tracer
         self._open_each = open_each
+        self._keys = keys
 
     def run(self, messages: Sequence[Message], claim: Claim) -> list[Decided]:
         """One batch, one transaction.
@@ -198,7 +214,9 @@ class UnitOfWork:
             fresh = claim.claim(tx, messages)
             if self._tracer is not None:
                 fresh = self._tracer.enter_each(fresh)
-            state = handlers.load(tx, fresh)
+            # Nothing that others need is locked yet.
+            with self._keys.holding(handlers.wanted_keys(tx, fresh)) if self._keys else nullcontext():
+                state = handlers.load(tx, fresh)
             decided = decide_all(handlers, state, fresh, self._codec.encode)
             with writing(tx) as writes:
                 handlers.save(writes, state)
@@ -214,6 +232,13 @@ class UnitOfWork:
         if self._tracer is not None:
             _trace(self._tracer, messages, decided, tracing.since(started))
         return decided
+
+    def have_keys(self, parts: Sequence[Sequence[Message]]) -> list[bool]:
+        """For each part of a batch, whether it can do without the key store. Raises Outage like `run`."""
+        keys = self._keys
+        if keys is None:
+            return [True] * len(parts)
+        return self.administer(lambda tx: [keys.has(self._handlers.wanted_keys(tx, messages)) for messages in parts])
 
     def administer(self, work: Callable[[Connection], T]) -> T:
         """A transaction of housekeeping, outside the life of any message. Raises Outage like `run`."""

@@ -16,6 +16,7 @@ from libs.common.errors import Outage
 from libs.common.message import Command, Message
 from libs.common.operating import Actor as Actor
 from libs.common.operating import fail as fail
+from libs.common.operating import read_secret as read_secret
 from libs.common.outbox import ShardsChanged
 from libs.common.registry import IncompatibleSchema
 from libs.common.service import Role, Runtime, Service, run
@@ -23,6 +24,10 @@ from libs.common.sweep import NoClaim
 
 Extend = Callable[[typer.Typer, Callable[[], Runtime]], None]
 """Adds a service's own commands, which get the runtime from the function they are handed."""
+
+
+REVOKES = "--revoke"
+"""After `migrate`: roles keep no more rights than this release needs."""
 
 
 def main(service: Service, extend: Extend | None = None) -> None:
@@ -57,6 +62,8 @@ def carry_out(runtime: Runtime, command: Command) -> None:
 
 def _run(service: Service, extend: Extend | None, words: Sequence[str]) -> int:
     roles = [role.value for role in Role]
+    if list(words) == [Role.MIGRATE, REVOKES]:
+        return run(service, [Role.MIGRATE], revokes=True)
     if words and words[0] in roles:
         if strangers := [word for word in words if word not in roles]:
             raise typer.BadParameter(f"no such role: {', '.join(strangers)} (there are {', '.join(roles)})")

@@ -8,7 +8,7 @@ import typer
 from libs.common import clients, scopes
 from libs.common.api_keys import new_key
 from libs.common.clients import FIRST_KEY
-from libs.common.operating import AsJson, Wired, fail, tell
+from libs.common.operating import AsJson, Wired, fail, read_secret, tell
 from libs.common.rate_limit import Rate
 from libs.common.scopes import Scopes
 
@@ -27,12 +27,14 @@ def add_clients(commands: typer.Typer, runtime: Wired, asked: Scopes) -> None:
         granted: Annotated[list[str], typer.Argument(metavar="SCOPES")],
         name: Name = FIRST_KEY,
         days: Days = None,
-        key: Annotated[str | None, typer.Option(help="instead of a new one")] = None,
+        is_given: Annotated[
+            bool, typer.Option("--key-stdin", help="a key of your own, read from standard input, instead of a new one")
+        ] = False,
         as_json: AsJson = False,
     ) -> None:
         """Let a client in, or give it one more key. Prints the key, of which only a hash is kept."""
         _require_known(asked, granted)
-        key, ends_at = key or new_key(), _in_days(days)
+        key, ends_at = read_secret() if is_given else new_key(), _in_days(days)
         if not runtime().unit.administer(
             lambda tx: clients.register(tx, client_id, key, granted, name=name, expires_at=ends_at)
         ):

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from libs.common import idempotency, tracing
 from libs.common.batch import Decided, Refusal, UnitOfWork
-from libs.common.errors import Outage, TooSlow
+from libs.common.errors import KeysAway, Outage, TooSlow
 from libs.common.idempotency import Answer, RequestKey, Stored
 from libs.common.inbox import Outcome
 from libs.common.message import Message
@@ -147,7 +147,10 @@ class Edge:
         self._batch_size_max = batch_size_max
         self._request_seconds_max = request_seconds_max
         self._queue: queue.Queue[Submission] = queue.Queue(QUEUE_LENGTH_MAX)
-        metrics.waiting.set_function(lambda: float(self._queue.qsize()))
+        self._held_back: list[Submission] = []
+        """What needs keys while the key store is away."""
+        self._ask_keys_at = 0.0
+        metrics.waiting.set_function(lambda: float(self._queue.qsize() + len(self._held_back)))
 
     async def submit(self, key: RequestKey, body: bytes, messages: Sequence[Message], respond: Respond) -> Answer:
         """Have a request's commands carried out, together, and get its answer.
@@ -158,6 +161,8 @@ class Edge:
         submission = Submission(key, idempotency.hash_body(body), messages, respond)
         submission.expires_at = time.monotonic() + self._request_seconds_max
         try:
+            if len(self._held_back) >= QUEUE_LENGTH_MAX:
+                raise Busy
             self._queue.put_nowait(submission)
         except queue.Full:
             raise Busy from None
@@ -179,12 +184,16 @@ class Edge:
 
     def run(self, stop: Flag) -> None:
         """Work off requests until `stop` is set, then those still waiting."""
-        while not stop.is_set() or not self._queue.empty():
+        while not stop.is_set() or not self._queue.empty() or self._held_back:
             self.run_once()
 
     def run_once(self) -> int:
         """Run one batch of what is waiting, and return how many requests that was."""
         submissions = self._gather()
+        self._held_back = self._not_expired(self._held_back)
+        if self._held_back and time.monotonic() >= self._ask_keys_at:
+            again, self._held_back = self._held_back, []
+            self._apply(again)
         if submissions:
             self._metrics.batch_requests.observe(len(submissions))
             with self._metrics.batch_seconds.time():
@@ -206,14 +215,26 @@ class Edge:
     def _apply(self, submissions: Sequence[Submission]) -> None:
         """Run a batch. One request that can't be carried out never fails its neighbours."""
         waiting = list(submissions)
-        while waiting := self._not_expired(waiting):
-            claim = RequestClaim(waiting)
+        while waiting := self._able(self._not_expired(waiting)):
+            claim, began_at = RequestClaim(waiting), time.monotonic()
             try:
                 self._unit.run([message for submission in waiting for message in submission.messages], claim)
             except CommandError as error:
                 log.error("a command could not be decided", extra=_ids_of(error.submission, error.__cause__ or error))
                 error.submission.settle(Failed())
                 waiting.remove(error.submission)
+            except KeysAway as outage:
+                log.warning("requests wait for keys", extra={"error": str(outage)})
+                # What was answered before is known; nothing of the others was begun.
+                for submission, result in claim.results.items():
+                    submission.settle(result)
+                    waiting.remove(submission)
+                if began_at < self._ask_keys_at:
+                    # Some key is needed that nobody could foresee.
+                    time.sleep(RETRY_SECONDS)
+                # It is not asked again for as long as it took to fail: meanwhile others have their turn.
+                now = time.monotonic()
+                self._ask_keys_at = now + max(RETRY_SECONDS, now - began_at)
             except Outage as outage:
                 # Whether it was committed may be unclear: the keys tell, the next time round.
                 log.warning("requests wait for an outage to end", extra={"error": str(outage)})
@@ -230,6 +251,19 @@ class Edge:
                 for submission, result in claim.results.items():
                     submission.settle(result)
                 return
+
+    def _able(self, submissions: Sequence[Submission]) -> list[Submission]:
+        """While the key store is away, those that need nothing of it; the others are held back."""
+        if not submissions or time.monotonic() >= self._ask_keys_at:
+            return list(submissions)
+        try:
+            has_keys = self._unit.have_keys([submission.messages for submission in submissions])
+        except Outage:
+            # The database's own: to be waited for where the batch is run.
+            return list(submissions)
+        able = [submission for submission, has in zip(submissions, has_keys, strict=True) if has]
+        self._held_back += [submission for submission, has in zip(submissions, has_keys, strict=True) if not has]
+        return able
 
     def _isolate(self, submissions: Sequence[Submission], error: Exception) -> None:
         """Find the request that can't be stored by halving the batch."""

@@ -20,6 +20,10 @@ class TooSlow(Outage):
     """The database gave a statement up after its time: perhaps it is busy, perhaps the batch is too large for it."""
 
 
+class KeysAway(Outage):
+    """The key store did not answer. Who needs no key of it need not wait."""
+
+
 class Poison(Exception):
     """This message can't be applied: not decodable, or what it asks is impossible."""
 

@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from libs.common.dead_letters import topic_of as dead_letter_topic_of
@@ -117,8 +120,25 @@ def log_bounds(
     return {place: (first[place], end[place]) for place in places}
 
 
+def retention(settings: MessagingSettings, names: Iterable[str]) -> timedelta | None:
+    """How long the topic keeps what it is told that keeps it longest, as brokers say; None: for ever.
+
+    A topic keeps to what it was made with, whatever a setting says since. Raises Outage where one can't be asked.
+    """
+    admin = Admin(settings)
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in sorted(set(names))]
+    try:
+        found = [
+            int(future.result()["retention.ms"].value)
+            for future in admin.describe_configs(asked, request_timeout=_TIMEOUT_SECONDS).values()
+        ]
+    except KafkaException as error:
+        raise admin.outage(error) from error
+    return timedelta(milliseconds=max(found)) if found and min(found) >= 0 else None
+
+
 def create_topics(settings: Settings, service: str, names: Iterable[str]) -> None:
-    """Make a service's topics, those of its dead letters included. Repeatable; never changes partitions.
+    """Make a service's topics, those of its dead letters included. Repeatable; changes none that is there.
 
     Raises Outage while no broker answers.
     """

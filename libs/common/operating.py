@@ -38,6 +38,14 @@ Key = Annotated[str | None, typer.Option(help="those of this key")]
 log = logging.getLogger(__name__)
 
 
+def read_secret() -> str:
+    """A secret from standard input, for arguments are seen by every user of the machine. Fails where there is none."""
+    secret = sys.stdin.readline().strip()
+    if not secret:
+        fail("standard input has no secret: give it there, in one line")
+    return secret
+
+
 def fail(reason: str) -> NoReturn:
     """End with what was wrong."""
     typer.echo(reason, err=True)

@@ -99,6 +99,22 @@ READABLE = Keys()
 """Where no key store is configured."""
 
 
+class KeysWanted(Record):
+    """The keys that a batch will need."""
+
+    key_ids: frozenset[str] = frozenset()
+    owners: frozenset[str] = frozenset()
+    """Whose current keys; made where there are none."""
+
+
+NO_KEYS = KeysWanted()
+
+
+def key_ids_of(found: Iterable[object]) -> frozenset[str]:
+    """The keys of what is sealed among these."""
+    return frozenset(key_id for personal in found if isinstance(personal, Encrypted) for key_id in personal.key_ids)
+
+
 def _place(kind: type[Record], about: str) -> bytes:
     """What data belong to: the full name of their record in the contract, and the aggregate."""
     return f"{kind.__struct_config__.tag}:{about}".encode()

@@ -1,7 +1,8 @@
-"""What the roles of a database may do with its tables: said in one place, given by `migrate`, and nothing besides.
+"""What the roles of a database may do with its tables: said in one place, and given by `migrate`.
 
 The owner of the tables migrates and does nothing else. Services run as another role, which may do
-what its code does and no more; records that only the law's time ends are deleted by a third.
+what its code does and no more; records that only the law's time ends are deleted by a third. What a release no longer
+needs is taken by `migrate --revoke`, when none before it is at work any more.
 """
 
 from collections.abc import Mapping
@@ -46,15 +47,22 @@ MESSAGING: Rights = {
 
 
 def give(tx: Connection, role: str, rights: Rights) -> None:
-    """Let a role do exactly this, whatever it could do before. To be run by the tables' owner."""
+    """Let a role do this, besides what it could do before. To be run by the tables' owner.
+
+    The release before this one may still be at work as the same role: nothing that it needs is taken away.
+    """
     name = quoted(role)
     ((database,),) = fetch(tx, "SELECT quote_ident(current_database())")
     execute(tx, f"GRANT CONNECT ON DATABASE {database} TO {name}")
-    for kind in ("TABLES", "SEQUENCES"):
-        execute(tx, f"REVOKE ALL ON ALL {kind} IN SCHEMA public FROM {name}")
     for table, actions in rights.items():
         if actions:
             execute(tx, f"GRANT {actions} ON {table} TO {name}")
+
+
+def take(tx: Connection, role: str) -> None:
+    """Take from a role all it may do with tables, to be given anew in the same transaction. By the tables' owner."""
+    for kind in ("TABLES", "SEQUENCES"):
+        execute(tx, f"REVOKE ALL ON ALL {kind} IN SCHEMA public FROM {quoted(role)}")
 
 
 def quoted(name: str) -> str:

@@ -52,7 +52,7 @@ from libs.common.record import Record
 from libs.common.registry import Registry
 from libs.common.relay import Relay
 from libs.common.replay import Replay
-from libs.common.rights import MESSAGING, NOTHING, RETENTION_SUFFIX, Rights, give
+from libs.common.rights import MESSAGING, NOTHING, RETENTION_SUFFIX, Rights, give, take
 from libs.common.scopes import Scopes
 from libs.common.settings import Settings
 from libs.common.sweep import FindDue, Prune, Sweep
@@ -62,6 +62,8 @@ from libs.common.vault import Vault
 SHUTDOWN_SECONDS_MAX = 20
 INBOX_MARGIN = timedelta(days=30)
 """How much longer than topics the inbox keeps: a log is cut by whole segments, which are a week old before they end."""
+KEPT_MAX = timedelta(days=36_500)
+"""A topic that keeps longer keeps everything."""
 RECORD_DAYS = 400
 """How long it stays on record what became of dead letters, and what was read again."""
 START_RETRY_SECONDS = 1.0
@@ -151,6 +153,7 @@ class Runtime:
             observe=self.service.observer(self.metrics),
             tracer=self.tracer,
             open_each=self.vault.opener(self.handlers.opens),
+            keys=self.vault if self.vault.store is not None else None,
         )
 
     @cached_property
@@ -217,15 +220,22 @@ class Runtime:
             lambda tx, most: idempotency.prune(tx, days=days, rows_max=most),
             lambda tx, most: dead_letters.prune(tx, days=RECORD_DAYS, rows_max=most),
             lambda tx, most: inbox.prune_rewinds(tx, days=RECORD_DAYS, rows_max=most),
-            *([self._prune_inbox] if self.settings.retention_ms >= 0 else []),
+            self._prune_inbox,
             *self.service.prunes(self.settings),
         ]
         return Sweep(self.unit, self.service.find_due, prunes, SweepMetrics(self.metrics))
 
     def _prune_inbox(self, tx: Connection, rows_max: int) -> int:
-        """What no topic holds any more can't come again. Where topics keep everything, so does the inbox."""
-        kept = timedelta(milliseconds=self.settings.retention_ms) + INBOX_MARGIN
-        return inbox.prune(tx, self.service.name, before=datetime.now(UTC) - kept, rows_max=rows_max)
+        """What no topic holds any more can't come again. While topics keep everything, or can't be asked, all stays."""
+        try:
+            kept = kafka.retention(self.settings, topics_of(self.handlers))
+        except Outage as outage:
+            log.warning("the inbox stays as it is", extra={"error": str(outage)})
+            return 0
+        if kept is None or kept > KEPT_MAX:
+            return 0
+        before = datetime.now(UTC) - kept - INBOX_MARGIN
+        return inbox.prune(tx, self.service.name, before=before, rows_max=rows_max)
 
     @cached_property
     def figures(self) -> Figures:
@@ -256,26 +266,33 @@ class Runtime:
             scopes.require_declared(service.scopes, http.routes_of(app))
         return app
 
-    def migrate(self) -> None:
+    def migrate(self, *, revokes: bool = False) -> None:
         """Bring database, roles, key store, topics and schemas to what this code expects. Repeatable.
+
+        The release before this one may be at work meanwhile, or be taken back to, so roles keep what they may do; with
+        `revokes` they keep no more than this release needs. A database of a newer release has its rights already.
 
         Raises Outage, IncompatibleSchema and ShardsChanged.
         """
         if self.vault.store is not None:
             self.vault.store.prepare()
-        migrations.upgrade(self.engine, self.service.folder)
-        if role := self.settings.database_role:
-            self.unit.administer(lambda tx: self._give_rights(tx, role))
+        is_ours = migrations.upgrade(self.engine, self.service.folder)
+        if is_ours and (role := self.settings.database_role):
+            self.unit.administer(lambda tx: self._give_rights(tx, role, revokes=revokes))
         self.unit.administer(lambda tx: outbox.fix_shards(tx, self.settings.outbox_shards))
         contracts = [event_type.contract for event_type in self.handlers.writes]
         kafka.create_topics(self.settings, self.service.name, {contract.topic.name for contract in contracts})
         for contract in contracts:
             self.registry.register(contract)
 
-    def _give_rights(self, tx: Connection, role: str) -> None:
-        give(tx, role, {**MESSAGING, **self.service.rights})
-        if self.service.retention_rights:
-            give(tx, role + RETENTION_SUFFIX, self.service.retention_rights)
+    def _give_rights(self, tx: Connection, role: str, *, revokes: bool) -> None:
+        said = {role: {**MESSAGING, **self.service.rights}, role + RETENTION_SUFFIX: self.service.retention_rights}
+        for name, own in said.items():
+            if not own:
+                continue
+            if revokes:
+                take(tx, name)
+            give(tx, name, own)
 
 
 def tune_interpreter() -> None:
@@ -411,12 +428,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(service: Service, roles: Sequence[Role]) -> int:
-    """Run a service's roles in this process, with settings from the environment."""
+def run(service: Service, roles: Sequence[Role], *, revokes: bool = False) -> int:
+    """Run a service's roles in this process, with settings from the environment. `revokes` is for `migrate`."""
     settings = service.settings()
     logs.configure(service.name, settings.log_level)
     runtime = Runtime(service, settings)
     if Role.MIGRATE in roles:
-        runtime.migrate()
+        runtime.migrate(revokes=revokes)
         return 0
     return Process(runtime, roles).run()

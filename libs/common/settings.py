@@ -202,7 +202,7 @@ class Settings(MessagingSettings):
         24, description="of every topic, when it is made; fixed for its life: more would move keys to others"
     )
     replication_factor: int = Field(1, description="of every topic; 3 in production")
-    retention_ms: int = Field(-1, description="of business topics; -1 keeps everything")
+    retention_ms: int = Field(-1, description="of business topics, when they are made; -1 keeps everything")
     consumer_instance_id: str | None = Field(None, description="static membership: a name kept over restarts")
     consumer_session_timeout_ms: int = 6_000
     consumer_pace_seconds: float = Field(

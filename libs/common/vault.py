@@ -1,7 +1,8 @@
 """The vault: data keys at hand. It opens what a service reads, and gives decisions the keys to seal with."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -10,11 +11,11 @@ from cachetools import TTLCache
 
 from libs.common import database
 from libs.common.batch import Unreadable
-from libs.common.errors import Outage
+from libs.common.errors import KeysAway, Outage
 from libs.common.events import Event, personal_place
 from libs.common.keys import KeyStore, MasterKeys
 from libs.common.message import Message
-from libs.common.personal_data import READABLE, Encrypted, Keys, Unsealable
+from libs.common.personal_data import READABLE, Encrypted, Keys, KeysWanted, Unsealable, key_ids_of
 from libs.common.record import Record, replace
 from libs.common.settings import Settings
 
@@ -24,6 +25,7 @@ POOL_SIZE = 4
 
 R = TypeVar("R", bound=Record)
 P = TypeVar("P")
+V = TypeVar("V")
 
 
 class Vault:
@@ -34,26 +36,53 @@ class Vault:
         self._keys: TTLCache[str, bytes | None] = TTLCache(CACHED_MAX, cache_seconds)
         self._current: TTLCache[str, str] = TTLCache(CACHED_MAX, cache_seconds)
         self._lock = threading.Lock()
+        self._hand = threading.local()
 
     def keys(self, *, key_ids: Collection[str] = (), owners: Collection[str] = ()) -> Keys:
-        """These keys, and the current ones of these owners, made if there are none. Raises Outage."""
+        """These keys, and the current ones of these owners, made if there are none. Raises KeysAway."""
         if self.store is None:
             return READABLE
-        with self._lock:
-            known = {key_id: self._keys[key_id] for key_id in key_ids if key_id in self._keys}
-            current = {owner: self._current[owner] for owner in owners if owner in self._current}
-            for key_id in current.values():
-                if key_id in self._keys:
-                    known[key_id] = self._keys[key_id]
+        known, current = self._at_hand(key_ids, owners)
         lacking_owners = {owner for owner in owners if known.get(current.get(owner, "")) is None}
         lacking_ids = set(key_ids) - known.keys()
         if lacking_owners or lacking_ids:
-            self._add(self.store, known, current, lacking_ids, lacking_owners)
+            try:
+                self._add(self.store, known, current, lacking_ids, lacking_owners)
+            except Outage as outage:
+                raise KeysAway(f"the key store: {outage}") from outage
         return Keys(data_keys=known, current=current)
+
+    def has(self, wanted: KeysWanted) -> bool:
+        """Whether these keys are at hand: nobody has to be asked for them."""
+        if self.store is None:
+            return True
+        known, current = self._at_hand(wanted.key_ids, wanted.owners)
+        return wanted.key_ids <= known.keys() and all(
+            known.get(current.get(owner, "")) is not None for owner in wanted.owners
+        )
+
+    @contextmanager
+    def holding(self, wanted: KeysWanted) -> Iterator[None]:
+        """Have these keys at hand for all that this thread does within, whatever expires meanwhile. Raises KeysAway."""
+        self._hand.keys = self.keys(key_ids=wanted.key_ids, owners=wanted.owners)
+        try:
+            yield
+        finally:
+            del self._hand.keys
+
+    def _at_hand(
+        self, key_ids: Collection[str], owners: Collection[str]
+    ) -> tuple[dict[str, bytes | None], dict[str, str]]:
+        """The keys of these ids, and the current ones of these owners, as far as nobody has to be asked for them."""
+        hand = getattr(self._hand, "keys", READABLE)
+        with self._lock:
+            current = _held(self._current, owners) | _held(hand.current or {}, owners)
+            wanted = {*key_ids, *current.values()}
+            return _held(self._keys, wanted) | _held(hand.data_keys, wanted), current
 
     def unseal(self, kind: type[R], sealed: Mapping[str, P]) -> dict[str, R | P]:
         """Personal data by what they belong to, opened; those stay that were erased. Raises Outage, Unsealable."""
-        keys = self.keys(key_ids=_key_ids(sealed.values()))
+        keys = self.keys(key_ids=key_ids_of(sealed.values()))
         return {about: keys.unseal(kind, personal, about=about) for about, personal in sealed.items()}
 
     def opener(self, kinds: Iterable[type[Event]]) -> Callable[[Sequence[Message]], Sequence[Message]]:
@@ -64,7 +93,7 @@ class Vault:
             if self.store is None:
                 return messages
             found = [_personal(message.body, places) for message in messages]
-            key_ids = _key_ids(found)
+            key_ids = key_ids_of(found)
             if not key_ids:
                 return messages
             keys = self.keys(key_ids=key_ids)
@@ -98,10 +127,7 @@ class Vault:
             raise Outage("the key store gave no key to seal with")
         with self._lock:
             self._keys.update((key.key_id, key.data_key) for key in found)
-            for key in found:
-                # Whose data are read is likely to be written about: a key that was used lately will do for that.
-                if key.data_key is not None and key.owner_id not in self._current:
-                    self._current[key.owner_id] = key.key_id
+            # Of these owners alone all versions were asked for: a key that was found by its id may be an old one.
             self._current.update((owner, current[owner]) for owner in owners)
 
 
@@ -121,8 +147,13 @@ def _vault(url: str, masters: tuple[tuple[str, bytes], ...], cache_seconds: floa
 _Places = Mapping[type, tuple[tuple[str, ...], type[Record]]]
 
 
-def _key_ids(found: Iterable[Any]) -> set[str]:
-    return {key_id for personal in found if isinstance(personal, Encrypted) for key_id in personal.key_ids}
+def _held(held: Mapping[str, V], names: Iterable[str]) -> dict[str, V]:
+    """What is held by these names. What expires between a look and a grasp must not be an error: so only grasped."""
+    found = {}
+    for name in names:
+        with suppress(KeyError):
+            found[name] = held[name]
+    return found
 
 
 def _personal(body: Any, places: _Places) -> Any:

@@ -49,6 +49,7 @@ def handlers(settings: AccountsSettings) -> Handlers:
             store.load_ledger, hold_lifetime=settings.hold_lifetime, limits=settings.limits, vault=vault.of(settings)
         ),
         save=store.save_ledger,
+        wanted_keys=store.wanted_keys,
         # A posting must not be applied when the hold before it could not be.
         parks_keys=True,
         decisions={

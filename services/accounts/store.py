@@ -13,6 +13,7 @@ from libs.common import ids
 from libs.common.database import array, fetch
 from libs.common.message import Message, Trace
 from libs.common.parking import find_parked
+from libs.common.personal_data import KeysWanted
 from libs.common.record import replace
 from libs.common.vault import Vault
 from libs.common.writes import Row, Table, Writes, lock_rows, writing
@@ -209,7 +210,14 @@ def load_ledger(
         limits=limits,
         parked_account_ids=find_parked(tx, {hold.debtor_account_id for id_, hold in holds.items() if id_ in expiring}),
         recorded_at=read_clock(tx),
-        keys=vault.keys(owners={body.customer_id for body in _of(bodies, (RegisterCustomer,))}),
+        keys=vault.keys(owners=wanted_keys(tx, messages).owners),
+    )
+
+
+def wanted_keys(_: Connection, messages: Sequence[Message]) -> KeysWanted:
+    """The keys to seal what new customers say of themselves with."""
+    return KeysWanted(
+        owners=frozenset(message.body.customer_id for message in messages if isinstance(message.body, RegisterCustomer))
     )
 
 

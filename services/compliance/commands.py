@@ -147,12 +147,12 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
     @commands.command("add-user")
     def add_user(
         username: str,
-        password: str | None = None,
+        is_given: bool = typer.Option(False, "--password-stdin", help="the password, read from standard input"),
         role: Role | None = typer.Option(None, help="analyst, if not given for somebody new"),
     ) -> None:
         """Let a person in at the desk, or give them a new password; one that is made up is printed once."""
         found, _ = runtime()
-        _add_user(found, username, password, role)
+        _add_user(found, username, cli.read_secret() if is_given else None, role)
 
     @commands.command("seed-users")
     def seed_users() -> None:

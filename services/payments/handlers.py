@@ -64,6 +64,7 @@ def handlers(settings: PaymentsSettings) -> Handlers:
             vault=vault.of(settings),
         ),
         save=store.save_payments,
+        wanted_keys=store.wanted_keys,
         decisions={
             # Which accounts there are
             AccountOpened: answers.learn_account,

@@ -1,7 +1,7 @@
 """The tables of payments, and the only SQL that writes them."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 from libs.common import ids
 from libs.common.database import array, execute, fetch
 from libs.common.message import Message, Trace
-from libs.common.personal_data import Keys
+from libs.common.personal_data import NO_KEYS, KeysWanted, key_ids_of
 from libs.common.vault import Vault
 from libs.common.writes import Table, Writes, lock_rows
 from schemas.accounts.events import AccountClosed, AccountFrozen, AccountThawed, RefundPosted, RefundRefused
-from schemas.payments.events import EncryptedPersonalData, PaymentOrder
+from schemas.payments.events import PaymentOrder
 from services.payments.domain.answers import DeadlinePassed, deadline_message_id
 from services.payments.domain.fees import FeeSchedule
 from services.payments.domain.intake import CompleteBatch, InitiatePayment, RefuseLine
@@ -100,15 +100,15 @@ def load_payments(
     orders = [body for body in bodies if isinstance(body, InitiatePayment)]
     payment_ids = {body.payment_id for body in bodies if getattr(body, "payment_id", None)}
     refund_ids = {body.refund_id for body in bodies if isinstance(body, _ABOUT_REFUNDS)}
-    account_ids = {order.debtor_account_id for order in orders} | {order.creditor_account_id for order in orders}
     changed_ids = {body.account_id for body in bodies if isinstance(body, _ABOUT_ACCOUNTS)}
     batch_ids = {body.batch_id for body in bodies if isinstance(body, _OF_BATCHES) and body.batch_id}
     payments = _lock_payments(tx, payment_ids - {order.payment_id for order in orders})
     refunds = _lock_refunds(tx, refund_ids)
-    named = _find_accounts(tx, account_ids)
+    named = _find_accounts(tx, _accounts_named(bodies))
     completed = [
         payments[body.payment_id] for body in bodies if isinstance(body, SupplyData) and body.payment_id in payments
     ]
+    wanted = _keys_of(named, [payment.order for payment in completed])
     return Payments(
         payments=payments,
         refunds=refunds,
@@ -118,7 +118,7 @@ def load_payments(
         policy=policy,
         fees=fees,
         default_quotas=default_quotas,
-        keys=_find_keys(vault, named, [payment.order for payment in completed]),
+        keys=vault.keys(owners=wanted.owners, key_ids=wanted.key_ids),
     )
 
 
@@ -198,13 +198,34 @@ def _find_accounts(tx: Connection, account_ids: set[str], *, lock: str = "") -> 
     return {row[0]: KnownAccount(**dict(zip(_KNOWN_ACCOUNTS.columns, row, strict=True))) for row in rows}
 
 
-def _find_keys(vault: Vault, accounts: Mapping[str, KnownAccount], orders: Sequence[PaymentOrder]) -> Keys:
+def wanted_keys(tx: Connection, messages: Sequence[Message]) -> KeysWanted:
+    """The keys to seal new orders with, and to open and seal again those about whose parties more is told.
+
+    Read without locks: whose an account is never changes, nor do the parties of an order.
+    """
+    bodies = [message.body for message in messages]
+    account_ids = _accounts_named(bodies)
+    supplied = {body.payment_id for body in bodies if isinstance(body, SupplyData)}
+    if not account_ids and not supplied:
+        return NO_KEYS
+    orders = []
+    if supplied:
+        bodies_of = "SELECT body FROM payments WHERE payment_id = ANY(%b::uuid[])"
+        orders = [_decode(body).order for (body,) in fetch(tx, bodies_of, (array("uuid", supplied),))]
+    return _keys_of(_find_accounts(tx, account_ids), orders)
+
+
+def _accounts_named(bodies: Iterable[Any]) -> set[str]:
+    orders = [body for body in bodies if isinstance(body, InitiatePayment)]
+    return {order.debtor_account_id for order in orders} | {order.creditor_account_id for order in orders}
+
+
+def _keys_of(accounts: Mapping[str, KnownAccount], orders: Sequence[PaymentOrder]) -> KeysWanted:
     """The keys to seal new orders between these accounts with, and to open and seal again what is told about others."""
     owners = {account.customer_id for account in accounts.values()}
     for order in orders:
         owners |= {order.debtor_customer_id, order.creditor_customer_id}
-    sealed = [order.personal for order in orders if isinstance(order.personal, EncryptedPersonalData)]
-    return vault.keys(owners=owners, key_ids={key_id for personal in sealed for key_id in personal.key_ids})
+    return KeysWanted(owners=frozenset(owners), key_ids=key_ids_of(order.personal for order in orders))
 
 
 def _lock_batches(tx: Connection, batch_ids: set[str]) -> dict[str, Batch]:

@@ -26,7 +26,9 @@ BROKER = "kafka"
 """Whom the broker's certificate names."""
 ITERATIONS = 8_192
 SECONDS_MAX = 30
-_USERS_OWN = (AclOperation.READ, AclOperation.WRITE, AclOperation.CREATE, AclOperation.DESCRIBE)
+_READING = (AclOperation.READ, AclOperation.DESCRIBE_CONFIGS)
+"""Who reads a topic also asks how long it keeps what it is told."""
+_USERS_OWN = (*_READING, AclOperation.WRITE, AclOperation.CREATE, AclOperation.DESCRIBE)
 
 
 def properties(settings: StackSettings) -> str:
@@ -81,7 +83,7 @@ def rights(service: str, reads: Iterable[str]) -> list[AclBinding]:
     """What a service needs: all of the topics that bear its name, and to read those of others that it reads."""
     return [
         *(_topic(service, f"{service}.", operation) for operation in _USERS_OWN),
-        *(_topic(service, name, AclOperation.READ, is_prefix=False) for name in sorted(reads)),
+        *(_topic(service, name, operation, is_prefix=False) for name in sorted(reads) for operation in _READING),
         _group(service, service, is_prefix=False),
     ]
 

@@ -49,13 +49,13 @@ class Commands:
     def __init__(self, runtime: Runtime) -> None:
         self._app = cli.app(SERVICE, None, lambda: runtime)
 
-    def __call__(self, *words: str) -> list[dict[str, Any]]:
-        result = CliRunner().invoke(self._app, ["clients", *words, "--json"])
+    def __call__(self, *words: str, given: str | None = None) -> list[dict[str, Any]]:
+        result = CliRunner().invoke(self._app, ["clients", *words, "--json"], input=given)
         assert result.exit_code == 0, result.output
         return [json.loads(line) for line in result.stdout.splitlines()]
 
-    def refused(self, *words: str) -> str:
-        result = CliRunner().invoke(self._app, ["clients", *words])
+    def refused(self, *words: str, given: str | None = None) -> str:
+        result = CliRunner().invoke(self._app, ["clients", *words], input=given)
         assert result.exit_code != 0
         return result.output
 
@@ -122,7 +122,8 @@ def test_what_makes_no_sense_is_refused(run: Commands) -> None:
         "\n", " "
     )
     assert "has a key 'main' already" in run.refused("add", "shop", "read")
-    assert "another" in run.refused("add", "rival", "read", "--name", "stolen", "--key", key["key"])
+    assert "another" in run.refused("add", "rival", "read", "--name", "stolen", "--key-stdin", given=key["key"])
+    assert "no secret" in run.refused("add", "rival", "read", "--name", "none", "--key-stdin", given="")
     assert "has no key 'none' that works" in run.refused("rotate", "shop", "--name", "none")
     assert "has no key that works" in run.refused("revoke", "nobody")
     assert "no client 'nobody'" in run.refused("limit", "nobody", "--rate", "1")
@@ -130,7 +131,7 @@ def test_what_makes_no_sense_is_refused(run: Commands) -> None:
 
 def test_the_same_key_again_gets_other_scopes(runtime: Runtime, run: Commands) -> None:
     (key,) = run("add", "shop", "read")
-    run("add", "shop", "read", "write", "--key", key["key"])
+    run("add", "shop", "read", "write", "--key-stdin", given=key["key"])
     client = known(runtime, key["key"])
     assert client is not None and client.scopes == {"read", "write"}
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
-from libs.common import dead_letters, ids, inbox
+from libs.common import dead_letters, ids, inbox, kafka
 from libs.common.database import execute, fetch
-from libs.common.service import INBOX_MARGIN, Service
+from libs.common.service import INBOX_MARGIN, Runtime, Service
 from operate import tables
 from services.accounts import __main__ as accounts
 from services.compliance import __main__ as compliance
@@ -64,11 +64,28 @@ def test_the_sweep_forgets_messages_when_no_topic_holds_them_any_more(parts: Par
         assert {event_id for (event_id,) in rows} == kept
 
 
-def test_where_topics_keep_everything_so_does_the_inbox(parts: Parts) -> None:
-    with parts.runtime(payments.SERVICE) as runtime:
-        runtime.unit.administer(lambda tx: claimed(tx, ids.new(at_seconds=1_000_000_000), days_ago=8_000))
-        runtime.sweep.run_once()
-        assert runtime.unit.administer(lambda tx: fetch(tx, "SELECT count(*) FROM inbox")) == [(1,)]
+def count_after_a_sweep(runtime: Runtime) -> int:
+    """How many messages of long ago are still known then."""
+    runtime.unit.administer(lambda tx: claimed(tx, ids.new(at_seconds=1_000_000_000), days_ago=8_000))
+    runtime.sweep.run_once()
+    ((count,),) = runtime.unit.administer(lambda tx: fetch(tx, "SELECT count(*) FROM inbox"))
+    return int(count)
+
+
+def test_where_topics_keep_everything_so_does_the_inbox_whatever_a_setting_says_since(parts: Parts) -> None:
+    with parts.runtime(payments.SERVICE) as made:
+        settings = made.settings.model_copy(update={"retention_ms": DAY_MS})
+        later = Runtime(payments.SERVICE, settings)
+        assert count_after_a_sweep(later) == 1
+        later.engine.dispose()
+
+
+def test_while_topics_can_not_be_asked_nothing_is_forgotten(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "_TIMEOUT_SECONDS", 0.2)
+    with parts.runtime(payments.SERVICE, retention_ms=DAY_MS) as made:
+        away = Runtime(payments.SERVICE, made.settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:1"}))
+        assert count_after_a_sweep(away) == 1
+        away.engine.dispose()
 
 
 def test_a_job_forgets_as_many_as_it_may_and_leaves_the_rest_for_its_next_turn(parts: Parts) -> None:

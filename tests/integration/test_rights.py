@@ -13,6 +13,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from libs.common import rights
+from libs.common.database import execute
 from libs.common.errors import Outage
 from libs.common.rights import MESSAGING, RETENTION_SUFFIX, Rights
 from libs.common.service import Runtime, Service
@@ -126,6 +127,43 @@ REFUSED_EVERYWHERE = (
     "ALTER TABLE inbox ADD COLUMN mine int",
     "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
 )
+
+
+@pytest.fixture
+def migrating(parts: Parts) -> Iterator[Runtime]:
+    """A service's database and who migrates it: a role may do one thing that this release has no need of."""
+    with parts.database(PAYMENTS.name) as owner, parts.role(owner, RUN_TIME) as run:
+        role = PAYMENTS.settings(database_url=run).database.username
+        settings = PAYMENTS.settings(database_url=owner, database_role=role, **dict(parts.messaging))
+        runtime = Runtime(PAYMENTS, settings)
+        runtime.migrate()
+        runtime.unit.administer(lambda tx: execute(tx, f'GRANT DELETE ON payments TO "{role}"'))
+        yield runtime
+        runtime.engine.dispose()
+
+
+def may_still(runtime: Runtime) -> bool:
+    """Whether the role may do what this release has no need of. It may do all else in any case."""
+    with psycopg.connect(runtime.settings.database_dsn) as connection:
+        found = _may(connection, runtime.settings.database_role, "payments")
+        said = _parsed(said_of(PAYMENTS)["payments"])
+        assert found.items() >= said.items()
+        return found != said
+
+
+def test_a_release_that_comes_takes_no_right_from_the_one_at_work_until_it_is_told_to(migrating: Runtime) -> None:
+    migrating.migrate()
+    assert may_still(migrating)
+    migrating.migrate(revokes=True)
+    assert not may_still(migrating)
+
+
+def test_a_release_that_is_taken_back_to_leaves_the_rights_of_the_newer_one(migrating: Runtime) -> None:
+    migrating.unit.administer(
+        lambda tx: execute(tx, "UPDATE alembic_version SET version_num = 'next' WHERE version_num LIKE 'payments_%'")
+    )
+    migrating.migrate(revokes=True)
+    assert may_still(migrating)
 
 
 def test_what_a_service_must_never_do_its_role_can_not(granted: tuple[Service, Settings, Settings]) -> None:

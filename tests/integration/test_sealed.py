@@ -2,12 +2,15 @@
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 
+from libs.common import database
 from libs.common.database import transaction
-from libs.common.keys import KeyStore
+from libs.common.keys import DataKey, KeyStore, MasterKeys
 from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.accounts.events import CustomerRegistered, EncryptedPersonalData
@@ -27,6 +30,12 @@ from tests.serving import Api, message_of, rows, serving, tell, told
 
 ERASED_AT_ONCE = 0.001
 """Seconds that a destroyed key may still work here."""
+NOWHERE = "postgresql+psycopg://keys@127.0.0.1:1/keys"
+_LOCKED = """
+SELECT c.relname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+ WHERE l.mode = 'RowShareLock' AND c.relname IN ('payments', 'quotas', 'batches')
+   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+"""What somebody reads with a lock on its rows."""
 MISSING = ("debtor.birth_place",)
 
 
@@ -85,6 +94,37 @@ def test_an_order_is_sealed_on_its_topic_and_in_its_table(payments: Api) -> None
         payments.runtime, "SELECT body FROM payments"
     )
     assert stored and "Ann Miller" not in str(stored)
+
+
+def test_while_the_key_store_is_away_only_who_needs_a_key_waits(payments: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = order()
+    answered = payments.post("/v1/payments", body, key="answered")
+    path = f"/v1/payments/{answered.json()['payment_id']}"
+    away = KeyStore(database.create(NOWHERE, pool_size=1), MasterKeys({"m1": b"m" * 32}))
+    with ThreadPoolExecutor() as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(payments.runtime.vault, "store", away)
+            waiting = pool.submit(payments.post, "/v1/payments", order())
+            assert payments.post("/v1/payments", body, key="answered").json() == answered.json()
+            assert payments.post(f"{path}/cancel").status_code == HTTPStatus.ACCEPTED
+            assert not waiting.done()
+        assert waiting.result().status_code == HTTPStatus.ACCEPTED
+
+
+def test_nothing_that_others_need_is_locked_while_the_key_store_is_asked(
+    payments: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, locked = initiated(payments), list[Any]()
+    find = KeyStore.find
+
+    def watched(store: KeyStore, **asked: Any) -> list[DataKey]:
+        locked.append(rows(payments.runtime, _LOCKED))
+        return find(store, **asked)
+
+    monkeypatch.setattr(KeyStore, "find", watched)
+    initiated(payments)
+    payments.post(f"/v1/payments/{event.payment_id}/party-data", {"debtor": {"birth_place": "Ghent"}})
+    assert locked == [[], []]
 
 
 def test_whoever_must_read_an_order_reads_it(payments: Api, compliance: Runtime, fraud: Runtime) -> None:

@@ -19,9 +19,14 @@ import psycopg
 import pytest
 import yaml
 
+from libs.common import database
+from libs.common.keys import KeyStore, MasterKeys
+from libs.common.settings import Settings
+from libs.common.vault import Vault
+from schemas.accounts.events import CustomerPersonalData, EncryptedPersonalData
 from stack import archive, backups, leftovers, postgres, prometheus, services
 from stack.part import StackError
-from stack.settings import REPOSITORY, SERVICES, StackSettings
+from stack.settings import KEYS, REPOSITORY, SERVICES, StackSettings
 from stack.stack import NATIVE, Stack
 from tests import promql
 from tests.parts import TEST_FOLDER, TEST_PORT_BASE
@@ -89,20 +94,62 @@ def test_a_moment_is_brought_back_and_nothing_later(stack: Stack, tmp_path: Path
     assert not (stack.settings.postgres_folder / "replayed").exists()
 
 
-def test_what_a_lost_server_had_archived_is_brought_back_whole(stack: Stack, tmp_path: Path) -> None:
+def test_what_a_lost_server_had_archived_is_brought_back_whole(stack: Stack) -> None:
+    run = partial(subprocess.run, cwd=REPOSITORY, env=environment(stack.settings), capture_output=True, text=True)
     add_client(stack, "archived")
+    sealed = (
+        vault_of(stack)
+        .keys(owners=["ann"])
+        .seal(EncryptedPersonalData, CustomerPersonalData(name="Ann"), owners=["ann"], about="ann")
+    )
     query(stack, "SELECT pg_switch_wal()")
     archived = postgres.archive_folder(stack.settings)
     wait_until(lambda: query(stack, "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name ~ 'ready$'") == [(0,)])
     lost = stack.settings.postgres_folder / "lost"
     shutil.copytree(archived, lost)
     subprocess.run(["chown", "-R", "--reference", archived, lost], check=True)
-    file = tmp_path / "payments.dump"
-    archive.extract(stack.settings, "payments", file, at=None, archive=lost)
     add_client(stack, "after it was lost")
-    with stack.way.pause("payments"):
-        backups.restore(stack.settings, "payments", file)
+    query(stack, "TRUNCATE data_keys", database=KEYS)
+    for name in ("registry", KEYS, "payments"):
+        restored = run([sys.executable, "-m", "stack", "restore", name, "--archive", str(lost)])
+        assert restored.returncode == 0, restored.stdout
     assert ("archived",) in names(stack) and ("after it was lost",) not in names(stack)
+    opened = vault_of(stack).unseal(CustomerPersonalData, {"ann": sealed})
+    assert opened == {"ann": CustomerPersonalData(name="Ann")}
+    assert set(states_of(stack).values()) == {"ready"}
+
+
+def test_what_a_release_has_added_since_a_backup_is_there_before_the_service_begins(
+    stack: Stack, tmp_path: Path
+) -> None:
+    file = tmp_path / "payments.dump"
+    query(stack, _AS_BEFORE_CLIENTS)
+    backups.back_up(stack.settings, "payments", file)
+    run = partial(subprocess.run, cwd=REPOSITORY, env=environment(stack.settings), capture_output=True, text=True)
+    restored = run([sys.executable, "-m", "stack", "restore", "payments", str(file)])
+    assert restored.returncode == 0, restored.stdout
+    assert query(stack, "SELECT count(*) FROM quotas") == [(0,)]
+    assert query(stack, "SELECT has_table_privilege('payments', 'quotas', 'INSERT')") == [(True,)]
+
+
+_AS_BEFORE_CLIENTS = """
+DROP TABLE quotas;
+ALTER TABLE known_accounts DROP COLUMN client_id;
+UPDATE alembic_version SET version_num = 'payments_0001' WHERE version_num LIKE 'payments_%'"""
+
+
+def vault_of(stack: Stack) -> Vault:
+    """Reads keys as a service does that has just begun."""
+    masters = Settings(
+        database_url="postgresql://nowhere",
+        keys_url=stack.settings.database_url(KEYS),  # type: ignore[arg-type]
+        master_keys=stack.settings.master_keys,  # type: ignore[arg-type]
+    ).known_master_keys
+    return Vault(KeyStore(database.create(stack.settings.database_url(KEYS)), MasterKeys(dict(masters))))
+
+
+def states_of(stack: Stack) -> dict[str, str]:
+    return {part.name: part.state for part in stack.way.states()}
 
 
 def test_a_dropped_database_is_brought_back_with_its_last_commit(stack: Stack, tmp_path: Path) -> None:
@@ -159,9 +206,10 @@ def names(stack: Stack) -> list[tuple[Any, ...]]:
     return query(stack, "SELECT client_id FROM clients ORDER BY client_id")
 
 
-def query(stack: Stack, statement: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(postgres.admin_dsn(stack.settings, "payments")) as connection:
-        return connection.execute(statement.encode()).fetchall()
+def query(stack: Stack, statement: str, *, database: str = "payments") -> list[tuple[Any, ...]]:
+    with psycopg.connect(postgres.admin_dsn(stack.settings, database)) as connection:
+        found = connection.execute(statement.encode())
+        return found.fetchall() if found.description else []
 
 
 def environment(settings: StackSettings) -> dict[str, str]:

@@ -30,24 +30,26 @@ _HERE = Path(__file__).parent
 log = logging.getLogger(__name__)
 
 
-def upgrade(engine: Engine, service_folder: Path | None) -> None:
+def upgrade(engine: Engine, service_folder: Path | None) -> bool:
     """Run every migration that has not run yet: messaging's alone where there is no service. Repeatable.
+
+    Returns whether the database is of this release now, and not of a newer one.
 
     Each is a transaction of its own. A database that a newer release has prepared is left as it is. Raises Outage while
     the database is away, or a table is in use for too long.
     """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
-            _upgrade(engine, service_folder)
-            return
+            return _upgrade(engine, service_folder)
         except OperationalError as error:
             if not isinstance(error.orig, LockNotAvailable) or attempt == ATTEMPTS_MAX:
                 raise Outage(f"the database: {error}") from error
             log.warning("a migration gave way to others", extra={"attempt": attempt})
             time.sleep(random.uniform(*PAUSE_SECONDS))
+    raise AssertionError("the last attempt raises or returns")
 
 
-def _upgrade(engine: Engine, service_folder: Path | None) -> None:
+def _upgrade(engine: Engine, service_folder: Path | None) -> bool:
     with engine.connect() as connection, _waiting_briefly(connection):
         config = _config(connection, service_folder)
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
@@ -55,9 +57,10 @@ def _upgrade(engine: Engine, service_folder: Path | None) -> None:
         connection.commit()
         if newer:
             log.warning("the database is of a newer release, and stays so", extra={"revisions": sorted(newer)})
-            return
+            return False
         command.upgrade(config, "heads")
         connection.commit()
+        return True
 
 
 @contextmanager

@@ -40,8 +40,8 @@ def run(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The service's command line, on the database of these tests."""
     monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_dsn)
 
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(commands.app(SERVICE), words)
+    def run(*words: str, given: str | None = None) -> Result:
+        return CliRunner().invoke(commands.app(SERVICE), words, input=given)
 
     def retire_own(tx: Connection) -> None:
         lists.lock_catalogue(tx)
@@ -341,7 +341,10 @@ def test_users_are_let_in_and_out_from_the_command_line(
     seeded = run("seed-users").output
     assert "analyst1: the password given" in seeded
     assert len(seeded.split("analyst2: ")[1].strip()) >= 16
-    assert run("add-user", "carol", "--password", "short").exit_code == 1
+    assert run("add-user", "carol", "--password-stdin", given="short\n").exit_code == 1
+    assert run("add-user", "carol", "--password-stdin", given="").exit_code == 1
+    chosen = run("add-user", "carol", "--password-stdin", given="of her own choice\n")
+    assert chosen.output == "carol: the password given\n"
     assert run("add-user", "Carol!").exit_code == 1
     assert run("add-user", "carol").exit_code == 0
     assert run("disable-user", "carol").exit_code == 0

@@ -3,10 +3,12 @@
 import base64
 from collections.abc import Collection
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from cachetools import TTLCache
 from pydantic import ValidationError
 
 from libs.common import ids
@@ -15,7 +17,7 @@ from libs.common.errors import Outage
 from libs.common.events import ContractError, personal_place
 from libs.common.keys import DataKey, KeyStore, MasterKeys
 from libs.common.message import Message, Trace
-from libs.common.personal_data import Keys
+from libs.common.personal_data import Keys, KeysWanted
 from libs.common.record import Record, replace
 from libs.common.settings import Settings
 from libs.common.vault import Vault
@@ -97,8 +99,36 @@ def test_what_no_key_opens_is_poison_and_its_neighbours_are_not(shelf: Shelf, wh
 def test_keys_at_hand_are_not_asked_for_again_also_not_to_seal_with() -> None:
     shelf = Shelf(ann=KEY)
     vault = vault_of(shelf)
-    vault.keys(key_ids=["ann.1"])
+    vault.keys(owners=["ann"])
     assert vault.keys(owners=["ann"], key_ids=["ann.1"]) == KEYS
+    assert shelf.asked == 1
+
+
+def test_a_key_that_was_read_under_an_old_version_seals_nothing_new() -> None:
+    shelf = Shelf(ann=KEY)
+    vault = vault_of(shelf)
+    shelf.make(["ann"])
+    vault.keys(key_ids=["ann.1"])
+    assert vault.keys(owners=["ann"]).current == {"ann": "ann.2"}
+
+
+def test_a_key_that_expires_while_it_is_looked_up_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = count()
+    caches = [TTLCache[str, Any](10, 3, timer=lambda: float(next(ticks))) for _ in range(2)]
+    monkeypatch.setattr("libs.common.vault.TTLCache", lambda *_: caches.pop())
+    vault = vault_of(Shelf(ann=KEY))
+    for _ in range(50):
+        assert vault.keys(owners=["ann"], key_ids=["ann.1"]) == KEYS
+
+
+def test_keys_that_are_held_are_at_hand_whatever_expires_meanwhile() -> None:
+    shelf, wanted = Shelf(ann=KEY), KeysWanted(owners=frozenset({"ann"}), key_ids=frozenset({"ann.1"}))
+    vault = Vault(cast(KeyStore, shelf), cache_seconds=0)
+    assert not vault.has(wanted)
+    with vault.holding(wanted):
+        assert vault.has(wanted)
+        assert vault.keys(owners=["ann"], key_ids=["ann.1"]) == KEYS
+    assert not vault.has(wanted)
     assert shelf.asked == 1
 
 
