@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from libs.common import ids
 from libs.common.message import Message, Trace
-from libs.common.personal_data import READABLE, Keys
+from libs.common.personal_data import READABLE, Keys, Unsealable
 from libs.common.record import replace
 from libs.common.vault import Vault
 from libs.common.writes import Writes
@@ -282,13 +282,20 @@ def subjects_in(
             case = waiting.get(payment_case_id(body.payment_id))
             found += subjects_of(case.payment.order) if case is not None and case.payment is not None else ()
         elif isinstance(body, LookBack):
-            known = screened.get(body.payment_id)
-            order = opened(known, keys) if known is not None else None
-            found += subjects_of(order) if order is not None else ()
+            found += _subjects_kept(screened.get(body.payment_id), keys)
         record = travelling.get(getattr(body, "payment_id", ""))
         if record is not None:
             found += subjects_of(completed(_with_told(record, body)))
     return [subject for subject in found if subject is not None]
+
+
+def _subjects_kept(known: Screening | None, keys: Keys) -> Sequence[Subject]:
+    try:
+        order = opened(known, keys) if known is not None else None
+    except Unsealable:
+        # The decision about this message says so, and that costs this message alone; here it would cost the batch.
+        return ()
+    return subjects_of(order) if order is not None else ()
 
 
 def _with_told(record: TravelRecord, body: Any) -> TravelRecord:
