@@ -18,7 +18,7 @@ from schemas.compliance.events import (
 )
 from schemas.payments.events import PaymentOrder
 from services.compliance.diligence.documents import HandedDocument
-from services.compliance.diligence.rating import Rating, RiskTable
+from services.compliance.diligence.rating import Factor, Rating, RiskTable
 from services.compliance.domain.audit import EMPTY, AuditHead, Happening
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
 from services.compliance.domain.monitored import Monitored
@@ -136,6 +136,8 @@ class Customer(Record, omit_defaults=True):
     verdict: Verdict
     cleared: tuple[str, ...] = ()
     """Entries that people have decided are someone else."""
+    resembles: Factor | None = None
+    """What it is rated by: whom it resembles on the lists, those among them that people have ruled out."""
     catalogue_version: int
     """The version of all lists it was last screened against."""
     matcher_version: int

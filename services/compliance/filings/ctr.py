@@ -3,8 +3,8 @@
 Cash of more than $10,000, in or out, by or on behalf of one person on one business day, all of it together (31 CFR
 1010.311, 1010.313(b)): whoever brings $6,000 for each of two others has brought $12,000. In and out are never set off
 against one another, and what several persons bring, each for themselves, is not added up. A report names all who
-brought that cash and all for whom it was (31 CFR 1010.312), each with what of it was theirs; those who hold an account together
-each with all of it.
+brought that cash and all for whom it was (31 CFR 1010.312), each with what of it was theirs; those who hold an account
+together each with all of it.
 """
 
 from collections import defaultdict
