@@ -33,6 +33,8 @@ class AuditVerb(StrEnum):
     LIST_RETIRED = "list_retired"
     CHANGE_PROPOSED = "change_proposed"
     """Somebody wants rules changed by which less may be found."""
+    CHANGE_ADOPTED = "change_adopted"
+    """Somebody at the desk makes theirs what was proposed outside it."""
     CHANGE_TURNED_DOWN = "change_turned_down"
     COUNTRIES_IMPORTED = "countries_imported"
     PARAMETERS_SET = "parameters_set"
