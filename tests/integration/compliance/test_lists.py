@@ -158,7 +158,7 @@ def test_a_list_imported_while_the_lists_are_loaded_is_searched_from_then_on(
 
     def fetch_and_import(tx: Connection, statement: str, *parameters: Any) -> list[Any]:
         found = fetch(tx, statement, *parameters)
-        if "listed_parties" in statement and not imported:
+        if "JOIN listed_parties" in statement and not imported:
             imported.append(run("import-list", "own", write(tmp_path, FIRST + "4,person,Quenby Harthwaite,,,,,,\n")))
         return found
 

@@ -116,7 +116,7 @@ def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: py
 def test_what_the_travel_rule_asked_for_is_kept_for_five_years_and_with_what_is_blocked(
     compliance: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_url)
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_dsn)
     old, held, young = (initiated(to_another_bank()) for _ in range(3))
     decide(compliance, old, held, young, blocked(held.payment_id))
     aged = "UPDATE travel_records SET asked_on = %s WHERE payment_id = %s"

@@ -225,6 +225,20 @@ def test_a_payment_that_settles_behind_the_mark_is_looked_at_by_itself() -> None
     assert office.case().reasons == ("found_later",)
 
 
+def test_who_knows_less_leaves_a_payment_to_those_who_know_more() -> None:
+    """While processes are replaced: answered by a newer matcher with older lists, noted by an older one."""
+    office = Office()
+    office.decide(initiated())
+    newer = replace(office.screenings[PAYMENT], matcher_version=MATCHER_VERSION + 1)
+    office.screenings[PAYMENT] = newer
+    office.switch_to(ALIKE_LISTED)
+    office.decide(settled())
+    assert office.screenings[PAYMENT].is_to_look_at
+    office.decide(LOOK)
+    assert office.screenings[PAYMENT].is_to_look_at, "a newer process looks at it"
+    assert office.cases == {}
+
+
 @pytest.mark.parametrize("days", [0, 30])
 def test_nothing_is_kept_of_encrypted_parties_nor_where_nobody_looks_back(days: int) -> None:
     office = Office()
