@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from libs.common.record import Record
 from services.compliance.defaults.countries import read_listings
 from services.compliance.domain.audit import AuditVerb, ObjectKind, Signature
-from services.compliance.list_changes import propose_import
+from services.compliance.domain.business_days import day_of
+from services.compliance.list_changes import COUNTRIES, propose_countries, propose_import
 from services.compliance.lists.listed import ListedParty, ListFault
 from services.compliance.lists.ofac import ADD_FILE, ALT_FILE, SDN_FILE, parse_ofac
 from services.compliance.lists.own import COLUMNS as OWN_COLUMNS
@@ -21,8 +22,10 @@ from services.compliance.lists.ownership import COLUMNS as OWNERSHIP_COLUMNS
 from services.compliance.lists.ownership import parse_ownership
 from services.compliance.lists.un import parse_un
 from services.compliance.matching.scoring import USUAL, Thresholds
+from services.compliance.monitoring.countries import Listing
+from services.compliance.standards import current_countries
 from services.compliance.store import audit, lists, standards
-from services.compliance.store.lists import ListImport, LiveList
+from services.compliance.store.lists import ListImport
 from services.compliance.store.standards import CountryImport
 
 LIST_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -129,28 +132,35 @@ def import_list(
     said = f"from {file.source}, {len(file.parties)} entries, SHA-256 {file.content_hash}, {_in_words(thresholds)}"
     if live is not None and live.thresholds != thresholds:
         said = f"{said}, was {_in_words(live.thresholds)}"
-    lost = None if live is None else _lost(imported, live, shrink_max)
+    lost = None if live is None else _lost(tx, imported, shrink_max)
     if lost is not None and not is_forced:
         raise ListFault("the whole file", f"{lost}; if that is right, force it, and have another person confirm it")
     if live is not None and (lost is not None or _asks_more(thresholds, live.thresholds)):
         change = propose_import(tx, imported, live, f"{said}; {lost}" if lost else said, by=by)
         return _imported(imported, None, change_id=change.change_id)
-    import_id = lists.save_import(tx, imported)
+    # The first of its name, or since it was retired, has nothing that it could have lost.
+    import_id = lists.save_import(tx, imported, is_agreed=live is None)
     said = f"version {import_id} {said}"
     _put_down(tx, by, AuditVerb.LIST_IMPORTED, list_name, f"{said}; forced" if is_forced else said)
     return _imported(imported, import_id)
 
 
-def _lost(new: ListImport, live: LiveList, shrink_max: float) -> str | None:
-    """What a version has lost so much of that it is more likely to be broken."""
-    # OFAC's other names are in a file of their own: cut short, it leaves the entries, each with one name.
-    sizes = (len(new.parties), live.party_count, "entries"), (new.name_count, live.name_count, "names")
-    lost = (
-        f"{found} {what} where the live version has {before}"
-        for found, before, what in sizes
-        if found < before * (1 - shrink_max)
-    )
-    return next(lost, None)
+def _lost(tx: Connection, new: ListImport, shrink_max: float) -> str | None:
+    """What a version has lost so much of that it is more likely to be broken.
+
+    Held against what was in force lately and no two people agreed to leave: else many small steps would come to a large
+    one. Entries count by who they are: as many others make up for none.
+    """
+    entity_ids = {party.entity_id for party in new.parties}
+    for held in lists.find_yardsticks(tx, new.list_name):
+        known = lists.find_entity_ids(tx, held.import_id)
+        # OFAC's other names are in a file of their own: cut short, it leaves the entries, each with one name.
+        sizes = (len(known & entity_ids), len(known), "entries"), (new.name_count, held.name_count, "names")
+        for found, before, what in sizes:
+            if found < before * (1 - shrink_max):
+                which = "the live version" if held.is_live else f"version {held.import_id}"
+                return f"{found} {what} where {which} has {before}"
+    return None
 
 
 def _asks_more(new: Thresholds, before: Thresholds) -> bool:
@@ -191,12 +201,52 @@ def read_countries(source: str, content: bytes, *, by: Signature) -> CountryImpo
     )
 
 
-def import_countries(tx: Connection, imported: CountryImport, *, by: Signature) -> int:
-    """Make a file the lists of countries, in place of all that were, and put that down; return its version."""
+class CountriesImported(Record):
+    """What an import of the lists of countries came to."""
+
+    version: int | None
+    """None if it waits for a second person."""
+    listings: int
+    change_id: str | None = None
+
+    def __str__(self) -> str:
+        if self.version is None:
+            return "the lists of countries stay as they are until another person confirms this at the desk"
+        return f"version {self.version} of the lists of countries is in force: {self.listings} times on a list"
+
+
+def import_countries(tx: Connection, imported: CountryImport, *, by: Signature) -> CountriesImported:
+    """Make a file the lists of countries, in place of all that were, and put that down.
+
+    If a country that is on a list today, or is to be, is not on it there, or leaves it sooner, that is proposed, and in
+    force once another person has confirmed it.
+    """
+    lists.lock_catalogue(tx)
+    current, count = current_countries(tx), len(imported.listings)
+    said = f"from {imported.source}, {count} times, SHA-256 {imported.content_hash}"
+    gone = lost_listings(current.listings, imported.listings, day_of(datetime.now(UTC)))
+    if gone:
+        lacking = ", ".join(f"{one.country} ({one.list_name.value})" for one in gone)
+        change = propose_countries(tx, imported, current.version, f"{said}; off a list, or sooner: {lacking}", by=by)
+        return CountriesImported(version=None, listings=count, change_id=change.change_id)
     version = standards.save_import(tx, imported)
-    said = f"version {version} from {imported.source}, {len(imported.listings)} times, SHA-256 {imported.content_hash}"
-    _put_down(tx, by, AuditVerb.COUNTRIES_IMPORTED, "countries", said)
-    return version
+    _put_down(tx, by, AuditVerb.COUNTRIES_IMPORTED, COUNTRIES, f"version {version} {said}")
+    return CountriesImported(version=version, listings=count)
+
+
+def lost_listings(before: Iterable[Listing], after: Iterable[Listing], on: date) -> list[Listing]:
+    """Times on a list, of today or to come, that new lists don't cover whole."""
+    new = tuple(after)
+
+    def is_covered(old: Listing) -> bool:
+        return any(
+            (one.country, one.list_name) == (old.country, old.list_name)
+            and one.listed_from <= max(old.listed_from, on)
+            and (one.listed_until or date.max) >= (old.listed_until or date.max)
+            for one in new
+        )
+
+    return [one for one in before if (one.listed_until or date.max) > on and not is_covered(one)]
 
 
 def _put_down(tx: Connection, by: Signature, verb: AuditVerb, name: str, said: str) -> None:

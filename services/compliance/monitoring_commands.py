@@ -89,7 +89,9 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
         )
         carry_out(found, command)
         typer.echo(json.dumps(values_of(changed)))
-        typer.echo("it is in force once another person has confirmed it at the desk", err=True)
+        typer.echo(
+            "it is in force once one person at the desk has made it theirs and another has confirmed it", err=True
+        )
 
     @group.command("alerts")
     def list_alerts(
@@ -150,8 +152,7 @@ def _add_countries(group: typer.Typer, runtime: MakeRuntime) -> None:
             imported = read_countries(path.name, path.read_bytes(), by=by)
         except (ListingsFault, OSError) as fault:
             fail(f"{path}: nothing was imported: {fault}")
-        version = runtime().unit.administer(lambda tx: import_countries_of(tx, imported, by=by))
-        typer.echo(f"version {version}: {len(imported.listings)} times on a list")
+        typer.echo(runtime().unit.administer(lambda tx: import_countries_of(tx, imported, by=by)))
 
     @group.command("countries")
     def show_countries() -> None:

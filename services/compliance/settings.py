@@ -25,7 +25,7 @@ class ComplianceSettings(Settings):
     remember_days: int = Field(30, description="a party once screened is not searched for again within this")
     review_days: int = Field(5, description="a customer's case is to be decided within this many days")
     look_back_days: int = Field(
-        30, ge=0, description="when a list changes, settled payments screened within this are looked at again; 0: none"
+        30, ge=0, description="when a list changes, payments that settled within this are looked at again; 0: none"
     )
     lists_bytes_max: int = Field(256 * 1024 * 1024, description="largest file of a list")
     shrink_max: float = Field(0.3, description="a list that loses a larger share of its entries is taken for broken")

@@ -9,12 +9,14 @@ from libs.common import ids
 from libs.common.erasing import Eraser, Erasure, Whom
 from libs.common.record import replace
 from libs.common.service import Runtime
-from schemas.payments.events import PaymentInitiated
+from schemas.payments.events import PaymentCancelled, PaymentInitiated
 from services.accounts.__main__ import SERVICE as ACCOUNTS
 from services.accounts.domain.customers import CloseCustomer
 from services.compliance.__main__ import SERVICE as COMPLIANCE
 from services.payments.__main__ import SERVICE as PAYMENTS
 from tests.integration.compliance import scene
+from tests.integration.compliance.reports import filing_on
+from tests.integration.compliance.test_monitoring import settled
 from tests.integration.payments.scene import ANNS, BENS, know_accounts, order
 from tests.parts import Parts
 from tests.serving import rows, serving, tell
@@ -74,11 +76,32 @@ def test_what_the_law_has_kept_stands_in_the_way(compliance: Runtime) -> None:
     tell(compliance, scene.blocked(event.payment_id))
     found = obstacles(compliance, whom_of(event))
     assert [reason.partition(" are kept")[0] for reason in found] == [
-        "cases",
-        "payments in blocked funds",
+        "records of compliance",
         "screenings that lists had something to say to",
     ]
     assert obstacles(compliance, Whom(customer_id=ids.new(), payment_ids=(ids.new(),))) == []
+
+
+def test_a_case_of_alerts_and_a_report_on_it_stand_in_the_way_and_are_not_told_apart(compliance: Runtime) -> None:
+    customer_id = ids.new()
+    tell(compliance, settled(12_000, debtor=ids.new(), creditor=customer_id, is_cash=True))
+    whom = Whom(customer_id=customer_id)
+    (kept,) = obstacles(compliance, whom)
+    assert kept.startswith("records of compliance are kept: 1 ")
+    ((case_id,),) = rows(compliance, "SELECT case_id FROM cases WHERE customer_id = %s", (customer_id,))
+    filing_on(compliance, case_id)
+    (kept,) = obstacles(compliance, whom)
+    assert kept.startswith("records of compliance are kept: 2 ")
+    assert "report" not in kept
+
+
+def test_a_payment_that_was_cancelled_before_anybody_was_asked_forbids_nothing(compliance: Runtime) -> None:
+    event = scene.initiated(scene.order())
+    cancelled = PaymentCancelled(
+        payment_id=event.payment_id, debtor_account_id=event.order.debtor_account_id, cancelled_at=NOW
+    )
+    tell(compliance, event, cancelled)
+    assert obstacles(compliance, whom_of(event)) == []
 
 
 def test_compliance_forgets_whom_it_screened_and_puts_it_into_its_log(compliance: Runtime) -> None:

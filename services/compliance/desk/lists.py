@@ -20,7 +20,7 @@ from services.compliance.desk import guard, render
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.people import Permission
-from services.compliance.domain.rule_change import OF_LISTS, ChangeKind, ChangeRefusal
+from services.compliance.domain.rule_change import OF_LISTS, ChangeKind, ChangeRefusal, ChangeStatus
 from services.compliance.importing import (
     ListFormat,
     import_countries,
@@ -113,8 +113,8 @@ class Lists:
             raise _unfit("the lists of countries are one file", "file")
         ((name, content),) = files.items()
         imported = read_countries(name, content, by=by.signed)
-        version = self._runtime.unit.administer(lambda tx: import_countries(tx, imported, by=by.signed))
-        return f"Version {version} of the lists of countries is in force: {len(imported.listings)} times on a list."
+        done = str(self._runtime.unit.administer(lambda tx: import_countries(tx, imported, by=by.signed)))
+        return f"{done[:1].upper()}{done[1:]}."
 
     def retire(self, name: str, by: DeskSession) -> str:
         """Propose that a list is searched no more; return that in words."""
@@ -136,6 +136,10 @@ class Lists:
             raise Problem(status, change.reason, change.detail)
         if verb is ChangeVerb.TURN_DOWN:
             return f"{change.about} stays as it is."
+        if change.status is ChangeStatus.PROPOSED:
+            return f"{change.about} stays as it is: this is proposed in your name now, and another person confirms it."
+        if change.kind is ChangeKind.IMPORT_COUNTRIES:
+            return "The lists of countries are in force as was proposed."
         is_import = change.kind is ChangeKind.IMPORT_LIST
         return f"{change.about} is {'live as was proposed' if is_import else 'searched no more'}."
 

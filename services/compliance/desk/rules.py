@@ -6,7 +6,7 @@ The same commands as over HTTP and on the command line, in the name of who is si
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -50,9 +50,12 @@ REASON_LENGTH_MAX = 500
 _PREFIX = "p_"
 """Of the fields of a form that are parameters."""
 
-_DECIDED = {
+ADOPTED: Literal["adopted"] = "adopted"
+"""What came from outside the desk is somebody's there."""
+_DECIDED: Mapping[str, str] = {
     ChangeVerb.CONFIRM: "The new parameters are on record.",
     ChangeVerb.TURN_DOWN: "Nothing changes.",
+    ADOPTED: "These parameters are proposed in your name now: another person confirms them.",
 }
 
 Reason = Annotated[str, Form(max_length=REASON_LENGTH_MAX)]
@@ -139,7 +142,7 @@ def _scenarios(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRou
     @router.get("")
     def show(
         person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.SCENARIOS),
-        done: Annotated[Scenario | ChangeVerb | None, Query()] = None,
+        done: Annotated[Scenario | ChangeVerb | Literal["adopted"] | None, Query()] = None,
     ) -> Response:
         """What each scenario looks for, now and later, and what it has raised."""
         if isinstance(done, Scenario):
@@ -196,12 +199,18 @@ def _scenarios(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRou
             command = kind(change_id=change_id, by=person.username, role=person.role.value, reason="")
             failure = await rules.change(request, command, ObjectKind.SCENARIO, change_id, by=person, key=request_id)
             if failure is None:
-                return RedirectResponse(f"{guard.PATH}/scenarios?done={verb}", HTTPStatus.SEE_OTHER)
+                done = await run_in_threadpool(_done, runtime, verb, change_id)
+                return RedirectResponse(f"{guard.PATH}/scenarios?done={done}", HTTPStatus.SEE_OTHER)
             return await run_in_threadpool(shown, person, status=failure.status, fault=failure.detail)
 
     for verb in ChangeVerb:
         add(verb)
     return router
+
+
+def _done(runtime: Runtime, verb: ChangeVerb, change_id: str) -> str:
+    waiting = rule_changes.list_waiting(runtime.engine, {ChangeKind.SET_PARAMETERS})
+    return ADOPTED if any(change.change_id == change_id for change in waiting) else verb.value
 
 
 def _values(given: Mapping[str, str]) -> dict[str, Any]:

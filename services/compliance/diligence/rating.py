@@ -6,14 +6,14 @@
     country_unknown         nobody has said which country
     company, kind_unknown   the customer is a company, or nobody knows what it is
     crypto                  it has an account in a crypto asset
-    resembles_listed        it resembles an entry of a list, also one that people have ruled out
+    resembles_listed        it resembles an entry of a list, also one that people have ruled out, as long as it is there
     pep                     … whose programme says PEP: a politically exposed person
     document_refused        the last document it handed in was not accepted
 
 Weights, levels and the days after which a customer is looked at again are a file: defaults/risk.toml.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -22,7 +22,7 @@ import msgspec
 from libs.common.record import Record
 from schemas.accounts.events import CustomerKind
 from services.compliance.diligence.documents import DocumentStatus
-from services.compliance.matching.screening import Verdict
+from services.compliance.matching.screening import Hit
 from services.compliance.monitoring.countries import CountryList, CountryLists
 from services.compliance.travel.rules import CRYPTO
 
@@ -87,7 +87,8 @@ class Known(Record):
 
     kind: CustomerKind
     country: str | None
-    verdict: Verdict
+    resembles: Factor | None = None
+    """A listed party, or a politically exposed person: also one that people have said it is not."""
     currencies: tuple[str, ...]
     document_status: DocumentStatus | None
     is_proven: bool = False
@@ -125,6 +126,14 @@ def tier_of(known: Known, level: RiskLevel) -> int:
     return max(TIER_NAME_ONLY, tier - 1) if level is RiskLevel.HIGH else tier
 
 
+def resemblance(hits: Sequence[Hit]) -> Factor | None:
+    """What hits speak for, whatever people have said of them; None if there is none."""
+    if not hits:
+        return None
+    is_pep = any("PEP" in hit.listed.programme.upper().split() for hit in hits)
+    return Factor.PEP if is_pep else Factor.RESEMBLES_LISTED
+
+
 def _factors(known: Known, countries: CountryLists, on: date) -> list[Factor]:
     found = []
     if known.country is None:
@@ -140,9 +149,8 @@ def _factors(known: Known, countries: CountryLists, on: date) -> list[Factor]:
             found.append(Factor.KIND_UNKNOWN)
     if CRYPTO & set(known.currencies):
         found.append(Factor.CRYPTO)
-    if known.verdict.hits:
-        is_pep = any("PEP" in hit.listed.programme.upper().split() for hit in known.verdict.hits)
-        found.append(Factor.PEP if is_pep else Factor.RESEMBLES_LISTED)
+    if known.resembles is not None:
+        found.append(known.resembles)
     if known.document_status is DocumentStatus.REFUSED:
         found.append(Factor.DOCUMENT_REFUSED)
     return found

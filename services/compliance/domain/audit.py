@@ -1,7 +1,8 @@
 """The audit log: every look at the desk and every act, in the order in which they happened, chained by hashes. Pure.
 
 One chain for all: looks and acts are people's, a few in a second, and each holds the chain's head for no longer than
-its commit takes. What the service does by itself is on record as acts of its cases, and never waits for the chain.
+writing and its commit take. What the service does by itself is on record as acts of its cases, and never waits for the
+chain; but for ratings that the lists of countries have changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,6 +34,8 @@ class AuditVerb(StrEnum):
     LIST_RETIRED = "list_retired"
     CHANGE_PROPOSED = "change_proposed"
     """Somebody wants rules changed by which less may be found."""
+    CHANGE_ADOPTED = "change_adopted"
+    """Somebody at the desk makes theirs what was proposed outside it."""
     CHANGE_TURNED_DOWN = "change_turned_down"
     COUNTRIES_IMPORTED = "countries_imported"
     PARAMETERS_SET = "parameters_set"

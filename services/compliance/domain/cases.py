@@ -65,7 +65,7 @@ def close(
     if case is None:
         if isinstance(event, PaymentCancelled):
             # Told on another topic than suspensions: one that comes after this is news of the past.
-            _remember_end(work, event)
+            _remember_end(work, event, at)
         return []
     if isinstance(event, PaymentResumed) and case.told_at is not None and event.resumed_at < case.told_at:
         # Replayed from the dead letters: the payment has been suspended again since.
@@ -132,12 +132,13 @@ def _reopen(work: Work, case: Case, at: datetime) -> Sequence[Event]:
     return [opened(work.act(waiting, ActKind.REOPENED, SYSTEM, at, note=", ".join(case.reasons)), at)]
 
 
-def _remember_end(work: Work, event: PaymentCancelled) -> None:
+def _remember_end(work: Work, event: PaymentCancelled, at: datetime) -> None:
     case = Case(
         case_id=payment_case_id(event.payment_id),
         partition_key=event.debtor_account_id,
         payment_id=event.payment_id,
         status=CaseStatus.CLOSED,
+        ended_at=at,
         is_payment_over=True,
     )
     work.cases.put(case.case_id, case)

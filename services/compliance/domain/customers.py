@@ -16,7 +16,7 @@ from schemas.compliance.events import (
     CustomerVerified,
     ScreeningOutcome,
 )
-from services.compliance.diligence.rating import Known, rate, review_on, tier_of
+from services.compliance.diligence.rating import Known, rate, resemblance, review_on, tier_of
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import (
     SYSTEM,
@@ -87,7 +87,7 @@ def _known(customer: Customer, on: date) -> Known:
     return Known(
         kind=customer.kind,
         country=customer.subject.country if customer.subject else None,
-        verdict=customer.verdict,
+        resembles=customer.resembles or resemblance(customer.verdict.hits),
         currencies=customer.currencies,
         document_status=customer.document.status if customer.document is not None else None,
         is_proven=customer.document is not None and customer.document.proves(customer.kind, on),
@@ -108,6 +108,7 @@ def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Ev
         subject=subject,
         status=_STATUS_BY_OUTCOME[verdict.outcome],
         verdict=verdict,
+        resembles=None if subject is None else resemblance(work.parties.resembled(subject, verdict)),
         catalogue_version=catalogue_version,
         matcher_version=matcher_version,
         registered_at=event.registered_at,
@@ -167,18 +168,24 @@ def pair_ended(work: Work, pair: Pair, at: datetime) -> Sequence[Event]:
 def _screen_again(
     work: Work, customer: Customer, reason: CaseReason, at: datetime, *, but_for: str | None = None
 ) -> Sequence[Event]:
-    verdict = customer.verdict
+    verdict, resembles = customer.verdict, customer.resembles
     if customer.subject is not None:
         verdict = work.parties.verdict(customer.subject, at, cleared=customer.cleared, but_for=but_for)
+        resembles = resemblance(work.parties.resembled(customer.subject, verdict, cleared=customer.cleared))
     matcher_version, catalogue_version = work.parties.versions
-    customer = replace(customer, verdict=verdict, matcher_version=matcher_version, catalogue_version=catalogue_version)
+    before, known_by = customer, {"matcher_version": matcher_version, "catalogue_version": catalogue_version}
+    customer = replace(customer, verdict=verdict, resembles=resembles, **known_by)
+    if before.rating is not None and _known(customer, day_of(at)).resembles != _known(before, day_of(at)).resembles:
+        # While people look at it there is no day: they set the next one.
+        customer = rated(work, customer, at, keeps_review=before.review_on is None)
     work.customers.put(customer.customer_id, customer)
-    if verdict.unscreenable is not None or customer.status is CustomerStatus.REFUSED:
+    if customer.status is CustomerStatus.REFUSED:
         return []
-    if customer.status is not CustomerStatus.VERIFIED:
+    if verdict.unscreenable is None and customer.status is not CustomerStatus.VERIFIED:
         return _ask_people(work, customer, verdict, reason, at)
-    if verdict.outcome is ScreeningOutcome.CLEAR:
-        return []
+    if verdict.unscreenable is not None or verdict.outcome is ScreeningOutcome.CLEAR:
+        is_told = customer.status is CustomerStatus.VERIFIED and customer.tier != before.tier
+        return [_verified(customer, at)] if is_told else []
     work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.RESTRICTED))
     return [
         CustomerRestricted(customer_id=customer.customer_id, restricted_at=at),

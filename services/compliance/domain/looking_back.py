@@ -44,8 +44,9 @@ def watch_payment(work: Work, event: PaymentSettled, at: datetime) -> Sequence[E
     """Look at what has moved, and from now on at whoever is listed by then."""
     known = work.screenings.get(event.payment_id)
     if known is not None and known.settled_at is None:
-        # The mark may have gone by while it was on its way.
-        is_behind = known.order is not None and known.versions < work.parties.versions
+        # The mark may have gone by while it was on its way; and while processes are replaced it was perhaps answered
+        # by a newer matcher with older lists.
+        is_behind = known.order is not None and known.versions != work.parties.versions
         work.screenings.put(known.payment_id, replace(known, settled_at=event.settled_at, is_to_look_at=is_behind))
     return alerting.watch_payment(work, event, at)
 
@@ -57,7 +58,9 @@ def look_back(work: Work, command: LookBack, at: datetime) -> Sequence[Event]:
     order = screenings.opened(known, work.keys) if known is not None else None
     if known is None or order is None or known.settled_at is None:
         return []
-    if known.is_to_look_at:
+    matcher_version, catalogue_version = work.parties.versions
+    knows_no_more = known.matcher_version <= matcher_version and known.catalogue_version <= catalogue_version
+    if known.is_to_look_at and knows_no_more:
         known = replace(known, is_to_look_at=False)
         work.screenings.put(known.payment_id, known)
     if known.versions < work.parties.versions:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from libs.common.record import Record
 from services.compliance.domain.whitelist import Pair, key_of, party_of, ruled_out, whitelist_version
 from services.compliance.matching.index import NameIndex
-from services.compliance.matching.screening import MATCHER_VERSION, Verdict, screen
+from services.compliance.matching.screening import MATCHER_VERSION, Hit, Verdict, screen
 from services.compliance.matching.subject import Subject
 
 Whitelist = Mapping[str, Sequence[Pair]]
@@ -69,6 +69,12 @@ class Parties:
             )
             self._screened[key] = screened
         return screened.verdict
+
+    def resembled(self, subject: Subject, verdict: Verdict, *, cleared: Collection[str] = ()) -> Sequence[Hit]:
+        """All hits of a party of which `verdict` found those that count: with those that people have ruled out."""
+        if not cleared and not pairs_of(self._whitelist, subject):
+            return verdict.hits
+        return screen(self.index, subject).hits
 
     def _search(self, subject: Subject, pairs: Sequence[Pair], cleared: Collection[str] = ()) -> Verdict:
         found = screen(self.index, subject, ruled_out=cleared)

@@ -1,8 +1,9 @@
 """People silence scenarios about a customer for a time, and set what they look for; never without a reason. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from libs.common import ids
 from libs.common.batch import Refusal
@@ -11,11 +12,11 @@ from libs.common.message import Command
 from libs.common.record import replace
 from services.compliance.domain import rule_change
 from services.compliance.domain.audit import AuditVerb, ObjectKind, Signature
-from services.compliance.domain.rule_change import ChangeKind, RuleChange
+from services.compliance.domain.rule_change import ChangeKind, ChangeRefusal, ChangeStatus, RuleChange
 from services.compliance.domain.work import Work
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import SILENCE_DAYS_MAX, Silence, SilenceChange, SilenceKind
-from services.compliance.monitoring.parameters import Parameters, Scenario, values_of, version_of
+from services.compliance.monitoring.parameters import Parameters, Scenario, Version, values_of, version_of
 
 
 class RefusalReason(StrEnum):
@@ -143,7 +144,8 @@ def set_parameters(work: Work, command: SetParameters, at: datetime) -> Sequence
         return _refusal(RefusalReason.ALREADY_DECIDED)
     values = values_of(command.parameters)
     when = "now" if since is None else f"{since:%Y-%m-%d %H:%M} UTC"
-    said = f"from {when} on: {', '.join(f'{name}={value}' for name, value in values.items())}"
+    before = _in_force(work, command.scenario, since or at)
+    said = f"from {when} on: {_difference(values, values_of(before.parameters) if before is not None else values)}"
     change = RuleChange(
         change_id=ids.named("compliance", "parameters", command.scenario, command.by, at.isoformat(), said),
         kind=ChangeKind.SET_PARAMETERS,
@@ -152,7 +154,9 @@ def set_parameters(work: Work, command: SetParameters, at: datetime) -> Sequence
         reason=command.reason.strip(),
         values=values,
         effective_from=since,
+        based_on=before.version if before is not None else None,
         proposed_by=command.by,
+        proposer_role=command.role,
         proposed_at=at,
     )
     work.changes.put(change.change_id, change)
@@ -161,11 +165,22 @@ def set_parameters(work: Work, command: SetParameters, at: datetime) -> Sequence
 
 
 def confirm_parameters(work: Work, command: ConfirmParameters, at: datetime) -> Sequence[Event] | Refusal:
-    """Keep a version, in force from its moment on. The same again changes nothing."""
+    """Keep a version, in force from its moment on, or propose in one's own name what came from outside the desk.
+
+    Refused where others have set something since: it would be undone by people who did not know of it.
+    """
     change = rule_change.confirmed(_parameters_change(work, command), command.signature, at)
     if isinstance(change, Refusal):
         return change
     scenario, effective_from = Scenario(change.about), change.effective_from or at
+    before = _in_force(work, scenario, effective_from)
+    if change.based_on != (before.version if before is not None else None):
+        return rule_change.refusal(ChangeRefusal.OVERTAKEN)
+    if change.status is ChangeStatus.PROPOSED:
+        work.changes.put(change.change_id, change)
+        said = f"{change.said}; {change.reason}; proposed by {change.adopted_from} outside the desk"
+        _put_down_change(work, command, at, AuditVerb.CHANGE_ADOPTED, change, said)
+        return []
     version = version_of(
         scenario,
         parameters.read(scenario, change.values or {}),
@@ -190,6 +205,21 @@ def turn_down_parameters(work: Work, command: TurnDownParameters, at: datetime) 
     said = f"{change.said}; proposed by {change.proposed_by}"
     _put_down_change(work, command, at, AuditVerb.CHANGE_TURNED_DOWN, change, said)
     return []
+
+
+def _in_force(work: Work, scenario: Scenario, moment: datetime) -> Version | None:
+    """What a scenario looks for at a moment, also where that is nothing; with what this batch has set."""
+    just_set = [one for one in work.monitored.versions if one.scenario is scenario and one.effective_from <= moment]
+    known = [one for one in work.monitored.standards.to_come(scenario, moment) if one.effective_from <= moment]
+    return max((*known, *just_set), key=lambda one: (one.effective_from, one.set_at, one.version), default=None)
+
+
+def _difference(values: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """All parameters, with what they were where that is something else."""
+    return ", ".join(
+        f"{name}={value}" if before.get(name) == value else f"{name}={value} (was {before.get(name)})"
+        for name, value in values.items()
+    )
 
 
 def _parameters_change(work: Work, command: DecideChange) -> RuleChange | None:

@@ -1,6 +1,6 @@
 """What one batch of compliance's work may touch. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ from schemas.compliance.events import (
 )
 from schemas.payments.events import PaymentOrder
 from services.compliance.diligence.documents import HandedDocument
-from services.compliance.diligence.rating import Rating, RiskTable
+from services.compliance.diligence.rating import Factor, Rating, RiskTable
 from services.compliance.domain.audit import EMPTY, AuditHead, Happening
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseReason, CaseStatus, act_of
 from services.compliance.domain.monitored import Monitored
@@ -53,7 +53,7 @@ class Policy(Record):
     remember_for: timedelta
     review_customers_within: timedelta
     look_back_for: timedelta = timedelta(0)
-    """How long payments are looked at again after they were screened, when a list changes; not at all if 0."""
+    """How long payments are looked at again after they settled, when a list changes; not at all if 0."""
     institution: Institution | None = None
     """Who files reports; None until the installation says."""
     travel: TravelRules
@@ -136,6 +136,8 @@ class Customer(Record, omit_defaults=True):
     verdict: Verdict
     cleared: tuple[str, ...] = ()
     """Entries that people have decided are someone else."""
+    resembles: Factor | None = None
+    """What it is rated by: whom it resembles on the lists, those among them that people have ruled out."""
     catalogue_version: int
     """The version of all lists it was last screened against."""
     matcher_version: int
@@ -199,7 +201,7 @@ class Work(State):
         parties: Parties,
         lists_version: str,
         policy: Policy,
-        audit_head: AuditHead = EMPTY,
+        lock_audit_head: Callable[[], AuditHead] = lambda: EMPTY,
         offered: Sequence[str] = (),
         workers: Mapping[str, Role] | None = None,
         monitored: Monitored | None = None,
@@ -211,14 +213,14 @@ class Work(State):
         changes: Mapping[str, RuleChange] | None = None,
         keys: Keys = READABLE,
     ) -> None:
-        """`keys`: those to seal the orders with that are remembered."""
+        """`keys`: those to seal the orders with that are remembered. `lock_audit_head`: for whoever writes all this."""
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
         self.cases: Aggregates[Case] = Aggregates(cases)
         self.acts: Journal[Act] = Journal()
         self.blocked: Journal[BlockedProperty] = Journal()
         self.audit: Journal[Happening] = Journal()
-        self.audit_head = audit_head
+        self.lock_audit_head = lock_audit_head
         self.files: Journal[FileContent] = Journal()
         self.handed: Journal[Handed] = Journal()
         self.offered = offered

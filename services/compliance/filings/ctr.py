@@ -1,11 +1,14 @@
 """A currency transaction report, FinCEN Form 112, as the XML that the e-filing system takes. Pure.
 
-Cash of more than $10,000, in or out, by or for one person on one business day, all of it together (31 CFR 1010.311,
-1010.313). In and out are never set off against one another, and what several persons bring for themselves is not added
-up. A report names all who brought that cash and all for whom it was (31 CFR 1010.312), each with what of it was theirs;
-those who hold an account together each with all of it.
+Cash of more than $10,000, in or out, by or on behalf of one person on one business day, all of it together (31 CFR
+1010.311, 1010.313(b)): whoever brings $6,000 for each of two others has brought $12,000. In and out are never set off
+against one another, and what several persons bring, each for themselves, is not added up. A report names all who
+brought that cash and all for whom it was (31 CFR 1010.312), each with what of it was theirs; those who hold an account
+together each with all of it.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date
 from xml.etree.ElementTree import Element
 
@@ -95,7 +98,7 @@ _PRINCIPALS = (PartyCode.CONDUCTOR, PartyCode.ON_WHOSE_BEHALF)
 
 
 def _require_whose(report: CtrReport) -> None:
-    """What is filed is somebody's cash, all of it, and of one of them more than the threshold."""
+    """What is filed is somebody's cash, all of it, and more than the threshold is by or on behalf of one of them."""
     codes = [party.code for party in report.parties]
     for number, code in enumerate(codes):
         if code not in (*_PRINCIPALS, PartyCode.CONDUCTOR_FOR_OTHER):
@@ -111,10 +114,20 @@ def _require_whose(report: CtrReport) -> None:
                 raise FilingFault(f"parties.{number}.{name}", f"is more than the {total:,} dollars of the report")
         if sum(getattr(party, name) for party in principals) < total:
             raise FilingFault(name, "is more than all that is named as somebody's")
-    largest = max(max(party.cash_in_dollars, party.cash_out_dollars) for party in principals)
-    if largest <= THRESHOLD_DOLLARS:
+    if _largest(report.parties) <= THRESHOLD_DOLLARS:
         told = f"have each at most {THRESHOLD_DOLLARS:,} dollars: what several bring for themselves is not added up"
         raise FilingFault("parties", told)
+
+
+def _largest(parties: Sequence[CashParty]) -> int:
+    """The most cash, in or out, by or on behalf of one person: what somebody brought for others counts as well."""
+    by_person: dict[Person, list[CashParty]] = defaultdict(list)
+    for party in parties:
+        by_person[party.person].append(party)
+    return max(
+        max(sum(one.cash_in_dollars for one in found), sum(one.cash_out_dollars for one in found))
+        for found in by_person.values()
+    )
 
 
 def _put_party(form: Form, activity: Element, given: CashParty, field: str) -> None:

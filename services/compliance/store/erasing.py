@@ -5,7 +5,7 @@ payments stand in the way until `forget-records` has deleted them in their time 
 deleted, or blanked where ids stay.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -21,16 +21,17 @@ from services.compliance.matching.screening import CLEAR
 from services.compliance.store import audit
 from services.compliance.store.customers import CUSTOMERS, customer_row, decode
 
-_KEPT = {
-    "cases": "SELECT count(*) FROM cases WHERE case_id = ANY(%b::uuid[])",
-    "reports to the authorities": "SELECT count(*) FROM filings WHERE case_id = ANY(%b::uuid[])",
-    "whitelisted pairs": """
-        SELECT count(*) FROM whitelist_pairs WHERE (body::json ->> 'case_id')::uuid = ANY(%b::uuid[])""",
-}
+_CASES = """
+    WITH ours AS (SELECT case_id, opened_at FROM cases WHERE customer_id = %s OR case_id = ANY(%b::uuid[]))
+    SELECT (SELECT count(*) FROM ours WHERE opened_at IS NOT NULL)
+         + (SELECT count(*) FROM filings
+             WHERE case_id IN (SELECT case_id FROM ours) OR case_id = ANY(%b::uuid[]) OR case_id = ANY(%b::uuid[]))
+         + (SELECT count(*) FROM whitelist_pairs
+             WHERE (body::json ->> 'case_id')::uuid IN (SELECT case_id FROM ours UNION SELECT unnest(%b::uuid[])))
+         + (SELECT count(*) FROM blocked_property WHERE payment_id = ANY(%b::uuid[]))"""
+"""One count: whoever erases is not to learn that there is a report (31 U.S.C. 5318(g)(2))."""
 _KEPT_OF_PAYMENTS = {
     "records of the travel rule": "SELECT count(*) FROM travel_records WHERE payment_id = ANY(%b::uuid[])",
-    "payments in blocked funds": "SELECT count(*) FROM blocked_property WHERE payment_id = ANY(%b::uuid[])",
-    "reports on property": "SELECT count(*) FROM filings WHERE case_id = ANY(%b::uuid[])",
     "screenings that lists had something to say to": """
         SELECT count(*) FROM screenings WHERE payment_id = ANY(%b::uuid[]) AND roles IS NOT NULL""",
 }
@@ -38,21 +39,29 @@ _KEPT_OF_PAYMENTS = {
 
 def obstacles(tx: Connection, whom: Whom, _: datetime) -> list[str]:
     """Whatever the law has kept still."""
-    case_ids = [customer_case_id(whom.customer_id), *map(payment_case_id, whom.payment_ids)]
-    found = [*_counted(tx, _KEPT, case_ids), *_counted(tx, _KEPT_OF_PAYMENTS, whom.payment_ids)]
-    return [f"{what} are kept: {count} (31 CFR 1010.430(d), 501.601; see `forget-records`)" for what, count in found]
+    payments = array("uuid", whom.payment_ids)
+    counts = [("records of compliance", _count_cases(tx, whom))]
+    counts += [(what, fetch(tx, statement, (payments,))[0][0]) for what, statement in _KEPT_OF_PAYMENTS.items()]
+    return [
+        f"{what} are kept: {count} (31 CFR 1010.430(d), 501.601; see `forget-records`)"
+        for what, count in counts
+        if count
+    ]
 
 
-def _counted(tx: Connection, statements: Mapping[str, str], ids: Sequence[str]) -> list[tuple[str, int]]:
-    counts = [(what, fetch(tx, statement, (array("uuid", ids),))[0][0]) for what, statement in statements.items()]
-    return [(what, count) for what, count in counts if count]
+def _count_cases(tx: Connection, whom: Whom) -> int:
+    """Cases, also of alerts, that people were asked about; reports on them and on property; pairs; property."""
+    of_payments = array("uuid", whom.payment_ids)
+    cases = array("uuid", [customer_case_id(whom.customer_id), *map(payment_case_id, whom.payment_ids)])
+    ((count,),) = fetch(tx, _CASES, (whom.customer_id, cases, cases, of_payments, cases, of_payments))
+    return int(count)
 
 
 def blank(tx: Connection, erasure: Erasure) -> Mapping[str, int]:
     """Whom the customer was screened as, with documents and what lists said; orders."""
     whom = erasure.whom
     rows = lock_rows(tx, CUSTOMERS, {whom.customer_id}, "customer_id, body")
-    customers = [replace(decode(body), subject=None, document=None, verdict=CLEAR) for _, body in rows]
+    customers = [replace(decode(body), subject=None, document=None, verdict=CLEAR, resembles=None) for _, body in rows]
     payment_ids = (array("uuid", whom.payment_ids),)
     counts = {
         "customers": len(customers),

@@ -1,6 +1,7 @@
 """Lists in the database: every version that was imported, and the one of each that is live."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 from sqlalchemy import Connection
@@ -13,7 +14,11 @@ from services.compliance.matching.scoring import USUAL, Thresholds
 from services.compliance.matching.sourced import SourcedParty
 
 KEPT_VERSIONS = 10
-"""Of each list. Decisions carry copies of the entries they rest on, so older ones may go."""
+"""Of each list, besides those that new ones are held against. Decisions carry copies of the entries they rest on, so
+older ones may go."""
+
+HELD_AGAINST = timedelta(days=90)
+"""So long a version counts, after another has taken its place, for what a new one may have lost."""
 
 _LISTED = Table("listed_parties", key={"import_id": "bigint", "entity_id": "text"}, fixed={"body": "text"})
 
@@ -50,6 +55,14 @@ class LiveList(Record):
     thresholds: Thresholds
 
 
+class Yardstick(Record):
+    """A version of a list that a new one is held against."""
+
+    import_id: int
+    name_count: int
+    is_live: bool
+
+
 class LiveEntries(Record):
     """What there is to be searched."""
 
@@ -82,6 +95,33 @@ def find_live_lists(tx: Connection) -> list[LiveList]:
     ]
 
 
+def find_yardsticks(tx: Connection, list_name: str) -> list[Yardstick]:
+    """The live version of a list; and of those that were in force lately, since two people last agreed to one, the
+    oldest, and the largest by entries and by names. The live one comes first.
+    """
+    rows = fetch(
+        tx,
+        """WITH held AS (
+             SELECT import_id, party_count, name_count, is_live FROM list_imports
+              WHERE list_name = %s AND (replaced_at IS NULL OR replaced_at > now() - %s)
+                AND import_id >= coalesce(
+                      (SELECT max(import_id) FROM list_imports WHERE list_name = %s AND is_agreed), 0))
+           SELECT import_id, name_count, is_live FROM held
+            WHERE is_live OR import_id IN (
+                    (SELECT min(import_id) FROM held),
+                    (SELECT import_id FROM held ORDER BY party_count DESC, import_id LIMIT 1),
+                    (SELECT import_id FROM held ORDER BY name_count DESC, import_id LIMIT 1))
+            ORDER BY is_live DESC, import_id""",
+        (list_name, HELD_AGAINST, list_name),
+    )
+    return [Yardstick(import_id=id_, name_count=names, is_live=is_live) for id_, names, is_live in rows]
+
+
+def find_entity_ids(tx: Connection, import_id: int) -> set[str]:
+    """Who is on a version of a list."""
+    return {id_ for (id_,) in fetch(tx, "SELECT entity_id FROM listed_parties WHERE import_id = %s", (import_id,))}
+
+
 def load_live_entries(tx: Connection) -> LiveEntries:
     """Every entry of every live list, of which there is one at least, with the version that they are.
 
@@ -111,14 +151,17 @@ def lock_catalogue(tx: Connection) -> None:
     execute(tx, "SELECT version FROM catalogue FOR UPDATE")
 
 
-def save_import(tx: Connection, imported: ListImport) -> int:
-    """Make this the live version of its list, all at once with the transaction. The catalogue must be locked."""
-    execute(tx, "UPDATE list_imports SET is_live = false WHERE list_name = %s AND is_live", (imported.list_name,))
+def save_import(tx: Connection, imported: ListImport, *, is_agreed: bool = False) -> int:
+    """Make this the live version of its list, all at once with the transaction. The catalogue must be locked.
+
+    `is_agreed`: nothing that was left out before is missed any more.
+    """
+    _replace_live(tx, imported.list_name)
     ((import_id,),) = fetch(
         tx,
         """INSERT INTO list_imports (list_name, format, source, content_hash, dated_on, party_count, name_count,
-                                     review_score, block_score, imported_by, is_live)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, true) RETURNING import_id""",
+                                     review_score, block_score, imported_by, is_agreed, is_live)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, true) RETURNING import_id""",
         (
             imported.list_name,
             imported.format,
@@ -130,6 +173,7 @@ def save_import(tx: Connection, imported: ListImport) -> int:
             imported.thresholds.review,
             imported.thresholds.block,
             imported.imported_by,
+            is_agreed,
         ),
     )
     _insert_parties(tx, import_id, imported.parties)
@@ -140,10 +184,15 @@ def save_import(tx: Connection, imported: ListImport) -> int:
 
 def retire(tx: Connection, list_name: str) -> bool:
     """Search a list no more; False if there is none of that name. The catalogue must be locked."""
-    retired = execute(tx, "UPDATE list_imports SET is_live = false WHERE list_name = %s AND is_live", (list_name,))
+    retired = _replace_live(tx, list_name)
     if retired:
         _renew_catalogue(tx)
     return retired == 1
+
+
+def _replace_live(tx: Connection, list_name: str) -> int:
+    statement = "UPDATE list_imports SET is_live = false, replaced_at = now() WHERE list_name = %s AND is_live"
+    return execute(tx, statement, (list_name,))
 
 
 def _insert_parties(tx: Connection, import_id: int, parties: Sequence[ListedParty]) -> None:
@@ -159,7 +208,7 @@ def _renew_catalogue(tx: Connection) -> None:
 def _forget_old_versions(tx: Connection, list_name: str) -> None:
     execute(
         tx,
-        """DELETE FROM list_imports WHERE import_id IN (
+        """DELETE FROM list_imports WHERE import_id <> ALL(%s) AND import_id IN (
              SELECT import_id FROM list_imports WHERE list_name = %s ORDER BY import_id DESC OFFSET %s)""",
-        (list_name, KEPT_VERSIONS),
+        ([held.import_id for held in find_yardsticks(tx, list_name)], list_name, KEPT_VERSIONS),
     )

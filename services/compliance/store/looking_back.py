@@ -16,6 +16,9 @@ from services.compliance.domain.work import LookingBack, Mark
 PAGE_MAX = DUE_MAX - 1
 """Payments that are looked at with one mark: both are carried out in one batch, and the next follows at once."""
 
+LONGEST_HOLD = timedelta(days=30)
+"""So long a payment that has not settled may yet: several times what payments gives people to decide."""
+
 MARKS = Table(
     "looking_back",
     key={"looking_back_id": "uuid"},
@@ -68,13 +71,16 @@ def find_due(
 
 
 def forget_orders(look_back_for: timedelta, tx: Connection, at_most: int) -> int:
-    """Forget orders that are looked back at no more. What was answered stays."""
+    """Forget orders that are looked back at no more, by when they settled. What was answered stays."""
+    # Where nobody looks back any more nothing is waited for.
+    held_for = max(look_back_for, LONGEST_HOLD) if look_back_for else look_back_for
     return execute(
         tx,
         """UPDATE screenings SET ordered = NULL, is_to_look_at = false WHERE payment_id IN (
              SELECT payment_id FROM screenings WHERE ordered IS NOT NULL AND screened_at < now() - %s
+                AND coalesce(settled_at < now() - %s, screened_at < now() - %s)
               ORDER BY screened_at, payment_id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)""",
-        (look_back_for, at_most),
+        (look_back_for, look_back_for, held_for, at_most),
     )
 
 

@@ -8,6 +8,8 @@
     filings       5 years after they were filed or withdrawn; 10,   31 CFR 1010.430(d), 501.601
                   if on a rejected transfer
     cases         5 years after their end; 10, if about a list      31 CFR 1010.430(d), 501.601
+                  30 days, if nobody was ever asked: they say only
+                  that a payment was cancelled
 
 A case is kept as long as a report on it, and, like what is known of its payment, as long as that lies in blocked
 funds; blocked property, reports on it and the audit log are never forgotten. Alerts go by themselves
@@ -30,6 +32,8 @@ FORGOTTEN_MAX = 5_000
 """In one transaction."""
 _YEAR = timedelta(days=366)
 BSA, OFAC = 5 * _YEAR, 10 * _YEAR
+NEVER_ASKED = timedelta(days=30)
+"""So much later a suspension may come, on another topic, of a payment that was cancelled."""
 
 
 class RecordKind(StrEnum):
@@ -75,7 +79,8 @@ _STATEMENTS: Mapping[RecordKind, str] = {
     RecordKind.CASES: """
         WITH old AS (
           SELECT case_id FROM cases c
-           WHERE (ended_at < %s OR ended_at < %s AND NOT reasons && %s::text[])
+           WHERE (ended_at < %s OR ended_at < %s AND NOT reasons && %s::text[]
+                  OR ended_at < %s AND opened_at IS NULL)
              AND NOT EXISTS (SELECT FROM filings f WHERE f.case_id = c.case_id)
              AND NOT EXISTS (SELECT FROM blocked_property b WHERE b.payment_id = c.payment_id) LIMIT %s),
         words AS (DELETE FROM case_words WHERE case_id IN (SELECT case_id FROM old)),
@@ -92,7 +97,7 @@ def forget(tx: Connection, kind: RecordKind, now: datetime) -> int:
         RecordKind.TRAVEL: ((now - BSA).date(),),
         RecordKind.WHITELIST: (now - OFAC,),
         RecordKind.FILINGS: (now - OFAC, now - BSA),
-        RecordKind.CASES: (now - OFAC, now - BSA, ABOUT_LISTS),
+        RecordKind.CASES: (now - OFAC, now - BSA, ABOUT_LISTS, now - NEVER_ASKED),
     }
     execute(tx, "SET LOCAL weir.forgets = 'on'")
     return execute(tx, _STATEMENTS[kind], (*times[kind], FORGOTTEN_MAX))

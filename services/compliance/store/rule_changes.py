@@ -43,10 +43,15 @@ def save_new(tx: Connection, change: RuleChange, content: bytes | None = None) -
         )
 
 
-def save_decided(tx: Connection, change: RuleChange) -> None:
-    """Keep what became of a change; what was to be imported by it is needed no more."""
+def save_adopted(tx: Connection, change: RuleChange) -> None:
+    """Keep who has made a change theirs."""
     with writing(tx) as writes:
         writes.update(CHANGES, [change_row(change)])
+
+
+def save_decided(tx: Connection, change: RuleChange) -> None:
+    """Keep what became of a change; what was to be imported by it is needed no more."""
+    save_adopted(tx, change)
     execute(tx, "DELETE FROM rule_change_contents WHERE change_id = %s", (change.change_id,))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from libs.common.database import array, fetch
 from libs.common.personal_data import Keys
 from libs.common.record import replace
 from libs.common.vault import Vault
@@ -41,6 +42,14 @@ _decode_roles = msgspec.json.Decoder(tuple[ScreenedRole, ...]).decode
 def lock_screenings(tx: Connection, payment_ids: set[str]) -> dict[str, Screening]:
     rows = lock_rows(tx, SCREENINGS, payment_ids)
     return {row[0]: screening_of(row) for row in rows}
+
+
+def find_screenings(tx: Connection, payment_ids: Collection[str]) -> dict[str, Screening]:
+    """As they are at this moment, not locked."""
+    if not payment_ids:
+        return {}
+    statement = f"SELECT {SCREENINGS.select} FROM screenings WHERE payment_id = ANY(%b::uuid[])"
+    return {row[0]: screening_of(row) for row in fetch(tx, statement, (array("uuid", payment_ids),))}
 
 
 def screening_of(row: Sequence[Any]) -> Screening:

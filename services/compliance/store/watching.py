@@ -11,7 +11,7 @@ from libs.common.writes import Writes
 from schemas.payments.events import PaymentSettled
 from services.compliance.domain.alerting import LookForCycle, WakeAlerts
 from services.compliance.domain.monitored import Monitored
-from services.compliance.domain.silencing import EndSilence, SilenceScenario
+from services.compliance.domain.silencing import ConfirmParameters, EndSilence, SetParameters, SilenceScenario
 from services.compliance.monitoring import cycles
 from services.compliance.monitoring.movements import is_watched
 from services.compliance.standards import LiveStandards
@@ -27,7 +27,8 @@ def load(tx: Connection, bodies: Sequence[Any], live: LiveStandards) -> Monitore
     """Lock and read what a batch may touch of monitoring; nothing if it has none of that."""
     found = customer_ids(bodies)
     if not found:
-        return Monitored()
+        sets = any(isinstance(body, SetParameters | ConfirmParameters) for body in bodies)
+        return Monitored(standards=live.current(tx) if sets else None)
     watched = monitoring.lock_watched(tx, found)
     hops = monitoring.lock_hops(tx, {body.payment_id for body in bodies if isinstance(body, LookForCycle)})
     current = live.current(tx)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from libs.common import ids
 from libs.common.message import Message, Trace
-from libs.common.personal_data import READABLE, Keys
+from libs.common.personal_data import READABLE, Keys, Unsealable
 from libs.common.record import replace
 from libs.common.vault import Vault
 from libs.common.writes import Writes
@@ -26,9 +26,8 @@ from schemas.payments.events import (
     PaymentSuspended,
 )
 from services.compliance.catalogue import Catalogue, LiveCatalogue
-from services.compliance.domain.acts import CaseCommand, DeskCommand
+from services.compliance.domain.acts import CaseCommand
 from services.compliance.domain.alike import AlikeCommand
-from services.compliance.domain.audit import EMPTY
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
@@ -43,10 +42,9 @@ from services.compliance.domain.diligence import (
 )
 from services.compliance.domain.filings import DraftFiling
 from services.compliance.domain.forgetting import ForgetParties
-from services.compliance.domain.looking_back import LookBack
+from services.compliance.domain.looking_back import GoOn, LookBack
 from services.compliance.domain.parties import Parties, Whitelist, pairs_of, party_key
 from services.compliance.domain.screenings import RescreenPayment, opened, subjects_of
-from services.compliance.domain.silencing import RuleCommand
 from services.compliance.domain.travel import SupplyPartyData, TellDetails
 from services.compliance.domain.whitelist import party_of
 from services.compliance.domain.whitelisting import ExpirePair, ProposePair
@@ -72,7 +70,6 @@ from services.compliance.store import (
 from services.compliance.travel.record import TravelRecord, completed, merged
 
 _WITH_ORDERS = (PaymentInitiated, PaymentAnswerOverdue)
-_IN_AUDIT_LOG = (DeskCommand, RuleCommand, RateCustomer)
 _ABOUT_CUSTOMERS = (
     AccountOpened,
     CustomerClosed,
@@ -109,9 +106,12 @@ def load_work(
     """Lock and read all that a batch can touch.
 
     Order of locks: customers, screenings, travel records, linked transfers, watched customers, hops, cases, filings,
-    whitelisted pairs, changes of rules; each by id; then how far looking back has come, and the end of the audit log.
+    whitelisted pairs, changes of rules; each by id; then how far looking back has come. `save_work` takes the last one,
+    the end of the audit log. The key store is asked before: it may take its time.
     """
     bodies = [message.body for message in messages]
+    if policy.look_back_for:
+        _ask_for_keys(tx, vault, bodies)
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
     case_ids |= {seen.case_id for body in bodies if isinstance(body, AlikeCommand) for seen in body.cases}
     concerned = whitelist.find_concerned(tx, bodies)
@@ -119,6 +119,7 @@ def load_work(
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, _SCREENED_AGAIN) or _asks_for_screening(body)}
     screened |= cases.find_payments(tx, {body.case_id for body in bodies if isinstance(body, ProposePair)})
+    screened |= {id_ for body in bodies if isinstance(body, GoOn) for id_ in body.payment_ids}
     found_screenings = screenings.lock_screenings(tx, screened)
     rates = bool(found_customers) or any(isinstance(body, CustomerRegistered) for body in bodies)
     travelling = travel.lock_records(tx, bodies)
@@ -142,8 +143,6 @@ def load_work(
     found_filings, found_pairs = filings.lock_filings(tx, bodies), whitelist.lock_pairs(tx, bodies)
     found_changes = rule_changes.lock_changes(tx, bodies)
     found_mark = looking_back.lock_mark(tx, bodies)
-    # The last lock, and only for what is put in the log: whoever has it waits for nobody.
-    audit_head = audit.lock_head(tx) if any(isinstance(body, _IN_AUDIT_LOG) for body in bodies) else EMPTY
     return Work(
         customers=found_customers,
         screenings=found_screenings,
@@ -152,7 +151,7 @@ def load_work(
         parties=Parties(catalogue.index, known, remember_for=policy.remember_for, whitelist=whitelisted),
         lists_version=catalogue.label,
         policy=policy,
-        audit_head=audit_head,
+        lock_audit_head=partial(audit.lock_head, tx),
         offered=tuple(offered),
         workers=people.find_workers(tx, {body.assignee for body in bodies if isinstance(body, AssignCase)}),
         monitored=monitored,
@@ -185,7 +184,9 @@ def save_work(writes: Writes, work: Work) -> None:
     writes.save(whitelist.PAIRS, work.pairs, whitelist.pair_row)
     watching.save(writes, work.monitored)
     writes.insert(parties.PARTIES, map(parties.party_row, work.parties.screened))
-    audit.put(writes, work.audit_head, list(work.audit))
+    if work.audit:
+        # The last lock, when all is decided, and only for what is put in the log: whoever has it waits for nobody.
+        audit.put(writes, work.lock_audit_head(), list(work.audit))
     if work.forgets_before is not None:
         parties.forget_expired(writes, work.forgets_before)
 
@@ -244,6 +245,11 @@ def _due(body: Any, correlation_id: str, message_id: str, now: datetime) -> Mess
 # Loading
 
 
+def _ask_for_keys(tx: Connection, vault: Vault, bodies: Sequence[Any]) -> None:
+    """Have this process know the keys that `_find_keys` needs, but for what others write meanwhile."""
+    _find_keys(vault, bodies, screenings.find_screenings(tx, {b.payment_id for b in bodies if isinstance(b, LookBack)}))
+
+
 def _find_keys(vault: Vault, bodies: Sequence[Any], screened: Mapping[str, Screening]) -> Keys:
     """The keys to open the orders with that are looked back at, and to seal those with that are to be kept."""
     again = {body.payment_id for body in bodies if isinstance(body, LookBack)}
@@ -282,13 +288,20 @@ def subjects_in(
             case = waiting.get(payment_case_id(body.payment_id))
             found += subjects_of(case.payment.order) if case is not None and case.payment is not None else ()
         elif isinstance(body, LookBack):
-            known = screened.get(body.payment_id)
-            order = opened(known, keys) if known is not None else None
-            found += subjects_of(order) if order is not None else ()
+            found += _subjects_kept(screened.get(body.payment_id), keys)
         record = travelling.get(getattr(body, "payment_id", ""))
         if record is not None:
             found += subjects_of(completed(_with_told(record, body)))
     return [subject for subject in found if subject is not None]
+
+
+def _subjects_kept(known: Screening | None, keys: Keys) -> Sequence[Subject]:
+    try:
+        order = opened(known, keys) if known is not None else None
+    except Unsealable:
+        # The decision about this message says so, and that costs this message alone; here it would cost the batch.
+        return ()
+    return subjects_of(order) if order is not None else ()
 
 
 def _with_told(record: TravelRecord, body: Any) -> TravelRecord:

@@ -5,23 +5,24 @@ does if it appears to be linked to others with which it does. It names no time: 
 (WEIR_LINKED_HOURS).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from uuid import UUID
 
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from schemas.payments.events import EncryptedPersonalData, Institution, Party, PaymentOrder
 from services.compliance.travel.rules import Sum
 
 KEPT_MAX = 500
-"""Transfers between two parties, the newest: together they are above any floor that they may reach."""
+"""Transfers between two parties; of more, the older ones are put together: many small ones hide no large one."""
 
 
 class Transfer(Record):
     """One that was screened."""
 
     payment_id: str
+    """Empty for several together."""
     at: datetime
     currency: str
     amount_minor: int
@@ -32,7 +33,7 @@ class LinkedTransfers(Record, omit_defaults=True):
 
     pair_id: str
     transfers: tuple[Transfer, ...] = ()
-    """In the order of their screening."""
+    """In the order of their screening; the first may stand for several of their currency, as of the last of them."""
 
 
 def pair_id_of(order: PaymentOrder) -> str | None:
@@ -50,7 +51,22 @@ def pair_id_of(order: PaymentOrder) -> str | None:
 def with_transfer(known: LinkedTransfers, transfer: Transfer, within: timedelta) -> LinkedTransfers:
     """The transfers that one more may be linked to, and this one."""
     lately = (one for one in known.transfers if one.at > transfer.at - within and one.payment_id != transfer.payment_id)
-    return LinkedTransfers(pair_id=known.pair_id, transfers=(*lately, transfer)[-KEPT_MAX:])
+    transfers = (*lately, transfer)
+    if len(transfers) > KEPT_MAX:
+        # Half of them, so that this is seldom done. It counts them for longer than they were linked, never for less.
+        transfers = (*_together(transfers[: KEPT_MAX // 2]), *transfers[KEPT_MAX // 2 :])
+    return LinkedTransfers(pair_id=known.pair_id, transfers=transfers)
+
+
+def _together(transfers: Sequence[Transfer]) -> list[Transfer]:
+    """One for each currency, as of the last of them."""
+    found: dict[str, Transfer] = {}
+    for one in transfers:
+        before = found.get(one.currency)
+        if before is not None:
+            one = replace(one, payment_id="", amount_minor=before.amount_minor + one.amount_minor)
+        found[one.currency] = one
+    return sorted(found.values(), key=lambda one: one.at)
 
 
 def sums_of(transfers: Iterable[Transfer]) -> tuple[Sum, ...]:

@@ -6,6 +6,8 @@ from libs.common import ids
 from libs.common.service import Runtime
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentSettled
 from services.compliance.domain.audit import Signature
+from services.compliance.domain.looking_back import GoOn
+from services.compliance.domain.work import LookingBack
 from services.compliance.importing import import_list, parse_list
 from services.compliance.store.looking_back import forget_orders
 from tests.deciding import decide
@@ -92,13 +94,42 @@ def test_a_hit_on_a_settled_payment_becomes_a_case_that_the_desk_shows(complianc
     assert len(rows(compliance, "SELECT FROM cases")) == 2
 
 
-def test_orders_are_forgotten_after_their_time_and_answers_stay(compliance: Runtime) -> None:
-    decide(compliance, initiated(), initiated())
-    compliance.unit.administer(
+def aged(runtime: Runtime, payment_id: str, *, screened: int, settled: int | None = None) -> None:
+    """Have a payment been screened, and settled, so many days ago."""
+    runtime.unit.administer(
         lambda tx: tx.exec_driver_sql(
-            "UPDATE screenings SET screened_at = now() - interval '31 days'"
-            " WHERE payment_id = (SELECT min(payment_id::text)::uuid FROM screenings)"
+            """UPDATE screenings SET screened_at = now() - %s * interval '1 day',
+                      settled_at = now() - %s::integer * interval '1 day' WHERE payment_id = %s""",
+            (screened, settled, payment_id),
         )
     )
-    assert compliance.unit.administer(lambda tx: forget_orders(timedelta(days=30), tx, 100)) == 1
-    assert rows(compliance, "SELECT count(*), count(ordered) FROM screenings") == [(2, 1)]
+
+
+def test_orders_are_forgotten_so_long_after_they_settled_and_answers_stay(compliance: Runtime) -> None:
+    events = [initiated() for _ in range(5)]
+    decide(compliance, *events)
+    young, held, long_held, old, over = (event.payment_id for event in events)
+    aged(compliance, young, screened=1)
+    aged(compliance, held, screened=29)
+    aged(compliance, long_held, screened=31, settled=29)
+    aged(compliance, old, screened=32, settled=31)
+    aged(compliance, over, screened=31)
+
+    def forget(days: int) -> set[str]:
+        compliance.unit.administer(lambda tx: forget_orders(timedelta(days=days), tx, 100))
+        left = rows(compliance, "SELECT payment_id FROM screenings WHERE ordered IS NOT NULL")
+        return {payment_id for (payment_id,) in left}
+
+    assert forget(30) == {young, held, long_held}
+    assert forget(2) == {young, held}, "what is held is not forgotten before it can have settled"
+    assert forget(0) == set()
+    assert rows(compliance, "SELECT count(*) FROM screenings") == [(5,)]
+
+
+def test_a_look_that_failed_in_another_batch_falls_not_behind_the_mark(compliance: Runtime) -> None:
+    event = initiated()
+    decide(compliance, event)
+    decide(compliance, settled(event))
+    after = LookingBack(matcher_version=1, catalogue_version=1, mark=None, is_done=False)
+    decide(compliance, GoOn(before=None, after=after, payment_ids=(event.payment_id,)))
+    assert rows(compliance, "SELECT is_to_look_at FROM screenings") == [(True,)]

@@ -136,7 +136,7 @@ def test_parameters_that_people_set_are_in_force_for_every_process_at_once(compl
             effective_from=datetime.now(UTC) + HOUR,
             reason="to be told earlier",
             by="ann",
-            role="operator",
+            role="officer",
         ),
     )
     (change,) = rule_changes.list_waiting(compliance.engine, {ChangeKind.SET_PARAMETERS})

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from libs.common import ids
 from libs.common.service import Runtime
-from schemas.payments.events import PaymentBlocked
+from schemas.payments.events import PaymentBlocked, PaymentCancelled
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
 from tests.deciding import decide
@@ -60,6 +60,19 @@ def of_alerts(runtime: Runtime, *, years: float) -> str:
     return str(case_id)
 
 
+def never_asked(runtime: Runtime, *, days: float) -> str:
+    """What is known of a payment that was cancelled before anybody was asked."""
+    event = initiated(order())
+    decide(
+        runtime,
+        PaymentCancelled(
+            payment_id=event.payment_id, debtor_account_id=event.order.debtor_account_id, cancelled_at=NOW
+        ),
+    )
+    ended(runtime, case_of(event), days / 366)
+    return case_of(event)
+
+
 def ended(runtime: Runtime, case_id: str, years: float) -> None:
     statement = "UPDATE cases SET status = 'resolved', ended_at = %s WHERE case_id = %s"
     runtime.unit.administer(lambda tx: tx.exec_driver_sql(statement, (NOW - years * YEAR, case_id)))
@@ -67,10 +80,11 @@ def ended(runtime: Runtime, case_id: str, years: float) -> None:
 
 def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_dsn)
-    old = {about_list(compliance, years=10.1), of_alerts(compliance, years=5.1)}
+    old = {about_list(compliance, years=10.1), of_alerts(compliance, years=5.1), never_asked(compliance, days=31)}
     kept = {
         about_list(compliance, years=9.9),
         of_alerts(compliance, years=4.9),
+        (young := never_asked(compliance, days=29)),
         about_list(compliance, years=11, is_blocked=True),
     }
     reported = of_alerts(compliance, years=6)
@@ -84,18 +98,18 @@ def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: py
     )
     result = CliRunner().invoke(commands.app(SERVICE), ["forget-records"])
     assert result.exit_code == 0, result.output
-    assert "cases: 2 forgotten" in result.output
+    assert "cases: 3 forgotten" in result.output
     assert "screenings: 1 forgotten" in result.output
     left = {case_id for (case_id,) in rows(compliance, "SELECT case_id FROM cases WHERE ended_at IS NOT NULL")}
     assert left == kept | {reported}
     for table in ("case_acts", "case_words"):
         found = {case_id for (case_id,) in rows(compliance, f"SELECT DISTINCT case_id FROM {table}")}
         assert not found & old
-        assert kept <= found
+        assert kept - {young} <= found
     forgotten = rows(
         compliance, "SELECT object_id, details FROM audit_entries WHERE verb = 'records_forgotten' ORDER BY number"
     )
-    assert forgotten == [("screenings", "1"), ("cases", "2")]
+    assert forgotten == [("screenings", "1"), ("cases", "3")]
     assert CliRunner().invoke(commands.app(SERVICE), ["verify-audit"]).exit_code == 0
 
 

@@ -9,6 +9,7 @@ from libs.common.batch import Decided, Observe, decide_all
 from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Trace
+from libs.common.personal_data import READABLE, Keys
 from libs.common.record import Record, replace
 from schemas.accounts.events import CustomerKind, CustomerPersonalData, CustomerRegistered
 from schemas.payments.events import (
@@ -95,6 +96,7 @@ class Office:
         self.travel: dict[str, TravelRecord] = {}
         self.linked: dict[str, LinkedTransfers] = {}
         self.policy = SETTINGS.policy
+        self.keys: Keys = READABLE
         self.searches = 0
         self.observe: Observe = lambda *_: None
         self._version = 0
@@ -145,6 +147,7 @@ class Office:
             travel=self.travel,
             linked=self.linked,
             countries=self.countries,
+            keys=self.keys,
         )
         told: list[Event] = []
 

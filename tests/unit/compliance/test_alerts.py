@@ -18,6 +18,7 @@ from services.compliance.domain.alerting import LookForCycle, WakeAlerts
 from services.compliance.domain.case import CaseStatus
 from services.compliance.domain.customers import customer_case_id
 from services.compliance.domain.people import Role
+from services.compliance.domain.rule_change import ChangeStatus
 from services.compliance.domain.silencing import (
     ConfirmParameters,
     DecideChange,
@@ -245,14 +246,16 @@ def test_what_makes_no_sense_is_refused(office: Office, command: SilenceScenario
 # Parameters
 
 
-def cash_above(dollars: int, effective_from: datetime | None = None, reason: str = "a new law") -> SetParameters:
+def cash_above(
+    dollars: int, effective_from: datetime | None = None, reason: str = "a new law", *, role: str = "officer"
+) -> SetParameters:
     return SetParameters(
         scenario=Scenario.CASH_REPORT,
         parameters=parameters.read(Scenario.CASH_REPORT, {"above_cents": dollars * 100}),
         effective_from=effective_from,
         reason=reason,
         by="ann",
-        role="operator",
+        role=role,
     )
 
 
@@ -279,6 +282,46 @@ def test_what_a_scenario_looks_for_is_changed_by_two_people(office: Office) -> N
     unknown = ConfirmParameters(change_id=ids.new(), by="olga", role="officer", reason="")
     assert office.refusal(unknown) == "change_unknown"
     assert [entry.verb for entry in office.audit] == ["change_proposed", "parameters_set"]
+
+
+@pytest.mark.parametrize("role", ["operator", "client"])
+def test_what_is_proposed_outside_the_desk_takes_two_people_there(office: Office, role: str) -> None:
+    before = office.versions
+    office.decide(cash_above(20_000, role=role))
+    # Whatever name was given: olga may have proposed it herself.
+    office.decide(decision(office, ConfirmParameters, "olga"))
+    (change,) = office.changes.values()
+    assert (change.status, change.proposed_by, change.adopted_from) == (ChangeStatus.PROPOSED, "olga", "ann")
+    assert office.versions == before
+    assert office.refusal(decision(office, ConfirmParameters, "olga")) == "own_proposal"
+    office.decide(decision(office, ConfirmParameters, "oscar"))
+    assert office.versions[-1].set_by == "olga, confirmed by oscar"
+    assert [entry.verb for entry in office.audit] == ["change_proposed", "change_adopted", "parameters_set"]
+
+
+def test_a_proposal_does_not_undo_what_others_have_set_since(office: Office) -> None:
+    office.decide(cash_above(20_000))
+    (stale,) = office.changes.values()
+    assert "above_cents=2000000 (was 1000000)" in stale.said
+    assert "is_on=True," in stale.said, "what stays is named as it is"
+    office.decide(cash_above(5_000))
+    (new,) = (change for change in office.changes.values() if change != stale)
+    late, early = (
+        ConfirmParameters(change_id=change.change_id, by="olga", role="officer", reason="") for change in (stale, new)
+    )
+    office.decide(early)
+    assert office.refusal(late) == "overtaken"
+    assert office.versions[-1].parameters == cash_above(5_000).parameters
+
+
+def test_of_two_that_are_confirmed_at_once_the_first_counts(office: Office) -> None:
+    office.decide(cash_above(20_000))
+    office.decide(cash_above(5_000))
+    first, second = (ConfirmParameters(change_id=id_, by="olga", role="officer", reason="") for id_ in office.changes)
+    before = len(office.versions)
+    results = office._run([first, second])
+    assert [result.refusal and result.refusal.reason for result, _ in results] == [None, "overtaken"]
+    assert len(office.versions) == before + 1
 
 
 def test_what_was_turned_down_or_confirmed_too_late_changes_nothing(office: Office) -> None:

@@ -414,6 +414,7 @@ def test_a_payment_withdrawn_before_its_suspension_is_told_becomes_no_case() -> 
     office.decide(CANCELLED)
     assert office.decide(suspended()) == []
     assert office.case().opened_at is None
+    assert office.case().ended_at is not None, "it is forgotten in its time"
 
 
 @pytest.mark.parametrize("event", [RESUMED, EXPLAINED], ids=["resumed", "refused"])

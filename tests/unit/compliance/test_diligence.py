@@ -24,6 +24,7 @@ from services.compliance.diligence.documents import (
 from services.compliance.diligence.providers import NobodyChecks, SimulatedChecks, provider_of
 from services.compliance.diligence.rating import Factor, Known, RiskLevel, RiskTable, rate, read_table, tier_of
 from services.compliance.domain.case import CaseStatus
+from services.compliance.domain.customers import RescreenCustomer
 from services.compliance.domain.diligence import (
     DiligenceRefusal,
     HandInDocument,
@@ -34,7 +35,6 @@ from services.compliance.domain.diligence import (
 )
 from services.compliance.domain.people import Role
 from services.compliance.domain.work import CustomerStatus
-from services.compliance.matching.screening import CLEAR
 from services.compliance.monitoring.countries import CountryList, CountryLists, Listing
 from tests.unit.compliance.office import ALIKE, CUSTOMER, HEADER, ORDINARY, SETTINGS, START, Office, registered
 from tests.unit.compliance.test_customers import decide
@@ -47,9 +47,7 @@ LISTS = CountryLists(
         Listing(country="VN", list_name=CountryList.INCREASED_MONITORING, listed_from=date(2023, 1, 1)),
     ]
 )
-KNOWN = Known(
-    kind=CustomerKind.PERSON, country="DE", verdict=CLEAR, currencies=("EUR",), document_status=None, is_whole=True
-)
+KNOWN = Known(kind=CustomerKind.PERSON, country="DE", currencies=("EUR",), document_status=None, is_whole=True)
 PASSPORT = Document(kind=DocumentKind.PASSPORT, number="P1234567", country="DE", name=ORDINARY, birth_date="1980-05-17")
 HANDED = ids.named("document")
 
@@ -89,6 +87,29 @@ def test_a_hit_counts_though_people_have_ruled_it_out(programme: str, factor: Fa
     rating = office.customers[CUSTOMER].rating
     assert rating is not None
     assert rating.factors == (factor,)
+    # It goes on to count when lists change, for as long as the entry is there.
+    listed = f'1,person,"VARKOSKY, Dmitrun",,,1968-03-14,RU,{programme},\n'
+    office.switch_to(HEADER + listed + "2,person,Somebody Else,,,,,,\n")
+    assert office.decide(RescreenCustomer(customer_id=CUSTOMER)) == []
+    assert office.customers[CUSTOMER].rating == rating
+    office.switch_to(HEADER + "2,person,Somebody Else,,,,,,\n")
+    office.decide(RescreenCustomer(customer_id=CUSTOMER))
+    after = office.customers[CUSTOMER].rating
+    assert after is not None
+    assert after.factors == ()
+    office.switch_to(HEADER + listed)
+    office.decide(RescreenCustomer(customer_id=CUSTOMER))
+    assert office.customers[CUSTOMER].rating == rating
+
+
+def test_who_is_listed_as_exposed_later_is_of_more_risk_at_once() -> None:
+    office = Office(HEADER + "2,person,Somebody Else,,,,,,\n")
+    office.decide(registered(ALIKE, country="DE"))
+    office.switch_to(HEADER + '1,person,"VARKOSKY, Dmitrun",,,1968-03-14,RU,PEP,\n')
+    office.decide(RescreenCustomer(customer_id=CUSTOMER))
+    rating = office.customers[CUSTOMER].rating
+    assert rating is not None
+    assert rating.factors == (Factor.PEP,)
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,18 @@ def test_of_several_persons_each_is_named_with_what_was_theirs(
             cash(COMPANY, 11_000, PartyCode.ON_WHOSE_BEHALF),
             cash(OTHER, 1_000, PartyCode.ON_WHOSE_BEHALF),
         ),
+        # She brings it for two others: by her, it is above the threshold (31 CFR 1010.311, 1010.313(b)).
+        (
+            cash(ANN, 12_000, PartyCode.CONDUCTOR_FOR_OTHER),
+            cash(COMPANY, 6_000, PartyCode.ON_WHOSE_BEHALF),
+            cash(OTHER, 6_000, PartyCode.ON_WHOSE_BEHALF),
+        ),
+        # She brings some for herself and some for another.
+        (
+            cash(ANN, 6_000),
+            cash(ANN, 6_000, PartyCode.CONDUCTOR_FOR_OTHER),
+            cash(OTHER, 6_000, PartyCode.ON_WHOSE_BEHALF),
+        ),
         # Who holds an account together: each with all of it.
         (cash(ANN, 12_000), cash(OTHER, 12_000, PartyCode.ON_WHOSE_BEHALF)),
     ],

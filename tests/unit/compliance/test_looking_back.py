@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from libs.common.personal_data import Keys, Unsealable
 from libs.common.record import replace
 from schemas.compliance.events import CaseDecision, ComplianceScreened, ScreeningOutcome
 from schemas.payments.events import (
     Answer,
+    EncryptedPersonalData,
     Party,
     PaymentAnswerOverdue,
     PaymentDataSupplied,
@@ -23,6 +25,7 @@ from services.compliance.domain.priority import Priority, priority_of
 from services.compliance.domain.travel import TellDetails
 from services.compliance.domain.work import LookingBack, Mark
 from services.compliance.matching.screening import MATCHER_VERSION
+from services.compliance.store.work import subjects_in
 from services.compliance.travel.record import Details
 from tests.unit.compliance.office import (
     ACCOUNT,
@@ -188,6 +191,17 @@ def test_two_who_look_at_the_same_payments_move_the_mark_once() -> None:
     assert list(office.looking_back.values()) == [mark(2)]
 
 
+def test_an_order_whose_key_is_lost_costs_its_own_look_and_no_other() -> None:
+    office = over()
+    ordered = replace(order(), personal=EncryptedPersonalData(key_id="lost", ciphertext=b"?"))
+    office.screenings[PAYMENT] = replace(office.screenings[PAYMENT], order=ordered)
+    office.keys = Keys(current={})
+    assert subjects_in([LOOK], {}, {}, office.screenings, {}, office.keys) == []
+    office.switch_to(ALIKE_LISTED)
+    with pytest.raises(Unsealable):
+        office.decide(LOOK)
+
+
 def test_what_could_not_be_looked_at_is_looked_at_by_itself_until_it_can() -> None:
     office = over()
     office.switch_to(ALIKE_LISTED)
@@ -209,6 +223,20 @@ def test_a_payment_that_settles_behind_the_mark_is_looked_at_by_itself() -> None
     assert office.screenings[PAYMENT].is_to_look_at
     office.decide(LOOK)
     assert office.case().reasons == ("found_later",)
+
+
+def test_who_knows_less_leaves_a_payment_to_those_who_know_more() -> None:
+    """While processes are replaced: answered by a newer matcher with older lists, noted by an older one."""
+    office = Office()
+    office.decide(initiated())
+    newer = replace(office.screenings[PAYMENT], matcher_version=MATCHER_VERSION + 1)
+    office.screenings[PAYMENT] = newer
+    office.switch_to(ALIKE_LISTED)
+    office.decide(settled())
+    assert office.screenings[PAYMENT].is_to_look_at
+    office.decide(LOOK)
+    assert office.screenings[PAYMENT].is_to_look_at, "a newer process looks at it"
+    assert office.cases == {}
 
 
 @pytest.mark.parametrize("days", [0, 30])

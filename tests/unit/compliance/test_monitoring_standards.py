@@ -7,8 +7,9 @@ import pytest
 from services.compliance.defaults import shipped_listings, shipped_versions
 from services.compliance.defaults.countries import ListingsFault, read_listings
 from services.compliance.domain.case import CaseReason
+from services.compliance.importing import lost_listings
 from services.compliance.monitoring import parameters
-from services.compliance.monitoring.countries import CountryList, CountryLists
+from services.compliance.monitoring.countries import CountryList, CountryLists, Listing
 from services.compliance.monitoring.parameters import BEGINNING, Scenario, Version, version_of
 from services.compliance.monitoring.scenarios import JUDGES
 from services.compliance.monitoring.standards import Standards
@@ -103,3 +104,37 @@ def test_a_country_is_on_a_list_from_one_day_until_another(
 def test_a_file_of_countries_with_a_fault_is_refused(content: bytes, words: str) -> None:
     with pytest.raises(ListingsFault, match=words):
         read_listings(content)
+
+
+# What new lists of countries leave out
+
+
+def listed(country: str, since: str, until: str | None = None, *, is_call: bool = True) -> Listing:
+    return Listing(
+        country=country,
+        list_name=CountryList.CALL_FOR_ACTION if is_call else CountryList.INCREASED_MONITORING,
+        listed_from=date.fromisoformat(since),
+        listed_until=date.fromisoformat(until) if until else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_lost"),
+    [
+        (listed("KP", "2011-02-25"), listed("KP", "2011-02-25"), False),
+        (listed("KP", "2011-02-25"), listed("KP", "2012-02-25"), False),
+        (listed("KP", "2011-02-25"), listed("IR", "2011-02-25"), True),
+        (listed("KP", "2011-02-25"), listed("KP", "2011-02-25", is_call=False), True),
+        (listed("KP", "2011-02-25"), listed("KP", "2011-02-25", "2027-01-01"), True),
+        (listed("KP", "2011-02-25", "2027-01-01"), listed("KP", "2011-02-25", "2026-12-31"), True),
+        (listed("KP", "2011-02-25", "2027-01-01"), listed("KP", "2011-02-25"), False),
+        (listed("KP", "2011-02-25"), listed("KP", "2026-01-06"), True),
+        (listed("KP", "2011-02-25", "2026-01-05"), listed("IR", "2011-02-25"), False),
+        (listed("KP", "2026-02-01"), listed("KP", "2026-03-01"), True),
+        (listed("KP", "2026-02-01"), listed("KP", "2026-01-01"), False),
+    ],
+)
+def test_a_country_that_leaves_a_list_or_leaves_it_sooner_is_found(
+    before: Listing, after: Listing, is_lost: bool
+) -> None:
+    assert lost_listings([before], [after], date(2026, 1, 5)) == ([before] if is_lost else [])

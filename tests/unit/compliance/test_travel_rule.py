@@ -27,6 +27,7 @@ from services.compliance.domain.screenings import RescreenPayment
 from services.compliance.domain.travel import SupplyPartyData, TellDetails, TravelRefusal
 from services.compliance.matching.subject import Subject
 from services.compliance.store.work import subjects_in
+from services.compliance.travel.linked import KEPT_MAX, LinkedTransfers, Transfer, sums_of, with_transfer
 from services.compliance.travel.record import TOLD_MAX, Details, TravelRecord, completed, known_about, missing
 from services.compliance.travel.rules import Sum, TravelRules
 from tests.unit.compliance.office import ALIKE, PAYMENT, SETTINGS, START, Office, initiated, order, suspended
@@ -226,6 +227,24 @@ def test_transfers_that_appear_to_be_linked_are_taken_together() -> None:
     assert sent(office, 4, 60_000) == EU, "what is longer ago than a day is not linked"
     assert sent(office, 5, 45_000, "USD") == EU
     assert sent(office, 6, 10_000, "USD") == EU_OUTSIDE, "each by what its currency is worth"
+
+
+def test_many_small_transfers_hide_no_large_one() -> None:
+    known, day = LinkedTransfers(pair_id=PAYMENT), timedelta(days=1)
+
+    def transfer(number: int, currency: str, minor: int) -> Transfer:
+        at = START + timedelta(seconds=number)
+        return Transfer(payment_id=ids.named(f"transfer {number}"), at=at, currency=currency, amount_minor=minor)
+
+    known = with_transfer(known, transfer(0, "USD", 99_000), day)
+    for number in range(1, 3 * KEPT_MAX):
+        known = with_transfer(known, transfer(number, "EUR", 1), day)
+        assert len(known.transfers) <= KEPT_MAX
+    eur, usd = sums_of(known.transfers)
+    assert (eur.amount_minor, usd.amount_minor) == (3 * KEPT_MAX - 1, 99_000)
+    assert list(known.transfers) == sorted(known.transfers, key=lambda one: one.at)
+    late = with_transfer(known, transfer(3 * 86_400, "EUR", 1), day)
+    assert sums_of(late.transfers) == (Sum(currency="EUR", amount_minor=1),)
 
 
 def test_only_what_went_between_the_same_two_is_linked_and_a_payment_only_once() -> None:
