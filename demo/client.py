@@ -35,16 +35,15 @@ def register_client(settings: StackSettings) -> str:
     key = settings.secrets.get("api-key/demo")
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", f"services.{service}", "clients", "add", CLIENT_ID, "read", "write", "staff",
-             "--key", key],
-            env={**os.environ, **services.environment(settings, service)},
+            [sys.executable, "-m", f"services.{service}", "clients", "add", CLIENT_ID, "read", "write", "staff"],
+            env={**os.environ, **services.environment(settings, service), "WEIR_CLIENT_KEY": key},
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         for service in SERVICES_WITH_CLIENTS
-    ]  # fmt: skip
+    ]
     for process in running:
         output, _ = process.communicate()
         if process.returncode != 0:

@@ -27,17 +27,18 @@ def add_clients(commands: typer.Typer, runtime: Wired, asked: Scopes) -> None:
         granted: Annotated[list[str], typer.Argument(metavar="SCOPES")],
         name: Name = FIRST_KEY,
         days: Days = None,
-        key: Annotated[str | None, typer.Option(help="instead of a new one")] = None,
+        key: Annotated[str | None, typer.Option(envvar="WEIR_CLIENT_KEY", help="instead of a new one")] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Let a client in, or give it one more key. Prints the key, of which only a hash is kept."""
+        """Let a client in, or give it one more key. Prints the key, unless it was told; only a hash of it is kept."""
         _require_known(asked, granted)
-        key, ends_at = key or new_key(), _in_days(days)
+        told, key, ends_at = key, key or new_key(), _in_days(days)
         if not runtime().unit.administer(
             lambda tx: clients.register(tx, client_id, key, granted, name=name, expires_at=ends_at)
         ):
             fail(f"{client_id!r} has a key {name!r} already: give this one another --name, or rotate that one")
-        _show(client_id, name, key, ends_at, as_json=as_json)
+        if told is None or as_json:
+            _show(client_id, name, key, ends_at, as_json=as_json)
 
     @group.command("list")
     def list_keys(

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 import yaml
 
+from libs.common import ids
 from stack import archive, backups, leftovers, postgres, prometheus, services
 from stack.part import StackError
 from stack.settings import REPOSITORY, SERVICES, StackSettings
@@ -54,6 +55,13 @@ def test_a_second_up_leaves_what_runs_as_it_is(stack: Stack) -> None:
     before = pids(stack)
     stack.up_parts()
     assert pids(stack) == before
+
+
+def test_the_desk_may_ask_payments_for_a_timeline(stack: Stack) -> None:
+    told = services.environment(stack.settings, "compliance")
+    ask = partial(httpx.get, f"{told['WEIR_PAYMENTS_URL']}/v1/payments/{ids.new()}")
+    assert ask().status_code == 401
+    assert ask(headers={"Authorization": f"Bearer {told['WEIR_PAYMENTS_KEY']}"}).status_code == 404
 
 
 def test_a_backup_brings_back_what_a_database_held_and_nothing_later(stack: Stack, tmp_path: Path) -> None:
@@ -157,7 +165,7 @@ def test_a_damaged_backup_leaves_the_database_as_it_was(stack: Stack, tmp_path: 
 
 
 def names(stack: Stack) -> list[tuple[Any, ...]]:
-    return query(stack, "SELECT client_id FROM clients ORDER BY client_id")
+    return query(stack, "SELECT client_id FROM clients WHERE client_id <> 'desk' ORDER BY client_id")
 
 
 def query(stack: Stack, statement: str) -> list[tuple[Any, ...]]:
