@@ -35,8 +35,18 @@ def register_client(settings: StackSettings) -> str:
     key = settings.secrets.get("api-key/demo")
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", f"services.{service}", "clients", "add", CLIENT_ID, "read", "write", "staff",
-             "--key-stdin"],
+            [
+                sys.executable,
+                "-m",
+                f"services.{service}",
+                "clients",
+                "add",
+                CLIENT_ID,
+                "read",
+                "write",
+                "staff",
+                "--key-stdin",
+            ],
             env={**os.environ, **services.environment(settings, service)},
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
@@ -45,7 +55,7 @@ def register_client(settings: StackSettings) -> str:
             text=True,
         )
         for service in SERVICES_WITH_CLIENTS
-    ]  # fmt: skip
+    ]
     for process in running:
         output, _ = process.communicate(key)
         if process.returncode != 0:

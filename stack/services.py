@@ -16,6 +16,9 @@ from stack.settings import KEYS, REPOSITORY, SERVICES, StackSettings
 
 PARTITIONS = 6
 """Of every topic that is made on one machine: with each, every look at a topic costs more (docs/decisions/0011)."""
+DESK = ("desk", "read", "staff")
+"""As whom the desk asks payments for timelines, and what it may there."""
+DESK_KEY = "api-key/desk"
 FEATURES = "features"
 """The name of fraud's Faust worker among the programs."""
 
@@ -31,8 +34,17 @@ def environment(settings: StackSettings, service: str) -> dict[str, str]:
         "WEIR_HTTP_HOST": settings.host,
         "WEIR_HTTP_PORT": str(settings.service_port(service)),
     }
-    # Only a demonstration takes customers for proven by who is simulated.
-    return found | {"WEIR_DOCUMENT_PROVIDER": "simulated"} if service == "compliance" else found
+    return found | desk_environment(settings) if service == "compliance" else found
+
+
+def desk_environment(settings: StackSettings) -> dict[str, str]:
+    """What the desk asks others by, on one machine."""
+    return {
+        # Only a demonstration takes customers for proven by who is simulated.
+        "WEIR_DOCUMENT_PROVIDER": "simulated",
+        "WEIR_PAYMENTS_URL": f"http://{settings.host}:{settings.service_port('payments')}",
+        "WEIR_PAYMENTS_KEY": settings.secrets.get(DESK_KEY),
+    }
 
 
 def migration_environment(settings: StackSettings, service: str) -> dict[str, str]:
@@ -94,6 +106,22 @@ def migrate(settings: StackSettings, names: Iterable[str] = SERVICES) -> None:
         output, _ = process.communicate()
         if process.returncode != 0:
             raise StackError(f"{service} could not be prepared:\n{output[-4000:]}")
+    let_desk_in(settings)
+
+
+def let_desk_in(settings: StackSettings) -> None:
+    """Have payments know the desk's key. Repeatable."""
+    added = subprocess.run(
+        [sys.executable, "-m", "services.payments", "clients", "add", *DESK, "--key-stdin"],
+        env={**os.environ, **environment(settings, "payments")},
+        cwd=REPOSITORY,
+        input=settings.secrets.get(DESK_KEY),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if added.returncode != 0:
+        raise StackError(f"payments does not let the desk in:\n{added.stdout[-4000:]}")
 
 
 def is_ready(url: str) -> bool:

@@ -32,14 +32,15 @@ def add_clients(commands: typer.Typer, runtime: Wired, asked: Scopes) -> None:
         ] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Let a client in, or give it one more key. Prints the key, of which only a hash is kept."""
+        """Let a client in, or give it one more key. Prints the key, unless it was told; only a hash of it is kept."""
         _require_known(asked, granted)
         key, ends_at = read_secret() if is_given else new_key(), _in_days(days)
         if not runtime().unit.administer(
             lambda tx: clients.register(tx, client_id, key, granted, name=name, expires_at=ends_at)
         ):
             fail(f"{client_id!r} has a key {name!r} already: give this one another --name, or rotate that one")
-        _show(client_id, name, key, ends_at, as_json=as_json)
+        if as_json or not is_given:
+            _show(client_id, name, key, ends_at, as_json=as_json)
 
     @group.command("list")
     def list_keys(

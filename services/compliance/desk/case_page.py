@@ -11,9 +11,10 @@ from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance import monitoring_queries, network_queries, queries, travel_queries, whitelist_queries
-from services.compliance.desk import acts, render, travel_views, views
+from services.compliance.desk import acts, export, render, travel_views, views
 from services.compliance.desk.activity import Activity, activity
 from services.compliance.desk.acts import Verb
+from services.compliance.desk.export import Exported, ExportFormat
 from services.compliance.desk.journey import Journeys
 from services.compliance.desk.network import Picture, picture
 from services.compliance.desk.sessions import DeskSession
@@ -85,8 +86,8 @@ class CasePages:
             written={"note": note, "decision": decision, "verb": verb},
         )
 
-    def export(self, case_id: str, person: DeskSession) -> Response:
-        """A case as one file that needs nothing else. Reports to the authorities are not in it, whoever asks."""
+    def export(self, case_id: str, person: DeskSession, format_: ExportFormat) -> Response:
+        """A case as one file. Raises Problem if there is no such case."""
         case = queries.find_case(self._engine, case_id)
         if case is None:
             raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
@@ -94,19 +95,15 @@ class CasePages:
         screening = queries.find_screening(self._engine, case.payment_id) if case.payment_id else None
         alerts = monitoring_queries.list_case_alerts(self._engine, case)
         customers = views.customers_of(case)
-        response = render.page(
-            "export.html",
+        exported = Exported(
             person=person,
             now=now,
             case=views.case_view(case, queries.list_acts(self._engine, case_id), screening, alerts, now),
             about=views.export_facts(case, screening),
             activities=self._activities(customers, now),
             network=self._network(case, customers, now),
-            css=render.style_sheet(),
         )
-        response.headers["Content-Disposition"] = f'attachment; filename="case-{case_id}.html"'
-        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-        return response
+        return export.respond(exported, format_)
 
     def _activities(self, customers: Customers, now: datetime) -> list[Activity]:
         histories = network_queries.find_histories(self._engine, customers)

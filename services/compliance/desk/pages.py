@@ -18,6 +18,7 @@ from services.compliance import property_queries, queries
 from services.compliance.desk import acts, guard, render, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.case_page import CasePages
+from services.compliance.desk.export import ExportFormat
 from services.compliance.desk.filters import filter_address, filtered
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
@@ -108,10 +109,12 @@ def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
 
     @router.get("/cases/{case_id}/export")
     def export_case(
-        case_id: Id, person: DeskSession = guard.allow(sessions, Permission.EXPORT, ObjectKind.EXPORT)
+        case_id: Id,
+        person: DeskSession = guard.allow(sessions, Permission.EXPORT, ObjectKind.EXPORT),
+        format_: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.HTML,
     ) -> Response:
         """A case as one file, for an examiner."""
-        return case_pages.export(case_id, person)
+        return case_pages.export(case_id, person, format_)
 
     @router.get("/blocked")
     def show_blocked(

@@ -22,6 +22,17 @@ STATIC_PATH = "/desk/static"
 STATIC_SECONDS = 31_536_000
 """What has a hash in its address never changes."""
 
+LIGHT = """
+text { font-family: "DejaVu Sans Mono"; font-size: 11px; fill: #5a6778; } .axis { stroke: #5a6778; }
+.tick-line { stroke: #e0e5ec; } .in { fill: #17694a; } .out { fill: #2451c7; }
+.flow { fill: none; stroke: #5a6778; stroke-opacity: 0.55; } marker path { fill: #5a6778; }
+.pending { stroke: #855200; stroke-dasharray: 5 4; } text.pending { fill: #855200; stroke: none; }
+.node rect { fill: #ffffff; stroke: #c3ccd8; } .node text { fill: #17202e; }
+.node .amount { fill: #5a6778; font-size: 10px; }
+.hop-0 rect { fill: #e8eefc; stroke: #2451c7; } .doubted rect { fill: #fce7e8; stroke: #a6222c; }
+"""
+"""The style sheet's colours on a light page, for pictures away from it."""
+
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _SHOWN = frozenset("\u200c\u200d\n")
 """Invisible, but part of how Persian and Indian names are written; and the lines of a note."""
@@ -30,6 +41,11 @@ _SHOWN = frozenset("\u200c\u200d\n")
 def page(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
     """A page. Raises jinja2's errors for templates that name what they were not given."""
     return HTMLResponse(_environment().get_template(template).render(**values), status)
+
+
+def picture(macro: str, *values: Any) -> str:
+    """A picture (SVG) that stands alone, drawn by a macro of pictures.html, as it looks on a light page."""
+    return str(getattr(_environment().get_template("pictures.html").module, macro)(*values, LIGHT))
 
 
 def error_page(status: HTTPStatus, detail: str, *, home: str = "/desk") -> Response:
@@ -79,6 +95,9 @@ def _environment() -> Environment:
         "is_id": ids.is_id,
         "counted": counted,
         "dollars": dollars,
+        "size": size,
+        "parameter": parameter,
+        "parameter_name": parameter_name,
     }
     environment.globals["static"] = _static_address
     return environment
@@ -107,6 +126,25 @@ def amount(amount_minor: int, currency: str) -> str:
 def dollars(cents: int) -> str:
     """1234567 is "$12,345": what is shown beside others need not be exact to the cent."""
     return f"${cents // 100:,}"
+
+
+def size(length_bytes: int) -> str:
+    """1536 is "1.5 KB"."""
+    return f"{length_bytes} bytes" if length_bytes < 1024 else f"{length_bytes / 1024:,.1f} KB"
+
+
+def parameter(value: bool | int | str, name: str) -> str:
+    """What a scenario's parameter says: cents as dollars, exactly."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int) or "_cents" not in name:
+        return str(value)
+    return dollars(value) if value % 100 == 0 else f"{dollars(value)}.{value % 100:02}"
+
+
+def parameter_name(name: str) -> str:
+    """`inflow_cents_min` is "Inflow min"."""
+    return words(name.replace("_cents", "")).removeprefix("is ").capitalize()
 
 
 def counted(count: int) -> str:

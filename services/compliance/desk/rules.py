@@ -129,6 +129,9 @@ def _scenarios(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRou
                 for scenario in Scenario
             ],
             changes=rule_changes.list_waiting(runtime.engine, {ChangeKind.SET_PARAMETERS}),
+            in_force={
+                scenario.value: values_of(standards.to_come(scenario, now)[-1].parameters) for scenario in Scenario
+            },
             values_of=values_of,
             in_words=views.reason_in_words,
             share_days=SHARE_OF.days,

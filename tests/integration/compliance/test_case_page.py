@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, ClassVar
@@ -13,32 +13,17 @@ from pydantic import SecretStr
 from libs.common import ids
 from libs.common.record import replace
 from libs.common.service import Runtime
-from schemas.payments.events import PaymentInitiated, PaymentOrder, PaymentSettled
+from schemas.payments.events import PaymentInitiated, PaymentOrder
 from services.compliance import network_queries
 from services.compliance.desk.journey import Journey, Journeys, Source
 from services.compliance.queries import find_case, find_screening, list_related
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import monitoring
 from tests.deciding import decide
+from tests.integration.compliance.gallery import settled
 from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, registered, rows, suspended
 
 NOW = datetime.now(UTC)
-
-
-def settled(debtor: str, creditor: str, dollars: int, *, days_ago: float = 1) -> PaymentSettled:
-    at = NOW - timedelta(days=days_ago)
-    return PaymentSettled(
-        payment_id=ids.new(at_seconds=at.timestamp()),
-        debtor_account_id=ids.derive(debtor, "account"),
-        creditor_account_id=ids.derive(creditor, "account"),
-        debtor_customer_id=debtor,
-        creditor_customer_id=creditor,
-        amount_minor=dollars * 100,
-        currency="USD",
-        instructed_at=at,
-        transfer_id=ids.new(),
-        settled_at=at,
-    )
 
 
 def test_the_network_is_two_hops_of_what_has_settled_with_sums_over_months_and_batches(compliance: Runtime) -> None:

@@ -2,49 +2,21 @@
 
 from datetime import timedelta
 from pathlib import Path
-from random import Random
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from libs.common import ids
-from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.payments.events import PaymentInitiated
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk, at_desk
-from tests.integration.compliance.scene import ALIKE, NOW, case_of, initiated, order, registered, suspended
-from tests.integration.compliance.test_case_page import settled
-
-NAMES = ("Mara Lindqvist", "Tomas Okafor", "Blue Harbour Trading GmbH", "Ines Delacroix", "Otto Brandt")
+from tests.integration.compliance.gallery import busy_payment
+from tests.integration.compliance.scene import ALIKE, NOW, case_of, initiated, order, suspended
 
 
 @pytest.fixture
 def busy(compliance: Runtime) -> PaymentInitiated:
-    """A payment that waits, between two whose money has moved a good deal."""
-    event = initiated(order("Ann Miller", ALIKE, creditor_born="1957-09-09", country="RS"))
-    payer, payee = event.order.debtor_customer_id, event.order.creditor_customer_id
-    assert payer
-    assert payee
-    chance = Random(3)
-    near, far = [ids.new() for _ in range(18)], [ids.new() for _ in range(70)]
-    for number, customer_id in enumerate((*near, *far)):
-        name = f"{NAMES[number % 5]} {number}" if number >= 5 else NAMES[number]
-        decide(compliance, registered(name, customer_id=customer_id))
-    movements = []
-    for customer_id in near:
-        middle = payer if chance.random() < 0.6 else payee
-        for _ in range(chance.randrange(1, 5)):
-            ends = (customer_id, middle) if chance.random() < 0.5 else (middle, customer_id)
-            movements.append(settled(*ends, chance.randrange(40, 9_000), days_ago=chance.random() * 80))
-    for customer_id in far:
-        ends = (customer_id, chance.choice(near))
-        ends = ends if chance.random() < 0.5 else ends[::-1]
-        movements.append(settled(*ends, chance.randrange(20, 3_000), days_ago=chance.random() * 80))
-    decide(compliance, *movements)
-    again = initiated(replace(order("Ann Miller", "Ben Baker"), debtor_customer_id=payer))
-    decide(compliance, event, suspended(event), again, suspended(again))
-    return event
+    return busy_payment(compliance)
 
 
 def test_a_case_shows_history_network_way_and_other_cases(ann: Desk, busy: PaymentInitiated, shots: Path) -> None:

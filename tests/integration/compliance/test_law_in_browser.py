@@ -13,6 +13,7 @@ from services.compliance.checking import DocumentChecking
 from services.compliance.diligence.providers import SimulatedChecks
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk
+from tests.integration.compliance.gallery import MISSING
 from tests.integration.compliance.scene import (
     LISTED,
     NOW,
@@ -24,8 +25,6 @@ from tests.integration.compliance.scene import (
     suspended,
     to_another_bank,
 )
-
-MISSING = ("debtor.birth_date", "debtor.birth_place", "creditor.kind", "creditor.account_number")
 
 
 @pytest.fixture

@@ -1,19 +1,25 @@
 """Pages that follow what others do, cases taken out of the desk, and where those go who may not be somewhere."""
 
+import io
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from lxml import etree
 from playwright.sync_api import Browser, expect
+from pypdf import PdfReader
 
 from libs.common.service import Runtime
 from schemas.payments.events import PaymentInitiated
+from services.compliance.desk.pdf import readable
 from services.compliance.domain.acts import TakeCase
 from services.compliance.domain.casework import AddNote
 from services.compliance.domain.people import Role
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk, at_desk
+from tests.integration.compliance.gallery import busy_payment
 from tests.integration.compliance.reports import filing_on
 from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, rows, suspended
 from tests.integration.compliance.test_desk import signed_in
@@ -145,6 +151,37 @@ def test_a_case_is_taken_out_as_one_file_without_a_word_of_reports(
     page.screenshot(path=shots / "export.png", full_page=True)
     looked = "SELECT actor FROM audit_entries WHERE object_kind = 'export' AND object_id = %s AND verb = 'looked'"
     assert rows(compliance, looked, case_id) == [("officer",)]
+
+
+def test_a_case_is_printed_with_all_that_the_page_of_it_says_and_audited_like_it(
+    compliance: Runtime, address: str, tmp_path: Path, shots: Path
+) -> None:
+    event = busy_payment(compliance)
+    case_id = case_of(event)
+    note(compliance, event, "#panic() $x$ <script>document.title='owned'</script> Asked 白玉霖.")
+    filing_on(compliance, case_id, approved=True)
+    path = f"/desk/cases/{case_id}/export"
+    with signed_in(address, "officer") as officer, signed_in(address, "analyst") as analyst:
+        assert analyst.http.get(path, params={"format": "pdf"}).status_code == 403
+        assert officer.http.get(path, params={"format": "docx"}).status_code == 400
+        html, printed = officer.http.get(path), officer.http.get(path, params={"format": "pdf"})
+    assert printed.headers["content-type"] == "application/pdf"
+    assert printed.headers["content-disposition"] == f'attachment; filename="case-{case_id}.pdf"'
+    (shots / "case.pdf").write_bytes(printed.content)
+    found = squeezed(*(page.extract_text() for page in PdfReader(io.BytesIO(printed.content)).pages))
+    said = etree.HTML(html.text).xpath("//h1|//h3|//dt|//dd|//th|//td|//ul[@class='reasons']/li|//*[@class='note']")
+    texts = ["".join(one.itertext()) for one in said]
+    assert len(texts) > 100
+    assert [text for text in texts if squeezed(readable(text)) not in found] == []
+    for word in ("filing", "Filing", "SAR", "reportisdue"):
+        assert word not in found, word
+    looked = "SELECT actor, details FROM audit_entries WHERE object_kind = 'export' AND verb = 'looked' ORDER BY number"
+    assert rows(compliance, looked) == [("officer", f"format={one}" if one else "") for one in ("docx", "", "pdf")]
+
+
+def squeezed(*texts: str) -> str:
+    """Text without what a page's width does to it."""
+    return re.sub(r"[\s\u200b]+", "", "".join(texts))
 
 
 def test_who_may_not_be_somewhere_is_led_to_where_they_may(compliance: Runtime, address: str, browser: Browser) -> None:

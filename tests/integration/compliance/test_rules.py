@@ -212,7 +212,7 @@ def test_two_officers_set_what_a_scenario_looks_for(
     expect(card).to_contain_text("$10,000")
     page.screenshot(path=shots / "scenarios.png", full_page=True)
     card.get_by_text("Propose parameters").click()
-    card.get_by_label("above cents").fill("9_000_00")
+    card.get_by_label("Above, in cents").fill("9_000_00")
     card.get_by_label("Why").fill("A committee decided so.")
     page.screenshot(path=shots / "scenario-set.png")
     card.get_by_role("button", name="Propose").click()
@@ -234,7 +234,7 @@ def test_two_officers_set_what_a_scenario_looks_for(
     ]
     card = page.get_by_role("region", name="Cash to be reported")
     card.get_by_text("Propose parameters").click()
-    card.get_by_label("above cents").fill("many")
+    card.get_by_label("Above, in cents").fill("many")
     card.get_by_label("Why").fill("?")
     card.get_by_role("button", name="Propose").click()
     expect(page.get_by_role("alert")).to_contain_text("above_cents")

@@ -74,7 +74,7 @@ def test_services_are_told_the_same() -> None:
 def test_both_ways_start_the_same_services(settings: StackSettings) -> None:
     native = {program.name for program in Native(settings, Supervisor(settings), {}).programs()}
     migrations = {f"{service}-migrate" for service in SERVICES}
-    assert COMPOSED.keys() - migrations == native | {"prometheus", "grafana"}
+    assert COMPOSED.keys() - migrations == native | {"prometheus", "grafana", "desk-key"}
     assert COMPOSED.keys() >= migrations
 
 
@@ -90,6 +90,19 @@ def test_a_service_is_migrated_with_the_same_image_and_database_before_any_servi
         assert migration["environment"]["WEIR_DATABASE_ROLE"] == service
         assert f"//{postgres.owner_of(service)}:" in migration["environment"]["WEIR_DATABASE_URL"]
         assert f"//{service}:" in COMPOSED[service]["environment"]["WEIR_DATABASE_URL"]
+
+
+def test_both_ways_let_the_desk_ask_payments(settings: StackSettings) -> None:
+    let_in, asks = COMPOSED["desk-key"], COMPOSED["compliance"]["environment"]
+    assert let_in["image"] == COMPOSED["payments"]["image"]
+    assert f"services.payments clients add {' '.join(services.DESK)} --key-stdin" in let_in["command"][0]
+    assert let_in["environment"]["WEIR_CLIENT_KEY"] == asks["WEIR_PAYMENTS_KEY"]
+    assert asks.keys() >= services.desk_environment(settings).keys()
+    assert asks["WEIR_PAYMENTS_URL"] == "http://payments:8000"
+    native = services.environment(settings, "compliance")
+    assert native["WEIR_PAYMENTS_URL"] == "http://127.0.0.1:20001"
+    assert native["WEIR_PAYMENTS_KEY"] == docker.environment(settings)["WEIR_DESK_KEY"]
+    assert "WEIR_PAYMENTS_KEY" not in services.environment(settings, "payments")
 
 
 def _without(environment: dict[str, str], names: set[str]) -> dict[str, str]:
