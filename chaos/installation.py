@@ -32,7 +32,7 @@ CAPTURE_SECONDS = 8
 FEES = '[{"currency": "USD", "fixed": "0.10", "percentage": "1.5"}]'
 """Of a currency that nothing else here pays in."""
 ROLES = ("api", "worker", "relay")
-PORTS_OF_OTHERS, PORTS_OF_OTHERS_MAX = 20, 40
+PORTS_OF_OTHERS, PORTS_OF_OTHERS_MAX = 110, 40
 """Where processes besides the supervised ones answer: so far above the installation's first port, and so many."""
 RESTART_SECONDS_MAX = 150
 REST_SECONDS_MAX = 150
