@@ -44,7 +44,8 @@ from tests.integration.compliance.scene import (
 )
 
 MISSING = ("debtor.birth_date", "debtor.birth_place", "creditor.kind", "creditor.account_number")
-NAMES = ("Mara Lindqvist", "Tomas Okafor", "Blue Harbour Trading GmbH", "Ines Delacroix", "Otto Brandt")
+FIRST_NAMES = ("Mara", "Tomas", "Ines", "Otto", "Lena", "Pavel", "Noor", "Hugo", "Signe", "Dario")
+LAST_NAMES = ("Lindqvist", "Okafor", "Delacroix", "Brandt", "Moreau", "Novak", "Haddad", "Costa", "Berg", "Rossi")
 HIT = Finding(source="fictional/F-007", score=0.93, reason="creditor resembles STOJADIVIC, Vlastimor")
 SIGNS = (
     Finding(source="device", score=0.71, reason="first payment from this device, at night"),
@@ -164,9 +165,8 @@ def busy_payment(runtime: Runtime) -> PaymentInitiated:
     assert payee
     chance = Random(3)
     near, far = [ids.new() for _ in range(18)], [ids.new() for _ in range(70)]
-    for number, customer_id in enumerate((*near, *far)):
-        name = f"{NAMES[number % 5]} {number}" if number >= 5 else NAMES[number]
-        decide(runtime, registered(name, customer_id=customer_id))
+    decide(runtime, registered("Ann Miller", customer_id=payer), registered(ALIKE, customer_id=payee))
+    decide(runtime, *(registered(_name(number), customer_id=id_) for number, id_ in enumerate((*near, *far))))
     movements = []
     for customer_id in near:
         middle = payer if chance.random() < 0.6 else payee
@@ -183,8 +183,13 @@ def busy_payment(runtime: Runtime) -> PaymentInitiated:
     return event
 
 
-def set_up(runtime: Runtime) -> Scene:
-    """Have something on every page."""
+def _name(number: int) -> str:
+    """One of a hundred, each somebody else's."""
+    return f"{FIRST_NAMES[number % 10]} {LAST_NAMES[(number + number // 10) % 10]}"
+
+
+def set_up(runtime: Runtime, *, payer: str = HOSTILE) -> Scene:
+    """Have something on every page; `payer` is who one of the payments is by."""
     busy = busy_payment(runtime)
     case_id = case_of(busy)
     _work_on(runtime, case_id)
@@ -199,7 +204,7 @@ def set_up(runtime: Runtime) -> Scene:
         payment_id=_blocked(runtime),
         travel_case_id=_travel(runtime),
         monitored_case_id=monitored_case_id,
-        hostile_case_id=_alike(runtime),
+        hostile_case_id=_alike(runtime, payer),
         before=before,
         after=after,
     )
@@ -220,7 +225,7 @@ def _work_on(runtime: Runtime, case_id: str) -> None:
     decide(runtime, AddFile(**ann, version=6, name="invoice-2208.pdf", content=content, note="From the payer"))
     why = "The same name, date of birth and country as the listed entry."
     decide(runtime, ProposeDecision(**ann, version=7, decision=CaseDecision.REJECT, note=why))
-    first, second = (initiated(order(f"Payer {name}", "Ben Baker")) for name in ("Ola Nord", "Ivo Lund"))
+    first, second = (initiated(order(name, "Ben Baker")) for name in ("Ola Nord", "Ivo Lund"))
     decide(runtime, first, suspended(first, at=NOW - timedelta(days=6)), second, suspended(second))
     decide(
         runtime,
@@ -239,6 +244,7 @@ def _monitored(runtime: Runtime) -> tuple[str, str]:
     """A customer about whom monitoring has raised something, and the case of it."""
     customer_id, till = ids.new(), ids.new()
     decide(runtime, registered("Casimir Holt", birth_date="1971-06-30", customer_id=customer_id))
+    decide(runtime, registered("Corner Exchange", customer_id=till))
     at = NOW - timedelta(days=2)
     decide(runtime, *(settled(till, customer_id, dollars, at=at, is_cash=True) for dollars in (6_000, 4_800)))
     ((case_id,),) = rows(runtime, "SELECT case_id FROM cases WHERE customer_id = %s", customer_id)
@@ -254,9 +260,9 @@ def _travel(runtime: Runtime) -> str:
     return case_of(event)
 
 
-def _alike(runtime: Runtime) -> str:
-    """Cases that are like each other, the first of them with a name that means no good."""
-    events = [initiated(order(name, ALIKE, creditor_born=ALIKE_BORN)) for name in (HOSTILE, "Payer Abel", "Payer Bela")]
+def _alike(runtime: Runtime, payer: str) -> str:
+    """Cases that are like each other, the first of them by this payer."""
+    events = [initiated(order(name, ALIKE, creditor_born=ALIKE_BORN)) for name in (payer, "Abel Kerr", "Bela Sandor")]
     told = [suspended(event) for event in events]
     decide(runtime, *events)
     decide(runtime, *(replace(one, evidence=replace(one.evidence, compliance_hits=(HIT,))) for one in told))
