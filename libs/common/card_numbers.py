@@ -1,6 +1,7 @@
 """Card numbers in free text: found, so that none is ever kept (PCI DSS 4.0, requirement 3). Pure.
 
-A card number is 13 to 19 digits, alone or in groups with spaces, hyphens or dots between them, that begin like those of
+A card number is 13 to 19 digits, alone or in groups with spaces, hyphens or dots between them (and whatever can't be
+seen), that begin like those of
 an issuer that is known and that the Luhn check (ISO/IEC 7812-1, annex B) fits. One digit in ten fits by chance, so a
 reference of sixteen digits is taken for a card now and then; one with another length, or an IBAN, is not.
 """
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 
 DIGITS_MIN, DIGITS_MAX = 13, 19
 
-_GAP = r"[\s.\-\u2010-\u2015\u200c\u200d]{0,2}"
+_UNSEEN = r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]*"
+"""Soft hyphens, joiners, marks of direction: however many there are, nobody sees a gap."""
+_GAP = rf"{_UNSEEN}(?:[\s.\-\u2010-\u2015\u2212]{_UNSEEN}){{0,3}}"
 _RUN = re.compile(rf"\d(?:{_GAP}\d){{{DIGITS_MIN - 1},}}")
 """Digits with no more than gaps between them."""
 _GROUP = re.compile(r"\d+")
@@ -53,25 +56,28 @@ def without_card_numbers(text: str) -> str:
 
 
 def _places(text: str) -> Iterator[tuple[int, int]]:
-    """Where card numbers begin and end."""
+    """Where card numbers begin and end: the longest that begins at each place, and none within another."""
     for run in _RUN.finditer(text):
+        reached = run.start()
         for start, end in _candidates(run):
-            if _is_card_number(text[start:end]) and not _is_in_iban(text, start, end):
+            if start >= reached and _is_card_number(text[start:end]) and not _is_in_iban(text, start, end):
                 yield start, end
-                break
+                reached = end
 
 
 def _candidates(run: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """Neighbouring groups of a run that have as many digits as a card number may have, together."""
+    """Neighbouring groups of a run that have as many digits as a card number may have, together: the longest first."""
     groups = [(run.start() + found.start(), run.start() + found.end()) for found in _GROUP.finditer(run.group())]
     for first, (start, _) in enumerate(groups):
-        count = 0
-        for begin, end in groups[first:]:
+        count, ends = 0, list[int]()
+        # No more groups than there may be digits.
+        for begin, end in groups[first : first + DIGITS_MAX]:
             count += end - begin
             if count > DIGITS_MAX:
                 break
             if count >= DIGITS_MIN:
-                yield start, end
+                ends.append(end)
+        yield from ((start, end) for end in reversed(ends))
 
 
 def _is_card_number(text: str) -> bool:

@@ -137,9 +137,16 @@ class Settings(MessagingSettings):
         url = make_url(self.database_url).set(drivername="postgresql+psycopg")
         if self.database_password is not None:
             url = url.set(password=self.database_password.get_secret_value())
-        if self.database_ca is not None:
-            url = url.update_query_dict({"sslmode": "verify-full", "sslrootcert": str(self.database_ca)})
-        return url
+        return _verified(url, self.database_ca) if self.database_ca is not None else url
+
+    @property
+    def keys(self) -> URL | None:
+        """The key store's address with all it takes to connect. Written out, it hides the password."""
+        if self.keys_url is None:
+            return None
+        url = make_url(self.keys_url.get_secret_value()).set(drivername="postgresql+psycopg")
+        authority = self.keys_ca or (None if "sslmode" in url.query else self.database_ca)
+        return _verified(url, authority) if authority is not None else url
 
     @property
     def database_dsn(self) -> str:
@@ -156,6 +163,12 @@ class Settings(MessagingSettings):
         None,
         description="SQLAlchemy address of the key store, with its password; all services share it, and without it"
         " personal data stay readable",
+    )
+
+    keys_ca: FilePath | None = Field(
+        None,
+        description="certificates (PEM) that may vouch for the key store, as WEIR_DATABASE_CA does for the database;"
+        " without it WEIR_DATABASE_CA, unless the address says how its server is verified",
     )
 
     @field_validator("keys_url")
@@ -251,6 +264,10 @@ class Settings(MessagingSettings):
     def client_rate(self) -> Rate:
         """How fast a client may ask that has no rate of its own."""
         return Rate(per_second=self.client_requests_per_second, burst=self.client_burst)
+
+
+def _verified(url: URL, authority: Path) -> URL:
+    return url.update_query_dict({"sslmode": "verify-full", "sslrootcert": str(authority)})
 
 
 S = TypeVar("S", bound=Settings)

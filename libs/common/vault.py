@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from cachetools import TTLCache
+from sqlalchemy.engine import URL
 
 from libs.common import database
 from libs.common.batch import Unreadable
@@ -133,13 +134,13 @@ class Vault:
 
 def of(settings: Settings) -> Vault:
     """This process's vault, as its settings say."""
-    if settings.keys_url is None:
+    if settings.keys is None:
         return Vault(None)
-    return _vault(settings.keys_url.get_secret_value(), settings.known_master_keys, settings.keys_cache_seconds)
+    return _vault(settings.keys, settings.known_master_keys, settings.keys_cache_seconds)
 
 
 @lru_cache
-def _vault(url: str, masters: tuple[tuple[str, bytes], ...], cache_seconds: float) -> Vault:
+def _vault(url: URL, masters: tuple[tuple[str, bytes], ...], cache_seconds: float) -> Vault:
     engine = database.create(url, pool_size=POOL_SIZE, application_name="weir-keys")
     return Vault(KeyStore(engine, MasterKeys(dict(masters))), cache_seconds=cache_seconds)
 

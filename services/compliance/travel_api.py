@@ -8,7 +8,6 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from libs.common.answers import OK, answer_one, found
-from libs.common.card_numbers import has_card_number
 from libs.common.change import Asked
 from libs.common.fields import CARD_NUMBER_FAULT, Id, View
 from libs.common.http import Problem, Who
@@ -19,7 +18,7 @@ from services.compliance.domain.business_days import day_of
 from services.compliance.domain.travel import TellDetails, TravelRefusal
 from services.compliance.settings import ComplianceSettings
 from services.compliance.travel.ivms101 import IvmsFault
-from services.compliance.travel.messages import read_message
+from services.compliance.travel.messages import has_card_number, read_message
 from services.compliance.travel.rules import Assets, Datum, HeldBy
 
 _MESSAGE: dict[str, Any] = {
@@ -112,6 +111,14 @@ class TravelRecordView(View):
     has_message: bool
 
 
+class TakenView(View):
+    """What a message has told of a payment's parties: about which fields, and what is missing still."""
+
+    payment_id: str
+    missing: list[str]
+    tellings: list[TellingView]
+
+
 class MessageView(View):
     """An IVMS101 message."""
 
@@ -135,7 +142,7 @@ def router(runtime: Runtime) -> APIRouter:
     routes.post(
         f"{one}/message",
         openapi_extra=_MESSAGE,
-        responses=changing(HTTPStatus.NOT_FOUND) | answering(OK, TravelRecordView),
+        responses=changing(HTTPStatus.NOT_FOUND) | answering(OK, TakenView),
     )(ask.take_message)
     return routes
 
@@ -167,7 +174,7 @@ class TravelRoutes:
     async def take_message(self, asked: Asked, payment_id: Id, request: Request) -> Response:
         """Take what an IVMS101 message tells about the parties of a payment that comes in."""
         content = await request.body()
-        if has_card_number(content.decode(errors="replace")):
+        if has_card_number(content):
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "card_number", CARD_NUMBER_FAULT, field="body")
         record = found(asked_of.find_record(self._engine, payment_id), "payment_id")
         try:
@@ -185,7 +192,7 @@ class TravelRoutes:
         )
         answer = answer_one(
             OK,
-            lambda work: msgspec.to_builtins(asked_of.record_view(work.travel[payment_id], self._policy.travel)),
+            lambda work: msgspec.to_builtins(asked_of.taken_view(work.travel[payment_id], self._policy.travel)),
             unknown=(TravelRefusal.PAYMENT_UNKNOWN,),
         )
         return await asked.carry_out(self._edge, f"travel-rule/{payment_id}", [command], answer)

@@ -10,6 +10,7 @@ import typer
 
 from libs.common import ids
 from libs.common.cli import Actor, carry_out, fail
+from libs.common.fields import CARD_NUMBER_FAULT
 from libs.common.service import Runtime
 from services.compliance import travel_queries as asked_of
 from services.compliance.domain.business_days import day_of
@@ -17,7 +18,7 @@ from services.compliance.domain.travel import TellDetails
 from services.compliance.domain.work import Policy
 from services.compliance.settings import ComplianceSettings
 from services.compliance.travel.ivms101 import IvmsFault, parse_message, write_message
-from services.compliance.travel.messages import read_message
+from services.compliance.travel.messages import has_card_number, read_message
 from services.compliance.travel.record import TravelRecord
 
 MakeRuntime = Callable[[], Runtime]
@@ -64,6 +65,8 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
     def read(payment_id: PaymentId, path: Path, actor: Actor) -> None:
         """Take what an IVMS101 message in a file tells about the parties of a payment that comes in."""
         found, content = runtime(), path.read_bytes()
+        if has_card_number(content):
+            fail(f"{path}: {CARD_NUMBER_FAULT}")
         try:
             told = read_message(content, _record(found, payment_id), _today())
         except IvmsFault as fault:

@@ -38,9 +38,23 @@ def record_view(record: TravelRecord, rules: TravelRules) -> dict[str, Any]:
         "missing": list(missing(record, asking)),
         "debtor": _side_view(record, PartyRole.DEBTOR),
         "creditor": _side_view(record, PartyRole.CREDITOR),
-        "tellings": [{"by": one.by, "at": one.at, "fields": list(one.fields)} for one in record.tellings],
+        "tellings": _tellings(record),
         "has_message": record.message is not None,
     }
+
+
+def taken_view(record: TravelRecord, rules: TravelRules) -> dict[str, Any]:
+    """What is answered to who tells something: kept for its Idempotency-Key, so without what was told."""
+    asking = rules.applicable(record.order, record.asked_on, record.linked)
+    return {
+        "payment_id": record.payment_id,
+        "missing": list(missing(record, asking)),
+        "tellings": _tellings(record),
+    }
+
+
+def _tellings(record: TravelRecord) -> list[dict[str, Any]]:
+    return [{"by": one.by, "at": one.at, "fields": list(one.fields)} for one in record.tellings]
 
 
 def rule_view(rule: TravelRule) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Literal
+from urllib.parse import quote_plus, unquote_plus
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
 from libs.common import edge
+from libs.common.card_numbers import has_card_number, without_card_numbers
 from libs.common.errors import Outage
 from libs.common.http import Problem
 from libs.common.openapi import changing
@@ -81,13 +83,20 @@ class Allowed:
         if session is None:
             raise SignInNeeded
         if not session.may(self.permission):
-            refused = f"{request.method} {request.url.path}"
+            refused = f"{request.method} {without_card_numbers(request.url.path)}"
             self._sessions.put_down(session.happening(AuditVerb.REFUSED, ObjectKind.DESK, details=refused))
             raise NotForRole(session)
         if self.look is not None:
-            object_id = next(iter(request.path_params.values()), "")
-            self._sessions.put_down(session.happening(AuditVerb.LOOKED, self.look, object_id, request.url.query))
+            object_id = without_card_numbers(next(iter(request.path_params.values()), ""))
+            asked = _kept_of(request.url.query)
+            self._sessions.put_down(session.happening(AuditVerb.LOOKED, self.look, object_id, asked))
         return session
+
+
+def _kept_of(query: str) -> str:
+    """What was asked for, as the log may keep it for ever."""
+    plain = unquote_plus(query)
+    return quote_plus(without_card_numbers(plain), safe="=&*") if has_card_number(plain) else query
 
 
 def allow(sessions: DeskSessions, permission: Permission, look: ObjectKind | None = None) -> Any:

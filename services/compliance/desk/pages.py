@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
-from libs.common.fields import Id
+from libs.common.fields import NO_CARD_NUMBER, Id
 from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
@@ -76,7 +76,7 @@ def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
     @router.get("/search")
     def search(
         person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.SEARCH),
-        q: Annotated[str, Query(max_length=QUERY_LENGTH_MAX)] = "",
+        q: Annotated[str, Query(max_length=QUERY_LENGTH_MAX), NO_CARD_NUMBER] = "",
     ) -> Response:
         """Cases by a name or an id."""
         now = datetime.now(UTC)

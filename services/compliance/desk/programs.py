@@ -74,7 +74,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
     @router.get("/search")
     def search(
-        q: Annotated[str, Query(min_length=1, max_length=QUERY_LENGTH_MAX)],
+        q: Annotated[str, Query(min_length=1, max_length=QUERY_LENGTH_MAX), NO_CARD_NUMBER],
         person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.SEARCH),
     ) -> dict[str, Any]:
         """Cases by a name, however it is spelt, or by the id of a payment, a customer, an account or a case."""

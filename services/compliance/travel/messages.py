@@ -2,9 +2,13 @@
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 
+import msgspec
+
+from libs.common import card_numbers
 from libs.common.record import Record
 from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, Institution, PartyKind
@@ -81,6 +85,29 @@ def read_message(content: bytes, record: TravelRecord, today: date) -> Read:
             record, PartyRole.CREDITOR,
         ),
     )  # fmt: skip
+
+
+def has_card_number(content: bytes) -> bool:
+    """Whether a message has a card number in it, in any of its texts and however those are escaped."""
+    texts = list[str]()
+    # What is no JSON is no message either: `read_message` says so.
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        texts += _texts(msgspec.json.decode(content))
+    return any(map(card_numbers.has_card_number, (content.decode(errors="replace"), *texts)))
+
+
+def _texts(found: object) -> Iterator[str]:
+    """All texts and numbers of a JSON document, names of fields included."""
+    match found:
+        case dict():
+            for name, value in found.items():
+                yield name
+                yield from _texts(value)
+        case list():
+            for value in found:
+                yield from _texts(value)
+        case _:
+            yield str(found)
 
 
 # Writing

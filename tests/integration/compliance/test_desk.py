@@ -375,3 +375,13 @@ def test_programs_of_staff_screen_names_and_see_the_lists_and_others_may_not(com
     for method, path in (("POST", "/v1/screenings"), ("GET", "/v1/lists")):
         assert httpx.request(method, address + path, json=body, headers=shop).status_code == 403
         assert httpx.request(method, address + path, json=body).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/desk/search", "/desk/api/search"])
+def test_a_card_number_that_is_searched_for_is_refused_and_not_put_into_the_log(
+    compliance: Runtime, ann: Analyst, path: str
+) -> None:
+    assert ann.http.get(path, params={"q": "4111 1111\u00a01111 1111"}).status_code in (400, 422)
+    assert ann.http.get(f"{path}?q=4111+1111+1111+1111&queue=open").status_code in (400, 422)
+    logged = str(rows(compliance, "SELECT object_id, details FROM audit_entries"))
+    assert "4111" not in logged and "1111&queue=open" in logged

@@ -24,7 +24,7 @@ from schemas.payments.events import (
 )
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
-from services.compliance.travel_api import MessageView, TravelRecordView, TravelRulesView
+from services.compliance.travel_api import MessageView, TakenView, TravelRecordView, TravelRulesView
 from stack.services import as_environment
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import NOW, case_of, initiated, rows, suspended, to_another_bank
@@ -214,9 +214,11 @@ def test_a_message_about_a_payment_that_came_in_is_read(compliance: Runtime, api
     require(TravelRecordView, before)
     assert "debtor.account_number" in before.json()["missing"]
     taken = api.post(f"{path}/message", MESSAGE, by="staff")
-    require(TravelRecordView, taken)
-    after = TravelRecordView.model_validate_json(taken.content)
-    assert (after.missing, after.has_message) == ([], True)
+    require(TakenView, taken)
+    after = TakenView.model_validate_json(taken.content)
+    assert (after.missing, api.get(path, by="staff").json()["has_message"]) == ([], True)
+    kept = rows(compliance, "SELECT convert_from(answer, 'UTF8') FROM idempotency_keys")
+    assert kept and not any(told in str(kept) for told in ("Smith", "1980-02-03", "Ghent"))
     assert after.tellings[0].fields == [
         *("debtor.birth_date", "debtor.kind", "debtor.account_number", "debtor.birth_place"),
     ]
@@ -234,6 +236,8 @@ def test_a_message_that_is_wrong_is_refused_with_its_field(compliance: Runtime, 
     decide(compliance, about_another)
     other = f"/v1/travel-rule/payments/{about_another.payment_id}/message"
     assert problem(api.post(other, MESSAGE, by="staff")) == refused
+    card = json.dumps(MESSAGE).replace("Ghent", "4111\\u00a01111\\u00a01111\\u00a01111").encode()
+    assert problem(api.post(path, card, by="staff")) == (422, "card_number", "body")
     unknown = f"/v1/travel-rule/payments/{ids.new()}/message"
     assert api.post(unknown, MESSAGE, by="staff").status_code == 404
     assert api.post(path, MESSAGE).status_code == 403

@@ -43,9 +43,15 @@ IBANS = (
 )
 
 
+UNSEEN = (
+    *("\N{SOFT HYPHEN}", "\N{ZERO WIDTH SPACE}", "\N{WORD JOINER}", "\N{ZERO WIDTH NO-BREAK SPACE}"),
+    *("\N{ZERO WIDTH JOINER}" * 9, "\N{LEFT-TO-RIGHT MARK} \N{LEFT-TO-RIGHT MARK}", " \N{MINUS SIGN} "),
+)
+
+
 @pytest.mark.parametrize("card", CARDS)
 def test_a_card_number_is_found_however_it_is_written(card: str) -> None:
-    for gap in ("", " ", "-", ".", "\N{NO-BREAK SPACE}", "\N{EN DASH}", " - "[:2]):
+    for gap in ("", " ", "-", ".", "\N{NO-BREAK SPACE}", "\N{EN DASH}", " - ", *UNSEEN):
         fours = gap.join(card[place : place + 4] for place in range(0, len(card), 4))
         for text in (fours, f"rent {fours}", f"order 4711 {fours}, thanks", f"card:{fours}.", f"PAN{fours}x"):
             assert has_card_number(text), text
@@ -62,6 +68,14 @@ def test_all_but_the_last_four_is_hidden() -> None:
     text = "paid by 4111-1111-1111-1111 and 378282246310005, see 4711"
     assert without_card_numbers(text) == "paid by ****-****-****-1111 and ***********0005, see 4711"
     assert without_card_numbers("nothing to hide: 4711") == "nothing to hide: 4711"
+
+
+def test_each_of_several_in_a_row_is_hidden() -> None:
+    pair = "4111 1111 1111 1111 5500 0000 0000 0004"
+    assert without_card_numbers(pair) == "**** **** **** 1111 **** **** **** 0004"
+    assert without_card_numbers(f"17 {pair} 378282246310005") == (
+        "17 **** **** **** 1111 **** **** **** 0004 ***********0005"
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,6 +118,10 @@ KINDS: dict[str, tuple[Callable[[random.Random], str], int]] = {
         0,
     ),
     "hexadecimal": (lambda chance: f"{chance.getrandbits(128):032x}", 300),
+    "twice eight digits": (
+        lambda chance: f"{chance.randint(10**7, 10**8 - 1)} - {chance.randint(10**7, 10**8 - 1)}",
+        40_000,
+    ),
     "sixteen digits": (lambda chance: str(chance.randint(10**15, 10**16 - 1)), 40_000),
 }
 

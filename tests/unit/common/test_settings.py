@@ -4,6 +4,7 @@ import base64
 import logging
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -79,6 +80,24 @@ def test_an_authority_for_the_database_has_its_server_verified(tmp_path: Path) -
     authority.touch()
     found = settings(database_ca=authority)
     assert found.database.query == {"sslmode": "verify-full", "sslrootcert": str(authority)}
+
+
+def test_an_authority_has_the_key_store_verified_like_the_database(tmp_path: Path) -> None:
+    authority, other = tmp_path / "ca.pem", tmp_path / "keys.pem"
+    authority.touch()
+    other.touch()
+    keys = {"keys_url": WITH_PASSWORD, "master_keys": f"m1:{MASTER}"}
+
+    def asked(**given: Any) -> Any:
+        url = settings(**{**keys, **given}).keys
+        assert url is not None
+        return url.query
+
+    assert asked() == {}
+    assert asked(database_ca=authority) == {"sslmode": "verify-full", "sslrootcert": str(authority)}
+    assert asked(database_ca=authority, keys_ca=other) == {"sslmode": "verify-full", "sslrootcert": str(other)}
+    own = f"{WITH_PASSWORD}?sslmode=verify-full&sslrootcert=own.pem"
+    assert asked(database_ca=authority, keys_url=own) == {"sslmode": "verify-full", "sslrootcert": "own.pem"}
 
 
 def test_clients_are_told_of_authorities(tmp_path: Path) -> None:
