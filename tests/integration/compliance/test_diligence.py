@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from libs.common import ids
-from libs.common.database import execute
+from libs.common.database import execute, transaction
 from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.accounts.events import AccountOpened, CustomerPersonalData, CustomerRegistered
@@ -18,8 +18,9 @@ from services.compliance.diligence.providers import NobodyChecks, SimulatedCheck
 from services.compliance.diligence_api import CustomerView
 from services.compliance.domain.audit import Signature
 from services.compliance.domain.customers import customer_case_id
-from services.compliance.domain.diligence import ReviewCustomer
+from services.compliance.domain.diligence import RateCustomer, ReviewCustomer
 from services.compliance.importing import import_countries, read_countries
+from services.compliance.store import audit
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import NOW, registered, rows
 from tests.integration.compliance.test_desk import Analyst, signed_in
@@ -184,3 +185,12 @@ def test_lists_of_countries_that_are_imported_have_the_sweep_rate_customers_anew
     ((details,),) = rows(compliance, "SELECT details FROM audit_entries WHERE verb = 'rated'")
     assert "is high" in details
     assert compliance.sweep.run_once() == 0
+
+
+def test_a_rating_that_is_not_put_down_waits_for_nobody_at_the_log(compliance: Runtime) -> None:
+    event = registered("Ann Miller", birth_date="1980-05-17")
+    decide(compliance, event)
+    with transaction(compliance.engine) as tx:
+        audit.lock_head(tx)
+        (decided,) = decide(compliance, RateCustomer(customer_id=event.customer_id))
+    assert decided.error is None

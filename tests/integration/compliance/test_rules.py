@@ -25,8 +25,9 @@ from tests.integration.compliance.test_desk import signed_in
 from tests.integration.compliance.test_monitoring import settled
 
 HEADER = "entity_id,kind,name,aliases,weak_aliases,birth_dates,countries,programme,remarks\n"
-FIRST = HEADER + "1,person,Tortov Grimbel,,,,,,\n2,person,Malvana Sproot,,,,,,\n3,person,Ogdun Fenwrick,,,,,,\n"
-SECOND = HEADER + "1,person,Tortov Grimbel,Tort Grim,,1961,,,\n2,person,Malvana Sproot,,,,,,\n4,person,Una Wex,,,,,,\n"
+SAME = "2,person,Malvana Sproot,,,,,,\n5,person,Quenby Harthwaite,,,,,,\n"
+FIRST = HEADER + "1,person,Tortov Grimbel,,,,,,\n" + SAME + "3,person,Ogdun Fenwrick,,,,,,\n"
+SECOND = HEADER + "1,person,Tortov Grimbel,Tort Grim,,1961,,,\n" + SAME + "4,person,Una Wex,,,,,,\n"
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +130,7 @@ def test_an_administrator_imports_a_list_and_sees_what_changed_and_two_retire_it
 ) -> None:
     page = root.page
     upload(root, "own", FIRST)
-    expect(page.get_by_role("status")).to_contain_text("3 entries, 3 names")
+    expect(page.get_by_role("status")).to_contain_text("4 entries, 4 names")
     event = initiated(order(creditor="Malvana Sproot"))
     decide(compliance, event)
     assert rows(compliance, "SELECT outcome FROM screenings") != [("clear",)]
