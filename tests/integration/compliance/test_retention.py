@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib import import_module
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +16,7 @@ from libs.common.service import Runtime
 from schemas.payments.events import PaymentBlocked, PaymentCancelled
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
+from services.compliance.domain.case import Case
 from tests.deciding import decide
 from tests.integration.compliance.reports import filing_on
 from tests.integration.compliance.scene import (
@@ -76,6 +79,18 @@ def never_asked(runtime: Runtime, *, days: float) -> str:
 def ended(runtime: Runtime, case_id: str, years: float) -> None:
     statement = "UPDATE cases SET status = 'resolved', ended_at = %s WHERE case_id = %s"
     runtime.unit.administer(lambda tx: tx.exec_driver_sql(statement, (NOW - years * YEAR, case_id)))
+
+
+def test_what_nobody_was_asked_about_and_had_no_end_has_one_since_a_migration(compliance: Runtime) -> None:
+    case_id = never_asked(compliance, days=0)
+    endless = """UPDATE cases SET status = 'closed', ended_at = NULL, body = (body::jsonb - 'ended_at')::text
+                  WHERE case_id = %s"""
+    compliance.unit.administer(partial(_execute, statement=endless, values=(case_id,)))
+    migration = import_module("services.compliance.migrations.0016_agreed_lists")
+    ends = migration._CASES.partition("CREATE INDEX")[0]
+    compliance.unit.administer(partial(_execute, statement=ends, values=()))
+    ((ended_at, body),) = rows(compliance, "SELECT ended_at, body FROM cases WHERE case_id = %s", case_id)
+    assert msgspec.json.decode(body, type=Case).ended_at == ended_at is not None
 
 
 def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
