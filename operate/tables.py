@@ -50,7 +50,7 @@ MESSAGING: Mapping[str, Table] = {
     "outbox": _transient("published: the relay deletes what the broker has"),
     "outbox_parked": _transient("released by an operator"),
     "outbox_shards": _nature("one row"),
-    "inbox": _job("the sweep, 30 days after WEIR_RETENTION_MS, when no topic holds it; never, if topics keep all"),
+    "inbox": _job("the sweep, 30 days after no topic holds it, as brokers say; never, while one keeps all"),
     "consumer_offsets": _nature("a row for each partition"),
     "rewinds": _job("the sweep, after 400 days"),
     "dead_letters": _job("the sweep, 400 days after they were settled"),

@@ -85,10 +85,23 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         if is_poison(error):
             _withhold_values(error)
             raise
-        # Its neighbours in the pool have most likely died with it: none of them is tried again.
-        engine.dispose(close=False)
+        if _is_lost(error):
+            # Its neighbours in the pool have most likely died with it: none of them is tried again.
+            engine.dispose(close=False)
         kind = TooSlow if isinstance(_of_driver(error), QueryCanceled) else Outage
         raise kind(f"the database: {type(error).__name__}: {error}") from error
+
+
+_LOST = ("08", "57P", "25P03", "25P04")
+"""What SQLSTATEs begin with after which there is no connection any more."""
+
+
+def _is_lost(error: psycopg.Error | SQLAlchemyError) -> bool:
+    """Whether it was the connection that failed, and not what was asked of it: a pool that is given up for each
+    statement that is refused leaves its connections open, until the server has none left."""
+    if not isinstance(driver := _of_driver(error), psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return driver.sqlstate is None or driver.sqlstate.startswith(_LOST)
 
 
 def execute(tx: Connection, statement: str, parameters: Sequence[Any] = ()) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from libs.common import database
 from libs.common.database import array, execute, fetch, transaction
-from libs.common.errors import is_poison
+from libs.common.errors import Outage, is_poison
 from libs.common.writes import Table, writing
 from tests.parts import Parts
 
@@ -65,3 +65,29 @@ def test_what_is_told_of_a_broken_constraint_names_it_and_not_the_row(engine: En
     assert "stored_person_check" in str(raised.value)
     assert "private" not in str(raised.value)
     assert "Jane" not in str(raised.value)
+
+
+def backend(tx: Connection) -> int:
+    ((pid,),) = fetch(tx, "SELECT pg_backend_pid()")
+    return int(pid)
+
+
+def test_a_statement_that_is_refused_leaves_the_connection_in_use(engine: Engine) -> None:
+    with transaction(engine) as tx:
+        before = backend(tx)
+    for _ in range(3):
+        with pytest.raises(Outage), transaction(engine) as tx:
+            fetch(tx, "SELECT * FROM no_such_table")
+    with transaction(engine) as tx:
+        assert backend(tx) == before
+
+
+def test_of_connections_that_died_together_none_is_tried_again(engine: Engine) -> None:
+    with transaction(engine) as one, transaction(engine) as other:
+        dead = {backend(one), backend(other)}
+    with psycopg.connect(engine.url.set(drivername="postgresql").render_as_string(hide_password=False)) as owner:
+        owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY(%s)", (list(dead),))
+    with pytest.raises(Outage), transaction(engine) as tx:
+        backend(tx)
+    with transaction(engine) as tx:
+        assert backend(tx) not in dead
