@@ -189,7 +189,6 @@ def add_client(stack: Stack, name: str) -> None:
     query(stack, f"INSERT INTO clients (client_id) VALUES ('{name}') RETURNING 1")
 
 
-
 def test_a_damaged_backup_leaves_the_database_as_it_was(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "payments.dump"
     backups.back_up(stack.settings, "payments", file)
