@@ -66,6 +66,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             vault=vault.of(settings),
         ),
         save=work.save_work,
+        wanted_keys=partial(work.wanted_keys, policy=settings.policy),
         decisions={
             # Is this payment allowed?
             PaymentInitiated: screenings.screen_payment,

@@ -127,6 +127,22 @@ def test_nothing_that_others_need_is_locked_while_the_key_store_is_asked(
     assert locked == [[], []]
 
 
+def test_nothing_is_locked_while_keys_are_asked_for_to_look_back(
+    payments: Api, compliance: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, locked = initiated(payments), list[Any]()
+    tell(compliance, event)
+    find = KeyStore.find
+
+    def watched(store: KeyStore, **asked: Any) -> list[DataKey]:
+        locked.append(rows(compliance, _LOCKED))
+        return find(store, **asked)
+
+    monkeypatch.setattr(KeyStore, "find", watched)
+    tell(compliance, LookBack(payment_id=event.payment_id))
+    assert locked and not any(locked)
+
+
 def test_whoever_must_read_an_order_reads_it(payments: Api, compliance: Runtime, fraud: Runtime) -> None:
     event = initiated(payments)
     assert isinstance(event.order.personal, EncryptedPayment)

@@ -7,9 +7,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from libs.common.database import array, fetch
-from libs.common.personal_data import Keys
+from libs.common.personal_data import Keys, KeysWanted
 from libs.common.record import replace
-from libs.common.vault import Vault
 from libs.common.writes import Table, lock_rows
 from schemas.compliance.events import ScreeningOutcome
 from schemas.payments.events import EncryptedPersonalData, PaymentOrder
@@ -77,13 +76,13 @@ def roles_of(stored: str | None) -> tuple[ScreenedRole, ...]:
     return _decode_roles(stored) if stored else ()
 
 
-def find_keys(vault: Vault, *, written: Collection[PaymentOrder], read: Collection[PaymentOrder]) -> Keys:
+def wanted_keys(*, written: Collection[PaymentOrder], read: Collection[PaymentOrder]) -> KeysWanted:
     """The keys to seal those with that are written and readable, and to open those with that are read."""
     sealed = [order.personal for order in read if isinstance(order.personal, EncryptedPersonalData)]
     readable = [order for order in written if not isinstance(order.personal, EncryptedPersonalData)]
-    return vault.keys(
-        owners={owner for order in readable for owner in _owners(order)},
-        key_ids={key_id for personal in sealed for key_id in personal.key_ids},
+    return KeysWanted(
+        owners=frozenset(owner for order in readable for owner in _owners(order)),
+        key_ids=frozenset(key_id for personal in sealed for key_id in personal.key_ids),
     )
 
 

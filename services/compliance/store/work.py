@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from libs.common import ids
 from libs.common.message import Message, Trace
-from libs.common.personal_data import READABLE, Keys, Unsealable
+from libs.common.personal_data import NO_KEYS, READABLE, Keys, KeysWanted, Unsealable
 from libs.common.record import replace
 from libs.common.vault import Vault
 from libs.common.writes import Writes
@@ -110,8 +110,6 @@ def load_work(
     the end of the audit log. The key store is asked before: it may take its time.
     """
     bodies = [message.body for message in messages]
-    if policy.look_back_for:
-        _ask_for_keys(tx, vault, bodies)
     case_ids = {body.case_id for body in bodies if isinstance(body, CaseCommand | DraftFiling)}
     case_ids |= {seen.case_id for body in bodies if isinstance(body, AlikeCommand) for seen in body.cases}
     concerned = whitelist.find_concerned(tx, bodies)
@@ -134,7 +132,8 @@ def load_work(
     asking = [body for body in bodies if isinstance(body, NextCase)]
     offered = cases.lock_offered(tx, {body.role for body in asking}, len(asking) + len(found_cases))
     found_cases |= {case_id: case for case_id, case in offered.items() if case_id not in found_cases}
-    keys = _find_keys(vault, bodies, found_screenings) if policy.look_back_for else READABLE
+    wanted = _wanted_keys(bodies, found_screenings)
+    keys = vault.keys(owners=wanted.owners, key_ids=wanted.key_ids) if policy.look_back_for else READABLE
     subjects = subjects_in(bodies, found_customers, found_cases, found_screenings, travelling, keys)
     subjects += [one.subject for id_ in concerned if (one := found_customers.get(id_)) and one.subject is not None]
     now = _now(messages)
@@ -245,16 +244,17 @@ def _due(body: Any, correlation_id: str, message_id: str, now: datetime) -> Mess
 # Loading
 
 
-def _ask_for_keys(tx: Connection, vault: Vault, bodies: Sequence[Any]) -> None:
-    """Have this process know the keys that `_find_keys` needs, but for what others write meanwhile."""
-    _find_keys(vault, bodies, screenings.find_screenings(tx, {b.payment_id for b in bodies if isinstance(b, LookBack)}))
+def wanted_keys(tx: Connection, messages: Sequence[Message], *, policy: Policy) -> KeysWanted:
+    """The keys that `load_work` asks for, but for what others write meanwhile."""
+    bodies = [message.body for message in messages]
+    again = {body.payment_id for body in bodies if isinstance(body, LookBack)}
+    return _wanted_keys(bodies, screenings.find_screenings(tx, again)) if policy.look_back_for else NO_KEYS
 
 
-def _find_keys(vault: Vault, bodies: Sequence[Any], screened: Mapping[str, Screening]) -> Keys:
+def _wanted_keys(bodies: Sequence[Any], screened: Mapping[str, Screening]) -> KeysWanted:
     """The keys to open the orders with that are looked back at, and to seal those with that are to be kept."""
     again = {body.payment_id for body in bodies if isinstance(body, LookBack)}
-    return screenings.find_keys(
-        vault,
+    return screenings.wanted_keys(
         written=[
             *(body.order for body in bodies if isinstance(body, _WITH_ORDERS)),
             *(known.order for known in screened.values() if known.order is not None),

@@ -1,19 +1,14 @@
 """Settled payments on real parts: looked at again by the sweep when a list changes, within their time."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import pytest
 
 from libs.common import ids
 from libs.common.service import Runtime
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentSettled
 from services.compliance.domain.audit import Signature
-from services.compliance.domain.looking_back import GoOn, LookBack
+from services.compliance.domain.looking_back import GoOn
 from services.compliance.domain.work import LookingBack
 from services.compliance.importing import import_list, parse_list
-from services.compliance.store import customers, screenings
 from services.compliance.store.looking_back import forget_orders
 from tests.deciding import decide
 from tests.integration.compliance.scene import case_of, initiated, order, rows
@@ -138,21 +133,3 @@ def test_a_look_that_failed_in_another_batch_falls_not_behind_the_mark(complianc
     after = LookingBack(matcher_version=1, catalogue_version=1, mark=None, is_done=False)
     decide(compliance, GoOn(before=None, after=after, payment_ids=(event.payment_id,)))
     assert rows(compliance, "SELECT is_to_look_at FROM screenings") == [(True,)]
-
-
-def test_keys_are_asked_for_before_anything_is_locked(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: list[str] = []
-
-    def noted(place: str, step: str, do: Callable[..., Any]) -> None:
-        def note(*arguments: Any, **named: Any) -> Any:
-            steps.append(step)
-            return do(*arguments, **named)
-
-        monkeypatch.setattr(f"services.compliance.store.work.{place}", note)
-
-    noted("screenings.find_keys", "keys", screenings.find_keys)
-    noted("customers.lock_customers", "lock", customers.lock_customers)
-    event = initiated()
-    decide(compliance, event)
-    decide(compliance, LookBack(payment_id=event.payment_id))
-    assert steps == ["keys", "lock", "keys"] * 2
