@@ -1,9 +1,9 @@
 """Card numbers in free text: found, so that none is ever kept (PCI DSS 4.0, requirement 3). Pure.
 
 A card number is 13 to 19 digits, alone or in groups with spaces, hyphens or dots between them (and whatever can't be
-seen), that begin like those of
-an issuer that is known and that the Luhn check (ISO/IEC 7812-1, annex B) fits. One digit in ten fits by chance, so a
-reference of sixteen digits is taken for a card now and then; one with another length, or an IBAN, is not.
+seen), that begin like those of an issuer that is known and that the Luhn check (ISO/IEC 7812-1, annex B) fits. One
+digit in ten fits by chance, so a reference of sixteen digits is taken for a card now and then; one with another length,
+an IBAN, a UUID or a digest is not.
 """
 
 import re
@@ -19,6 +19,11 @@ _RUN = re.compile(rf"\d(?:{_GAP}\d){{{DIGITS_MIN - 1},}}")
 """Digits with no more than gaps between them."""
 _GROUP = re.compile(r"\d+")
 _IBAN = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}")
+_OTHER_IDS = re.compile(
+    r"\b(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{32,64})\b",
+    re.IGNORECASE,
+)
+"""UUIDs and digests: what clients name their requests and orders by. One in ten thousand has digits that fit."""
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 _ISSUERS = re.compile(
@@ -60,7 +65,7 @@ def _places(text: str) -> Iterator[tuple[int, int]]:
     for run in _RUN.finditer(text):
         reached = run.start()
         for start, end in _candidates(run):
-            if start >= reached and _is_card_number(text[start:end]) and not _is_in_iban(text, start, end):
+            if start >= reached and _is_card_number(text[start:end]) and not _is_in_another_id(text, start, end):
                 yield start, end
                 reached = end
 
@@ -90,8 +95,9 @@ def _fits_luhn(digits: str) -> bool:
     return (sum(numbers[::2]) + sum(_DOUBLED[number] for number in numbers[1::2])) % 10 == 0
 
 
-def _is_in_iban(text: str, start: int, end: int) -> bool:
-    spans = (found.span() for found in _IBAN.finditer(text) if _is_iban(found.group()))
+def _is_in_another_id(text: str, start: int, end: int) -> bool:
+    spans = [found.span() for found in _IBAN.finditer(text) if _is_iban(found.group())]
+    spans += [found.span() for found in _OTHER_IDS.finditer(text)]
     return any(first <= start and end <= last for first, last in spans)
 
 

@@ -106,7 +106,7 @@ def picture(network: Network, names: Mapping[str, str], *, pending: str | None =
         ),
         is_cut=network.is_cut,
         pending=_pending(roots[0], roots[1], pending or "") if is_pending else None,
-        pending_at=(roots[0].x + roots[0].width / 2 + 10, (roots[0].y + roots[0].height + roots[-1].y) / 2 + 4),
+        pending_at=(roots[0].x + roots[0].width / 2, (roots[0].y + roots[0].height + roots[-1].y) / 2 + 4),
     )
 
 
