@@ -69,6 +69,23 @@ _OVERVIEW = Dashboard(
             for signal in SIGNALS
         ),
         Panel(
+            title="Clients held back",
+            meaning="Requests refused a minute, because they came too fast or a quota was used up",
+            queries=(
+                ("{{service}} too fast", "sum by (service) (rate(http_rate_limited_total[5m])) * 60"),
+                ("quota of {{quota}}", "sum by (quota) (rate(payments_quota_refusals_total[5m])) * 60"),
+            ),
+        ),
+        Panel(
+            title="Key store",
+            meaning="How long a question takes, and how many fail a second",
+            queries=(
+                *_quantiles("key_store_seconds", condition='result="answered"'),
+                ("{{service}} failed", 'sum by (service) (rate(key_store_seconds_count{result="failed"}[5m]))'),
+            ),
+            unit="s",
+        ),
+        Panel(
             title="Processor time",
             meaning="Cores that each process keeps busy",
             queries=(("{{service}} {{instance}}", "rate(process_cpu_seconds_total[1m])"),),

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import anyio.to_thread
 import msgspec
 import structlog
+from cachetools import TTLCache
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
@@ -43,6 +44,8 @@ from libs.common.tracing import Tracer
 
 RETRY_AFTER_SECONDS = 2
 REQUEST_ID = "x-request-id"
+_TOLD_MAX, _TOLD_SECONDS = 1_000, 60.0
+"""Of how many clients the log says that they ask too fast, and how often of each."""
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +129,7 @@ def create(
     app.state.limited = metrics.counter(
         "http_rate_limited_total", "Requests refused because their client asks faster than it may"
     )
+    app.state.told = TTLCache[str, None](_TOLD_MAX, _TOLD_SECONDS)
     openapi.describe(app, scopes)
     _add_operations(app, metrics, is_ready)
     metrics.watch(Readiness(is_ready), READINESS)
@@ -164,6 +168,10 @@ async def _client(
     request.state.headers = limit.headers
     if not limit.is_passed:
         request.app.state.limited.inc()
+        told: TTLCache[str, None] = request.app.state.told
+        if client.client_id not in told:
+            told[client.client_id] = None
+            log.warning("a client asks faster than it may", extra={"client_id": client.client_id})
         raise too_fast(limit)
     return client
 

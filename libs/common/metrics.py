@@ -206,6 +206,21 @@ class EdgeMetrics:
         self.batch_requests = metrics.histogram("edge_batch_requests", "Requests of one batch", buckets=_SIZES)
 
 
+class KeyMetrics:
+    """What is asked of the key store, which nobody asks for keys that are at hand."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.seconds = metrics.histogram(
+            "key_store_seconds",
+            "One question to the key store, by whether it was answered",
+            buckets=FAST_SECONDS,
+            result=("answered", "failed"),
+        )
+
+    def count(self, seconds: float, is_answered: bool) -> None:
+        self.seconds.labels("answered" if is_answered else "failed").observe(seconds)
+
+
 class SweepMetrics:
     """What time alone makes due."""
 

@@ -46,7 +46,15 @@ from libs.common.edge import Edge
 from libs.common.erasing import Eraser
 from libs.common.errors import Outage
 from libs.common.figures import PARKED_KEYS, Figures, Look, database_look
-from libs.common.metrics import ConsumerMetrics, EdgeMetrics, Metrics, OutboxMetrics, SweepMetrics, watch_pool
+from libs.common.metrics import (
+    ConsumerMetrics,
+    EdgeMetrics,
+    KeyMetrics,
+    Metrics,
+    OutboxMetrics,
+    SweepMetrics,
+    watch_pool,
+)
 from libs.common.receiver import Receiver
 from libs.common.record import Record
 from libs.common.registry import Registry
@@ -158,7 +166,9 @@ class Runtime:
 
     @cached_property
     def vault(self) -> Vault:
-        return vault.of(self.settings)
+        found = vault.of(self.settings)
+        found.watch(KeyMetrics(self.metrics).count)
+        return found
 
     @cached_property
     def tracer(self) -> Tracer | None:

@@ -1,6 +1,7 @@
 """The vault: data keys at hand. It opens what a service reads, and gives decisions the keys to seal with."""
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -38,6 +39,11 @@ class Vault:
         self._current: TTLCache[str, str] = TTLCache(CACHED_MAX, cache_seconds)
         self._lock = threading.Lock()
         self._hand = threading.local()
+        self._watchers: list[Callable[[float, bool], None]] = []
+
+    def watch(self, watcher: Callable[[float, bool], None]) -> None:
+        """Tell from now on of each question to the store: the seconds it took, and whether it was answered."""
+        self._watchers.append(watcher)
 
     def keys(self, *, key_ids: Collection[str] = (), owners: Collection[str] = ()) -> Keys:
         """These keys, and the current ones of these owners, made if there are none. Raises KeysAway."""
@@ -47,11 +53,21 @@ class Vault:
         lacking_owners = {owner for owner in owners if known.get(current.get(owner, "")) is None}
         lacking_ids = set(key_ids) - known.keys()
         if lacking_owners or lacking_ids:
-            try:
+            with self._question():
                 self._add(self.store, known, current, lacking_ids, lacking_owners)
-            except Outage as outage:
-                raise KeysAway(f"the key store: {outage}") from outage
         return Keys(data_keys=known, current=current)
+
+    @contextmanager
+    def _question(self) -> Iterator[None]:
+        began, is_answered = time.monotonic(), False
+        try:
+            yield
+            is_answered = True
+        except Outage as outage:
+            raise KeysAway(f"the key store: {outage}") from outage
+        finally:
+            for watcher in self._watchers:
+                watcher(time.monotonic() - began, is_answered)
 
     def has(self, wanted: KeysWanted) -> bool:
         """Whether these keys are at hand: nobody has to be asked for them."""

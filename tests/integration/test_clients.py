@@ -136,7 +136,9 @@ def test_the_same_key_again_gets_other_scopes(runtime: Runtime, run: Commands) -
     assert client is not None and client.scopes == {"read", "write"}
 
 
-def test_who_asks_too_fast_is_told_when_to_come_again(api: Api, run: Commands) -> None:
+def test_who_asks_too_fast_is_told_when_to_come_again(
+    api: Api, run: Commands, caplog: pytest.LogCaptureFixture
+) -> None:
     first = api.get("/v1/payments")
     assert first.headers["ratelimit-policy"] == '"requests";q=10000;w=5'
     assert first.headers["ratelimit"] == '"requests";r=9999;t=0'
@@ -146,8 +148,10 @@ def test_who_asks_too_fast_is_told_when_to_come_again(api: Api, run: Commands) -
     assert problem(refused) == (429, "rate_limited", None)
     assert 90 <= int(refused.headers["retry-after"]) <= 100
     assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
+    assert problem(api.get("/v1/payments", by="rival")) == (429, "rate_limited", None)
     assert api.get("/v1/payments", by="shop").status_code == 200
-    assert "http_rate_limited_total 1.0" in api.get("/metrics", by=None).text
+    assert [record.client_id for record in caplog.records if "too fast" in record.message] == ["rival"]  # type: ignore[attr-defined]
+    assert "http_rate_limited_total 2.0" in api.get("/metrics", by=None).text
 
 
 def test_a_key_without_the_scope_of_a_route_is_told_which_it_lacks(api: Api, run: Commands) -> None:

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from libs.common import ids
 from libs.common.batch import Unreadable
-from libs.common.errors import Outage
+from libs.common.errors import KeysAway, Outage
 from libs.common.events import ContractError, personal_place
 from libs.common.keys import DataKey, KeyStore, MasterKeys
 from libs.common.message import Message, Trace
+from libs.common.metrics import KeyMetrics, Metrics
 from libs.common.personal_data import Keys, KeysWanted
 from libs.common.record import Record, replace
 from libs.common.settings import Settings
@@ -43,9 +44,12 @@ class Shelf:
             for owner, data_key in keys.items()
         ]
         self.asked = 0
+        self.is_away = False
 
     def find(self, *, key_ids: Collection[str], owners: Collection[str]) -> list[DataKey]:
         self.asked += 1
+        if self.is_away:
+            raise Outage("away")
         return [key for key in self.keys if key.key_id in key_ids or key.owner_id in owners]
 
     def make(self, owners: Collection[str]) -> list[DataKey]:
@@ -102,6 +106,21 @@ def test_keys_at_hand_are_not_asked_for_again_also_not_to_seal_with() -> None:
     vault.keys(owners=["ann"])
     assert vault.keys(owners=["ann"], key_ids=["ann.1"]) == KEYS
     assert shelf.asked == 1
+
+
+def test_each_question_to_the_store_is_counted_and_timed_and_no_other() -> None:
+    metrics, shelf = Metrics(), Shelf(ann=KEY)
+    vault = vault_of(shelf)
+    vault.watch(KeyMetrics(metrics).count)
+    vault.keys(owners=["ann"])
+    vault.keys(owners=["ann"])
+    shelf.is_away = True
+    with pytest.raises(KeysAway):
+        vault.keys(owners=["ben"])
+    counts = [
+        metrics.get_sample_value("key_store_seconds_count", {"result": result}) for result in ("answered", "failed")
+    ]
+    assert counts == [1, 1]
 
 
 def test_a_key_that_was_read_under_an_old_version_seals_nothing_new() -> None:
