@@ -70,14 +70,22 @@ def extract(
     with _replayed(settings, copy, target) as folder:
         dropped_at = _dropped_at(settings, copy, folder, service)
         if dropped_at is None:
-            backups.dump(settings, service, file, host=str(folder), port=_SOCKET_PORT)
+            _dump(settings, service, file, folder)
             return
     # A replay up to a moment ends at the first commit after it: if that is a DROP DATABASE, its files are gone by then.
     with _replayed(settings, copy, {"recovery_target_lsn": dropped_at, "recovery_target_inclusive": "off"}) as folder:
-        with psycopg.connect(_dsn(folder)) as connection:
-            # A drop begins by marking its database as one that nobody may enter any more; its files are whole.
-            connection.execute("UPDATE pg_database SET datconnlimit = -1 WHERE datname = %s", (service,))
-        backups.dump(settings, service, file, host=str(folder), port=_SOCKET_PORT)
+        _dump(settings, service, file, folder)
+
+
+def _dump(settings: StackSettings, service: str, file: Path, folder: Path) -> None:
+    """Dump a database whose files are whole.
+
+    A drop begins by marking it as one that nobody may enter any more, at once and for all to see: a commit of somebody
+    else's right after that ends the replay while the files are still there.
+    """
+    with psycopg.connect(_dsn(folder)) as connection:
+        connection.execute("UPDATE pg_database SET datconnlimit = -1 WHERE datname = %s", (service,))
+    backups.dump(settings, service, file, host=str(folder), port=_SOCKET_PORT)
 
 
 def _copy_before(archive: Path, at: datetime | None) -> Path:

@@ -88,9 +88,12 @@ class Docker:
         self._compose("stop", *names)
         try:
             yield
-        finally:
+        except BaseException:
+            # What went wrong is to be told, not that what lacks something waits for it.
             self._compose("start", *names)
-            self._wait_ready(*names)
+            raise
+        self._compose("start", *names)
+        self._wait_ready(*names)
 
     def states(self) -> list[PartState]:
         """How each part and service is."""

@@ -102,9 +102,12 @@ class Native:
         self._supervisor.stop(*names)
         try:
             yield
-        finally:
+        except BaseException:
+            # What went wrong is to be told, not that what lacks something waits for it.
             self._supervisor.start(*names)
-            self._supervisor.wait_ready(*names)
+            raise
+        self._supervisor.start(*names)
+        self._supervisor.wait_ready(*names)
 
     def states(self) -> list[PartState]:
         """How each part and service is."""

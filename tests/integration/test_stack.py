@@ -159,17 +159,24 @@ def states_of(stack: Stack) -> dict[str, str]:
     return {part.name: part.state for part in stack.way.states()}
 
 
-def test_a_dropped_database_is_brought_back_with_its_last_commit(stack: Stack, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_begun", [False, True], ids=["at the drop", "at another commit, after it had begun"])
+def test_a_dropped_database_is_brought_back_with_its_last_commit(stack: Stack, tmp_path: Path, has_begun: bool) -> None:
+    last = f"the last, {has_begun}"
     archive.copy_all(stack.settings)
-    add_client(stack, "the last")
+    add_client(stack, last)
     before, file = names(stack), tmp_path / "payments.dump"
     with stack.way.pause(*SERVICES, services.FEATURES):
         with psycopg.connect(postgres.admin_dsn(stack.settings), autocommit=True) as connection:
+            if has_begun:
+                # What a drop does first, at once and whatever becomes of its transaction.
+                connection.execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'payments'")
             ((dropped_at,),) = connection.execute("SELECT clock_timestamp()").fetchall()
+            if has_begun:
+                connection.execute("SELECT pg_current_xact_id()")
             connection.execute("DROP DATABASE payments WITH (FORCE)")
         archive.extract(stack.settings, "payments", file, at=dropped_at)
         backups.restore(stack.settings, "payments", file)
-    assert ("the last",) in names(stack) == before
+    assert (last,) in names(stack) == before
 
 
 def test_of_copies_the_newest_two_are_kept_and_the_log_that_they_need(stack: Stack) -> None:
