@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -20,6 +21,7 @@ from chaos.installation import Installation
 from chaos.scene import Fault, Scene
 from chaos.shop import Shop
 from libs.common.record import Record
+from stack.part import StackError
 from stack.progress import steps
 from stack.settings import REPOSITORY
 
@@ -54,7 +56,13 @@ def chaos(
         raise typer.BadParameter(f"no such fault: {', '.join(sorted(unknown))}; there are: {', '.join(FAULTS)}")
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     console.print(f"seed {seed}; the same again: python -m chaos {' '.join([*(names or ()), f'--seed {seed}'])}\n")
-    outcomes = _run(schedule(names or list(FAULTS), seed), seed)
+    # Also who is asked to end leaves nothing running, and nothing mounted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        outcomes = _run(schedule(names or list(FAULTS), seed), seed)
+    except StackError as error:
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
+        raise typer.Exit(2) from None
     _report(outcomes)
     if any(outcome.broken for outcome in outcomes):
         raise typer.Exit(1)
@@ -68,9 +76,7 @@ def schedule(names: Sequence[str], seed: int) -> list[Fault]:
 def _run(faults: Sequence[Fault], seed: int) -> list[Outcome]:
     installation = Installation(FOLDER, PORT_BASE)
     volume = full_disk.folder(installation)
-    installation.stack.down()
-    full_disk.unmount(volume)
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    _remove(installation, volume)
     with ExitStack() as ending:
         ending.callback(full_disk.unmount, volume)
         ending.callback(_stop, installation)
@@ -82,7 +88,16 @@ def _run(faults: Sequence[Fault], seed: int) -> list[Outcome]:
             say("customers, accounts, money")
             shop = Shop(installation)
             shop.open()
-        return _inflict_all(faults, installation, shop, seed)
+        outcomes = _inflict_all(faults, installation, shop, seed)
+    if not any(outcome.broken for outcome in outcomes):
+        _remove(installation, volume)
+    return outcomes
+
+
+def _remove(installation: Installation, volume: Path) -> None:
+    installation.down()
+    full_disk.unmount(volume)
+    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 def _stop(installation: Installation) -> None:
