@@ -25,6 +25,7 @@ from services.compliance.domain.filings import (
     FilingCommand,
     FilingRefusal,
     RecordFiled,
+    ReviewFiling,
     WithdrawFiling,
 )
 from services.compliance.domain.work import Policy, Work
@@ -41,12 +42,14 @@ class FilingVerb(StrEnum):
     APPROVE = "approve"
     FILED = "filed"
     WITHDRAW = "withdraw"
+    REVIEW = "review"
 
 
 _STATUS = {
     FilingRefusal.CASE_UNKNOWN: HTTPStatus.NOT_FOUND,
     FilingRefusal.FILING_UNKNOWN: HTTPStatus.NOT_FOUND,
     FilingRefusal.NOTE_MISSING: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FilingRefusal.PRIOR_UNKNOWN: HTTPStatus.UNPROCESSABLE_ENTITY,
     FilingRefusal.DATE_WRONG: HTTPStatus.UNPROCESSABLE_ENTITY,
     FilingRefusal.FAULTY: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
@@ -121,6 +124,8 @@ def command_of(verb: FilingVerb, filing_id: str, by: DeskSession, body: VerbBody
             return ApproveFiling(**common)
         case FilingVerb.WITHDRAW:
             return WithdrawFiling(**common, note=body.note)
+        case FilingVerb.REVIEW:
+            return ReviewFiling(**common, note=body.note)
         case FilingVerb.FILED:
             if body.filed_on is None or not body.document_number.strip():
                 raise Problem(

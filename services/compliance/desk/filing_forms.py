@@ -55,12 +55,13 @@ def read_sar(form: Mapping[str, str]) -> SarReport:
     return SarReport(
         subjects=tuple(person for _, person in _read_persons(form)),
         suspicions=tuple(_suspicion(kind, other) for kind in kinds),
-        began_on=_day(form, "began_on"),
-        ended_on=_day(form, "ended_on"),
+        began_on=read_day(form, "began_on"),
+        ended_on=read_day(form, "ended_on"),
         dollars=_dollars(form, "dollars"),
         cumulative_dollars=_dollars(form, "cumulative_dollars"),
         narrative=form.get("narrative", "").replace("\r\n", "\n"),
         prior_document_number=_number(prior, "prior_document_number") if prior else None,
+        prior_filed_on=read_day(form, "prior_filed_on") if form.get("prior_filed_on") else None,
     )
 
 
@@ -73,7 +74,7 @@ def read_ctr(form: Mapping[str, str]) -> CtrReport:
             _cash_party(form, f"subjects.{number}", person, None if len(persons) > 1 else (cash_in, cash_out))
             for number, person in persons
         ),
-        transacted_on=_day(form, "transacted_on"),
+        transacted_on=read_day(form, "transacted_on"),
         cash_in_dollars=cash_in,
         cash_out_dollars=cash_out,
         is_aggregated=form.get("is_aggregated") == "yes",
@@ -105,6 +106,7 @@ def _of_sar(report: SarReport) -> dict[str, str]:
         "cumulative_dollars": _shown(report.cumulative_dollars),
         "narrative": report.narrative,
         "prior_document_number": _shown(report.prior_document_number),
+        "prior_filed_on": report.prior_filed_on.isoformat() if report.prior_filed_on else "",
     }
     for number, person in enumerate(report.subjects[:SUBJECTS_ON_FORM]):
         values |= _of_person(f"subjects.{number}", person)
@@ -213,7 +215,8 @@ def _suspicion(kind: str, other: str | None) -> Suspicion:
     return Suspicion(kind=known, other=other if known.endswith("999") else None)
 
 
-def _day(form: Mapping[str, str], field: str) -> date:
+def read_day(form: Mapping[str, str], field: str) -> date:
+    """A day that was written. Raises FilingFault, which names the field."""
     try:
         return date.fromisoformat(form.get(field, ""))
     except ValueError:

@@ -24,7 +24,7 @@ from libs.common.service import Runtime
 from services.compliance import property_queries, queries
 from services.compliance.desk import guard, render
 from services.compliance.desk.filing_acts import DOCUMENT_NUMBER_LENGTH_MAX, Filings, FilingVerb, VerbBody, command_of
-from services.compliance.desk.filing_forms import CASH_CODES, read_ctr, read_sar, suggested, suspicion_words
+from services.compliance.desk.filing_forms import CASH_CODES, read_ctr, read_day, read_sar, suggested, suspicion_words
 from services.compliance.desk.property_reports import annual_year
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
@@ -36,6 +36,7 @@ from services.compliance.domain.filings import (
     ReviseFiling,
 )
 from services.compliance.domain.people import Permission
+from services.compliance.filings.deadlines import continuing_sar_due_on
 from services.compliance.filings.faults import FilingFault
 from services.compliance.filings.filing import UNDER_WAY, Filing, FilingKind
 from services.compliance.filings.property import totals
@@ -48,6 +49,7 @@ _DONE = {
     "revise": "What you have written is kept. Another officer has to approve it.",
     FilingVerb.APPROVE: "Approved. It can be handed in now.",
     FilingVerb.FILED: "It is on record as filed.",
+    FilingVerb.REVIEW: "What was found is on record. It need not be looked at again.",
     FilingVerb.WITHDRAW: "Nothing is reported. The reason is on record.",
 }
 
@@ -228,11 +230,9 @@ async def _write(
     """Have a form's report kept; what is wrong with it is told above the form, with what was written kept."""
     try:
         report = {kind.value: read_sar(form) if kind is FilingKind.SAR else read_ctr(form)}
-        detected_on = date.fromisoformat(form.get("detected_on", ""))
+        detected_on = read_day(form, "detected_on" if kind is FilingKind.SAR else "transacted_on")
     except FilingFault as fault:
         detail = str(fault)
-    except ValueError:
-        detail = "detected_on is no date"
     else:
         made = command(report, detected_on)
         answer = await filings.submit(request, made, form.get("request_id", "") or ids.new(), person)
@@ -296,6 +296,7 @@ def _filing_page(
         totals=totals(filing.ofac.items) if filing.ofac else {},
         suspicions=suspicion_words(),
         is_under_way=filing.status in UNDER_WAY,
+        continuing_due_on=continuing_sar_due_on(filing.filed_on) if filing.filed_on else None,
         today=day_of(datetime.now(UTC)),
         request_id=ids.new(),
         missing=missing,

@@ -108,7 +108,7 @@ WHO = {
     "POST /desk/api/filings": OFFICERS,
     "POST /desk/api/filings/{filing_id}/revise": OFFICERS,
     "POST /desk/api/filings/{filing_id}/{verb}": OFFICERS,
-    **{f"POST /desk/filings/{{filing_id}}/{verb}": OFFICERS for verb in ("approve", "filed", "withdraw")},
+    **{f"POST /desk/filings/{{filing_id}}/{verb}": OFFICERS for verb in ("approve", "filed", "review", "withdraw")},
     **{
         f"POST /desk{api}/users{verb}": {Role.ADMINISTRATOR}
         for verb in ("", "/{username}/role", "/{username}/disable", "/{username}/readmit")
