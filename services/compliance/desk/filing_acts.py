@@ -14,7 +14,7 @@ from libs.common.fields import NO_CARD_NUMBER, Body
 from libs.common.http import Problem
 from libs.common.idempotency import Answer
 from libs.common.service import Runtime
-from services.compliance import queries
+from services.compliance import filing_queries
 from services.compliance.desk.sessions import DeskSession
 from services.compliance.desk.submitting import Submission, submit
 from services.compliance.domain.audit import ObjectKind
@@ -77,7 +77,7 @@ class Filings:
         return self._runtime.settings.policy
 
     def find(self, filing_id: str) -> Filing:
-        found = queries.find_filing(self._runtime.engine, filing_id)
+        found = filing_queries.find_filing(self._runtime.engine, filing_id)
         if found is None:
             raise _problem(Refusal(reason=FilingRefusal.FILING_UNKNOWN, detail="There is no such filing."))
         return found
