@@ -95,6 +95,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             filings=page.filings,
             next_cursor=page.next_cursor,
             today=today,
+            rejected=property_queries.list_rejected(runtime.engine) if queue is FilingQueue.OPEN else [],
             annual_year=year if property_queries.is_annual_missing(runtime.engine, year) else None,
         )
 

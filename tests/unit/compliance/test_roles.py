@@ -106,6 +106,7 @@ WHO = {
     "POST /desk/api/property-reports/{filing_id}/revise": OFFICERS,
     "POST /desk/filings/{filing_id}/edit": OFFICERS,
     "POST /desk/api/filings": OFFICERS,
+    "GET /desk/api/property-reports": FILING_READERS,
     "POST /desk/api/filings/{filing_id}/revise": OFFICERS,
     "POST /desk/api/filings/{filing_id}/{verb}": OFFICERS,
     **{f"POST /desk/filings/{{filing_id}}/{verb}": OFFICERS for verb in ("approve", "filed", "review", "withdraw")},
