@@ -142,6 +142,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
             typer.echo(
                 f"{live['list_name']}: version {live['version']}{dated}, {live['parties']} entries, "
                 f"{live['names']} names, from {live['source']}, imported {live['imported_at']} by {live['imported_by']}"
+                f"{f', the same at {checked}' if (checked := live['checked_at']) else ''}"
             )
 
     @commands.command("add-user")

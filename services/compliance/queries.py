@@ -130,7 +130,7 @@ def list_lists(engine: Engine) -> list[dict[str, Any]]:
         rows = fetch(
             tx,
             """SELECT list_name, import_id, format, source, content_hash, dated_on, party_count, name_count,
-                      imported_by, imported_at
+                      imported_by, imported_at, checked_at
                  FROM list_imports WHERE is_live ORDER BY list_name""",
         )
     return [
@@ -145,6 +145,7 @@ def list_lists(engine: Engine) -> list[dict[str, Any]]:
             "names": name_count,
             "imported_by": imported_by,
             "imported_at": imported_at,
+            "checked_at": checked_at,
         }
         for (
             list_name,
@@ -157,6 +158,7 @@ def list_lists(engine: Engine) -> list[dict[str, Any]]:
             name_count,
             imported_by,
             imported_at,
+            checked_at,
         ) in rows
     ]
 

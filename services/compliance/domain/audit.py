@@ -31,6 +31,8 @@ class AuditVerb(StrEnum):
     USER_DISABLED = "user_disabled"
     ROLE_CHANGED = "role_changed"
     LIST_IMPORTED = "list_imported"
+    LIST_CHECKED = "list_checked"
+    """Brought in again, and no other than the live version."""
     LIST_RETIRED = "list_retired"
     CHANGE_PROPOSED = "change_proposed"
     """Somebody wants rules changed by which less may be found."""

@@ -182,6 +182,11 @@ def save_import(tx: Connection, imported: ListImport, *, is_agreed: bool = False
     return int(import_id)
 
 
+def note_checked(tx: Connection, import_id: int) -> None:
+    """A version is still what its source gives out."""
+    execute(tx, "UPDATE list_imports SET checked_at = now() WHERE import_id = %s", (import_id,))
+
+
 def retire(tx: Connection, list_name: str) -> bool:
     """Search a list no more; False if there is none of that name. The catalogue must be locked."""
     retired = _replace_live(tx, list_name)

@@ -133,6 +133,10 @@ def test_a_new_version_keeps_what_a_name_must_reach_and_both_are_named(
         "has not changed"
         in run("import-list", "own", write(tmp_path, FIRST + "4,person,Quenby Harthwaite,,,,,,\n")).output
     )
+    ((checked_at,),) = rows(compliance, "SELECT checked_at FROM list_imports WHERE list_name = 'own' AND is_live")
+    assert checked_at is not None and f"the same at {checked_at}" in run("lists").output
+    checked = "SELECT count(*) FROM audit_entries WHERE verb = 'list_checked' AND object_id = 'own'"
+    assert rows(compliance, checked) == [(1,)]
     lower = run("import-list", "own", write(tmp_path, FIRST), "--block", "0.85")
     assert (lower.exit_code, "a review from 0.9 on, at most what may block: 0.85" in lower.output) == (1, True)
     other = run("import-list", "own", write(tmp_path, FIRST), "--review", "0.8")
