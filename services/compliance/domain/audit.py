@@ -34,6 +34,8 @@ class AuditVerb(StrEnum):
     LIST_CHECKED = "list_checked"
     """Brought in again, and no other than the live version."""
     LIST_RETIRED = "list_retired"
+    RESCREENING_ORDERED = "rescreening_ordered"
+    """Everybody is to be looked up again, though no list has changed."""
     CHANGE_PROPOSED = "change_proposed"
     """Somebody wants rules changed by which less may be found."""
     CHANGE_ADOPTED = "change_adopted"

@@ -1,6 +1,6 @@
 """What Prometheus is told of compliance, and of the database that every service has."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 

@@ -17,14 +17,15 @@ from libs.common.service import Runtime
 from libs.common.writes import writing
 from schemas.accounts.events import CustomerClosed
 from schemas.compliance.events import CaseOpened, ComplianceScreened, CustomerRestricted, CustomerVerified
-from services.compliance import commands, list_changes, queries
+from services.compliance import commands, list_changes, queries, rescreening
 from services.compliance.__main__ import SERVICE
 from services.compliance.domain.audit import Signature
 from services.compliance.domain.rule_change import OF_LISTS, RuleChange
 from services.compliance.matching.screening import MATCHER_VERSION
 from services.compliance.store import customers, lists, rule_changes
 from tests.deciding import decide
-from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, registered, rows, suspended
+from tests.integration.compliance.scene import ALIKE, NOW, case_of, initiated, order, registered, rows, suspended
+from tests.integration.compliance.test_desk import signed_in
 from tests.serving import told
 
 Run = Callable[..., Result]
@@ -82,6 +83,29 @@ def test_an_imported_list_is_searched_at_once_and_a_retired_one_no_more(
     confirm(compliance)
     assert outcomes(compliance, ["Tortov Grimbel"]) == ["clear"]
     assert run("retire-list", "own").exit_code == 1
+
+
+def test_everybody_is_looked_up_again_on_demand(compliance: Runtime, run: Run, address: str) -> None:
+    served, closed = registered("Ann Miller"), registered("Ben Baker")
+    decide(compliance, served, closed, CustomerClosed(customer_id=closed.customer_id, closed_at=NOW))
+    version = "SELECT catalogue_version FROM customers WHERE customer_id = %s"
+    before = rows(compliance, version, served.customer_id)
+    told = run("rescreen")
+    assert (told.exit_code, "1 customer will be looked up again" in told.output) == (0, True), told.output
+    compliance.figures.run_once(NOW)
+    assert compliance.metrics.get_sample_value("compliance_customers_outdated") == 1
+    compliance.sweep.run_once()
+    compliance.figures.run_once(NOW)
+    assert compliance.metrics.get_sample_value("compliance_customers_outdated") == 0
+    assert rows(compliance, version, served.customer_id) > before
+    with signed_in(address, "administrator") as ada:
+        page = ada.http.post("/desk/lists/rescreen", data={"csrf_token": ada.csrf_token})
+        assert "1 customer will be looked up again" in page.text
+    log = "SELECT actor, role, object_kind, details FROM audit_entries WHERE verb = 'rescreening_ordered'"
+    (_, *by_operator), by_administrator = rows(compliance, f"{log} ORDER BY number DESC LIMIT 2")[::-1]
+    said = rescreening.in_words(1)
+    assert by_operator == ["operator", "lists", said]
+    assert by_administrator == ("administrator", "administrator", "lists", said)
 
 
 def confirm(runtime: Runtime) -> None:

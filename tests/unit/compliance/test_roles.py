@@ -71,7 +71,7 @@ WHO = {
     **{
         f"POST /desk{api}/lists{verb}": {Role.ADMINISTRATOR}
         for verb in (
-            *("/imports", "/{name}/retire"),
+            *("/imports", "/rescreen", "/{name}/retire"),
             *("/rule-changes/{change_id}/confirm", "/rule-changes/{change_id}/turn-down"),
         )
         for api in ("", "/api")
