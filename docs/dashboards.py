@@ -327,7 +327,7 @@ _COMPLIANCE = Dashboard(
         ),
         Panel(
             title="Lists: age",
-            meaning="Since their live version was imported",
+            meaning="Since they were last brought in, changed or not",
             queries=(("{{list}}", "max by (list) (compliance_list_age_seconds)"),),
             unit="s",
             worrying=259_200,

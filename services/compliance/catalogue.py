@@ -7,7 +7,7 @@ from functools import lru_cache
 from sqlalchemy import Connection
 
 from libs.common.record import Record
-from services.compliance.lists.shipped import SHIPPED_FILE, SHIPPED_NAME, shipped_parties
+from services.compliance.lists.shipped import SHIPPED_BY, SHIPPED_FILE, SHIPPED_NAME, shipped_parties
 from services.compliance.matching.index import NameIndex
 from services.compliance.settings import ComplianceSettings
 from services.compliance.store import lists
@@ -89,6 +89,6 @@ def shipped_import() -> ListImport:
         source=SHIPPED_FILE.name,
         content_hash=hashlib.sha256(SHIPPED_FILE.read_bytes()).hexdigest(),
         dated_on=None,
-        imported_by="weir",
+        imported_by=SHIPPED_BY,
         parties=shipped_parties(),
     )

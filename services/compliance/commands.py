@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from libs.common import cli
 from libs.common.service import Runtime, Service
-from services.compliance import list_changes, monitoring_commands, queries, travel_commands
+from services.compliance import list_changes, monitoring_commands, queries, rescreening, travel_commands
 from services.compliance.desk import passwords
 from services.compliance.domain.audit import OPERATOR, AuditVerb, Happening, ObjectKind, Signature
 from services.compliance.domain.people import Role, is_username
@@ -133,6 +133,13 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
             cli.fail(f"there is no list {name!r}")
         typer.echo(f"{name} is searched until another person confirms this at the desk")
 
+    @commands.command("rescreen")
+    def rescreen_all() -> None:
+        """Look all customers up again, and payments that wait or settled lately, as if all lists had changed."""
+        found, _ = runtime()
+        count = found.unit.administer(lambda tx: rescreening.rescreen(tx, by=_operator()))
+        typer.echo(f"{rescreening.in_words(count)}: compliance_customers_outdated says how many are left")
+
     @commands.command("lists")
     def show_lists() -> None:
         """Show which version of which list is live."""
@@ -142,6 +149,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
             typer.echo(
                 f"{live['list_name']}: version {live['version']}{dated}, {live['parties']} entries, "
                 f"{live['names']} names, from {live['source']}, imported {live['imported_at']} by {live['imported_by']}"
+                f"{f', the same at {checked}' if (checked := live['checked_at']) else ''}"
             )
 
     @commands.command("add-user")

@@ -130,6 +130,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             filings.ReviseFiling: filings.revise,
             filings.ApproveFiling: filings.approve,
             filings.RecordFiled: filings.record_filed,
+            filings.ReviewFiling: filings.review,
             filings.WithdrawFiling: filings.withdraw,
             # What time decides
             casework.WakeCase: casework.wake,

@@ -128,6 +128,10 @@ def import_list(
         thresholds=thresholds,
     )
     if live is not None and not is_forced and (live.content_hash, live.thresholds) == (file.content_hash, thresholds):
+        # Whoever fetches it every day has brought the newest all the same.
+        lists.note_checked(tx, live.import_id)
+        said = f"version {live.import_id} as {file.source} has it still, SHA-256 {file.content_hash}"
+        _put_down(tx, by, AuditVerb.LIST_CHECKED, list_name, said)
         return _imported(imported, None)
     said = f"from {file.source}, {len(file.parties)} entries, SHA-256 {file.content_hash}, {_in_words(thresholds)}"
     if live is not None and live.thresholds != thresholds:

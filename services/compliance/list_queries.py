@@ -33,6 +33,8 @@ class ListVersion(Record):
     block_score: float
     imported_by: str
     imported_at: datetime
+    checked_at: datetime | None
+    """When it was last brought in again, and had not changed."""
     is_live: bool
     previous: int | None
     """The version before it, if that is still kept."""
@@ -100,7 +102,7 @@ def _versions(tx: Connection) -> list[ListVersion]:
     rows = fetch(
         tx,
         """SELECT import_id, list_name, format, source, content_hash, dated_on, party_count, name_count, review_score,
-                  block_score, imported_by, imported_at, is_live,
+                  block_score, imported_by, imported_at, checked_at, is_live,
                   lag(import_id) OVER (PARTITION BY list_name ORDER BY import_id)
              FROM list_imports ORDER BY list_name, import_id DESC LIMIT %s""",
         (VERSIONS_MAX,),

@@ -28,7 +28,13 @@ _FIGURES = (
     Figure(name="compliance_cases_overdue", meaning="Cases that should have been decided by now, counted alike"),
     Figure(
         name="compliance_list_age_seconds",
-        meaning="Since the live version of a list was imported",
+        meaning="Since a list was last brought in, whether it had changed or not; not the fictional one",
+        label="list",
+        values="the names of the lists that were imported",
+    ),
+    Figure(
+        name="compliance_list_dated_seconds",
+        meaning="Since the day that a list gives itself, of those that give one",
         label="list",
         values="the names of the lists that were imported",
     ),
@@ -48,13 +54,14 @@ def looks(_: ComplianceSettings) -> Sequence[Look]:
     """What a query tells, now and then."""
 
     def ask(tx: Connection, now: datetime) -> Sequence[Value]:
-        lists = figures.list_ages(tx, now)
+        checked, dated, live = figures.list_ages(tx, now)
         cases: Mapping[str, float] = figures.count_cases_by_age(tx, now)
         return (
             cases,
             figures.count_overdue_cases(tx, now),
-            lists,
-            len(lists),
+            checked,
+            dated,
+            live,
             figures.count_outdated_customers(tx),
             figures.monitoring_behind_seconds(tx, now),
         )

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Engine
 
 from libs.common.database import fetch, transaction
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from services.compliance.queries import COUNTED_MAX
 
 WINDOW = timedelta(days=90)
@@ -38,18 +38,26 @@ class Backlog(Record):
 
 
 class Speed(Record):
-    """The cases of a priority that two people have decided: how many in time, and how long it took."""
+    """How the cases of a priority were decided: how many in time, and how long it took."""
 
     priority: int
-    decided: int
-    in_time: int
-    median: timedelta
-    slow: timedelta
-    """What nine in ten took at most."""
+    decided: int = 0
+    """By two people, within WINDOW."""
+    in_time: int = 0
+    """Of those, by their time."""
+    undecided: int = 0
+    """Nobody decided them, and they ended at their time or later: reviews that timed out."""
+    overdue: int = 0
+    """They wait still, and their time is over; counted up to COUNTED_MAX."""
+    median: timedelta | None = None
+    slow: timedelta | None = None
+    """What nine in ten that were decided took at most."""
 
     @property
-    def in_time_percent(self) -> int:
-        return round(100 * self.in_time / self.decided)
+    def in_time_percent(self) -> int | None:
+        """Of all whose time is over or who were decided before."""
+        judged = self.decided + self.undecided + self.overdue
+        return round(100 * self.in_time / judged) if judged else None
 
 
 class ReasonShare(Record):
@@ -136,20 +144,40 @@ def _backlog(tx: Connection, now: datetime) -> list[Backlog]:
     ]
 
 
+_MISSED = """(ended_at >= due_at OR EXISTS (
+  SELECT FROM case_acts a
+   WHERE a.case_id = cases.case_id AND a.kind = 'closed' AND right(a.note, 16) = 'review_timed_out'))"""
+"""Of cases that nobody decided: that they ended for that, whatever two clocks say."""
+
+
 def _speeds(tx: Connection, now: datetime) -> list[Speed]:
-    rows = fetch(
+    """What was decided late, what nobody decided in time, and what waits too long, weigh the same."""
+    ended = fetch(
         tx,
-        f"""SELECT priority, count(*), count(*) FILTER (WHERE ended_at <= due_at),
-                   percentile_cont(0.5) WITHIN GROUP (ORDER BY ended_at - clock_from),
-                   percentile_cont(0.9) WITHIN GROUP (ORDER BY ended_at - clock_from)
-              FROM (SELECT priority, ended_at, due_at, clock_from {_DECIDED} ORDER BY ended_at DESC LIMIT %s) AS decided
-             GROUP BY priority ORDER BY priority""",
+        f"""SELECT priority, count(*) FILTER (WHERE is_decided),
+                   count(*) FILTER (WHERE is_decided AND ended_at <= due_at), count(*) FILTER (WHERE NOT is_decided),
+                   percentile_cont(0.5) WITHIN GROUP (ORDER BY ended_at - clock_from) FILTER (WHERE is_decided),
+                   percentile_cont(0.9) WITHIN GROUP (ORDER BY ended_at - clock_from) FILTER (WHERE is_decided)
+              FROM (SELECT priority, ended_at, due_at, clock_from, status = 'resolved' AS is_decided FROM cases
+                     WHERE opened_at IS NOT NULL AND ended_at >= %s
+                       AND status IN ('resolved', 'closed') AND (status = 'resolved' OR {_MISSED})
+                     ORDER BY ended_at DESC LIMIT %s) AS ended
+             GROUP BY priority""",
         (now - WINDOW, ENDED_LOOKED_AT_MAX),
     )
-    return [
-        Speed(priority=priority, decided=decided, in_time=in_time, median=median, slow=slow)
-        for priority, decided, in_time, median, slow in rows
-    ]
+    waiting = fetch(
+        tx,
+        """SELECT priority, count(*) FROM (
+             SELECT priority FROM cases
+              WHERE opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed') AND due_at < %s LIMIT %s
+           ) AS overdue GROUP BY priority""",
+        (now, COUNTED_MAX),
+    )
+    overdue: dict[int, int] = dict(waiting)
+    names = "priority", "decided", "in_time", "undecided", "median", "slow"
+    found = {row[0]: Speed(**dict(zip(names, row, strict=True))) for row in ended}
+    speeds = (found.get(priority, Speed(priority=priority)) for priority in sorted(found.keys() | overdue.keys()))
+    return [replace(speed, overdue=overdue.get(speed.priority, 0)) for speed in speeds]
 
 
 def _reasons(tx: Connection, now: datetime) -> list[ReasonShare]:

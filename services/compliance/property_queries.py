@@ -11,7 +11,8 @@ from libs.common.database import array, fetch, transaction
 from libs.common.record import Record, replace
 from schemas.payments.events import EncryptedPersonalData, PaymentOrder
 from services.compliance import queries
-from services.compliance.domain.business_days import OFFSET, day_of
+from services.compliance.domain.business_days import OFFSET, day_of, report_due_on
+from services.compliance.domain.case import SCREENING_REASONS, Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole
 from services.compliance.filings.filing import Filing
@@ -27,9 +28,25 @@ from services.compliance.filings.property import (
 )
 from services.compliance.store.screenings import roles_of
 
+REJECTED_MAX = 100
+"""Transfers still to be reported that are shown, those due first."""
+
 _decode_filing = msgspec.json.Decoder(Filing).decode
+_decode_case = msgspec.json.Decoder(Case).decode
 _COLUMNS = """b.payment_id, b.amount_minor, b.currency, b.transfer_id, b.blocked_at, s.roles
                 FROM blocked_property b LEFT JOIN screenings s ON s.payment_id = b.payment_id"""
+
+
+class RejectedTransfer(Record):
+    """A transfer that is still to be reported."""
+
+    case_id: str
+    payment_id: str
+    parties: str
+    amount_minor: int
+    currency: str
+    rejected_at: datetime
+    due_on: date
 
 
 class Draft(Record):
@@ -73,10 +90,13 @@ def draft_annual(engine: Engine, year: int) -> Draft | None:
 
 
 def draft_rejected(engine: Engine, payment_id: str) -> Draft | None:
-    """A report on a payment that two people have refused, where nothing was blocked; a second look refuses nothing."""
+    """A report on a payment that two people have refused for what screening says, where nothing was blocked; a second
+    look refuses nothing.
+    """
     case = queries.find_case(engine, payment_case_id(payment_id))
-    if case is None or case.payment is None or case.refused_at is None:
+    if case is None or not case.is_rejected_transfer:
         return None
+    assert case.payment is not None and case.refused_at is not None
     with transaction(engine) as tx:
         if fetch(tx, "SELECT 1 FROM blocked_property WHERE payment_id = %s", (payment_id,)):
             return None
@@ -94,6 +114,37 @@ def draft_rejected(engine: Engine, payment_id: str) -> Draft | None:
     )
     report = PropertyReport(kind=PropertyKind.REJECTED, items=(item,))
     return Draft(case_id=case.case_id, since=item.on, report=report)
+
+
+def list_rejected(engine: Engine) -> list[RejectedTransfer]:
+    """Transfers that were refused for what screening says, and on which nobody has begun a report, nor decided that
+    there is none; those due first, at most REJECTED_MAX.
+    """
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT c.body FROM cases c
+                WHERE c.payment_id IS NOT NULL AND c.body::json ->> 'refused_at' IS NOT NULL AND c.reasons && %s
+                  AND NOT EXISTS (SELECT FROM filings f WHERE f.case_id = c.case_id AND f.kind = 'rejected')
+                  AND NOT EXISTS (SELECT FROM blocked_property b WHERE b.payment_id = c.payment_id)
+                ORDER BY c.body::json ->> 'refused_at', c.case_id LIMIT %s""",
+            (list(SCREENING_REASONS), REJECTED_MAX),
+        )
+    return [_rejected(_decode_case(body)) for (body,) in rows]
+
+
+def _rejected(case: Case) -> RejectedTransfer:
+    assert case.payment is not None and case.payment_id is not None and case.refused_at is not None
+    order = case.payment.order
+    return RejectedTransfer(
+        case_id=case.case_id,
+        payment_id=case.payment_id,
+        parties=_parties(order),
+        amount_minor=order.amount_minor,
+        currency=order.currency,
+        rejected_at=case.refused_at,
+        due_on=report_due_on(case.refused_at),
+    )
 
 
 def reports_on(engine: Engine, payment_ids: Sequence[str]) -> Mapping[str, Filing]:

@@ -18,7 +18,6 @@ from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.people import Permission, Role, may
 from services.compliance.domain.searching import query_words
 from services.compliance.domain.work import ScreenedRole, Screening
-from services.compliance.filings.filing import Filing, FilingAct, FilingActKind
 from services.compliance.store.screenings import SCREENINGS, roles_of, screening_of
 
 PAGE_LENGTH = 25
@@ -131,7 +130,7 @@ def list_lists(engine: Engine) -> list[dict[str, Any]]:
         rows = fetch(
             tx,
             """SELECT list_name, import_id, format, source, content_hash, dated_on, party_count, name_count,
-                      imported_by, imported_at
+                      imported_by, imported_at, checked_at
                  FROM list_imports WHERE is_live ORDER BY list_name""",
         )
     return [
@@ -146,6 +145,7 @@ def list_lists(engine: Engine) -> list[dict[str, Any]]:
             "names": name_count,
             "imported_by": imported_by,
             "imported_at": imported_at,
+            "checked_at": checked_at,
         }
         for (
             list_name,
@@ -158,6 +158,7 @@ def list_lists(engine: Engine) -> list[dict[str, Any]]:
             name_count,
             imported_by,
             imported_at,
+            checked_at,
         ) in rows
     ]
 
@@ -447,76 +448,4 @@ def list_blocked_property(engine: Engine, *, cursor: tuple[date, str] | None, li
             report_due_on=report_due_on,
         )
         for payment_id, debtor_account_id, amount_minor, currency, blocked_at, report_due_on in rows
-    ]
-
-
-# Reports to the authorities
-
-
-class FilingQueue(StrEnum):
-    """What of all reports is shown."""
-
-    OPEN = "open"
-    """Drafts and approved ones, by their deadline."""
-    REVIEW = "review"
-    """Filed ones whose activity is to be looked at again, by when."""
-    ENDED = "ended"
-    """Filed or withdrawn, the latest first."""
-
-
-class FilingPage(Record):
-    """Some reports, and where to go on."""
-
-    filings: tuple[Filing, ...]
-    next_cursor: str | None
-
-
-_FILINGS = {
-    FilingQueue.OPEN: "status IN ('draft', 'approved') AND (due_on, filing_id) > (%s, %s) ORDER BY due_on, filing_id",
-    FilingQueue.REVIEW: (
-        "status = 'filed' AND review_on IS NOT NULL AND (review_on, filing_id) > (%s, %s) ORDER BY review_on, filing_id"
-    ),
-    FilingQueue.ENDED: (
-        "status IN ('filed', 'withdrawn') AND (due_on, filing_id) < (%s, %s) ORDER BY due_on DESC, filing_id DESC"
-    ),
-}
-_FIRST = (date(1, 1, 1), "00000000-0000-0000-0000-000000000000")
-_LAST = (date(9999, 12, 31), "ffffffff-ffff-ffff-ffff-ffffffffffff")
-_decode_filing = msgspec.json.Decoder(Filing).decode
-
-
-def list_filings(engine: Engine, queue: FilingQueue, *, after: str | None) -> FilingPage:
-    """A page of reports, the first one for a cursor that is none."""
-    cursor = parse_day_cursor(after) if after else None
-    if cursor is None:
-        cursor = _LAST if queue is FilingQueue.ENDED else _FIRST
-    with transaction(engine) as tx:
-        rows = fetch(tx, f"SELECT body FROM filings WHERE {_FILINGS[queue]} LIMIT %s", (*cursor, PAGE_LENGTH + 1))
-    found = [_decode_filing(body) for (body,) in rows]
-    last = found[PAGE_LENGTH - 1] if len(found) > PAGE_LENGTH else None
-    day_of_last = last and (last.review_on if queue is FilingQueue.REVIEW else last.due_on)
-    return FilingPage(
-        filings=tuple(found[:PAGE_LENGTH]), next_cursor=f"{day_of_last}_{last.filing_id}" if last else None
-    )
-
-
-def find_filing(engine: Engine, filing_id: str) -> Filing | None:
-    """A report, if there is one."""
-    with transaction(engine) as tx:
-        rows = fetch(tx, "SELECT body FROM filings WHERE filing_id = %s", (filing_id,))
-    return _decode_filing(rows[0][0]) if rows else None
-
-
-def list_filing_acts(engine: Engine, filing_id: str) -> list[FilingAct]:
-    """What was done with a report, in order."""
-    with transaction(engine) as tx:
-        rows = fetch(
-            tx,
-            """SELECT filing_id, number, kind, actor, acted_at, note FROM filing_acts
-                WHERE filing_id = %s ORDER BY number DESC LIMIT 200""",
-            (filing_id,),
-        )
-    return [
-        FilingAct(filing_id=id_, number=number, kind=FilingActKind(kind), actor=actor, acted_at=at, note=note)
-        for id_, number, kind, actor, at, note in reversed(rows)
     ]

@@ -10,7 +10,7 @@ RIGHTS = {
     "catalogue": "SELECT, UPDATE",
     # A sequence, whose next number is an update of it.
     "catalogue_versions": "SELECT, UPDATE",
-    "list_imports": "SELECT, INSERT, UPDATE (is_live, replaced_at), DELETE",
+    "list_imports": "SELECT, INSERT, UPDATE (is_live, replaced_at, checked_at), DELETE",
     "listed_parties": APPEND,
     "screened_parties": ALL,
     "screenings": WRITE,

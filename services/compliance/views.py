@@ -59,6 +59,8 @@ class ListView(View):
     names: int
     imported_by: str
     imported_at: datetime
+    checked_at: datetime | None
+    """When it was last brought in again, and had not changed."""
 
 
 class ListsView(View):

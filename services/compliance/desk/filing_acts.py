@@ -14,7 +14,7 @@ from libs.common.fields import NO_CARD_NUMBER, Body
 from libs.common.http import Problem
 from libs.common.idempotency import Answer
 from libs.common.service import Runtime
-from services.compliance import queries
+from services.compliance import filing_queries
 from services.compliance.desk.sessions import DeskSession
 from services.compliance.desk.submitting import Submission, submit
 from services.compliance.domain.audit import ObjectKind
@@ -25,6 +25,7 @@ from services.compliance.domain.filings import (
     FilingCommand,
     FilingRefusal,
     RecordFiled,
+    ReviewFiling,
     WithdrawFiling,
 )
 from services.compliance.domain.work import Policy, Work
@@ -41,12 +42,14 @@ class FilingVerb(StrEnum):
     APPROVE = "approve"
     FILED = "filed"
     WITHDRAW = "withdraw"
+    REVIEW = "review"
 
 
 _STATUS = {
     FilingRefusal.CASE_UNKNOWN: HTTPStatus.NOT_FOUND,
     FilingRefusal.FILING_UNKNOWN: HTTPStatus.NOT_FOUND,
     FilingRefusal.NOTE_MISSING: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FilingRefusal.PRIOR_UNKNOWN: HTTPStatus.UNPROCESSABLE_ENTITY,
     FilingRefusal.DATE_WRONG: HTTPStatus.UNPROCESSABLE_ENTITY,
     FilingRefusal.FAULTY: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
@@ -74,7 +77,7 @@ class Filings:
         return self._runtime.settings.policy
 
     def find(self, filing_id: str) -> Filing:
-        found = queries.find_filing(self._runtime.engine, filing_id)
+        found = filing_queries.find_filing(self._runtime.engine, filing_id)
         if found is None:
             raise _problem(Refusal(reason=FilingRefusal.FILING_UNKNOWN, detail="There is no such filing."))
         return found
@@ -121,6 +124,8 @@ def command_of(verb: FilingVerb, filing_id: str, by: DeskSession, body: VerbBody
             return ApproveFiling(**common)
         case FilingVerb.WITHDRAW:
             return WithdrawFiling(**common, note=body.note)
+        case FilingVerb.REVIEW:
+            return ReviewFiling(**common, note=body.note)
         case FilingVerb.FILED:
             if body.filed_on is None or not body.document_number.strip():
                 raise Problem(

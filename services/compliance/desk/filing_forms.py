@@ -4,25 +4,24 @@ Fields have flat names, `subjects.0.last_name`; several values in one are divide
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from schemas.payments.events import EncryptedPersonalData
-from services.compliance.domain.case import Case
+from libs.common.record import replace
 from services.compliance.filings.ctr import CashParty, CtrReport
 from services.compliance.filings.efiling import Address, Identification, IdentificationKind, PartyCode, Person
 from services.compliance.filings.faults import FilingFault
-from services.compliance.filings.filing import Filing, FilingKind
 from services.compliance.filings.sar import SarReport, Suspicion, SuspiciousKind
-from services.compliance.matching.subject import Subject
 
-SUBJECTS_ON_FORM = 3
+PLACES_MIN, PLACES_MAX = 3, 20
+"""For people on the form. Programs write reports on more."""
 CASH_CODES = {
     PartyCode.CONDUCTOR.value: "brought or took it for themselves",
     PartyCode.CONDUCTOR_FOR_OTHER.value: "did so for another",
     PartyCode.ON_WHOSE_BEHALF.value: "is whom it was for",
 }
 """What a person may be in a report on cash."""
+_WRITTEN = ("last_name", "first_name", "birth_date", "tin", "accounts", "occupation")
 _ADDRESS = ("street", "city", "state", "postal_code", "country")
 _ABBREVIATED = re.compile(r"\b(ach|ctr|eft)\b", re.IGNORECASE)
 _DOLLARS = re.compile(r"[$\s,]")
@@ -33,47 +32,57 @@ def suspicion_words() -> dict[str, str]:
     return {kind.value: _ABBREVIATED.sub(_upper, kind.name.replace("_", " ").capitalize()) for kind in SuspiciousKind}
 
 
-def suggested(known: Case | Filing, kind: FilingKind, today: date) -> dict[str, str]:
-    """What the form begins with: what a case knows, or what was written before."""
-    if isinstance(known, Filing):
-        values = _of_sar(known.sar) if known.sar is not None else _of_ctr(known.ctr)
-        return {**values, "detected_on": known.detected_on.isoformat()}
-    values = {"detected_on": (known.opened_at.date() if known.opened_at else today).isoformat()}
-    for number, person in enumerate(_persons(known)):
-        values |= _of_person(f"subjects.{number}", person)
-    if known.payment is not None:
-        day = known.payment.order.instructed_at.date().isoformat()
-        values |= {"began_on": day, "ended_on": day, "transacted_on": day}
-    return values if kind is FilingKind.SAR else {**values, "cash_out_dollars": "0"}
+def shown(report: SarReport | CtrReport, detected_on: date) -> dict[str, str]:
+    """A report as the form shows it."""
+    if isinstance(report, SarReport):
+        return {**_of_sar(report), "detected_on": detected_on.isoformat()}
+    return _of_ctr(report)
 
 
-def read_sar(form: Mapping[str, str]) -> SarReport:
-    """What was written. Raises FilingFault, which names the field."""
+def persons_of(report: SarReport | CtrReport | None) -> tuple[Person, ...]:
+    """Whom a report names, in their places on the form."""
+    match report:
+        case SarReport():
+            return report.subjects
+        case CtrReport():
+            return tuple(party.person for party in report.parties)
+        case None:
+            return ()
+
+
+def places(count: int) -> int:
+    """How many people the form has room for, so many of them known."""
+    return min(max(count + 1, PLACES_MIN), PLACES_MAX)
+
+
+def read_sar(form: Mapping[str, str], before: Sequence[Person] = ()) -> SarReport:
+    """What was written, over what was known of the same people. Raises FilingFault, which names the field."""
     kinds = [kind for kind in form.get("suspicions", "").split(",") if kind]
     other = form.get("other", "").strip() or None
     prior = form.get("prior_document_number", "").strip()
     return SarReport(
-        subjects=tuple(person for _, person in _read_persons(form)),
+        subjects=tuple(person for _, person in _read_persons(form, before)),
         suspicions=tuple(_suspicion(kind, other) for kind in kinds),
-        began_on=_day(form, "began_on"),
-        ended_on=_day(form, "ended_on"),
+        began_on=read_day(form, "began_on"),
+        ended_on=read_day(form, "ended_on"),
         dollars=_dollars(form, "dollars"),
         cumulative_dollars=_dollars(form, "cumulative_dollars"),
         narrative=form.get("narrative", "").replace("\r\n", "\n"),
         prior_document_number=_number(prior, "prior_document_number") if prior else None,
+        prior_filed_on=read_day(form, "prior_filed_on") if form.get("prior_filed_on") else None,
     )
 
 
-def read_ctr(form: Mapping[str, str]) -> CtrReport:
-    """What was written. Raises FilingFault, which names the field."""
+def read_ctr(form: Mapping[str, str], before: Sequence[Person] = ()) -> CtrReport:
+    """What was written, over what was known of the same people. Raises FilingFault, which names the field."""
     cash_in, cash_out = (_dollars(form, f"cash_{way}_dollars") or 0 for way in ("in", "out"))
-    persons = list(_read_persons(form))
+    persons = list(_read_persons(form, before))
     return CtrReport(
         parties=tuple(
             _cash_party(form, f"subjects.{number}", person, None if len(persons) > 1 else (cash_in, cash_out))
             for number, person in persons
         ),
-        transacted_on=_day(form, "transacted_on"),
+        transacted_on=read_day(form, "transacted_on"),
         cash_in_dollars=cash_in,
         cash_out_dollars=cash_out,
         is_aggregated=form.get("is_aggregated") == "yes",
@@ -105,28 +114,28 @@ def _of_sar(report: SarReport) -> dict[str, str]:
         "cumulative_dollars": _shown(report.cumulative_dollars),
         "narrative": report.narrative,
         "prior_document_number": _shown(report.prior_document_number),
+        "prior_filed_on": report.prior_filed_on.isoformat() if report.prior_filed_on else "",
     }
-    for number, person in enumerate(report.subjects[:SUBJECTS_ON_FORM]):
+    for number, person in enumerate(report.subjects[:PLACES_MAX]):
         values |= _of_person(f"subjects.{number}", person)
     return values
 
 
-def _of_ctr(report: CtrReport | None) -> dict[str, str]:
-    assert report is not None
+def _of_ctr(report: CtrReport) -> dict[str, str]:
     values = {
         "transacted_on": report.transacted_on.isoformat(),
         "cash_in_dollars": str(report.cash_in_dollars),
         "cash_out_dollars": str(report.cash_out_dollars),
         "is_aggregated": "yes" if report.is_aggregated else "",
     }
-    for number, party in enumerate(report.parties[:SUBJECTS_ON_FORM]):
+    for number, party in enumerate(report.parties[:PLACES_MAX]):
         prefix = f"subjects.{number}"
-        values |= _of_person(prefix, party.person)
-        values |= {
-            f"{prefix}.code": party.code.value,
-            f"{prefix}.cash_in_dollars": str(party.cash_in_dollars),
-            f"{prefix}.cash_out_dollars": str(party.cash_out_dollars),
-        }
+        values |= {**_of_person(prefix, party.person), f"{prefix}.code": party.code.value}
+        if party.cash_in_dollars or party.cash_out_dollars:
+            values |= {
+                f"{prefix}.cash_in_dollars": str(party.cash_in_dollars),
+                f"{prefix}.cash_out_dollars": str(party.cash_out_dollars),
+            }
     return values
 
 
@@ -145,64 +154,45 @@ def _of_person(prefix: str, person: Person) -> dict[str, str]:
     return {f"{prefix}.{field}": value or "" for field, value in values.items()}
 
 
-def _persons(case: Case) -> Iterable[Person]:
-    """Whom a case is about: the customer; or who pays and who is paid."""
-    if case.customer is not None:
-        yield _person(case.customer.subject, case.customer_id)
-    if case.payment is not None:
-        order = case.payment.order
-        if isinstance(order.personal, EncryptedPersonalData):
-            return
-        for party, account_id in (
-            (order.personal.debtor, order.debtor_account_id),
-            (order.personal.creditor, order.creditor_account_id),
-        ):
-            subject = Subject(name=party.name, birth_date=party.birth_date, country=party.country)
-            yield _person(subject, account_id)
+def _read_persons(form: Mapping[str, str], before: Sequence[Person]) -> Iterable[tuple[int, Person]]:
+    """Those of whom anything was written, with their places on the form.
 
-
-def _person(subject: Subject | None, account_id: str | None) -> Person:
-    accounts = (account_id,) if account_id else ()
-    if subject is None:
-        return Person(last_name=None, accounts=accounts)
-    *first, last = subject.name.split() or [""]
-    return Person(
-        last_name=last or None,
-        first_name=" ".join(first) or None,
-        birth_date=subject.birth_date,
-        address=Address(country=subject.country),
-        accounts=accounts,
-    )
-
-
-def _read_persons(form: Mapping[str, str]) -> Iterable[tuple[int, Person]]:
-    """Those of whom anything was written, with their places on the form."""
-    for number in range(SUBJECTS_ON_FORM):
-        written = {
-            field: form.get(f"subjects.{number}.{field}", "").strip() or None
-            for field in ("last_name", "first_name", "birth_date", "tin", "accounts", "occupation", *_ADDRESS)
-        }
+    What the form has no field for stays as it was, of somebody who has kept their place and their name.
+    """
+    for number in range(PLACES_MAX):
+        prefix = f"subjects.{number}"
+        written = {field: form.get(f"{prefix}.{field}", "").strip() or None for field in (*_WRITTEN, *_ADDRESS)}
         if not any(written.values()):
             continue
-        is_entity = form.get(f"subjects.{number}.is_entity") == "yes"
-        tin = written["tin"]
-        kind = IdentificationKind.EIN if is_entity else IdentificationKind.SSN_ITIN
+        is_entity = form.get(f"{prefix}.is_entity") == "yes"
+        last, first = written["last_name"], None if is_entity else written["first_name"]
+        known = before[number] if number < len(before) else Person(last_name=None)
+        if (known.last_name, known.first_name, known.is_entity) != (last, first, is_entity):
+            known = Person(last_name=None)
+        accounts = (account.strip() for account in (written["accounts"] or "").split(","))
         yield (
             number,
-            Person(
-                last_name=written["last_name"],
-                first_name=None if is_entity else written["first_name"],
+            replace(
+                known,
+                last_name=last,
+                first_name=first,
                 is_entity=is_entity,
                 birth_date=written["birth_date"],
                 address=Address(**{field: written[field] for field in _ADDRESS}),
                 occupation=written["occupation"],
-                tin=Identification(kind=kind, number=tin) if tin else None,
-                accounts=tuple(
-                    account.strip() for account in (written["accounts"] or "").split(",") if account.strip()
-                ),
-                is_customer=form.get(f"subjects.{number}.is_customer") == "yes",
+                tin=_tin(written["tin"], known, is_entity=is_entity),
+                accounts=tuple(account for account in accounts if account),
+                is_customer=form.get(f"{prefix}.is_customer") == "yes",
             ),
         )
+
+
+def _tin(number: str | None, known: Person, *, is_entity: bool) -> Identification | None:
+    if number is None:
+        return None
+    if known.tin is not None and known.tin.number == number:
+        return known.tin
+    return Identification(kind=IdentificationKind.EIN if is_entity else IdentificationKind.SSN_ITIN, number=number)
 
 
 def _suspicion(kind: str, other: str | None) -> Suspicion:
@@ -213,7 +203,8 @@ def _suspicion(kind: str, other: str | None) -> Suspicion:
     return Suspicion(kind=known, other=other if known.endswith("999") else None)
 
 
-def _day(form: Mapping[str, str], field: str) -> date:
+def read_day(form: Mapping[str, str], field: str) -> date:
+    """A day that was written. Raises FilingFault, which names the field."""
     try:
         return date.fromisoformat(form.get(field, ""))
     except ValueError:

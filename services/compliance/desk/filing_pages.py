@@ -6,7 +6,7 @@
 /desk/filings/{id}/file         the XML for the e-filing system
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -21,10 +21,20 @@ from libs.common.fields import NO_CARD_NUMBER, Id
 from libs.common.http import Problem
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
-from services.compliance import property_queries, queries
+from services.compliance import filing_queries, property_queries, queries
 from services.compliance.desk import guard, render
 from services.compliance.desk.filing_acts import DOCUMENT_NUMBER_LENGTH_MAX, Filings, FilingVerb, VerbBody, command_of
-from services.compliance.desk.filing_forms import CASH_CODES, read_ctr, read_sar, suggested, suspicion_words
+from services.compliance.desk.filing_forms import (
+    CASH_CODES,
+    PLACES_MAX,
+    persons_of,
+    places,
+    read_ctr,
+    read_day,
+    read_sar,
+    shown,
+    suspicion_words,
+)
 from services.compliance.desk.property_reports import annual_year
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import ObjectKind
@@ -36,10 +46,14 @@ from services.compliance.domain.filings import (
     ReviseFiling,
 )
 from services.compliance.domain.people import Permission
+from services.compliance.filing_queries import FilingQueue
+from services.compliance.filings.ctr import CtrReport
+from services.compliance.filings.deadlines import continuing_sar_due_on
+from services.compliance.filings.drafts import continue_sar, draft_ctr, draft_sar
 from services.compliance.filings.faults import FilingFault
-from services.compliance.filings.filing import UNDER_WAY, Filing, FilingKind
+from services.compliance.filings.filing import UNDER_WAY, Filing, FilingKind, FilingStatus
 from services.compliance.filings.property import totals
-from services.compliance.queries import FilingQueue
+from services.compliance.filings.sar import SarReport
 
 PATH = f"{guard.PATH}/filings"
 
@@ -48,6 +62,7 @@ _DONE = {
     "revise": "What you have written is kept. Another officer has to approve it.",
     FilingVerb.APPROVE: "Approved. It can be handed in now.",
     FilingVerb.FILED: "It is on record as filed.",
+    FilingVerb.REVIEW: "What was found is on record. It need not be looked at again.",
     FilingVerb.WITHDRAW: "Nothing is reported. The reason is on record.",
 }
 
@@ -70,7 +85,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         after: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Response:
         """Reports under way, or to be looked at again, or ended."""
-        page = queries.list_filings(runtime.engine, queue, after=after)
+        page = filing_queries.list_filings(runtime.engine, queue, after=after)
         today = day_of(datetime.now(UTC))
         year = annual_year(today)
         return render.page(
@@ -80,6 +95,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             filings=page.filings,
             next_cursor=page.next_cursor,
             today=today,
+            rejected=property_queries.list_rejected(runtime.engine) if queue is FilingQueue.OPEN else [],
             annual_year=year if property_queries.is_annual_missing(runtime.engine, year) else None,
         )
 
@@ -87,14 +103,21 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     def show_new(
         case_id: Annotated[Id, Query()],
         kind: Annotated[FilingKind, Query()] = FilingKind.SAR,
+        continues: Annotated[Id | None, Query()] = None,
         person: DeskSession = shows_case,
     ) -> Response:
-        """A draft that is not kept yet, with what the case knows."""
+        """A draft that is not kept yet, with what the case knows, and what the report said that it continues."""
         case = queries.find_case(runtime.engine, case_id)
         if case is None:
             raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
-        _form_kind(kind)
-        return _form_page(person, kind, case_id, None, suggested(case, kind, day_of(datetime.now(UTC))))
+        known = filing_queries.find_known(runtime.engine, case, day_of(datetime.now(UTC)))
+        report: SarReport | CtrReport
+        if continues is not None:
+            report = continue_sar(known, _continued(filings.find(continues), case_id))
+        else:
+            report = draft_sar(known) if _form_kind(kind) is FilingKind.SAR else draft_ctr(known)
+        values = shown(report, known.today if continues else known.detected_on)
+        return _form_page(person, _kind_of(report), case_id, None, values)
 
     @router.post("/new")
     async def draft(request: Request, person: DeskSession = files) -> Response:
@@ -127,7 +150,9 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         """A report, to be written anew."""
         filing = filings.find(filing_id)
         _require_written_here(filing)
-        values = suggested(filing, filing.kind, filing.detected_on)
+        report = filing.sar or filing.ctr
+        assert report is not None
+        values = shown(report, filing.detected_on)
         return _form_page(person, filing.kind, filing.case_id, filing, values)
 
     @router.post("/{filing_id}/edit")
@@ -203,9 +228,25 @@ def _form_kind(kind: str) -> FilingKind:
     return FilingKind(kind)
 
 
+def _kind_of(report: SarReport | CtrReport) -> FilingKind:
+    return FilingKind.SAR if isinstance(report, SarReport) else FilingKind.CTR
+
+
+def _continued(filing: Filing, case_id: str) -> Filing:
+    """A report that another may continue. Raises Problem for one that none can."""
+    if filing.sar is None or filing.status is not FilingStatus.FILED or filing.case_id != case_id:
+        raise Problem(HTTPStatus.CONFLICT, "wrong_status", "Only a suspicious activity report that was filed goes on.")
+    return filing
+
+
 def _require_written_here(filing: Filing) -> None:
+    """Raises Problem for a report that this form can't show whole: what is not shown would be lost."""
     if filing.ofac is not None:
         raise Problem(HTTPStatus.NOT_FOUND, "filing_unknown", "It is written on the page of reports on property.")
+    people = len(persons_of(filing.sar or filing.ctr))
+    if people > PLACES_MAX:
+        detail = f"It names {people} people, and the form has room for {PLACES_MAX}: write it anew by a program."
+        raise Problem(HTTPStatus.CONFLICT, "too_many_people", detail)
 
 
 async def _form_of(request: Request, person: DeskSession) -> dict[str, str]:
@@ -227,12 +268,11 @@ async def _write(
 ) -> Response:
     """Have a form's report kept; what is wrong with it is told above the form, with what was written kept."""
     try:
-        report = {kind.value: read_sar(form) if kind is FilingKind.SAR else read_ctr(form)}
-        detected_on = date.fromisoformat(form.get("detected_on", ""))
+        before = persons_of(filing.sar or filing.ctr) if filing is not None else ()
+        report = {kind.value: (read_sar if kind is FilingKind.SAR else read_ctr)(form, before)}
+        detected_on = read_day(form, "detected_on" if kind is FilingKind.SAR else "transacted_on")
     except FilingFault as fault:
         detail = str(fault)
-    except ValueError:
-        detail = "detected_on is no date"
     else:
         made = command(report, detected_on)
         answer = await filings.submit(request, made, form.get("request_id", "") or ids.new(), person)
@@ -255,6 +295,7 @@ def _form_page(
     status: HTTPStatus = HTTPStatus.OK,
     fault: str = "",
 ) -> Response:
+    people = sum(1 for number in range(PLACES_MAX) if any(_written_of(values, number)))
     return render.page(
         "filing_form.html",
         status=status,
@@ -263,12 +304,18 @@ def _form_page(
         case_id=case_id,
         filing=filing,
         values=values,
+        places=range(places(people)),
         chosen=set(values.get("suspicions", "").split(",")),
         suspicions=suspicion_words(),
         cash_codes=CASH_CODES,
         request_id=ids.new(),
         fault=fault,
     )
+
+
+def _written_of(values: Mapping[str, str], number: int) -> Iterator[str]:
+    """What stands in the fields about a person."""
+    return (value for name, value in values.items() if name.startswith(f"subjects.{number}."))
 
 
 def _filing_page(
@@ -291,11 +338,12 @@ def _filing_page(
         status=status,
         person=person,
         filing=filing,
-        acts=queries.list_filing_acts(runtime.engine, filing_id),
+        acts=filing_queries.list_filing_acts(runtime.engine, filing_id),
         has_case=queries.find_case(runtime.engine, filing.case_id) is not None,
         totals=totals(filing.ofac.items) if filing.ofac else {},
         suspicions=suspicion_words(),
         is_under_way=filing.status in UNDER_WAY,
+        continuing_due_on=continuing_sar_due_on(filing.filed_on) if filing.filed_on else None,
         today=day_of(datetime.now(UTC)),
         request_id=ids.new(),
         missing=missing,

@@ -13,7 +13,7 @@ from libs.common.fields import Body, Id
 from libs.common.http import Problem, respond
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
-from services.compliance import queries
+from services.compliance import filing_queries
 from services.compliance.desk import guard
 from services.compliance.desk.filing_acts import Filings, FilingVerb, VerbBody, command_of
 from services.compliance.desk.sessions import DeskSession, DeskSessions
@@ -23,10 +23,10 @@ from services.compliance.domain.filings import (
     ReviseFiling,
 )
 from services.compliance.domain.people import Permission
+from services.compliance.filing_queries import FilingQueue
 from services.compliance.filings.ctr import CtrReport
 from services.compliance.filings.filing import Filing
 from services.compliance.filings.sar import SarReport
-from services.compliance.queries import FilingQueue
 
 CsrfToken = Annotated[str | None, Header()]
 IdempotencyKey = Annotated[str | None, Header(max_length=KEY_LENGTH_MAX)]
@@ -64,7 +64,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         after: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Mapping[str, Any]:
         """Reports: those under way by their deadline, those to be looked at again, or the ended ones."""
-        page = queries.list_filings(runtime.engine, queue, after=after)
+        page = filing_queries.list_filings(runtime.engine, queue, after=after)
         return {"filings": [_view(filing) for filing in page.filings], "next_cursor": page.next_cursor}
 
     @router.post("")
@@ -91,7 +91,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
     @router.get("/{filing_id}")
     def get_filing(filing_id: Id, person: DeskSession = sees) -> Mapping[str, Any]:
         """A report, and what was done with it."""
-        acts = queries.list_filing_acts(runtime.engine, filing_id)
+        acts = filing_queries.list_filing_acts(runtime.engine, filing_id)
         return {**_view(filings.find(filing_id)), "acts": msgspec.to_builtins(acts)}
 
     @router.post("/{filing_id}/revise")

@@ -14,7 +14,7 @@ from libs.common.batch import Refusal
 from libs.common.fields import Id
 from libs.common.http import Problem
 from libs.common.service import Runtime
-from services.compliance import list_changes, list_queries
+from services.compliance import list_changes, list_queries, rescreening
 from services.compliance.defaults.countries import ListingsFault
 from services.compliance.desk import guard, render
 from services.compliance.desk.sessions import DeskSession, DeskSessions
@@ -122,6 +122,11 @@ class Lists:
         if change is None:
             raise Problem(HTTPStatus.NOT_FOUND, "list_unknown", f"there is no list {name}", field="name")
         return f"{name} is searched until another person confirms that it is to be retired."
+
+    def rescreen(self, by: DeskSession) -> str:
+        """Have everybody looked up again; return that in words."""
+        count = self._runtime.unit.administer(lambda tx: rescreening.rescreen(tx, by=by.signed))
+        return f"{rescreening.in_words(count)}."
 
     def decide(self, verb: ChangeVerb, change_id: str, by: DeskSession) -> str:
         """Confirm what another has proposed, or turn it down; return what that came to, in words."""
@@ -234,6 +239,12 @@ def _pages(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             guard.require_csrf_token(person, _word(form, "csrf_token"))
             return await done(person, lambda: lists.take_in(request, form, person))
 
+    @router.post("/rescreen")
+    async def rescreen(csrf_token: Annotated[str, Form()] = "", person: DeskSession = manages) -> Response:
+        """Have everybody looked up again, though no list has changed."""
+        guard.require_csrf_token(person, csrf_token)
+        return await done(person, lambda: run_in_threadpool(lists.rescreen, person))
+
     @router.post("/{name}/retire")
     async def retire(name: str, csrf_token: Annotated[str, Form()] = "", person: DeskSession = manages) -> Response:
         """Propose that a list is searched no more."""
@@ -284,6 +295,12 @@ def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         guard.require_csrf_token(person, x_csrf_token)
         async with request.form(max_files=FILES_MAX, max_fields=20) as form:
             return {"detail": await lists.take_in(request, form, person)}
+
+    @router.post("/rescreen")
+    def rescreen(person: DeskSession = manages, x_csrf_token: CsrfToken = None) -> Mapping[str, str]:
+        """Have everybody looked up again, though no list has changed."""
+        guard.require_csrf_token(person, x_csrf_token)
+        return {"detail": lists.rescreen(person)}
 
     @router.post("/{name}/retire")
     def retire(name: str, person: DeskSession = manages, x_csrf_token: CsrfToken = None) -> Mapping[str, str]:

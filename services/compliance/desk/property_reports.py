@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -73,6 +73,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
     pages = APIRouter(prefix=PATH, route_class=guard.PageRoute, include_in_schema=False)
     programs = guard.programs(f"{guard.PATH}/api/property-reports")
     filings = Filings(runtime)
+    sees_all = guard.allow(sessions, Permission.SEE_FILINGS, ObjectKind.FILINGS)
     writes = guard.allow(sessions, Permission.FILE, ObjectKind.FILING)
     files = guard.allow(sessions, Permission.FILE)
 
@@ -115,6 +116,11 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> list[APIRouter]:
             ofac=_written(known.report, form),
         )
         return await _keep(filings, request, person, form, known, filing, command)
+
+    @programs.get("")
+    def list_rejected(person: DeskSession = sees_all) -> dict[str, Any]:
+        """Rejected transfers that are still to be reported, those due first."""
+        return {"rejected": msgspec.to_builtins(property_queries.list_rejected(runtime.engine))}
 
     @programs.post("")
     async def draft_by_program(

@@ -174,7 +174,7 @@ class CaseView(Record):
     """What monitoring has raised, the newest first."""
     acts: tuple[ActView, ...]
     is_listed: bool
-    has_refused: bool
+    is_rejected_transfer: bool
     """Whether two people have refused the payment: a second look refuses nothing."""
     refused: tuple[CaseDecision, ...]
     """What may not be decided because of it."""
@@ -232,7 +232,7 @@ def case_view(
         alerts=tuple(map(_alert, alerts)),
         acts=tuple(map(_act, acts)),
         is_listed=case.is_about_listed_party,
-        has_refused=case.has_refused,
+        is_rejected_transfer=case.is_rejected_transfer,
         refused=tuple(decision for decision in CaseDecision if not case.may_end_in(decision)),
         proposal_decision=DECISIONS[case.proposal.decision] if case.proposal else None,
         proposal_note=case.proposal.note if case.proposal else "",

@@ -103,6 +103,7 @@ _CONCERNS: Mapping[str, CaseConcern] = {
     CaseReason.REVIEW_DUE: CaseConcern.OTHER,
 }
 """By the reasons of a case."""
+SCREENING_REASONS = tuple(str(reason) for reason, concern in _CONCERNS.items() if concern is CaseConcern.SCREENING)
 
 
 class Proposal(Record):
@@ -234,6 +235,11 @@ class Case(Record, omit_defaults=True):
     def concerns(self) -> tuple[CaseConcern, ...]:
         """What the people who decide have to judge, each concern once."""
         return tuple(dict.fromkeys(_CONCERNS.get(reason, CaseConcern.OTHER) for reason in self.reasons))
+
+    @property
+    def is_rejected_transfer(self) -> bool:
+        """Whether a transfer was refused for what screening says of its parties: that is reported, a fraud is not."""
+        return self.payment is not None and self.has_refused and CaseConcern.SCREENING in self.concerns
 
     @property
     def is_about_listed_party(self) -> bool:

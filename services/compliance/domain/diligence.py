@@ -33,6 +33,8 @@ from services.compliance.domain.case import SYSTEM, CaseReason
 from services.compliance.domain.work import Customer, CustomerStatus, Work
 
 CURRENCIES_MAX = 200
+ACCOUNTS_MAX = 99
+"""As many as a report may name."""
 
 
 class DiligenceRefusal(StrEnum):
@@ -129,9 +131,14 @@ def record_check(work: Work, command: RecordCheck, at: datetime) -> Sequence[Eve
 
 
 def learn_account(work: Work, event: AccountOpened, at: datetime) -> Sequence[Event]:
-    """What a customer uses is part of its risk."""
+    """What a customer uses is part of its risk, and its accounts are named in reports about it."""
     customer = work.customers.get(event.customer_id)
-    if customer is None or event.currency in customer.currencies or len(customer.currencies) >= CURRENCIES_MAX:
+    if customer is None:
+        return []
+    if event.account_id not in customer.account_ids and len(customer.account_ids) < ACCOUNTS_MAX:
+        customer = replace(customer, account_ids=(*customer.account_ids, event.account_id))
+        work.customers.put(customer.customer_id, customer)
+    if event.currency in customer.currencies or len(customer.currencies) >= CURRENCIES_MAX:
         return []
     return _rated_anew(work, replace(customer, currencies=(*customer.currencies, event.currency)), at)
 

@@ -1,6 +1,6 @@
 """Reports to the authorities, from draft to filed: one officer writes, another approves. Pure.
 
-    draft ──► approved ──► filed ──► … 90 days later looked at again
+    draft ──► approved ──► filed ──► … 90 days later looked at again: reviewed, or continued by another report
       └──────────┴──► withdrawn: it was decided, with a reason, that nothing is reported
 
 No event tells of any of it, nor does a case: whether a report exists is nobody's to know but officers and auditors
@@ -44,6 +44,7 @@ class FilingRefusal(StrEnum):
     OWN_DRAFT = "own_draft"
     NOTE_MISSING = "note_missing"
     DATE_WRONG = "date_wrong"
+    PRIOR_UNKNOWN = "prior_unknown"
     NO_INSTITUTION = "no_institution"
     FAULTY = "faulty"
     STALE = "stale"
@@ -55,6 +56,7 @@ _IN_WORDS = {
     FilingRefusal.ALREADY_DRAFTED: "such a report on this case is under way already",
     FilingRefusal.OWN_DRAFT: "another officer must approve what you have written",
     FilingRefusal.NOTE_MISSING: "a note must say why",
+    FilingRefusal.PRIOR_UNKNOWN: "no report with the number that this one continues was filed here: say when it was",
     FilingRefusal.NO_INSTITUTION: "WEIR_INSTITUTION_FILE does not say yet who files",
     FilingRefusal.STALE: "the filing has changed since you looked at it",
 }
@@ -73,8 +75,8 @@ class DraftFiling(FilingCommand):
 
     case_id: str
     detected_on: date
-    """The day on which the activity was detected, or the cash was paid, or the report that this one continues was
-    filed: the deadline goes by it."""
+    """The day on which the activity was detected, or property was blocked, or a transfer rejected. Of a report on cash
+    it is the day of the transactions, whatever is said here."""
     sar: SarReport | None = None
     """One of the three."""
     ctr: CtrReport | None = None
@@ -100,6 +102,12 @@ class RecordFiled(FilingCommand):
     filed_on: date
 
 
+class ReviewFiling(FilingCommand):
+    """Activity that was reported was looked at again, and needs no further report: what was found."""
+
+    note: str
+
+
 class WithdrawFiling(FilingCommand):
     """Decide that nothing is reported."""
 
@@ -112,21 +120,24 @@ def draft(work: Work, command: DraftFiling, at: datetime) -> Sequence[Event] | R
     # Property may be blocked without anybody's being asked, and a year has no case.
     if command.ofac is None and (case is None or case.opened_at is None):
         return _refusal(FilingRefusal.CASE_UNKNOWN)
-    filing = Filing(
-        filing_id=command.filing_id,
-        case_id=command.case_id,
-        sar=command.sar,
-        ctr=command.ctr,
-        ofac=command.ofac,
-        detected_on=command.detected_on,
-        due_on=due_on(command.sar, command.detected_on, command.ofac),
-        written_by=command.actor,
-        drafted_at=at,
+    filing = _with_days(
+        work,
+        Filing(
+            filing_id=command.filing_id,
+            case_id=command.case_id,
+            sar=command.sar,
+            ctr=command.ctr,
+            ofac=command.ofac,
+            detected_on=command.detected_on,
+            due_on=command.detected_on,
+            written_by=command.actor,
+            drafted_at=at,
+        ),
     )
     if command.filing_id in work.filings or _is_under_way(work, filing):
         return _refusal(FilingRefusal.ALREADY_DRAFTED)
-    if command.detected_on > day_of(at):
-        return _refusal(FilingRefusal.DATE_WRONG, "it can't have been detected after today", "detected_on")
+    if (fault := _fault_of_days(filing, day_of(at))) is not None:
+        return fault
     _act(work, filing, FilingActKind.DRAFTED, command, at)
     return []
 
@@ -138,18 +149,20 @@ def revise(work: Work, command: ReviseFiling, at: datetime) -> Sequence[Event] |
         return filing
     if not _is_same_form(command, filing):
         return _refusal(FilingRefusal.WRONG_STATUS, f"the filing is a {filing.kind.value.upper()}, and stays one")
-    if command.version != filing.version:
-        return _refusal(FilingRefusal.STALE)
     revised = replace(
         filing,
         status=FilingStatus.DRAFT,
         sar=command.sar,
         ctr=command.ctr,
         ofac=command.ofac,
-        due_on=due_on(command.sar, filing.detected_on, command.ofac),
         written_by=command.actor,
         approved_by=None,
     )
+    revised = _with_days(work, revised)
+    if (fault := _fault_of_days(revised, day_of(at))) is not None:
+        return fault
+    if command.version != filing.version:
+        return _refusal(FilingRefusal.STALE)
     _act(work, revised, FilingActKind.REVISED, command, at)
     return []
 
@@ -190,6 +203,32 @@ def record_filed(work: Work, command: RecordFiled, at: datetime) -> Sequence[Eve
         review_on=deadlines.review_due_on(command.filed_on) if filing.kind is FilingKind.SAR else None,
     )
     _act(work, filed, FilingActKind.FILED, command, at, note=command.document_number)
+    for before in _continued(work, filed.sar):
+        if before.review_on is not None and before.filing_id != filed.filing_id:
+            _act(
+                work,
+                replace(before, review_on=None),
+                FilingActKind.CONTINUED,
+                command,
+                at,
+                note=command.document_number,
+            )
+    return []
+
+
+def review(work: Work, command: ReviewFiling, at: datetime) -> Sequence[Event] | Refusal:
+    """An officer has looked again at what was reported, and says what was found. What goes on is reported anew."""
+    filing = _filing(work, command, FilingStatus.FILED)
+    if isinstance(filing, Refusal):
+        return filing
+    if filing.review_on is None:
+        return _refusal(FilingRefusal.WRONG_STATUS, "nothing of it is to be looked at again")
+    if not command.note.strip():
+        return _refusal(FilingRefusal.NOTE_MISSING, field="note")
+    if command.version != filing.version:
+        return _refusal(FilingRefusal.STALE)
+    reviewed = replace(filing, review_on=None)
+    _act(work, reviewed, FilingActKind.REVIEWED, command, at, note=command.note.strip())
     return []
 
 
@@ -207,15 +246,63 @@ def withdraw(work: Work, command: WithdrawFiling, at: datetime) -> Sequence[Even
     return []
 
 
-def due_on(sar: SarReport | None, detected_on: date, ofac: PropertyReport | None = None) -> date:
-    """The last day for a report; without a SAR, and a report on property, that of a CTR."""
-    if ofac is not None:
-        return property_due_on(ofac, detected_on)
-    if sar is None:
-        return deadlines.ctr_due_on(detected_on)
-    if sar.prior_document_number is not None:
-        return deadlines.continuing_sar_due_on(detected_on)
-    return deadlines.sar_due_on(detected_on, is_suspect_known=bool(sar.subjects))
+def due_on(filing: Filing) -> date:
+    """The last day for a report, counted from the day that its rule names."""
+    if filing.ofac is not None:
+        return property_due_on(filing.ofac, filing.detected_on)
+    if filing.ctr is not None:
+        return deadlines.ctr_due_on(filing.ctr.transacted_on)
+    assert filing.sar is not None
+    if filing.sar.prior_filed_on is not None:
+        return deadlines.continuing_sar_due_on(filing.sar.prior_filed_on)
+    return deadlines.sar_due_on(filing.detected_on, is_suspect_known=bool(filing.sar.subjects))
+
+
+def _with_days(work: Work, filing: Filing) -> Filing:
+    """The report with the day that its deadline counts from, as far as it is known here, and the deadline."""
+    if filing.ctr is not None:
+        filing = replace(filing, detected_on=filing.ctr.transacted_on)
+    if filing.sar is not None:
+        filing = replace(filing, sar=_with_prior(work, filing.sar))
+    return replace(filing, due_on=due_on(filing))
+
+
+def _with_prior(work: Work, sar: SarReport) -> SarReport:
+    """What was filed here is known better than it is remembered."""
+    if sar.prior_document_number is None:
+        return replace(sar, prior_filed_on=None)
+    known = [found.filed_on for found in _continued(work, sar) if found.filed_on is not None]
+    return replace(sar, prior_filed_on=min(known)) if known else sar
+
+
+def _continued(work: Work, sar: SarReport | None) -> list[Filing]:
+    """The report that one continues, as far as it was filed here."""
+    if sar is None or sar.prior_document_number is None:
+        return []
+    number = str(sar.prior_document_number)
+    return [
+        filing
+        for filing in work.filings.values()
+        if filing.kind is FilingKind.SAR and filing.status is FilingStatus.FILED and filing.document_number == number
+    ]
+
+
+def _fault_of_days(filing: Filing, today: date) -> Refusal | None:
+    """Why its deadline can't be told, if it can't."""
+    if filing.ctr is not None and filing.ctr.transacted_on > today:
+        return _refusal(FilingRefusal.DATE_WRONG, "the cash can't have been paid after today", "transacted_on")
+    if filing.detected_on > today:
+        return _refusal(FilingRefusal.DATE_WRONG, "it can't have been detected after today", "detected_on")
+    sar = filing.sar
+    if sar is None or sar.prior_document_number is None:
+        return None
+    if sar.prior_filed_on is None:
+        return _refusal(FilingRefusal.PRIOR_UNKNOWN, field="prior_filed_on")
+    if sar.prior_filed_on > today:
+        return _refusal(
+            FilingRefusal.DATE_WRONG, "the report before can't have been filed after today", "prior_filed_on"
+        )
+    return None
 
 
 def _fault(work: Work, filing: Filing, on: date) -> Refusal | None:

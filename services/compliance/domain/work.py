@@ -146,6 +146,8 @@ class Customer(Record, omit_defaults=True):
     """None for those that were registered before this was kept."""
     currencies: tuple[str, ...] = ()
     """What it has accounts in."""
+    account_ids: tuple[str, ...] = ()
+    """Its accounts, as many as a report may name; those that were opened before this was kept are not here."""
     document: HandedDocument | None = None
     """The last one that was handed in."""
     rating: Rating | None = None

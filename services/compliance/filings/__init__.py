@@ -5,6 +5,7 @@
     efiling.py      parties, addresses and identifications as both forms write them
     narrative.py    the story of a report, in parts as long as the form takes them
     deadlines.py    when each is due
+    drafts.py       what a report begins with: as much of it as is known
 
 Whether a report exists is nobody's to know but those who work on it (31 U.S.C. 5318(g)(2)).
 """

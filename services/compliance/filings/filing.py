@@ -42,6 +42,10 @@ class FilingActKind(StrEnum):
     APPROVED = "approved"
     FILED = "filed"
     WITHDRAWN = "withdrawn"
+    REVIEWED = "reviewed"
+    """The activity was looked at again, and it was said what was found."""
+    CONTINUED = "continued"
+    """The activity has gone on, and the report on that was filed."""
 
 
 class Filing(Record, omit_defaults=True):
@@ -64,7 +68,7 @@ class Filing(Record, omit_defaults=True):
     """Under which it is known where it was filed."""
     filed_on: date | None = None
     review_on: date | None = None
-    """By when activity that was reported is looked at again."""
+    """By when activity that was reported is looked at again; None once it was, or was reported again."""
     version: int = 0
     """Counts the acts."""
 

@@ -90,6 +90,8 @@ class SarReport(Record):
     narrative: str
     prior_document_number: int | None = None
     """Of the report that this one continues."""
+    prior_filed_on: date | None = None
+    """When that one was filed: the deadline counts from then."""
 
 
 def write_sar(report: SarReport, institution: Institution, filed_on: date) -> bytes:

@@ -7,6 +7,8 @@ from services.compliance.lists.listed import ListedParty
 from services.compliance.lists.own import parse_own
 
 SHIPPED_NAME = "fictional"
+SHIPPED_BY = "weir"
+"""Who brings it in where there is no list."""
 SHIPPED_FILE = Path(__file__).parent / "fictional.csv"
 
 

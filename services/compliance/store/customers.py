@@ -50,6 +50,12 @@ def find_outdated_customers(tx: Connection, versions: tuple[int, int], at_most: 
     return [customer_id for (customer_id,) in rows]
 
 
+def count_served(tx: Connection) -> int:
+    """Those that are screened again when lists change."""
+    ((count,),) = fetch(tx, "SELECT count(*) FROM customers WHERE status <> 'closed'")
+    return int(count)
+
+
 def find_to_rate(tx: Connection, edition: Edition, at_most: int) -> list[str]:
     """Those that were never rated, or by earlier lists of countries."""
     rows = fetch(

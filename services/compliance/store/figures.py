@@ -1,11 +1,12 @@
 """What tables tell of how compliance keeps up: cases by their age, lists, who is still to be looked at."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from libs.common.database import fetch
+from services.compliance.lists.shipped import SHIPPED_BY, SHIPPED_NAME
 from services.compliance.matching.screening import MATCHER_VERSION
 from services.compliance.store import lists
 
@@ -39,12 +40,28 @@ def count_overdue_cases(tx: Connection, now: datetime) -> int:
     return int(count)
 
 
-def list_ages(tx: Connection, now: datetime) -> Mapping[str, float]:
-    """Seconds since the live version of each list was imported."""
+def list_ages(tx: Connection, now: datetime) -> tuple[Mapping[str, float], Mapping[str, float], int]:
+    """Seconds since each list was last brought in, changed or not; since the day that it gives itself, where it gives
+    one; and how many lists there are. The fictional one, which nobody updates, has no age.
+    """
     rows = fetch(
-        tx, "SELECT list_name, imported_at FROM list_imports WHERE is_live ORDER BY imported_at LIMIT %s", (LISTS_MAX,)
+        tx,
+        """SELECT list_name, coalesce(checked_at, imported_at), dated_on, list_name = %s AND imported_by = %s
+             FROM list_imports WHERE is_live ORDER BY imported_at LIMIT %s""",
+        (SHIPPED_NAME, SHIPPED_BY, LISTS_MAX),
     )
-    return {name: (now - imported_at).total_seconds() for name, imported_at in rows}
+    real = [(name, checked_at, dated_on) for name, checked_at, dated_on, is_shipped in rows if not is_shipped]
+    checked = {name: (now - checked_at).total_seconds() for name, checked_at, _ in real}
+    dated = {name: (now - midnight).total_seconds() for name, _, on in real if (midnight := _midnight(on)) is not None}
+    return checked, dated, len(rows)
+
+
+def _midnight(day: str | None) -> datetime | None:
+    """When a day began that a list gives; None if it gives none, or one that is none."""
+    try:
+        return datetime.fromisoformat(day).replace(tzinfo=UTC) if day else None
+    except ValueError:
+        return None
 
 
 def count_outdated_customers(tx: Connection) -> int:

@@ -177,16 +177,21 @@ def save_import(tx: Connection, imported: ListImport, *, is_agreed: bool = False
         ),
     )
     _insert_parties(tx, import_id, imported.parties)
-    _renew_catalogue(tx)
+    renew_catalogue(tx)
     _forget_old_versions(tx, imported.list_name)
     return int(import_id)
+
+
+def note_checked(tx: Connection, import_id: int) -> None:
+    """A version is still what its source gives out."""
+    execute(tx, "UPDATE list_imports SET checked_at = now() WHERE import_id = %s", (import_id,))
 
 
 def retire(tx: Connection, list_name: str) -> bool:
     """Search a list no more; False if there is none of that name. The catalogue must be locked."""
     retired = _replace_live(tx, list_name)
     if retired:
-        _renew_catalogue(tx)
+        renew_catalogue(tx)
     return retired == 1
 
 
@@ -200,7 +205,8 @@ def _insert_parties(tx: Connection, import_id: int, parties: Sequence[ListedPart
         writes.insert(_LISTED, ((import_id, party.entity_id, _encode(party).decode()) for party in parties))
 
 
-def _renew_catalogue(tx: Connection) -> None:
+def renew_catalogue(tx: Connection) -> None:
+    """Make all lists together another version: everybody is looked up again. The catalogue must be locked."""
     # From a sequence, which no rollback turns back: a version never means two different things.
     execute(tx, "UPDATE catalogue SET version = nextval('catalogue_versions')")
 

@@ -10,7 +10,7 @@ from libs.common import ids
 from libs.common.record import replace
 from libs.common.service import Runtime
 from services.compliance.domain.business_days import day_of
-from services.compliance.domain.filings import ApproveFiling, DraftFiling
+from services.compliance.domain.filings import ApproveFiling, DraftFiling, RecordFiled
 from services.compliance.domain.people import Role
 from services.compliance.filings.sar import SarReport
 from services.compliance.property_queries import draft_blocked
@@ -40,15 +40,18 @@ def write_institution(folder: Path) -> Path:
     return path
 
 
-def filing_on(runtime: Runtime, case_id: str, *, approved: bool = False) -> str:
-    """A report by olga, which oscar may have approved."""
+def filing_on(runtime: Runtime, case_id: str, *, approved: bool = False, number: str = "") -> str:
+    """A report by olga, which oscar may have approved, and olga have filed under a number."""
     filing_id = ids.new()
     draft = DraftFiling(
         filing_id=filing_id, actor="olga", role=Role.OFFICER, version=0, case_id=case_id, detected_on=TODAY, sar=REPORT
     )
     decide(runtime, draft)
-    if approved:
+    if approved or number:
         decide(runtime, ApproveFiling(filing_id=filing_id, actor="oscar", role=Role.OFFICER, version=1))
+    if number:
+        signature: dict[str, Any] = {"actor": "olga", "role": Role.OFFICER, "version": 2}
+        decide(runtime, RecordFiled(filing_id=filing_id, **signature, document_number=number, filed_on=TODAY))
     return filing_id
 
 

@@ -1,18 +1,24 @@
 """Reports at the desk: an officer's way from a case to the file; who must not know, does not."""
 
+import importlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from libs.common import ids
+from libs.common.record import replace
 from libs.common.service import Runtime
+from services.compliance.domain.filings import ApproveFiling, DraftFiling
+from services.compliance.domain.people import Role
 from tests.deciding import decide
-from tests.integration.compliance.reports import FORM, TODAY, as_json, filing_on
+from tests.integration.compliance.reports import FORM, REPORT, TODAY, as_json, filing_on
 from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, rows, suspended
 from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.unit.compliance.forms import require_form
+from tests.unit.compliance.test_filings import CTR
 
 
 @pytest.fixture
@@ -64,6 +70,68 @@ def test_a_report_goes_from_its_case_through_two_officers_to_the_file(
     assert rows(compliance, "SELECT kind FROM filing_acts ORDER BY number") == [
         ("drafted",), ("approved",), ("filed",),
     ]  # fmt: skip
+
+
+def test_what_goes_on_is_continued_from_the_report_before_and_leaves_the_list(
+    compliance: Runtime, officer: Analyst, case_id: str
+) -> None:
+    filing_id = filing_on(compliance, case_id, number="31000123456789")
+    page = officer.http.get(f"/desk/filings/{filing_id}").text
+    assert f"/desk/filings/new?case_id={case_id}&amp;kind=sar&amp;continues={filing_id}" in page
+    begun = officer.http.get("/desk/filings/new", params={"case_id": case_id, "continues": filing_id}).text
+    assert 'value="31000123456789"' in begun and f'value="{TODAY.isoformat()}"' in begun
+    assert all(f'value="{one.last_name}"' in begun for one in REPORT.subjects if one.last_name == "Mules Ltd")
+    form = {**FORM, "case_id": case_id, "request_id": ids.new(), "prior_document_number": "31000123456789"}
+    kept = post(officer, "/desk/filings/new", **form)
+    assert kept.status_code == 303, kept.text
+    second = kept.headers["location"].partition("?")[0].rpartition("/")[2]
+    drafted = officer.http.get(f"/desk/api/filings/{second}").json()
+    assert drafted["due_on"] == (TODAY + timedelta(days=120)).isoformat()
+    decide(compliance, ApproveFiling(filing_id=second, actor="oscar", role=Role.OFFICER, version=1))
+    assert filing_id in officer.http.get("/desk/filings", params={"queue": "review"}).text
+    filed = post(officer, f"/desk/filings/{second}/filed", version=2, document_number="2", filed_on=TODAY.isoformat())
+    assert filed.status_code == 303
+    listed = officer.http.get("/desk/filings", params={"queue": "review"}).text
+    assert second in listed and filing_id not in listed
+    reviewed = post(officer, f"/desk/filings/{second}/review", version=3, note="It has ended.")
+    assert reviewed.status_code == 303
+    assert "Nothing is to be looked at again" in officer.http.get("/desk/filings", params={"queue": "review"}).text
+    assert "It has ended." in officer.http.get(f"/desk/filings/{second}").text
+
+
+def test_a_report_on_more_people_than_the_form_shows_is_not_cut(
+    compliance: Runtime, officer: Analyst, case_id: str
+) -> None:
+    many = replace(REPORT, subjects=REPORT.subjects[:1] * 21)
+    filing_id = ask(officer, "", case_id=case_id, detected_on=TODAY.isoformat(), sar=as_json(many)).json()["filing_id"]
+    refused = officer.http.get(f"/desk/filings/{filing_id}/edit")
+    assert refused.status_code == 409 and "names 21 people" in refused.text
+    form = {**FORM, "case_id": case_id, "version": 1, "request_id": ids.new()}
+    assert post(officer, f"/desk/filings/{filing_id}/edit", **form).status_code == 409
+    assert len(officer.http.get(f"/desk/api/filings/{filing_id}").json()["sar"]["subjects"]) == 21
+
+
+def test_reports_under_way_when_deadlines_were_mended_have_their_right_day(
+    compliance: Runtime, officer: Analyst, case_id: str
+) -> None:
+    filing_on(compliance, case_id, number="31000123456789")
+    other = initiated(order(creditor=ALIKE))
+    decide(compliance, other, suspended(other))
+    cash, goes_on = ids.new(), ids.new()
+    wrong = TODAY + timedelta(days=300)
+    olga: dict[str, Any] = {"actor": "olga", "role": Role.OFFICER, "version": 0, "detected_on": TODAY}
+    paid = replace(CTR, transacted_on=TODAY - timedelta(days=5))
+    decide(compliance, DraftFiling(filing_id=cash, case_id=case_of(other), ctr=paid, **olga))
+    continuing = replace(REPORT, prior_document_number=31000123456789)
+    decide(compliance, DraftFiling(filing_id=goes_on, case_id=case_of(other), sar=continuing, **olga))
+    as_it_was = f"""UPDATE filings SET due_on = '{wrong}', body = (body::jsonb || '{{"due_on": "{wrong}"}}')::text
+                     WHERE case_id = '{case_of(other)}'"""
+    migration = importlib.import_module("services.compliance.migrations.0017_filings_continued")
+    statements = as_it_was, migration.CASH_DUE, migration.CONTINUING_DUE
+    compliance.unit.administer(lambda tx: [tx.exec_driver_sql(statement) for statement in statements])
+    for filing_id, due_on in ((cash, TODAY + timedelta(days=10)), (goes_on, TODAY + timedelta(days=120))):
+        assert officer.http.get(f"/desk/api/filings/{filing_id}").json()["due_on"] == due_on.isoformat()
+        assert rows(compliance, f"SELECT due_on FROM filings WHERE filing_id = '{filing_id}'") == [(due_on,)]
 
 
 def test_what_is_written_wrong_is_told_and_kept_in_the_form(officer: Analyst, case_id: str) -> None:

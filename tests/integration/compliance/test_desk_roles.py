@@ -234,11 +234,14 @@ def asked_about_property(scene: Scene, person: Analyst, method: str, path: str) 
 
 def asked_about_filings(scene: Scene, person: Analyst, method: str, path: str, verb: str) -> httpx.Response:
     case_id = scene.case_for("take", "")
-    filing_id = "" if verb in ("new", "filings") else filing_on(scene.runtime, case_id, approved=verb == "filed")
+    filing_id = ""
+    if verb not in ("new", "filings"):
+        number = ids.new() if verb == "review" else ""
+        filing_id = filing_on(scene.runtime, case_id, approved=verb == "filed", number=number)
     path = path.replace("{filing_id}", filing_id).replace("{verb}", "withdraw")
     if method == "GET":
         return person.http.get(path, params={"case_id": case_id} if verb == "new" else {})
-    version = 2 if verb == "filed" else 1
+    version = {"filed": 2, "review": 3}.get(verb, 1)
     if "/api/" in path:
         body = {"version": version, "note": "why"} if verb == "{verb}" else {"version": version, "sar": as_json()}
         if verb == "filings":

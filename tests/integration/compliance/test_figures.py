@@ -1,11 +1,14 @@
 """What Prometheus is told of compliance, and of the database that every service has."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 
 from libs.common.database import execute
+from libs.common.record import replace
 from libs.common.service import Runtime
+from services.compliance.domain.audit import Signature
+from services.compliance.importing import import_list, parse_list
 from tests.integration.compliance.scene import ALIKE, LISTED, NOW, initiated, order, registered, suspended
 from tests.serving import tell
 
@@ -46,11 +49,33 @@ def test_cases_are_told_by_their_age_and_by_whether_they_are_overdue(compliance:
 
 
 def test_lists_are_told_by_their_age_and_customers_by_whether_they_wait_for_them(compliance: Runtime) -> None:
-    tell(compliance, registered("Ann Miller"))
+    tell(compliance, registered("Somebody"))  # so that there is a list
+    compliance.figures.run_once(NOW)
+    before = seen(compliance, "compliance_lists_live")
+    files = {"un.csv": b"entity_id,kind,name\n1,person,Tortov Grimbel\n"}
+    file = replace(parse_list(files), dated_on=(NOW - 200 * 24 * HOUR).date().isoformat())
+    root = Signature(actor="root", role="operator")
+
+    def bring_in(at: datetime) -> None:
+        compliance.unit.administer(lambda tx: import_list(tx, "un", file, by=root, shrink_max=0.3))
+        moved = (
+            "UPDATE list_imports SET imported_at = least(imported_at, %s), checked_at = %s + (checked_at - checked_at)"
+        )
+        compliance.unit.administer(lambda tx: execute(tx, f"{moved} WHERE list_name = 'un' AND is_live", (at, at)))
+
+    bring_in(NOW)
     compliance.figures.run_once(NOW + 48 * HOUR)
-    assert seen(compliance, "compliance_lists_live") > 0
-    ages = [s.value for f in compliance.metrics.collect() if f.name == "compliance_list_age_seconds" for s in f.samples]
-    assert ages and all(47 * 3600 < age < 49 * 3600 for age in ages)
+    assert seen(compliance, "compliance_lists_live") == before + 1
+    assert seen(compliance, "compliance_list_age_seconds", list="un") == 48 * 3600
+    assert 200 * 86400 < seen(compliance, "compliance_list_dated_seconds", list="un") < 204 * 86400, "an old file"
+    bring_in(NOW + 24 * HOUR)
+    compliance.figures.run_once(NOW + 48 * HOUR)
+    assert seen(compliance, "compliance_list_age_seconds", list="un") == 24 * 3600, "the same file is looked at again"
+    ages = [s for f in compliance.metrics.collect() if f.name == "compliance_list_age_seconds" for s in f.samples]
+    assert "fictional" not in {sample.labels["list"] for sample in ages}, "nobody updates that"
+    compliance.unit.administer(lambda tx: execute(tx, "DELETE FROM customers"))
+    tell(compliance, registered("Ann Miller"))
+    compliance.figures.run_once(NOW)
     assert seen(compliance, "compliance_customers_outdated") == 0
     compliance.unit.administer(lambda tx: execute(tx, "UPDATE customers SET catalogue_version = 0"))
     compliance.figures.run_once(NOW)

@@ -17,14 +17,15 @@ from libs.common.service import Runtime
 from libs.common.writes import writing
 from schemas.accounts.events import CustomerClosed
 from schemas.compliance.events import CaseOpened, ComplianceScreened, CustomerRestricted, CustomerVerified
-from services.compliance import commands, list_changes, queries
+from services.compliance import commands, list_changes, queries, rescreening
 from services.compliance.__main__ import SERVICE
 from services.compliance.domain.audit import Signature
 from services.compliance.domain.rule_change import OF_LISTS, RuleChange
 from services.compliance.matching.screening import MATCHER_VERSION
 from services.compliance.store import customers, lists, rule_changes
 from tests.deciding import decide
-from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, registered, rows, suspended
+from tests.integration.compliance.scene import ALIKE, NOW, case_of, initiated, order, registered, rows, suspended
+from tests.integration.compliance.test_desk import signed_in
 from tests.serving import told
 
 Run = Callable[..., Result]
@@ -84,6 +85,29 @@ def test_an_imported_list_is_searched_at_once_and_a_retired_one_no_more(
     assert run("retire-list", "own").exit_code == 1
 
 
+def test_everybody_is_looked_up_again_on_demand(compliance: Runtime, run: Run, address: str) -> None:
+    served, closed = registered("Ann Miller"), registered("Ben Baker")
+    decide(compliance, served, closed, CustomerClosed(customer_id=closed.customer_id, closed_at=NOW))
+    version = "SELECT catalogue_version FROM customers WHERE customer_id = %s"
+    before = rows(compliance, version, served.customer_id)
+    told = run("rescreen")
+    assert (told.exit_code, "1 customer will be looked up again" in told.output) == (0, True), told.output
+    compliance.figures.run_once(NOW)
+    assert compliance.metrics.get_sample_value("compliance_customers_outdated") == 1
+    compliance.sweep.run_once()
+    compliance.figures.run_once(NOW)
+    assert compliance.metrics.get_sample_value("compliance_customers_outdated") == 0
+    assert rows(compliance, version, served.customer_id) > before
+    with signed_in(address, "administrator") as ada:
+        page = ada.http.post("/desk/lists/rescreen", data={"csrf_token": ada.csrf_token})
+        assert "1 customer will be looked up again" in page.text
+    log = "SELECT actor, role, object_kind, details FROM audit_entries WHERE verb = 'rescreening_ordered'"
+    (_, *by_operator), by_administrator = rows(compliance, f"{log} ORDER BY number DESC LIMIT 2")[::-1]
+    said = rescreening.in_words(1)
+    assert by_operator == ["operator", "lists", said]
+    assert by_administrator == ("administrator", "administrator", "lists", said)
+
+
 def confirm(runtime: Runtime) -> None:
     """Agree, as another person, to all that waits for one."""
     for name in ("eve", "adam"):
@@ -133,6 +157,10 @@ def test_a_new_version_keeps_what_a_name_must_reach_and_both_are_named(
         "has not changed"
         in run("import-list", "own", write(tmp_path, FIRST + "4,person,Quenby Harthwaite,,,,,,\n")).output
     )
+    ((checked_at,),) = rows(compliance, "SELECT checked_at FROM list_imports WHERE list_name = 'own' AND is_live")
+    assert checked_at is not None and f"the same at {checked_at}" in run("lists").output
+    checked = "SELECT count(*) FROM audit_entries WHERE verb = 'list_checked' AND object_id = 'own'"
+    assert rows(compliance, checked) == [(1,)]
     lower = run("import-list", "own", write(tmp_path, FIRST), "--block", "0.85")
     assert (lower.exit_code, "a review from 0.9 on, at most what may block: 0.85" in lower.output) == (1, True)
     other = run("import-list", "own", write(tmp_path, FIRST), "--review", "0.8")

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect
 from libs.common import ids
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
+from schemas.payments.events import InternalReason, PaymentEvidence, PaymentRefusalExplained
 from services.compliance import overview_queries
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.people import Role
@@ -65,10 +66,32 @@ def test_what_waits_what_was_in_time_and_what_came_of_it(compliance: Runtime) ->
     assert sum(backlog.overdue for backlog in found.backlog) == 1
     (speed,) = (one for one in found.speeds if one.decided >= 3)
     assert (speed.priority, speed.decided, speed.in_time) == (2, 4, 3)
-    assert speed.slow > timedelta(days=9)
+    assert speed.slow is not None and speed.slow > timedelta(days=9)
+    assert (speed.undecided, speed.overdue, speed.in_time_percent) == (0, 1, 60), "what waits too long is not in time"
     shares = {share.reason: (share.decided, share.approved) for share in found.reasons}
     assert shares["compliance_review"] == (3, 2)
     assert shares["cash_report"] == (1, 0)
+
+
+def test_reviews_that_ran_out_are_the_worst_of_what_was_not_in_time(compliance: Runtime) -> None:
+    def closed(reason: InternalReason, after: timedelta) -> None:
+        event, at = initiated(order(creditor=ALIKE)), NOW - timedelta(days=20)
+        decide(compliance, event, suspended(event, at=at), at=at)
+        ended = PaymentRefusalExplained(
+            payment_id=event.payment_id,
+            debtor_account_id=event.order.debtor_account_id,
+            reason=reason,
+            evidence=PaymentEvidence(),
+            explained_at=at + after,
+        )
+        decide(compliance, ended, at=at + after)
+
+    closed(InternalReason.REVIEW_TIMED_OUT, timedelta(days=5, seconds=1))
+    closed(InternalReason.REVIEW_TIMED_OUT, timedelta(days=5, seconds=-1))  # by a clock that is behind
+    closed(InternalReason.FUNDS_DECLINED, timedelta(days=1))  # nobody's fault
+    decided(compliance, waiting(compliance, 20), CaseDecision.APPROVE, after=timedelta(days=1))
+    (speed,) = overview_queries.find_overview(compliance.engine, NOW).speeds
+    assert (speed.decided, speed.in_time, speed.undecided, speed.in_time_percent) == (1, 1, 2, 33)
 
 
 def test_what_was_reported_is_told_to_those_alone_who_may_know(compliance: Runtime, address: str) -> None:
@@ -101,7 +124,7 @@ def test_the_page_in_a_browser_wide_and_narrow_light_and_dark(
         expect(desk.page.get_by_text("Nothing has been decided yet.").first).to_be_visible()
         scene(compliance)
         desk.page.reload()
-        expect(desk.page.get_by_role("region", name="Decided in time")).to_contain_text("75 %")
+        expect(desk.page.get_by_role("region", name="Decided in time")).to_contain_text("60 %")
         desk.page.screenshot(path=shots / "overview.png", full_page=True)
         assert desk.complaints == []
     phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}

@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from libs.common import ids
+from libs.common.record import replace
 from libs.common.service import Runtime
+from schemas.payments.events import InternalReason
 from services.compliance import property_queries
 from services.compliance.domain.business_days import day_of, report_due_on
 from services.compliance.filings.property import OWNER_UNKNOWN
@@ -88,9 +90,15 @@ def test_a_rejected_transfer_is_reported_from_its_case(compliance: Runtime, addr
         ann.do("propose", case_id, decision="reject", note="a prohibited destination")
         assert ben.do("confirm", case_id).status_code == 200
     assert "kind=rejected" in olga.http.get(f"/desk/cases/{case_id}").text
+    (waiting,) = olga.http.get("/desk/api/property-reports").json()["rejected"]
+    assert (waiting["payment_id"], waiting["case_id"]) == (event.payment_id, case_id)
+    assert (waiting["parties"], waiting["due_on"]) == ("Ann Miller to Ben Baker", report_due_on(NOW).isoformat())
+    page = olga.http.get("/desk/filings").text
+    assert f"kind=rejected&amp;payment_id={event.payment_id}" in page, "nobody has to come across its case"
     drafted = post(olga, "property-reports", **about, authority="31 CFR 560")
     found = olga.http.get(f"/desk/api/filings/{drafted.json()['filing_id']}").json()
     assert (found["kind"], found["case_id"]) == ("rejected", case_id)
+    assert "kind=rejected" not in olga.http.get("/desk/filings").text
     assert found["ofac"]["items"][0]["owner"] == "Ann Miller to Ben Baker"
     with signed_in(address, "supervisor") as sue, signed_in(address) as ann, signed_in(address, "analyst2") as ben:
         decided_twice(sue, ann, ben, case_id, "approve")
@@ -98,6 +106,36 @@ def test_a_rejected_transfer_is_reported_from_its_case(compliance: Runtime, addr
     again = property_queries.draft_rejected(compliance.engine, event.payment_id)
     assert again is not None
     assert again.report.items[0].on.isoformat() == found["ofac"]["items"][0]["on"]
+
+
+def test_a_fraud_that_was_refused_is_nothing_for_ofac(compliance: Runtime, address: str, olga: Analyst) -> None:
+    event = initiated(order(creditor="Ben Baker"))
+    decide(compliance, event, replace(suspended(event), reasons=(InternalReason.FRAUD_REVIEW,)))
+    case_id = case_of(event)
+    with signed_in(address) as ann, signed_in(address, "analyst2") as ben:
+        ann.do("take", case_id)
+        ann.do("propose", case_id, decision="reject", note="a stolen card")
+        assert ben.do("confirm", case_id).status_code == 200
+    assert "kind=rejected" not in olga.http.get(f"/desk/cases/{case_id}").text
+    assert olga.http.get("/desk/api/property-reports").json() == {"rejected": []}
+    refused = post(olga, "property-reports", kind="rejected", payment_id=event.payment_id)
+    assert problem(refused)[:2] == (404, "nothing_to_report")
+
+
+def test_that_nothing_is_reported_of_a_rejected_transfer_is_said_once(
+    compliance: Runtime, address: str, olga: Analyst
+) -> None:
+    event = initiated(order(creditor="Ben Baker"))
+    decide(compliance, event, suspended(event))
+    case_id = case_of(event)
+    with signed_in(address) as ann, signed_in(address, "analyst2") as ben:
+        ann.do("take", case_id)
+        ann.do("propose", case_id, decision="reject", note="on the list of another country")
+        assert ben.do("confirm", case_id).status_code == 200
+    drafted = post(olga, "property-reports", kind="rejected", payment_id=event.payment_id)
+    withdrawn = post(olga, f"filings/{drafted.json()['filing_id']}/withdraw", version=1, note="not OFAC's")
+    assert withdrawn.status_code == 200
+    assert olga.http.get("/desk/api/property-reports").json() == {"rejected": []}
 
 
 def test_a_second_look_refuses_nothing_and_is_not_reported(compliance: Runtime, address: str, olga: Analyst) -> None:

@@ -1,16 +1,18 @@
 """FinCEN's forms as far as reports are written here: which elements stand in which, in which order.
 
 Taken from the schemas of the e-filing system (SAR and CTR, version 1.2 of December 2021), which say more.
-`WEIR_FINCEN_SCHEMAS` may name a folder with them: then reports are held against these, too.
+Where the schemas are among the public data (tests/public_data.py), reports are held against these, too.
 """
 
-import os
 import re
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from lxml import etree
+
+from tests import public_data
 
 _PARTY = """ActivityPartyTypeCode! AllCriticalSubjectInformationUnavailableIndicator BirthDateUnknownIndicator
     IndividualBirthDateText IndividualEntityCashInAmountText IndividualEntityCashOutAmountText
@@ -65,10 +67,14 @@ def require_form(report: bytes) -> Element:
     assert len(root.findall(".//{*}Activity/{*}Party")) >= 6
     for element in root.iter():
         _require_element(element)
-    if folder := os.environ.get("WEIR_FINCEN_SCHEMAS"):
-        schema = etree.XMLSchema(etree.parse(Path(folder) / _SCHEMAS[root.findtext("{*}FormTypeCode") or ""]))
-        schema.assertValid(etree.fromstring(report))
+    if folder := public_data.folder("fincen"):
+        _schema(folder / _SCHEMAS[root.findtext("{*}FormTypeCode") or ""]).assertValid(etree.fromstring(report))
     return root
+
+
+@cache
+def _schema(path: Path) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(path))
 
 
 def tag_of(element: Element) -> str:

@@ -12,6 +12,7 @@ from services.compliance.domain.filings import (
     ApproveFiling,
     DraftFiling,
     RecordFiled,
+    ReviewFiling,
     ReviseFiling,
     WithdrawFiling,
 )
@@ -57,6 +58,14 @@ class Files:
         self.office.decide(self.act(ApproveFiling, "oscar"))
         return self
 
+    def filed(self, number: str, days_ago: int = 0) -> "Files":
+        filed_on = self.today - timedelta(days=days_ago)
+        old = replace(self.sar, began_on=filed_on - timedelta(days=9), ended_on=filed_on - timedelta(days=1))
+        self.office.decide(self.draft(sar=old, detected_on=filed_on))
+        self.office.decide(self.act(ApproveFiling, "oscar"))
+        self.office.decide(self.act(RecordFiled, "olga", document_number=number, filed_on=filed_on))
+        return self
+
 
 def test_a_report_is_drafted_approved_by_another_and_filed() -> None:
     files = Files()
@@ -88,7 +97,7 @@ def test_nothing_but_the_filing_itself_tells_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("change", "days"),
-    [({}, 30), ({"subjects": ()}, 60), ({"prior_document_number": 7}, 120)],
+    [({}, 30), ({"subjects": ()}, 60)],
 )
 def test_a_suspicious_activity_report_is_due_by_what_it_says(change: dict[str, Any], days: int) -> None:
     files = Files()
@@ -98,11 +107,77 @@ def test_a_suspicious_activity_report_is_due_by_what_it_says(change: dict[str, A
 
 def test_cash_is_reported_within_fifteen_days_and_not_looked_at_again() -> None:
     files = Files()
-    files.office.decide(files.draft(sar=None, ctr=files.ctr, detected_on=files.ctr.transacted_on))
-    assert files.filing.due_on == files.ctr.transacted_on + timedelta(days=15)
+    paid_on = files.today - timedelta(days=10)
+    files.office.decide(files.draft(sar=None, ctr=replace(files.ctr, transacted_on=paid_on), detected_on=files.today))
+    assert files.filing.due_on == paid_on + timedelta(days=15), "whenever somebody noticed"
+    earlier = replace(files.ctr, transacted_on=paid_on - timedelta(days=1))
+    files.office.decide(files.act(ReviseFiling, "olga", ctr=earlier))
+    assert files.filing.due_on == earlier.transacted_on + timedelta(days=15)
     files.office.decide(files.act(ApproveFiling, "oscar"))
     files.office.decide(files.act(RecordFiled, "oscar", document_number="1", filed_on=files.today))
     assert files.filing.review_on is None
+
+
+def test_what_goes_on_is_due_120_days_after_the_report_before_was_filed() -> None:
+    files = Files().filed("31000123456789", days_ago=100)
+    continuing = replace(files.sar, prior_document_number=31000123456789)
+    second = files.draft(filing_id=ids.named("second"), sar=continuing)
+    files.office.decide(second)
+    drafted = files.office.filings[second.filing_id]
+    filed_on = files.filing.filed_on
+    assert filed_on is not None and drafted.sar is not None
+    assert (drafted.sar.prior_filed_on, drafted.due_on) == (filed_on, filed_on + timedelta(days=120))
+
+
+def test_for_a_report_that_was_filed_elsewhere_the_day_is_asked() -> None:
+    files = Files()
+    elsewhere = replace(files.sar, prior_document_number=7)
+    assert files.office.refusal(files.draft(sar=elsewhere)) == "prior_unknown"
+    after = replace(elsewhere, prior_filed_on=files.today + timedelta(days=1))
+    assert files.office.refusal(files.draft(sar=after)) == "date_wrong"
+    filed_on = files.today - timedelta(days=91)
+    files.office.decide(files.draft(sar=replace(elsewhere, prior_filed_on=filed_on)))
+    assert files.filing.due_on == filed_on + timedelta(days=120)
+    assert files.office.refusal(files.act(ReviseFiling, "olga", sar=elsewhere)) == "prior_unknown"
+    files.office.decide(files.act(ReviseFiling, "olga", sar=files.sar))
+    assert files.filing.due_on == files.today + timedelta(days=30), "it continues nothing any more"
+
+
+def test_what_was_looked_at_again_needs_no_second_look() -> None:
+    files = Files().filed("31000123456789")
+    assert files.office.refusal(files.act(ReviewFiling, "oscar", note=" ")) == "note_missing"
+    assert files.office.refusal(files.act(ReviewFiling, "oscar", note="Ended.", version=1)) == "stale"
+    files.office.decide(files.act(ReviewFiling, "oscar", note=" It has ended. "))
+    last = files.office.filing_acts[-1]
+    assert (files.filing.status, files.filing.review_on) == (FilingStatus.FILED, None)
+    assert (last.kind.value, last.actor, last.note) == ("reviewed", "oscar", "It has ended.")
+    assert (files.office.audit[-1].verb, files.office.audit[-1].object_id) == ("reviewed", ID)
+    assert files.office.refusal(files.act(ReviewFiling, "oscar", note="Again.")) == "wrong_status"
+
+
+def test_a_report_that_continues_another_takes_it_off_the_list_when_it_is_filed() -> None:
+    files = Files().filed("31000123456789", days_ago=95)
+    again_by = files.filing.review_on
+    second = ids.named("second")
+    continuing = replace(files.sar, prior_document_number=31000123456789)
+    files.office.decide(files.draft(filing_id=second, sar=continuing))
+    approve = ApproveFiling(filing_id=second, actor="oscar", role=Role.OFFICER, version=1)
+    files.office.decide(approve)
+    assert files.filing.review_on == again_by, "a draft is no report"
+    files.office.decide(
+        RecordFiled(
+            filing_id=second,
+            actor="olga",
+            role=Role.OFFICER,
+            version=2,
+            document_number="31000123456790",
+            filed_on=files.today,
+        )
+    )
+    assert files.filing.review_on is None
+    assert files.office.filings[second].review_on == files.today + timedelta(days=90), "and that one goes on itself"
+    told = [(act.filing_id, act.kind.value) for act in files.office.filing_acts[-2:]]
+    assert told == [(second, "filed"), (ID, "continued")]
 
 
 def test_what_is_revised_is_approved_again_by_somebody_else_than_who_revised_it() -> None:

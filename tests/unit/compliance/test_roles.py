@@ -71,7 +71,7 @@ WHO = {
     **{
         f"POST /desk{api}/lists{verb}": {Role.ADMINISTRATOR}
         for verb in (
-            *("/imports", "/{name}/retire"),
+            *("/imports", "/rescreen", "/{name}/retire"),
             *("/rule-changes/{change_id}/confirm", "/rule-changes/{change_id}/turn-down"),
         )
         for api in ("", "/api")
@@ -106,9 +106,10 @@ WHO = {
     "POST /desk/api/property-reports/{filing_id}/revise": OFFICERS,
     "POST /desk/filings/{filing_id}/edit": OFFICERS,
     "POST /desk/api/filings": OFFICERS,
+    "GET /desk/api/property-reports": FILING_READERS,
     "POST /desk/api/filings/{filing_id}/revise": OFFICERS,
     "POST /desk/api/filings/{filing_id}/{verb}": OFFICERS,
-    **{f"POST /desk/filings/{{filing_id}}/{verb}": OFFICERS for verb in ("approve", "filed", "withdraw")},
+    **{f"POST /desk/filings/{{filing_id}}/{verb}": OFFICERS for verb in ("approve", "filed", "review", "withdraw")},
     **{
         f"POST /desk{api}/users{verb}": {Role.ADMINISTRATOR}
         for verb in ("", "/{username}/role", "/{username}/disable", "/{username}/readmit")

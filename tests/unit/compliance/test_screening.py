@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.compliance.events import ScreeningOutcome, UnscreenableReason
 from services.compliance import evaluation
-from services.compliance.evaluation import RECALL_MIN, Recall, count_false_alarms, measure_recall
+from services.compliance.evaluation import TREATMENT_RECALL_MIN, Recall, count_false_alarms, measure_recall
 from services.compliance.filler import filler_customers, filler_parties
 from services.compliance.lists.listed import ListedName, ListedParty, NameStrength, PartyKind
 from services.compliance.lists.own import parse_own
@@ -275,12 +275,12 @@ def test_the_shipped_list_is_found_among_many_however_it_is_written(hidden: Name
                 asked += 1
                 found += party.entity_id in {hit.entity_id for hit in hits(hidden, written)}
     assert asked > 20
-    assert asked - found <= max(1, asked * (1 - (RECALL_MIN if treatment in REQUIRED else 0.9)))
+    assert asked - found <= max(1, asked * (1 - (TREATMENT_RECALL_MIN if treatment in REQUIRED else 0.9)))
 
 
 @pytest.mark.parametrize("treatment", sorted(REQUIRED), ids=str)
 def test_recall_holds_over_invented_names(hidden: NameIndex, treatment: Treatment) -> None:
-    assert measure_recall(hidden, treatment, 250).share >= RECALL_MIN
+    assert measure_recall(hidden, treatment, 250).share >= TREATMENT_RECALL_MIN
 
 
 def test_customers_with_ordinary_names_are_left_alone(hidden: NameIndex) -> None:
