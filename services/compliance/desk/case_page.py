@@ -54,7 +54,7 @@ class CasePages:
             raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
         now = datetime.now(UTC)
         screening = queries.find_screening(self._engine, case.payment_id) if case.payment_id else None
-        alerts = monitoring_queries.list_case_alerts(self._engine, case)
+        alerts = monitoring_queries.find_case_alerts(self._engine, case)
         view = views.case_view(case, queries.list_acts(self._engine, case_id), screening, alerts, now)
         customers = views.customers_of(case)
         record = travel_queries.find_record(self._engine, case.payment_id) if case.payment_id else None
@@ -93,7 +93,7 @@ class CasePages:
             raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
         now = datetime.now(UTC)
         screening = queries.find_screening(self._engine, case.payment_id) if case.payment_id else None
-        alerts = monitoring_queries.list_case_alerts(self._engine, case)
+        alerts = monitoring_queries.find_case_alerts(self._engine, case)
         customers = views.customers_of(case)
         exported = Exported(
             person=person,

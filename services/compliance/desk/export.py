@@ -13,6 +13,7 @@ from fastapi import Response
 from libs.common.record import Record
 from services.compliance.desk import pdf, render
 from services.compliance.desk.activity import Activity
+from services.compliance.desk.alerts import AlertPayment
 from services.compliance.desk.network import Picture
 from services.compliance.desk.parties import HitView, PartyView
 from services.compliance.desk.pdf import Document, Entry, Facts, Lines, Section, Table, Text
@@ -105,10 +106,25 @@ def _hit(hit: HitView) -> Entry:
     )
 
 
-def _alerts(case: CaseView) -> Iterator[Entry]:
+def _alerts(case: CaseView) -> Iterator[Entry | Table]:
     for alert in case.alerts:
-        note = f"{moment(alert.occurred_at)}, parameters {alert.parameters_version}"
-        yield Entry(title=alert.what, note=note, lines=(alert.reason, *alert.payment_ids))
+        yield Entry(title=alert.what, note=moment(alert.occurred_at), lines=(alert.reason,), facts=alert.values)
+        yield Table(
+            head=("Ordered", "Counterparty", "Payment", "In or out", "Amount"),
+            rows=tuple(_alert_payment(payment) for payment in alert.payments),
+            numbers=2,
+        )
+        yield Entry(title="What it looks for", note=f"Version {alert.parameters_version}", facts=alert.parameters)
+
+
+def _alert_payment(payment: AlertPayment) -> tuple[str, ...]:
+    return (
+        moment(payment.at) if payment.at else "not kept",
+        payment.counterparty or "–",
+        payment.payment_id,
+        (payment.direction or "–") + (", cash" if payment.is_cash else ""),
+        payment.amount or "–",
+    )
 
 
 def _detection(case: CaseView) -> Iterator[Text | Lines]:

@@ -107,7 +107,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             case,
             queries.list_acts(engine, case_id),
             screening,
-            monitoring_queries.list_case_alerts(engine, case),
+            monitoring_queries.find_case_alerts(engine, case),
             datetime.now(UTC),
         )
         return {**_case_view(case), "page": msgspec.to_builtins(view)}

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from libs.common import ids
-from libs.common.money import SCALES, format_amount
+from libs.common.money import SCALES, format_amount, in_dollars
 from services.compliance.queries import COUNTED_MAX
 
 FOLDER = Path(__file__).parent
@@ -139,7 +139,7 @@ def parameter(value: bool | int | str, name: str) -> str:
         return "yes" if value else "no"
     if not isinstance(value, int) or "_cents" not in name:
         return str(value)
-    return dollars(value) if value % 100 == 0 else f"{dollars(value)}.{value % 100:02}"
+    return in_dollars(value)
 
 
 def parameter_name(name: str) -> str:

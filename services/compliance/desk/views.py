@@ -9,13 +9,14 @@ from libs.common import ids
 from libs.common.record import Record
 from schemas.compliance.events import CaseDecision
 from schemas.payments.events import EncryptedPersonalData, Finding, InternalReason
+from services.compliance.desk.alerts import AlertView, alert_views
 from services.compliance.desk.parties import PartyView, country_in_words, customer_party, payment_parties
 from services.compliance.desk.render import amount, moment, plain
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseFile, CaseReason, CaseStatus, Task
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.matching.screening import Hit
-from services.compliance.monitoring.alerts import Alert
+from services.compliance.monitoring_queries import CaseAlerts
 
 SOON = timedelta(hours=24)
 
@@ -139,16 +140,6 @@ class ActView(Record):
     note: str
 
 
-class AlertView(Record):
-    """What monitoring has raised, and what it rests on."""
-
-    what: str
-    reason: str
-    occurred_at: datetime
-    payment_ids: tuple[str, ...]
-    parameters_version: str
-
-
 class CaseView(Record):
     """Everything on a case's page."""
 
@@ -206,9 +197,7 @@ def case_row(case: Case, now: datetime) -> CaseRow:
     )
 
 
-def case_view(
-    case: Case, acts: list[Act], screening: Screening | None, alerts: Sequence[Alert], now: datetime
-) -> CaseView:
+def case_view(case: Case, acts: list[Act], screening: Screening | None, alerts: CaseAlerts, now: datetime) -> CaseView:
     """A case as its page shows it."""
     evidence = case.payment.evidence if case.payment else None
     parties = payment_parties(case.payment.order, screening) if case.payment else customer_party(case)
@@ -229,7 +218,7 @@ def case_view(
         compliance_outcome=compliance_outcome(case),
         compliance_findings=tuple(map(_finding, evidence.compliance_hits)) if evidence and screening is None else (),
         funds_outcome=evidence.funds_outcome if evidence else None,
-        alerts=tuple(map(_alert, alerts)),
+        alerts=alert_views(alerts, reason_in_words),
         acts=tuple(map(_act, acts)),
         is_listed=case.is_about_listed_party,
         has_refused=case.has_refused,
@@ -391,16 +380,6 @@ def meanings(case: Case) -> dict[CaseDecision, str]:
         reject = "refuse it; the money is blocked all the same" if is_listed else "refuse it, money goes back"
         block = "keep the money in blocked funds"
     return {CaseDecision.APPROVE: "let it go on", CaseDecision.REJECT: reject, CaseDecision.BLOCK: block}
-
-
-def _alert(alert: Alert) -> AlertView:
-    return AlertView(
-        what=reason_in_words(alert.scenario.value),
-        reason=alert.reason,
-        occurred_at=alert.occurred_at,
-        payment_ids=alert.payment_ids,
-        parameters_version=alert.parameters_version,
-    )
 
 
 def _act(act: Act) -> ActView:

@@ -29,6 +29,7 @@ from services.compliance.domain.silencing import (
 )
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import Alert, AlertState, SilenceKind
+from services.compliance.monitoring.history import counterpart_of
 from services.compliance.monitoring.parameters import Scenario
 from tests.unit.compliance.office import ACCOUNT, CREDITOR_ACCOUNT, CUSTOMER, START, Office, registered
 
@@ -91,13 +92,27 @@ def test_what_has_settled_raises_an_alert_and_opens_a_case_of_the_customer(offic
     events = office.decide(settled())
     (alert,) = about_ann(office)
     assert (alert.scenario, alert.state) == (Scenario.CASH_REPORT, AlertState.OPEN)
-    assert alert.reason == "cash of $12000.00 was paid in on the business day 2026-01-05: a report is due"
+    assert alert.reason == "cash of $12,000 was paid in on the business day 2026-01-05: a report is due"
     assert [event.customer_id for event in events if isinstance(event, CaseOpened)] == [OTHER, CUSTOMER]
     assert alert.case_id is not None
     case = office.cases[alert.case_id]
     assert (case.customer_id, case.reasons, case.concerns) == (CUSTOMER, ("cash_report",), (CaseConcern.MONITORING,))
     assert case.customer is not None and case.customer.subject is not None
     assert case.case_id != customer_case_id(CUSTOMER)
+
+
+def test_an_alert_keeps_the_movements_that_it_rests_on(office: Office) -> None:
+    first, second = settled(6_000), settled(5_000, after=timedelta(hours=1))
+    office.decide(first)
+    office.decide(second)
+    (alert,) = about_ann(office)
+    assert [(one.payment_id, one.cents, one.is_cash) for one in alert.movements] == [
+        (first.payment_id, 600_000, True),
+        (second.payment_id, 500_000, True),
+    ]
+    assert {(one.debtor_customer_id, one.creditor_customer_id) for one in alert.movements} == {(None, CUSTOMER)}
+    assert {one.counterpart for one in alert.movements} == {counterpart_of(OTHER)}
+    assert [one.at for one in alert.movements] == [first.instructed_at, second.instructed_at]
 
 
 def test_alerts_of_one_customer_join_one_case_until_it_has_ended(office: Office) -> None:
@@ -375,7 +390,9 @@ def test_money_that_comes_back_is_told_to_whom_it_came_back_once(office: Office)
     (alert,) = (alert for alert in office.alerts.values() if alert.scenario is Scenario.CYCLE)
     assert alert.customer_id == CUSTOMER
     assert alert.payment_ids == tuple(event.payment_id for event in events)
-    assert alert.reason == "$5000.00 came back over 3 hops within 3 days"
+    assert alert.reason == "$5,000 came back over 3 hops within 3 days"
+    ends = [(hop.debtor_customer_id, hop.creditor_customer_id) for hop in alert.movements]
+    assert ends == [(CUSTOMER, OTHER), (OTHER, THIRD), (THIRD, CUSTOMER)]
 
 
 # Batches
