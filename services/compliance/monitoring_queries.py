@@ -146,6 +146,8 @@ class StandingSilence(Record):
 
     customer_id: str
     name: str | None
+    is_known: bool
+    """Whether compliance knows the customer at all."""
     scenario: Scenario
     kind: SilenceKind
     until: datetime
@@ -159,8 +161,8 @@ def list_standing_silences(engine: Engine, now: datetime, *, limit: int) -> list
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT s.customer_id, c.body::json -> 'subject' ->> 'name', s.scenario, s.kind, s.until, s.reason,
-                      s.said_by, s.said_at
+            """SELECT s.customer_id, c.body::json -> 'subject' ->> 'name', c.customer_id IS NOT NULL, s.scenario,
+                      s.kind, s.until, s.reason, s.said_by, s.said_at
                  FROM alert_silences s LEFT JOIN customers c USING (customer_id)
                 WHERE s.until > %s AND s.kind IS NOT NULL AND NOT EXISTS (
                   SELECT FROM alert_silences later
@@ -173,6 +175,7 @@ def list_standing_silences(engine: Engine, now: datetime, *, limit: int) -> list
         StandingSilence(
             customer_id=customer_id,
             name=name,
+            is_known=is_known,
             scenario=Scenario(scenario),
             kind=SilenceKind(kind),
             until=until,
@@ -180,7 +183,7 @@ def list_standing_silences(engine: Engine, now: datetime, *, limit: int) -> list
             by=by,
             at=at,
         )
-        for customer_id, name, scenario, kind, until, reason, by, at in rows
+        for customer_id, name, is_known, scenario, kind, until, reason, by, at in rows
     ]
 
 

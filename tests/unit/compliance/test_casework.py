@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.common import ids
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from schemas.accounts.events import CustomerClosed
 from schemas.compliance.events import (
     CaseDecision,
@@ -39,8 +39,9 @@ from services.compliance.domain.customers import customer_case_id
 from services.compliance.domain.evidence import FILE_BYTES_MAX, AddFile, media_type_of
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import PRIORITIES, Priority, due_at, priority_of
-from services.compliance.domain.searching import query_words, search_words
+from services.compliance.domain.searching import customer_words, id_in, query_words, search_words
 from services.compliance.domain.work import CustomerStatus
+from services.compliance.store.customers import word_rows
 from tests.unit.compliance.office import ALIKE, CUSTOMER, DECIDE_BY, PAYMENT, START, Office, registered, suspended
 from tests.unit.compliance.test_cases import (
     CANCELLED,
@@ -505,3 +506,14 @@ def test_a_case_is_found_by_its_ids_and_by_words_as_they_are_written_or_sound() 
     assert query_words(f"  {PAYMENT.upper()} ") == ((PAYMENT, PAYMENT),)
     assert [word for word, _ in query_words("Ann Miller x")] == ["ann", "miller"]
     assert query_words(" % _ ") == ()
+
+
+def test_a_customer_is_found_by_the_words_of_its_name_until_that_is_gone() -> None:
+    office = Office()
+    office.decide(registered())
+    customer = office.customers[CUSTOMER]
+    assert {"ann", "miller"} <= customer_words(customer)
+    assert {id_ for _, id_ in word_rows(None, customer)} == {CUSTOMER}
+    assert word_rows(customer, replace(customer, tier=2)) == []
+    assert customer_words(replace(customer, subject=None)) == frozenset()
+    assert (id_in(f" {CUSTOMER.upper()} "), id_in("ann")) == (CUSTOMER, None)
