@@ -11,7 +11,7 @@ from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance import monitoring_queries, network_queries, queries, travel_queries, whitelist_queries
-from services.compliance.desk import acts, export, render, travel_views, views
+from services.compliance.desk import export, render, travel_views, views
 from services.compliance.desk.activity import Activity, activity
 from services.compliance.desk.acts import Verb
 from services.compliance.desk.export import Exported, ExportFormat
@@ -20,6 +20,7 @@ from services.compliance.desk.network import Picture, picture
 from services.compliance.desk.sessions import DeskSession
 from services.compliance.desk.views import CaseView
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
+from services.compliance.domain.meanings import choices
 from services.compliance.domain.people import Permission, Role, rank_of
 from services.compliance.domain.whitelist import PAIR_DAYS_MAX
 from services.compliance.settings import ComplianceSettings
@@ -67,8 +68,7 @@ class CasePages:
             customer_id=case.customer_id,
             case_payment_id=case.payment_id,
             travel=travel_views.travel_view(record, self._travel_rules) if record else None,
-            decisions=acts.DECISIONS,
-            meanings=views.meanings(case),
+            choices=choices(case),
             journey=self._journeys.find(case, screening),
             activities=self._activities(customers, now),
             network=self._network(case, customers, now),

@@ -68,7 +68,7 @@ def document(exported: Exported) -> Document:
     return Document(
         title=row.title,
         about=f"Case {row.case_id}, as it was on {moment(exported.now)}, {by}",
-        tags=(f"Decided: {row.decision}" if row.decision else row.status_words, *row.reasons),
+        tags=(f"Decided: {row.decision_words}" if row.decision else row.status_words, *row.reasons),
         figures=tuple((label, value) for label, value in (("Amount", row.amount), ("Priority", row.priority)) if value),
         sections=tuple(section for section in _sections(exported) if section.blocks),
     )
@@ -184,7 +184,7 @@ def _acts(case: CaseView) -> Iterator[Entry]:
     for act in case.acts:
         yield Entry(
             title=act.what + (f" from {act.taken_from}" if act.taken_from else ""),
-            beside=act.decision.capitalize() if act.decision else "",
+            beside=act.decision_words.capitalize(),
             note=f"{act.actor} · {moment_with_seconds(act.acted_at)} UTC",
             lines=(act.note,) if act.note else (),
         )

@@ -13,10 +13,13 @@ from libs.common.record import replace
 from schemas.compliance.events import CaseConcern, CaseDecision, CaseOpened, CaseResolved
 from schemas.payments.events import PaymentSettled
 from services.compliance import metrics
+from services.compliance.desk import views
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.alerting import LookForCycle, WakeAlerts
+from services.compliance.domain.alike import ConfirmAlike, ProposeAlike, SeenCase, likeness_of
 from services.compliance.domain.case import CaseStatus
 from services.compliance.domain.customers import customer_case_id
+from services.compliance.domain.meanings import choices, word_of
 from services.compliance.domain.people import Role
 from services.compliance.domain.rule_change import ChangeStatus
 from services.compliance.domain.silencing import (
@@ -368,6 +371,59 @@ def test_nobody_sets_parameters_for_the_past_or_without_a_reason(
     office: Office, command: SetParameters, reason: str
 ) -> None:
     assert office.refusal(command) == reason
+
+
+# Alike
+
+
+def test_forty_cases_of_round_amounts_are_decided_together_each_on_record(office: Office) -> None:
+    customers = [ids.named("customer", str(number)) for number in range(40)]
+    for number, customer_id in enumerate(customers):
+        payers = [ids.named("payer", str(number), str(n)) for n in range(5)]
+        office.decide(
+            *(
+                settled(5_000, debtor=payer, creditor=customer_id, after=n * DAY, is_cash=False)
+                for n, payer in enumerate(payers)
+            )
+        )
+    cases = [case for case in office.cases.values() if case.reasons == ("round_amounts",)]
+    assert {case.customer_id for case in cases} == set(customers)
+    assert len({likeness_of(case) for case in cases}) == 1
+    seen = tuple(SeenCase(case_id=case.case_id, version=case.version) for case in cases)
+    told = "Rents, on the first of each month."
+    proposal = ProposeAlike(actor="ann", role=Role.SUPERVISOR, cases=seen, decision=CaseDecision.APPROVE, note=told)
+    office.decide(proposal)
+    proposed = tuple(SeenCase(case_id=one.case_id, version=office.cases[one.case_id].version) for one in seen)
+    events = office.decide(ConfirmAlike(actor="ben", role=Role.SUPERVISOR, cases=proposed, note=""))
+    assert [type(event) for event in events] == [CaseResolved] * 40
+    audited = [(entry.verb, entry.object_id) for entry in office.audit]
+    for verb in ("proposed", "confirmed"):
+        assert {id_ for done, id_ in audited if done == verb} == {case.case_id for case in cases}
+
+
+def test_cases_of_other_scenarios_are_not_alike(office: Office) -> None:
+    office.decide(settled())
+    (cash,) = (case for case in office.cases.values() if case.customer_id == CUSTOMER)
+    more = replace(cash.alerts[0], scenario=Scenario.FAN_IN)
+    assert likeness_of(cash) is not None
+    assert likeness_of(replace(cash, alerts=(*cash.alerts, cash.alerts[0]))) == likeness_of(cash)
+    assert likeness_of(replace(cash, alerts=(*cash.alerts, more))) != likeness_of(cash)
+    assert likeness_of(replace(cash, is_second_look=True)) != likeness_of(cash)
+
+
+def test_of_what_has_moved_people_say_whether_it_is_explained_or_suspicious(office: Office) -> None:
+    office.decide(settled())
+    (case,) = (case for case in office.cases.values() if case.customer_id == CUSTOMER)
+    told = {choice.word: choice.decision for choice in choices(case)}
+    assert told == {"explained": CaseDecision.APPROVE, "suspicious": CaseDecision.REJECT}
+    # As a program may have said it.
+    assert word_of(case, CaseDecision.BLOCK) == "suspicious"
+
+
+def test_a_customer_that_compliance_does_not_know_is_called_unknown(office: Office) -> None:
+    office.decide(settled())
+    titles = {case.customer_id: views.case_row(case, START).title for case in office.cases.values()}
+    assert titles == {CUSTOMER: "Ann Miller", OTHER: "Unknown customer"}
 
 
 # Cycles
