@@ -14,7 +14,7 @@ from libs.common.http import Problem, respond
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import monitoring_queries, queries, search_queries
+from services.compliance import list_queries, monitoring_queries, queries, search_queries
 from services.compliance.desk import acts, guard, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.filters import filtered
@@ -114,6 +114,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             queries.list_acts(engine, case_id),
             screening,
             monitoring_queries.find_case_alerts(engine, case),
+            list_queries.find_ownership(engine),
             datetime.now(UTC),
         )
         return {**_case_view(case), "page": msgspec.to_builtins(view)}

@@ -43,9 +43,14 @@ def page(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) ->
     return HTMLResponse(_environment().get_template(template).render(**values), status)
 
 
+def page_part(template: str, macro: str, *values: Any) -> str:
+    """A part of a page, by one of the macros that pages are made of."""
+    return str(getattr(_environment().get_template(template).module, macro)(*values))
+
+
 def picture(macro: str, *values: Any) -> str:
-    """A picture (SVG) that stands alone, drawn by a macro of pictures.html, as it looks on a light page."""
-    return str(getattr(_environment().get_template("pictures.html").module, macro)(*values, LIGHT))
+    """A picture (SVG) that stands alone, as it looks on a light page."""
+    return page_part("pictures.html", macro, *values, LIGHT)
 
 
 def error_page(status: HTTPStatus, detail: str, *, home: str = "/desk") -> Response:

@@ -10,12 +10,14 @@ from libs.common.record import Record
 from schemas.compliance.events import CaseDecision
 from schemas.payments.events import EncryptedPersonalData, Finding, InternalReason
 from services.compliance.desk.alerts import AlertView, alert_views
-from services.compliance.desk.parties import PartyView, country_in_words, customer_party, payment_parties
+from services.compliance.desk.country_words import country_in_words
+from services.compliance.desk.parties import PartyView, customer_party, payment_parties
 from services.compliance.desk.render import amount, moment, plain
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseFile, CaseReason, CaseStatus, Task
 from services.compliance.domain.meanings import word_of
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
+from services.compliance.matching.owned import Ownership
 from services.compliance.matching.screening import Hit
 from services.compliance.monitoring_queries import CaseAlerts
 
@@ -197,10 +199,12 @@ def case_row(case: Case, now: datetime) -> CaseRow:
     )
 
 
-def case_view(case: Case, acts: list[Act], screening: Screening | None, alerts: CaseAlerts, now: datetime) -> CaseView:
-    """A case as its page shows it."""
+def case_view(
+    case: Case, acts: list[Act], screening: Screening | None, alerts: CaseAlerts, owned: Ownership, now: datetime
+) -> CaseView:
+    """A case as its page shows it; `owned` tells who owns what."""
     evidence = case.payment.evidence if case.payment else None
-    parties = payment_parties(case.payment.order, screening) if case.payment else customer_party(case)
+    parties = payment_parties(case.payment.order, screening, owned) if case.payment else customer_party(case, owned)
     return CaseView(
         row=case_row(case, now),
         version=case.version,
