@@ -30,7 +30,7 @@ def test_a_case_shows_history_network_way_and_other_cases(ann: Desk, busy: Payme
     network = page.get_by_role("region", name="Network of counterparties")
     expect(network.get_by_role("img", name="Network of counterparties")).to_be_visible()
     expect(network.locator("a.node").filter(has_text="Mara Lindqvist").first).to_be_visible()
-    expect(network.get_by_text("held: 1,250.00 EUR").last).to_be_visible()
+    expect(network.get_by_text("held: 18,400.00 EUR").last).to_be_visible()
     expect(page.get_by_role("region", name="The payment’s way through the services")).to_contain_text("Suspended")
     related = page.get_by_role("region", name="Other cases of the same customers")
     expect(related.get_by_role("link", name="Ann Miller → Ben Baker")).to_be_visible()
