@@ -71,8 +71,8 @@ def blank(tx: Connection, erasure: Erasure) -> Mapping[str, int]:
                 WHERE payment_id = ANY(%b::uuid[]) AND ordered IS NOT NULL""",
             payment_ids,
         ),
-        "customer_words": execute(tx, "DELETE FROM customer_words WHERE customer_id = %s", (whom.customer_id,)),
     }
+    execute(tx, "DELETE FROM customer_words WHERE customer_id = %s", (whom.customer_id,))
     head = audit.lock_head(tx)
     signature = Signature(actor=erasure.actor, role=OPERATOR)
     happening = signature.happening(
