@@ -42,7 +42,8 @@ def region(name: str) -> Take:
 class Shot(Record):
     """A picture: who looks, at what, on which screen, and how much of it is shown."""
 
-    username: str
+    username: str | None
+    """None for who has not signed in."""
     path: str
     """With names of what is in the scene."""
     screen: Mapping[str, Any] = {}
@@ -51,13 +52,27 @@ class Shot(Record):
 
 CASE = "/desk/cases/{case_id}"
 SHOTS: Mapping[str, Shot] = {
+    "sign-in": Shot(username=None, path="/desk/sign-in"),
     "queue": Shot(username="analyst", path="/desk"),
     "case": Shot(username="supervisor", path=CASE, screen=TALL),
     "history": Shot(username="analyst", path=CASE, take=region("90 days of history")),
     "network": Shot(username="analyst", path=CASE, take=region("Network of counterparties")),
     "travel-rule": Shot(username="analyst", path="/desk/cases/{travel_case_id}", take=region("Travel rule")),
+    "alert": Shot(
+        username="analyst", path="/desk/cases/{monitored_case_id}", take=region("What monitoring has raised")
+    ),
+    "search": Shot(username="analyst", path="/desk/search?q=miller"),
+    "customer": Shot(username="analyst", path="/desk/customers/{customer_id}"),
+    "blocked": Shot(username="officer", path="/desk/blocked"),
     "alike": Shot(username="analyst", path="/desk/alike/{hostile_case_id}"),
     "rules": Shot(username="officer", path="/desk/scenarios"),
+    "lists": Shot(username="administrator", path="/desk/lists"),
+    "list-changes": Shot(username="administrator", path="/desk/lists/changes?before={before}&after={after}"),
+    "whitelist": Shot(username="supervisor", path="/desk/whitelist?queue=proposed"),
+    "silences": Shot(username="supervisor", path="/desk/silences"),
+    "overview": Shot(username="supervisor", path="/desk/overview", screen=TALL),
+    "audit": Shot(username="auditor", path="/desk/audit"),
+    "people": Shot(username="administrator", path="/desk/users"),
     "filing": Shot(username="officer", path="/desk/filings/{filing_id}"),
     "dark": Shot(username="officer", path="/desk/cases/{monitored_case_id}", screen={"color_scheme": "dark"}),
     "phone": Shot(username="analyst", path="/desk", screen=PHONE),

@@ -99,6 +99,7 @@ TABLES: Mapping[str, Mapping[str, Table]] = {
         "screened_parties": _job("the screening itself, when a verdict's time is over"),
         "screenings": _record("10 years (31 CFR 501.601), then forget-records"),
         "customers": _nature("a row for each customer"),
+        "customer_words": _nature("a few rows for each customer; deleted when it is erased"),
         "cases": _record("5 years from its end, 10 if about a list (31 CFR 1010.430(d), 501.601): forget-records"),
         "case_files": _record(_CASE),
         "case_words": _record(_CASE),

@@ -79,6 +79,12 @@ def parse_amount(text: str, asset: str) -> int | AmountFault:
     return amount_minor
 
 
+def in_dollars(cents: int) -> str:
+    """Cents of a dollar as people read them, exactly: "$12,000", "$12,000.50"."""
+    whole, rest = divmod(cents, 100)
+    return f"${whole:,}" + (f".{rest:02}" if rest else "")
+
+
 def format_amount(amount_minor: int, asset: str) -> str:
     """The decimal text of minor units: 1234 of EUR is "12.34". Raises KeyError for an unknown asset."""
     scale = SCALES[asset]

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 from sqlalchemy import Connection, Engine
 
 from libs.common.database import fetch, transaction
 from libs.common.record import Record
+from services.compliance.importing import ListFormat
 from services.compliance.lists.listed import ListedParty
+from services.compliance.matching.owned import Ownership
 
 VERSIONS_MAX = 500
 CHANGES_SHOWN_MAX = 200
@@ -136,6 +139,25 @@ def _changes(tx: Connection, before: int, after: int) -> Changes:
         removed=tuple(some("b.body IS NULL")),
         changed=tuple(some("a.body <> b.body")),
     )
+
+
+def find_ownership(engine: Engine) -> Ownership:
+    """Who owns what, by the ownership files that are live."""
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            "SELECT import_id FROM list_imports WHERE is_live AND format = %s ORDER BY import_id",
+            (ListFormat.OWNERSHIP.value,),
+        )
+    return _load_ownership(engine, tuple(import_id for (import_id,) in rows)) if rows else Ownership()
+
+
+@lru_cache(maxsize=2)
+def _load_ownership(engine: Engine, import_ids: tuple[int, ...]) -> Ownership:
+    """What these imports say: it never changes, and is read once for all the cases that are looked at."""
+    with transaction(engine) as tx:
+        rows = fetch(tx, "SELECT body FROM listed_parties WHERE import_id = ANY(%s)", (list(import_ids),))
+    return Ownership(_decode(body) for (body,) in rows)
 
 
 def _change(old: ListedParty | None, new: ListedParty | None) -> Change:

@@ -1,22 +1,27 @@
 """What people and programs ask about monitoring: read-only SQL, and the shapes of the answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from libs.common.database import fetch, transaction
+from libs.common.database import array, fetch, transaction
 from libs.common.record import Record
+from services.compliance.defaults import shipped_versions
 from services.compliance.domain.case import Case
 from services.compliance.domain.rule_change import RuleChange
 from services.compliance.monitoring.alerts import Alert, AlertState, Silence, SilenceKind
 from services.compliance.monitoring.countries import CountryLists
+from services.compliance.monitoring.history import counterpart_of
 from services.compliance.monitoring.parameters import Scenario, Version, values_of
 from services.compliance.monitoring.standards import Standards
 from services.compliance.store.monitoring import alert_of
+from services.compliance.store.standards import load_versions
 
 CASE_ALERTS_MAX = 50
+COUNTERPARTS_LOOKED_AT_MAX = 5_000
+"""Of a customer, on each side: beyond these, who the other side of a movement was may stay unnamed."""
 SHARES_LOOKED_AT_MAX = 50_000
 
 
@@ -67,6 +72,62 @@ def list_case_alerts(engine: Engine, case: Case) -> list[Alert]:
     return [alert_of(*row) for row in rows]
 
 
+class Counterpart(Record):
+    """Who the other side of a movement was."""
+
+    customer_id: str
+    name: str | None
+    """None if its data came encrypted, or nothing is known of it."""
+    is_known: bool
+
+
+class CaseAlerts(Record):
+    """The alerts of a case, and what makes them readable."""
+
+    alerts: tuple[Alert, ...] = ()
+    counterparts: Mapping[int | str, Counterpart] = {}
+    """By their ids, and by the hashes that histories know them by."""
+    versions: Mapping[tuple[Scenario, str], Version] = {}
+    """The parameters that they went by."""
+
+
+def find_case_alerts(engine: Engine, case: Case) -> CaseAlerts:
+    """The alerts of a case, with the parameters they went by, and who paid or was paid: as long as that is kept."""
+    alerts = list_case_alerts(engine, case)
+    if not alerts or case.customer_id is None:
+        return CaseAlerts()
+    with transaction(engine) as tx:
+        known = (*shipped_versions(), *load_versions(tx))
+        counterparts = _find_counterparts(tx, case.customer_id, alerts)
+    versions = {(version.scenario, version.version): version for version in known}
+    return CaseAlerts(alerts=tuple(alerts), counterparts=counterparts, versions=versions)
+
+
+def _find_counterparts(tx: Connection, customer_id: str, alerts: Iterable[Alert]) -> dict[int | str, Counterpart]:
+    movements = [movement for alert in alerts for movement in alert.movements]
+    named = {id_ for one in movements for id_ in (one.debtor_customer_id, one.creditor_customer_id) if id_}
+    hashes = {movement.counterpart for movement in movements if movement.counterpart}
+    if hashes:
+        since = min(movement.at for movement in movements).date().replace(day=1)
+        linked = fetch(
+            tx,
+            """(SELECT creditor_customer_id FROM payment_links WHERE debtor_customer_id = %s AND month_on >= %s
+                 ORDER BY month_on LIMIT %s)
+                UNION (SELECT debtor_customer_id FROM payment_links WHERE creditor_customer_id = %s AND month_on >= %s
+                 ORDER BY month_on LIMIT %s)""",
+            (customer_id, since, COUNTERPARTS_LOOKED_AT_MAX) * 2,
+        )
+        named |= {id_ for (id_,) in linked if counterpart_of(id_) in hashes}
+    rows = fetch(
+        tx,
+        """SELECT k.customer_id, c.body::json -> 'subject' ->> 'name', c.customer_id IS NOT NULL
+             FROM unnest(%b::uuid[]) AS k (customer_id) LEFT JOIN customers c USING (customer_id)""",
+        (array("uuid", sorted(named)),),
+    )
+    found = [Counterpart(customer_id=id_, name=name, is_known=is_known) for id_, name, is_known in rows]
+    return {key: one for one in found for key in (one.customer_id, counterpart_of(one.customer_id))}
+
+
 def list_silences(engine: Engine, customer_id: str, *, limit: int) -> list[dict[str, Any]]:
     """What was said about silence on a customer, the newest first."""
     with transaction(engine) as tx:
@@ -85,6 +146,8 @@ class StandingSilence(Record):
 
     customer_id: str
     name: str | None
+    is_known: bool
+    """Whether compliance knows the customer at all."""
     scenario: Scenario
     kind: SilenceKind
     until: datetime
@@ -98,8 +161,8 @@ def list_standing_silences(engine: Engine, now: datetime, *, limit: int) -> list
     with transaction(engine) as tx:
         rows = fetch(
             tx,
-            """SELECT s.customer_id, c.body::json -> 'subject' ->> 'name', s.scenario, s.kind, s.until, s.reason,
-                      s.said_by, s.said_at
+            """SELECT s.customer_id, c.body::json -> 'subject' ->> 'name', c.customer_id IS NOT NULL, s.scenario,
+                      s.kind, s.until, s.reason, s.said_by, s.said_at
                  FROM alert_silences s LEFT JOIN customers c USING (customer_id)
                 WHERE s.until > %s AND s.kind IS NOT NULL AND NOT EXISTS (
                   SELECT FROM alert_silences later
@@ -112,6 +175,7 @@ def list_standing_silences(engine: Engine, now: datetime, *, limit: int) -> list
         StandingSilence(
             customer_id=customer_id,
             name=name,
+            is_known=is_known,
             scenario=Scenario(scenario),
             kind=SilenceKind(kind),
             until=until,
@@ -119,7 +183,7 @@ def list_standing_silences(engine: Engine, now: datetime, *, limit: int) -> list
             by=by,
             at=at,
         )
-        for customer_id, name, scenario, kind, until, reason, by, at in rows
+        for customer_id, name, is_known, scenario, kind, until, reason, by, at in rows
     ]
 
 

@@ -16,21 +16,19 @@ from services.compliance.domain.alike import ALIKE_MAX, likeness_of
 from services.compliance.domain.case import Act, ActKind, Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.people import Permission, Role, may
-from services.compliance.domain.searching import query_words
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.store.screenings import SCREENINGS, roles_of, screening_of
 
 PAGE_LENGTH = 25
 COUNTED_MAX = 20_000
-FOUND_MAX = 50
 RELATED_MAX = 10
-LOOKED_AT_MAX = 2_000
-"""Cases that a search looks at, where more begin like what was asked for."""
+RELATED_LOOKED_AT_MAX = 2_000
+"""Cases of the same customers."""
 NOBODY = "-"
 """In place of a name: cases that nobody has taken."""
 USERS_MAX = 1_000
 
-_decode_case = msgspec.json.Decoder(Case).decode
+decode_case = msgspec.json.Decoder(Case).decode
 
 
 class Queue(StrEnum):
@@ -220,7 +218,7 @@ def list_cases(
         )
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(
-        cases=tuple(_decode_case(row[0]) for row in rows[:limit]), next_cursor=_cursor_text(last[1:]) if last else None
+        cases=tuple(decode_case(row[0]) for row in rows[:limit]), next_cursor=_cursor_text(last[1:]) if last else None
     )
 
 
@@ -299,35 +297,6 @@ def count_open(engine: Engine, username: str, now: datetime) -> OpenCounts:
     return OpenCounts(by_priority={1: p1, 2: p2, 3: p3}, overdue=overdue, unassigned=unassigned, mine=mine)
 
 
-def search_cases(engine: Engine, query: str) -> list[Case]:
-    """Cases with every word of a query in a name, or with the id it is: those that wait first, then the newest."""
-    words = sorted(query_words(query), key=lambda word: -len(word[0]))
-    if not words:
-        return []
-    values: list[str] = []
-    for beginning, sound in words:
-        values += (beginning, beginning + _AFTER_ALL_WORDS, sound)
-    others = " AND EXISTS (SELECT FROM case_words o WHERE o.case_id = w.case_id AND {})"
-    with transaction(engine) as tx:
-        rows = fetch(
-            tx,
-            f"""SELECT body FROM cases WHERE opened_at IS NOT NULL AND case_id IN (
-                  SELECT w.case_id FROM case_words w
-                   WHERE {_word_is("w")}{"".join(others.format(_word_is("o")) for _ in words[1:])} LIMIT %s)
-                ORDER BY ended_at DESC NULLS FIRST, case_id DESC LIMIT %s""",
-            (*values, LOOKED_AT_MAX, FOUND_MAX),
-        )
-    return [_decode_case(body) for (body,) in rows]
-
-
-_AFTER_ALL_WORDS = "\U0010ffff"
-"""Sorts after whatever may follow the beginning of a word."""
-
-
-def _word_is(table: str) -> str:
-    return f"({table}.word >= %s AND {table}.word < %s OR {table}.word = %s)"
-
-
 def parse_day_cursor(text: str) -> tuple[date, str] | None:
     """The same where a page goes by days."""
     due, _, id_ = text.partition("_")
@@ -340,7 +309,7 @@ def parse_day_cursor(text: str) -> tuple[date, str] | None:
 def find_case(engine: Engine, case_id: str) -> Case | None:
     with transaction(engine) as tx:
         rows = fetch(tx, "SELECT body FROM cases WHERE case_id = %s AND opened_at IS NOT NULL", (case_id,))
-    return _decode_case(rows[0][0]) if rows else None
+    return decode_case(rows[0][0]) if rows else None
 
 
 def list_alike(engine: Engine, case: Case) -> list[Case]:
@@ -355,7 +324,7 @@ def list_alike(engine: Engine, case: Case) -> list[Case]:
                  ORDER BY priority, due_at, case_id LIMIT %s""",
             (likeness, ALIKE_MAX),
         )
-    return [_decode_case(body) for (body,) in rows]
+    return [decode_case(body) for (body,) in rows]
 
 
 def list_related(engine: Engine, case: Case, customer_ids: Iterable[str]) -> list[Case]:
@@ -366,9 +335,9 @@ def list_related(engine: Engine, case: Case, customer_ids: Iterable[str]) -> lis
             """SELECT body FROM cases WHERE opened_at IS NOT NULL AND case_id <> %s AND case_id IN (
                   SELECT case_id FROM case_words WHERE word = ANY(%s) LIMIT %s)
                 ORDER BY ended_at DESC NULLS FIRST, case_id DESC LIMIT %s""",
-            (case.case_id, list(customer_ids), LOOKED_AT_MAX, RELATED_MAX),
+            (case.case_id, list(customer_ids), RELATED_LOOKED_AT_MAX, RELATED_MAX),
         )
-    return [_decode_case(body) for (body,) in rows]
+    return [decode_case(body) for (body,) in rows]
 
 
 def find_file(engine: Engine, case_id: str, number: int) -> bytes | None:

@@ -15,6 +15,7 @@ RIGHTS = {
     "screened_parties": ALL,
     "screenings": WRITE,
     "customers": WRITE,
+    "customer_words": QUEUE,
     "cases": WRITE,
     "case_files": APPEND,
     "case_words": APPEND,

@@ -123,9 +123,7 @@ def _escalated(about: dict[str, Any], asked: Asked) -> CaseCommand:
 
 
 def _decision_missing() -> Problem:
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "decision_missing", "choose approve, reject or block", field="decision"
-    )
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "decision_missing", "say what should be done", field="decision")
 
 
 def _proposal(about: dict[str, Any], asked: Asked) -> CaseCommand:

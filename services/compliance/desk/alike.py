@@ -17,12 +17,13 @@ from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance import queries
-from services.compliance.desk import acts, guard, render, views
+from services.compliance.desk import guard, render, views
 from services.compliance.desk.acts import CaseActs, Verb
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.alike import ALIKE_MAX, SeenCase
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case, CaseStatus
+from services.compliance.domain.meanings import choices
 from services.compliance.domain.people import Permission
 
 VERBS = {Verb.PROPOSE: Permission.WORK_CASES, Verb.CONFIRM: Permission.CONFIRM}
@@ -143,8 +144,7 @@ def _page(
         case_id=case_id,
         to_propose=[views.alike_row(other, now) for other in alike if _may_be_proposed(other, person)],
         to_confirm=[views.alike_row(other, now) for other in alike if _may_be_confirmed(other, person)],
-        decisions=[decision for decision in acts.DECISIONS if case.may_end_in(decision)],
-        meanings=views.meanings(case),
+        choices=[choice for choice in choices(case) if case.may_end_in(choice.decision)],
         note_length_max=NOTE_LENGTH_MAX,
         request_id=ids.new(),
         fault=fault,

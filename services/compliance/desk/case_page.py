@@ -10,18 +10,28 @@ from libs.common import ids
 from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import monitoring_queries, network_queries, queries, travel_queries, whitelist_queries
-from services.compliance.desk import acts, export, render, travel_views, views
+from services.compliance import (
+    list_queries,
+    monitoring_queries,
+    network_queries,
+    queries,
+    travel_queries,
+    whitelist_queries,
+)
+from services.compliance.desk import export, render, travel_views, views
 from services.compliance.desk.activity import Activity, activity
 from services.compliance.desk.acts import Verb
 from services.compliance.desk.export import Exported, ExportFormat
 from services.compliance.desk.journey import Journeys
 from services.compliance.desk.network import Picture, picture
 from services.compliance.desk.sessions import DeskSession
+from services.compliance.desk.travel_views import TravelView
 from services.compliance.desk.views import CaseView
 from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
+from services.compliance.domain.meanings import choices
 from services.compliance.domain.people import Permission, Role, rank_of
 from services.compliance.domain.whitelist import PAIR_DAYS_MAX
+from services.compliance.domain.work import Screening
 from services.compliance.settings import ComplianceSettings
 
 Customers = Mapping[str, tuple[str, str]]
@@ -53,11 +63,7 @@ class CasePages:
         if case is None:
             raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
         now = datetime.now(UTC)
-        screening = queries.find_screening(self._engine, case.payment_id) if case.payment_id else None
-        alerts = monitoring_queries.list_case_alerts(self._engine, case)
-        view = views.case_view(case, queries.list_acts(self._engine, case_id), screening, alerts, now)
-        customers = views.customers_of(case)
-        record = travel_queries.find_record(self._engine, case.payment_id) if case.payment_id else None
+        screening, view, customers = self._look(case, now)
         return render.page(
             "case.html",
             status=status,
@@ -66,9 +72,8 @@ class CasePages:
             customers=[(role, customer_id) for customer_id, (role, _) in customers.items()],
             customer_id=case.customer_id,
             case_payment_id=case.payment_id,
-            travel=travel_views.travel_view(record, self._travel_rules) if record else None,
-            decisions=acts.DECISIONS,
-            meanings=views.meanings(case),
+            travel=self._travel(case),
+            choices=choices(case),
             journey=self._journeys.find(case, screening),
             activities=self._activities(customers, now),
             network=self._network(case, customers, now),
@@ -92,18 +97,36 @@ class CasePages:
         if case is None:
             raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
         now = datetime.now(UTC)
-        screening = queries.find_screening(self._engine, case.payment_id) if case.payment_id else None
-        alerts = monitoring_queries.list_case_alerts(self._engine, case)
-        customers = views.customers_of(case)
+        screening, view, customers = self._look(case, now)
         exported = Exported(
             person=person,
             now=now,
-            case=views.case_view(case, queries.list_acts(self._engine, case_id), screening, alerts, now),
+            case=view,
             about=views.export_facts(case, screening),
+            travel=self._travel(case),
+            journey=self._journeys.find(case, screening),
+            pairs=whitelist_queries.find_standing(self._engine, pairs_of(view), now),
+            related=[views.case_row(found, now) for found in queries.list_related(self._engine, case, customers)],
             activities=self._activities(customers, now),
             network=self._network(case, customers, now),
         )
         return export.respond(exported, format_)
+
+    def _look(self, case: Case, now: datetime) -> tuple[Screening | None, CaseView, Customers]:
+        screening = queries.find_screening(self._engine, case.payment_id) if case.payment_id else None
+        view = views.case_view(
+            case,
+            queries.list_acts(self._engine, case.case_id),
+            screening,
+            monitoring_queries.find_case_alerts(self._engine, case),
+            list_queries.find_ownership(self._engine),
+            now,
+        )
+        return screening, view, views.customers_of(case)
+
+    def _travel(self, case: Case) -> TravelView | None:
+        record = travel_queries.find_record(self._engine, case.payment_id) if case.payment_id else None
+        return travel_views.travel_view(record, self._travel_rules) if record else None
 
     def _activities(self, customers: Customers, now: datetime) -> list[Activity]:
         histories = network_queries.find_histories(self._engine, customers)

@@ -18,7 +18,7 @@ from libs.common.message import Trace
 from libs.common.service import Runtime
 from services.compliance import diligence_queries
 from services.compliance.desk import forms, guard, render, views
-from services.compliance.desk.parties import country_in_words
+from services.compliance.desk.country_words import country_in_words
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.desk.submitting import Submission, submit
 from services.compliance.diligence.documents import Document, DocumentKind

@@ -40,6 +40,8 @@ class Box(Record):
     amounts: str
     is_doubted: bool
     """Whether it is restricted or refused."""
+    is_known: bool
+    """Whether compliance has a page of it."""
 
 
 class Arrow(Record):
@@ -165,6 +167,7 @@ def _box(node: Node, x: float, y: float, edges: Iterable[Edge], nodes: Mapping[s
         label=name if len(name) <= letters else f"{name[: letters - 1]}…",
         amounts=_amounts(node, edges, nodes),
         is_doubted=node.status in _DOUBTED,
+        is_known=node.status is not None,
     )
 
 

@@ -14,8 +14,8 @@ from libs.common.fields import NO_CARD_NUMBER, Id
 from libs.common.http import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import property_queries, queries
-from services.compliance.desk import acts, guard, render, views
+from services.compliance import property_queries, queries, search_queries
+from services.compliance.desk import acts, customers, guard, render, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.case_page import CasePages
 from services.compliance.desk.export import ExportFormat
@@ -78,10 +78,17 @@ def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
         person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.SEARCH),
         q: Annotated[str, Query(max_length=QUERY_LENGTH_MAX), NO_CARD_NUMBER] = "",
     ) -> Response:
-        """Cases by a name or an id."""
-        now = datetime.now(UTC)
-        rows = [views.case_row(case, now) for case in queries.search_cases(engine, q)]
-        return render.page("search.html", person=person, query=q, rows=rows, found_max=queries.FOUND_MAX)
+        """Cases, customers and payments, by a name or an id."""
+        now, found = datetime.now(UTC), search_queries.search(engine, q)
+        return render.page(
+            "search.html",
+            person=person,
+            query=q,
+            rows=[views.case_row(case, now) for case in found.cases],
+            customers=[(customer, *customers.STATUSES[customer.status]) for customer in found.customers],
+            payments=found.payments,
+            found_max=search_queries.FOUND_MAX,
+        )
 
     @router.post("/next")
     async def next_case(

@@ -4,12 +4,14 @@ from libs.common.record import Record
 from schemas.accounts.events import CustomerKind
 from schemas.compliance.events import PartyRole, ScreeningOutcome, UnscreenableReason
 from schemas.payments.events import EncryptedPersonalData, Party, PaymentOrder
+from services.compliance.desk.country_words import country_in_words
+from services.compliance.desk.sides import Side, sides
 from services.compliance.domain.case import Case
 from services.compliance.domain.screenings import subject_of
 from services.compliance.domain.whitelist import is_distinct, pair_id_of
 from services.compliance.domain.work import Screening
-from services.compliance.lists.countries import country_name
 from services.compliance.lists.listed import NameStrength
+from services.compliance.matching.owned import Ownership
 from services.compliance.matching.screening import Hit, Verdict
 from services.compliance.matching.subject import Subject
 
@@ -46,16 +48,19 @@ class HitView(Record):
     is_distinct: bool
     """Whether enough is known of the party for that."""
     reasons: tuple[str, ...]
+    sides: tuple[Side, ...]
+    """The party and the entry, side by side."""
     facts: tuple[tuple[str, str], ...]
+    """What else the entry says, and who owns what by the ownership files."""
     remarks: str
 
 
-def payment_parties(order: PaymentOrder, screening: Screening | None) -> tuple[PartyView, ...]:
+def payment_parties(order: PaymentOrder, screening: Screening | None, owned: Ownership) -> tuple[PartyView, ...]:
     personal = order.personal
     verdicts = {role.role: role.verdict for role in screening.roles} if screening else {}
     if isinstance(personal, EncryptedPersonalData):
         return tuple(
-            _party_view(role, "Encrypted", (), None, verdicts.get(role))
+            _party_view(role, "Encrypted", (), None, verdicts.get(role), owned)
             for role in (PartyRole.DEBTOR, PartyRole.CREDITOR)
         )
     return (
@@ -65,6 +70,8 @@ def payment_parties(order: PaymentOrder, screening: Screening | None) -> tuple[P
             _party_facts(personal.debtor, order.debtor_account_id),
             subject_of(personal.debtor),
             verdicts.get(PartyRole.DEBTOR),
+            owned,
+            personal.debtor.document_number,
         ),
         _party_view(
             PartyRole.CREDITOR,
@@ -72,17 +79,20 @@ def payment_parties(order: PaymentOrder, screening: Screening | None) -> tuple[P
             _party_facts(personal.creditor, order.creditor_account_id),
             subject_of(personal.creditor),
             verdicts.get(PartyRole.CREDITOR),
+            owned,
+            personal.creditor.document_number,
         ),
     )
 
 
-def customer_party(case: Case) -> tuple[PartyView, ...]:
+def customer_party(case: Case, owned: Ownership) -> tuple[PartyView, ...]:
     if case.customer is None:
         return ()
     subject, kind = case.customer.subject, case.customer.kind
     facts = (("Kind", "Company" if kind is CustomerKind.COMPANY else "Person"), *_subject_facts(subject))
     name = subject.name if subject else "Encrypted"
-    return (_party_view(None, name, (*facts, ("Customer", case.customer_id or "")), subject, case.customer.verdict),)
+    facts = (*facts, ("Customer", case.customer_id or ""))
+    return (_party_view(None, name, facts, subject, case.customer.verdict, owned),)
 
 
 def _party_view(
@@ -91,20 +101,23 @@ def _party_view(
     facts: tuple[tuple[str, str], ...],
     subject: Subject | None,
     verdict: Verdict | None,
+    owned: Ownership,
+    number: str | None = None,
 ) -> PartyView:
     return PartyView(
         role={PartyRole.DEBTOR: "Payer", PartyRole.CREDITOR: "Payee"}.get(role, "Customer") if role else "Customer",
         name=name,
         facts=facts,
         unscreenable=_UNSCREENABLE[verdict.unscreenable] if verdict and verdict.unscreenable else None,
-        hits=tuple(_hit_view(hit, subject) for hit in verdict.hits) if verdict else (),
+        hits=tuple(_hit_view(hit, subject, owned, number) for hit in verdict.hits) if verdict else (),
     )
 
 
 def _party_facts(party: Party, account_id: str) -> tuple[tuple[str, str], ...]:
     subject = subject_of(party)
-    address = (("Address", party.address),) if party.address else ()
-    return (*_subject_facts(subject), *address, ("Account", account_id))
+    told = (("Address", party.address), ("Document number", party.document_number))
+    known = ((label, value) for label, value in told if value)
+    return (*_subject_facts(subject), *known, ("Account", account_id))
 
 
 def _subject_facts(subject: Subject | None) -> tuple[tuple[str, str], ...]:
@@ -116,18 +129,19 @@ def _subject_facts(subject: Subject | None) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _hit_view(hit: Hit, subject: Subject | None) -> HitView:
+def _hit_view(hit: Hit, subject: Subject | None, owned: Ownership, number: str | None) -> HitView:
     listed = hit.listed
     aliases = [name.name for name in listed.names[1:] if name.strength is not NameStrength.WEAK]
     weak = [name.name for name in listed.names[1:] if name.strength is NameStrength.WEAK]
+    owners = [f"{holding.owner} {holding.percent:g} %" for holding in listed.owners]
+    owns = [f"{share.company} {share.percent:g} %" for share in owned.owned_by(hit.list_name, listed)]
     facts = (
-        ("Listed as", listed.primary_name),
+        ("Listed as", listed.primary_name if listed.primary_name != hit.listed_name else ""),
         ("Also known as", _some(aliases)),
         ("Weak names", _some(weak)),
-        ("Kind", listed.kind.value.capitalize()),
-        ("Born", ", ".join(map(str, listed.births))),
-        ("Countries", ", ".join(map(country_in_words, listed.countries))),
         ("Programme", listed.programme),
+        ("Owned by", _some(owners)),
+        ("Owns", _some(owns)),
     )
     return HitView(
         list_name=hit.list_name,
@@ -139,6 +153,7 @@ def _hit_view(hit: Hit, subject: Subject | None) -> HitView:
         pair_id=pair_id_of(subject, hit.reference) if subject and hit.outcome is not ScreeningOutcome.BLOCK else None,
         is_distinct=subject is not None and is_distinct(subject),
         reasons=hit.reasons,
+        sides=sides(hit, subject, number),
         facts=tuple((label, value) for label, value in facts if value),
         remarks=listed.remarks,
     )
@@ -148,8 +163,3 @@ def _some(names: list[str]) -> str:
     shown = " · ".join(names[:ALIASES_SHOWN_MAX])
     more = len(names) - ALIASES_SHOWN_MAX
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def country_in_words(code: str) -> str:
-    name = country_name(code)
-    return name if name == code else f"{name} ({code})"

@@ -14,7 +14,7 @@ from libs.common.http import Problem, respond
 from libs.common.idempotency import KEY_LENGTH_MAX
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
-from services.compliance import monitoring_queries, queries
+from services.compliance import list_queries, monitoring_queries, queries, search_queries
 from services.compliance.desk import acts, guard, views
 from services.compliance.desk.acts import Asked, CaseActs, Verb
 from services.compliance.desk.filters import filtered
@@ -24,6 +24,7 @@ from services.compliance.domain.case import NOTE_LENGTH_MAX, Case
 from services.compliance.domain.people import Permission, Role
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.searching import QUERY_LENGTH_MAX
+from services.compliance.domain.work import Customer
 from services.compliance.queries import PAGE_LENGTH, CaseFilter
 
 PAGE_LENGTH_MAX = 200
@@ -77,8 +78,13 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         q: Annotated[str, Query(min_length=1, max_length=QUERY_LENGTH_MAX), NO_CARD_NUMBER],
         person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.SEARCH),
     ) -> dict[str, Any]:
-        """Cases by a name, however it is spelt, or by the id of a payment, a customer, an account or a case."""
-        return {"cases": [_case_view(case) for case in queries.search_cases(engine, q)]}
+        """Cases and customers by a name, however it is spelt; all that is known by the id of anything."""
+        found = search_queries.search(engine, q)
+        return {
+            "cases": [_case_view(case) for case in found.cases],
+            "customers": [_customer_view(customer) for customer in found.customers],
+            "payments": msgspec.to_builtins(found.payments),
+        }
 
     @router.post("/next")
     async def next_case(
@@ -107,7 +113,8 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             case,
             queries.list_acts(engine, case_id),
             screening,
-            monitoring_queries.list_case_alerts(engine, case),
+            monitoring_queries.find_case_alerts(engine, case),
+            list_queries.find_ownership(engine),
             datetime.now(UTC),
         )
         return {**_case_view(case), "page": msgspec.to_builtins(view)}
@@ -138,6 +145,15 @@ def _add_act(router: APIRouter, runtime: Runtime, verb: Verb, allowed: Any) -> N
             trace=request.state.trace,
         )
         return respond(answer)
+
+
+def _customer_view(customer: Customer) -> dict[str, Any]:
+    return {
+        "customer_id": customer.customer_id,
+        "name": customer.subject.name if customer.subject else None,
+        "kind": customer.kind,
+        "status": customer.status,
+    }
 
 
 def _case_view(case: Case) -> dict[str, Any]:

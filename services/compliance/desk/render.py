@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from libs.common import ids
-from libs.common.money import SCALES, format_amount
+from libs.common.money import SCALES, format_amount, in_dollars
 from services.compliance.queries import COUNTED_MAX
 
 FOLDER = Path(__file__).parent
@@ -43,9 +43,14 @@ def page(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) ->
     return HTMLResponse(_environment().get_template(template).render(**values), status)
 
 
+def page_part(template: str, macro: str, *values: Any) -> str:
+    """A part of a page, by one of the macros that pages are made of."""
+    return str(getattr(_environment().get_template(template).module, macro)(*values))
+
+
 def picture(macro: str, *values: Any) -> str:
-    """A picture (SVG) that stands alone, drawn by a macro of pictures.html, as it looks on a light page."""
-    return str(getattr(_environment().get_template("pictures.html").module, macro)(*values, LIGHT))
+    """A picture (SVG) that stands alone, as it looks on a light page."""
+    return page_part("pictures.html", macro, *values, LIGHT)
 
 
 def error_page(status: HTTPStatus, detail: str, *, home: str = "/desk") -> Response:
@@ -139,7 +144,7 @@ def parameter(value: bool | int | str, name: str) -> str:
         return "yes" if value else "no"
     if not isinstance(value, int) or "_cents" not in name:
         return str(value)
-    return dollars(value) if value % 100 == 0 else f"{dollars(value)}.{value % 100:02}"
+    return in_dollars(value)
 
 
 def parameter_name(name: str) -> str:

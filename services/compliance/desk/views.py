@@ -9,13 +9,17 @@ from libs.common import ids
 from libs.common.record import Record
 from schemas.compliance.events import CaseDecision
 from schemas.payments.events import EncryptedPersonalData, Finding, InternalReason
-from services.compliance.desk.parties import PartyView, country_in_words, customer_party, payment_parties
+from services.compliance.desk.alerts import AlertView, alert_views
+from services.compliance.desk.country_words import country_in_words
+from services.compliance.desk.parties import PartyView, customer_party, payment_parties
 from services.compliance.desk.render import amount, moment, plain
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseFile, CaseReason, CaseStatus, Task
+from services.compliance.domain.meanings import word_of
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
+from services.compliance.matching.owned import Ownership
 from services.compliance.matching.screening import Hit
-from services.compliance.monitoring.alerts import Alert
+from services.compliance.monitoring_queries import CaseAlerts
 
 SOON = timedelta(hours=24)
 
@@ -92,12 +96,6 @@ ACTS = {
     ActKind.PAIR_PROPOSED: "Whitelisting proposed",
     ActKind.DOUBTED: "Looked at once more",
 }
-DECISIONS = {
-    CaseDecision.UNKNOWN: "unknown",
-    CaseDecision.APPROVE: "approve",
-    CaseDecision.REJECT: "reject",
-    CaseDecision.BLOCK: "block",
-}
 
 
 class CaseRow(Record):
@@ -119,6 +117,8 @@ class CaseRow(Record):
     deadline: str
     urgency: Urgency
     decision: str | None
+    decision_words: str
+    """What people say for it."""
     ended_at: datetime | None
 
 
@@ -136,17 +136,8 @@ class ActView(Record):
     taken_from: str | None
     acted_at: datetime
     decision: str | None
+    decision_words: str
     note: str
-
-
-class AlertView(Record):
-    """What monitoring has raised, and what it rests on."""
-
-    what: str
-    reason: str
-    occurred_at: datetime
-    payment_ids: tuple[str, ...]
-    parameters_version: str
 
 
 class CaseView(Record):
@@ -179,6 +170,7 @@ class CaseView(Record):
     refused: tuple[CaseDecision, ...]
     """What may not be decided because of it."""
     proposal_decision: str | None
+    proposal_words: str
     proposal_note: str
     proposed_by: str | None
 
@@ -201,17 +193,18 @@ def case_row(case: Case, now: datetime) -> CaseRow:
         age=span(now - case.clock_from) if case.clock_from else "",
         deadline=_deadline(case, now),
         urgency=_urgency(case, now),
-        decision=DECISIONS[case.decision] if case.decision else None,
+        decision=case.decision and case.decision.value,
+        decision_words=_said(case, case.decision),
         ended_at=case.ended_at,
     )
 
 
 def case_view(
-    case: Case, acts: list[Act], screening: Screening | None, alerts: Sequence[Alert], now: datetime
+    case: Case, acts: list[Act], screening: Screening | None, alerts: CaseAlerts, owned: Ownership, now: datetime
 ) -> CaseView:
-    """A case as its page shows it."""
+    """A case as its page shows it; `owned` tells who owns what."""
     evidence = case.payment.evidence if case.payment else None
-    parties = payment_parties(case.payment.order, screening) if case.payment else customer_party(case)
+    parties = payment_parties(case.payment.order, screening, owned) if case.payment else customer_party(case, owned)
     return CaseView(
         row=case_row(case, now),
         version=case.version,
@@ -229,12 +222,13 @@ def case_view(
         compliance_outcome=compliance_outcome(case),
         compliance_findings=tuple(map(_finding, evidence.compliance_hits)) if evidence and screening is None else (),
         funds_outcome=evidence.funds_outcome if evidence else None,
-        alerts=tuple(map(_alert, alerts)),
-        acts=tuple(map(_act, acts)),
+        alerts=alert_views(alerts, reason_in_words),
+        acts=tuple(_act(case, act) for act in acts),
         is_listed=case.is_about_listed_party,
         is_rejected_transfer=case.is_rejected_transfer,
         refused=tuple(decision for decision in CaseDecision if not case.may_end_in(decision)),
-        proposal_decision=DECISIONS[case.proposal.decision] if case.proposal else None,
+        proposal_decision=case.proposal.decision.value if case.proposal else None,
+        proposal_words=_said(case, case.proposal.decision) if case.proposal else "",
         proposal_note=case.proposal.note if case.proposal else "",
         proposed_by=case.proposal.proposed_by if case.proposal else None,
     )
@@ -261,7 +255,7 @@ def export_facts(case: Case, screening: Screening | None) -> tuple[tuple[str, st
         ("Opened", case.opened_at and moment(case.opened_at)),
         ("Due", (due := due_at(case)) and moment(due)),
         ("Ended", case.ended_at and moment(case.ended_at)),
-        ("Decision", case.decision and DECISIONS[case.decision]),
+        ("Decision", _said(case, case.decision)),
         ("Proposed by", case.proposal and case.proposal.proposed_by),
         ("Worked on by", case.taken_by),
         ("Lists", screening and screening.lists_version),
@@ -275,11 +269,13 @@ def amount_held(case: Case) -> str | None:
     return None if case.payment is None or case.has_ended or case.is_second_look else _amount(case)
 
 
-def alike_row(case: Case, now: datetime) -> tuple[CaseRow, int, str, str]:
-    """A case among others like it: with its version, and what is proposed by whom."""
+def alike_row(case: Case, now: datetime) -> tuple[CaseRow, int, str, str, str]:
+    """A case among others like it: with its version, and what is proposed, in what words, and by whom."""
     proposal = case.proposal
-    proposed = (DECISIONS[proposal.decision], proposal.proposed_by) if proposal else ("", "")
-    return (case_row(case, now), case.version, *proposed)
+    if proposal is None:
+        return (case_row(case, now), case.version, "", "", "")
+    words = word_of(case, proposal.decision)
+    return (case_row(case, now), case.version, proposal.decision.value, words, proposal.proposed_by)
 
 
 def listed_parties(screened: Sequence[ScreenedRole]) -> list[tuple[str, Hit]]:
@@ -294,8 +290,13 @@ def _title(case: Case) -> str:
         if isinstance(personal, EncryptedPersonalData):
             return "Encrypted parties"
         return f"{plain(personal.debtor.name)} → {plain(personal.creditor.name)}"
-    subject = case.customer.subject if case.customer else None
-    return plain(subject.name) if subject else "Encrypted customer"
+    if case.customer is None:
+        return "Unknown customer"
+    return plain(case.customer.subject.name) if case.customer.subject else "Encrypted customer"
+
+
+def _said(case: Case, decision: CaseDecision | None) -> str:
+    return word_of(case, decision) if decision else ""
 
 
 def _amount(case: Case) -> str:
@@ -372,45 +373,15 @@ def _finding(finding: Finding) -> FindingView:
     return FindingView(source=finding.source, score_percent=_percent(finding.score), reason=finding.reason)
 
 
-def meanings(case: Case) -> dict[CaseDecision, str]:
-    """What each decision comes to. A listed party's money is blocked, whatever people decide."""
-    if CaseReason.FOUND_LATER in case.reasons and case.is_second_look:
-        wrong = "it should not have settled: what follows is done outside, and nothing is changed by it"
-        return {**dict.fromkeys(DECISIONS, wrong), CaseDecision.APPROVE: "it is someone else, or nothing is wrong"}
-    if case.is_second_look:
-        return dict.fromkeys(DECISIONS, "should have been decided; nothing is changed by it")
-    if case.alerts:
-        # What has moved has moved; whether the customer is served is another case's to decide.
-        suspicious = "it is suspicious: the compliance officer considers a report"
-        explained = "it is explained; the next alert opens another case"
-        return {CaseDecision.APPROVE: explained, CaseDecision.REJECT: suspicious, CaseDecision.BLOCK: suspicious}
-    if case.payment is None:
-        reject, block = "do not serve this customer", "do not serve this listed customer"
-    else:
-        is_listed = case.is_about_listed_party and case.may_end_in(CaseDecision.REJECT)
-        reject = "refuse it; the money is blocked all the same" if is_listed else "refuse it, money goes back"
-        block = "keep the money in blocked funds"
-    return {CaseDecision.APPROVE: "let it go on", CaseDecision.REJECT: reject, CaseDecision.BLOCK: block}
-
-
-def _alert(alert: Alert) -> AlertView:
-    return AlertView(
-        what=reason_in_words(alert.scenario.value),
-        reason=alert.reason,
-        occurred_at=alert.occurred_at,
-        payment_ids=alert.payment_ids,
-        parameters_version=alert.parameters_version,
-    )
-
-
-def _act(act: Act) -> ActView:
+def _act(case: Case, act: Act) -> ActView:
     is_ours = act.actor == SYSTEM
     return ActView(
         what=ACTS[act.kind],
         actor="Weir" if is_ours else act.actor,
         taken_from=act.taken_from,
         acted_at=act.acted_at,
-        decision=DECISIONS[act.decision] if act.decision else None,
+        decision=act.decision and act.decision.value,
+        decision_words=_said(case, act.decision),
         note=_CODE.sub(lambda code: reason_in_words(code[0]), act.note) if is_ours else act.note,
     )
 

@@ -68,7 +68,7 @@ _IN_WORDS = {
     RefusalReason.NOT_ENDED: "the case has not ended",
     RefusalReason.CUSTOMER_CLOSED: "the customer is served no more",
     RefusalReason.FILE_UNFIT: "a file is a PDF, PNG, JPEG, text or CSV, as its name says, 5 MB at most; 50 in a case",
-    RefusalReason.NOT_ALIKE: "the cases don't have the same reasons and the same hits",
+    RefusalReason.NOT_ALIKE: "the cases don't have the same reasons, with the same hits, scenarios or signs of fraud",
     RefusalReason.NOTHING_WAITS: "no case waits for anybody",
     RefusalReason.STALE: "the case has changed since you looked at it",
 }

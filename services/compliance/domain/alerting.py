@@ -20,7 +20,8 @@ from services.compliance.domain.monitored import AlertMove, Hop
 from services.compliance.domain.work import Work
 from services.compliance.matching.screening import CLEAR
 from services.compliance.monitoring.alerts import SNOOZED_MAX, Alert, AlertState, CaseAlert, SilenceKind, Watched
-from services.compliance.monitoring.cycles import edge_of, finding_of, may_be_hop
+from services.compliance.monitoring.cycles import Chain, edge_of, finding_of, may_be_hop
+from services.compliance.monitoring.grounds import movements_of, movements_of_chain
 from services.compliance.monitoring.links import link_of
 from services.compliance.monitoring.movements import Movement, Profile, moment_of, movement_of
 from services.compliance.monitoring.watching import Told, quieten, watch
@@ -76,7 +77,7 @@ def look_for_cycle(work: Work, command: LookForCycle, at: datetime) -> Sequence[
     customer_id = hop.edge.creditor_customer_id
     found = finding_of(chain, monitored.standards, _profile(work, customer_id))
     watched, told = quieten(monitored.watched[customer_id], [] if found is None else [found])
-    return _raise(work, watched, told, hop.payment_id, at) if told else []
+    return _raise(work, watched, told, hop.payment_id, at, chain) if told else []
 
 
 def wake(work: Work, command: WakeAlerts, at: datetime) -> Sequence[Event]:
@@ -96,9 +97,11 @@ def wake(work: Work, command: WakeAlerts, at: datetime) -> Sequence[Event]:
     return events
 
 
-def _raise(work: Work, watched: Watched, told: Sequence[Told], payment_id: str, at: datetime) -> Sequence[Event]:
+def _raise(
+    work: Work, watched: Watched, told: Sequence[Told], payment_id: str, at: datetime, chain: Chain = ()
+) -> Sequence[Event]:
     """Keep the customer as it now is, with an alert for each finding; have people look at those that may be seen."""
-    alerts = [_alert(watched, one, payment_id, at) for one in told]
+    alerts = [_alert(watched, one, payment_id, at, chain) for one in told]
     held_back = tuple(alert.in_case for alert in alerts if alert.state is AlertState.SNOOZED)
     if held_back:
         watched = replace(watched, snoozed=(*watched.snoozed, *held_back)[-SNOOZED_MAX:])
@@ -113,7 +116,7 @@ def _raise(work: Work, watched: Watched, told: Sequence[Told], payment_id: str, 
     return events
 
 
-def _alert(watched: Watched, told: Told, payment_id: str, at: datetime) -> Alert:
+def _alert(watched: Watched, told: Told, payment_id: str, at: datetime, chain: Chain) -> Alert:
     finding, version = told
     silence = watched.silence(finding.scenario, at)
     return Alert(
@@ -128,6 +131,9 @@ def _alert(watched: Watched, told: Told, payment_id: str, at: datetime) -> Alert
         occurred_at=moment_of(finding.at_micros),
         raised_at=at,
         state=AlertState.OPEN if silence is None else _STATES[silence.kind],
+        movements=movements_of_chain(chain)
+        if chain
+        else movements_of(watched.customer_id, watched.history, finding.payment_ids),
     )
 
 

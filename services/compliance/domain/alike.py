@@ -1,4 +1,4 @@
-"""Cases that are alike, with the same reasons and the same hits, proposed and confirmed at once. Pure.
+"""Cases that are alike, with the same reasons and the same signs, proposed and confirmed at once. Pure.
 
 It is the same two acts on every case, by the same rules and each on record: the first person has every case, the second
 is somebody else, for every one of them. All are done, or none.
@@ -12,7 +12,7 @@ from typing import Any
 from libs.common.batch import Refusal
 from libs.common.events import Event
 from libs.common.record import Record
-from schemas.compliance.events import CaseDecision
+from schemas.compliance.events import CaseConcern, CaseDecision
 from services.compliance.domain import acts
 from services.compliance.domain.acts import ConfirmDecision, DeskCommand, ProposeDecision, RefusalReason, TakeCase
 from services.compliance.domain.case import Case, CaseStatus
@@ -47,16 +47,31 @@ class ConfirmAlike(AlikeCommand):
 
 
 def likeness_of(case: Case) -> str | None:
-    """The same for cases that are alike; None for a case with no hit, which is like no other."""
-    if case.payment is not None:
-        hits = [finding.source for finding in case.payment.evidence.compliance_hits]
-    else:
-        hits = [hit.reference for hit in case.customer.verdict.hits] if case.customer is not None else []
-    if not hits:
+    """The same for cases that are alike; None for one that is like no other.
+
+    Alike are cases of the same reasons with the same hits; of customers about whom the same scenarios have raised
+    something; and of payments that fraud detection alone has stopped, by the same signs.
+    """
+    signs = _signs(case)
+    if signs is None:
         return None
-    kind = "payment" if case.payment is not None else "customer"
-    words = (kind, str(case.is_second_look), *sorted(case.reasons), "", *sorted(set(hits)))
+    kind, found = signs
+    words = (kind, str(case.is_second_look), *sorted(case.reasons), "", *sorted(found))
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+def _signs(case: Case) -> tuple[str, frozenset[str]] | None:
+    """What kind of case it is, and what besides its reasons makes it one."""
+    if case.payment is None:
+        if case.alerts:
+            return "alerts", frozenset()
+        hits = frozenset(hit.reference for hit in case.customer.verdict.hits) if case.customer is not None else None
+        return ("customer", hits) if hits else None
+    evidence = case.payment.evidence
+    if hits := frozenset(finding.source for finding in evidence.compliance_hits):
+        return "payment", hits
+    signs = frozenset(finding.source for finding in evidence.fraud_findings)
+    return ("fraud", signs) if signs and case.concerns == (CaseConcern.FRAUD,) else None
 
 
 def propose(work: Work, command: ProposeAlike, at: datetime) -> Sequence[Event] | Refusal:

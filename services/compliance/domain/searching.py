@@ -1,8 +1,9 @@
-"""What a case is found by: the words of names, as they are written and as they sound, and ids. Pure."""
+"""What cases and customers are found by: the words of names, as they are written and as they sound, and ids. Pure."""
 
 from libs.common import ids
 from schemas.payments.events import EncryptedPersonalData
 from services.compliance.domain.case import Case
+from services.compliance.domain.work import Customer
 from services.compliance.matching.folding import fold
 from services.compliance.matching.text import words_of
 
@@ -27,12 +28,22 @@ def search_words(case: Case) -> frozenset[str]:
     return frozenset(found)
 
 
+def customer_words(customer: Customer) -> frozenset[str]:
+    """Everything besides its id that finds a customer. An encrypted or erased name finds nothing."""
+    return frozenset(_words(customer.subject.name)) if customer.subject is not None else frozenset()
+
+
+def id_in(query: str) -> str | None:
+    """The id that is searched for, if it is one."""
+    text = query.strip().lower()
+    return text if ids.is_id(text) else None
+
+
 def query_words(query: str) -> tuple[tuple[str, str], ...]:
     """What a search asks for: of each word how it may begin, and how it may sound; empty if that is nothing."""
-    text = query.strip().lower()[:QUERY_LENGTH_MAX]
-    if ids.is_id(text):
-        return ((text, text),)
-    words = [word for word in words_of(text) if len(word) >= PREFIX_LENGTH_MIN]
+    if (id_ := id_in(query)) is not None:
+        return ((id_, id_),)
+    words = [word for word in words_of(query.strip().lower()[:QUERY_LENGTH_MAX]) if len(word) >= PREFIX_LENGTH_MIN]
     return tuple((word, fold(word)) for word in words[:QUERY_WORDS_MAX])
 
 

@@ -1,8 +1,9 @@
 """Companies that count as listed because listed parties own them: they are searched, the others are not. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
-from libs.common.record import replace
+from libs.common.record import Record, replace
 from services.compliance.lists.listed import Holding, ListedParty, NameStrength
 from services.compliance.lists.ownership import blocked_by_ownership, total_percent
 from services.compliance.matching.folding import fold
@@ -37,6 +38,34 @@ def listed_or_owned(sources: Sequence[SourcedParty]) -> tuple[SourcedParty, ...]
             owners = tuple(holding for holding in company.party.owners if key_of(holding.owner) in held)
             owned.append(replace(company, party=_with_owners(company.party, owners, held)))
     return (*listed, *owned)
+
+
+class Share(Record):
+    """A company, and how much of it somebody holds."""
+
+    company: str
+    percent: float
+
+
+class Ownership:
+    """What owners hold of companies, as the ownership files say it, however much or little it is."""
+
+    def __init__(self, companies: Iterable[ListedParty] = ()) -> None:
+        self._held: dict[str, dict[str, float]] = defaultdict(dict)
+        for company in companies:
+            for holding in company.owners:
+                for key in (holding.owner, _key(holding.owner)):
+                    self._held[key][company.primary_name] = holding.percent
+
+    def owned_by(self, list_name: str, party: ListedParty) -> tuple[Share, ...]:
+        """The companies that a listed party holds shares in, by name; the largest share first."""
+        strong = (name.name for name in party.names if name.strength is not NameStrength.WEAK)
+        keys = (party.entity_id, f"{list_name}/{party.entity_id}", *map(_key, strong))
+        found = {company: percent for key in keys for company, percent in self._held.get(key, {}).items()}
+        return tuple(
+            Share(company=company, percent=percent)
+            for company, percent in sorted(found.items(), key=lambda held: (-held[1], held[0]))
+        )
 
 
 def _with_owners(company: ListedParty, owners: Sequence[Holding], held: Mapping[str, float]) -> ListedParty:

@@ -66,6 +66,19 @@ class CaseAlert(Record):
     occurred_at: datetime
 
 
+class AlertMovement(Record, omit_defaults=True):
+    """A movement that an alert rests on, as it was known when the alert was raised: histories forget, alerts don't."""
+
+    payment_id: str
+    at: datetime
+    cents: int
+    is_cash: bool = False
+    debtor_customer_id: str | None = None
+    creditor_customer_id: str | None = None
+    counterpart: int = 0
+    """The side that is not named, as histories know it: `history.counterpart_of` of its id."""
+
+
 class Alert(Record):
     """A scenario has found something about a customer. It never stops money: that has moved already."""
 
@@ -81,6 +94,8 @@ class Alert(Record):
     raised_at: datetime
     state: AlertState
     case_id: str | None = None
+    movements: tuple[AlertMovement, ...] = ()
+    """Those of `payment_ids` that were kept one by one, in order of time."""
 
     @property
     def in_case(self) -> CaseAlert:

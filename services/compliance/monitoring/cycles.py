@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import NamedTuple
 
+from libs.common.money import in_dollars
 from services.compliance.monitoring.history import MICROS_PER_DAY
 from services.compliance.monitoring.movements import Movement, Profile, moment_of
 from services.compliance.monitoring.parameters import Cycle, Scenario, Version
-from services.compliance.monitoring.scenarios import Finding, dollars, watches
+from services.compliance.monitoring.scenarios import Finding, watches
 from services.compliance.monitoring.standards import Standards
 
 LOOKED_AT_MAX = 256
@@ -96,7 +97,7 @@ def finding_of(chain: Chain, standards: Standards, profile: Profile) -> tuple[Fi
     last, days = chain[-1], (chain[-1].at_micros - chain[0].at_micros) // MICROS_PER_DAY
     finding = Finding(
         scenario=Scenario.CYCLE,
-        reason=f"{dollars(last.cents)} came back over {len(chain)} hops within {days + 1} days",
+        reason=f"{in_dollars(last.cents)} came back over {len(chain)} hops within {days + 1} days",
         values={"hops": len(chain), "first_cents": chain[0].cents, "last_cents": last.cents},
         payment_ids=tuple(edge.payment_id for edge in chain),
         at_micros=last.at_micros,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from libs.common.money import format_amount
+from libs.common.money import in_dollars
 from libs.common.record import Record
 from schemas.accounts.events import CustomerKind
 from services.compliance.monitoring.countries import CountryList, CountryLists
@@ -121,8 +121,8 @@ def structuring(moment: Moment, p: Structuring) -> Finding | None:
                 Scenario.STRUCTURING,
                 history,
                 found,
-                f"{len(found)} times cash of {dollars(p.low_cents)} to {dollars(p.high_cents)} was paid in within "
-                f"{p.days} days, {dollars(total)} in all",
+                f"{len(found)} times cash of {in_dollars(p.low_cents)} to {in_dollars(p.high_cents)} was paid in "
+                f"within {p.days} days, {in_dollars(total)} in all",
                 {"count": len(found), "total_cents": total},
             )
     return None
@@ -145,7 +145,7 @@ def cash_report(moment: Moment, p: CashReport) -> Finding | None:
     direction, on = ("out", "in")[not entry.is_out], date_of_day(day).isoformat()
     return Finding(
         scenario=Scenario.CASH_REPORT,
-        reason=f"cash of {dollars(total)} was paid {direction} on the business day {on}: a report is due",
+        reason=f"cash of {in_dollars(total)} was paid {direction} on the business day {on}: a report is due",
         values={"total_cents": total, "business_day": on, "direction": direction},
         payment_ids=tuple(map(history.payment_id, of_day)) or (entry.payment_id,),
         at_micros=entry.at_micros,
@@ -175,7 +175,7 @@ def rapid_movement(moment: Moment, p: RapidMovement) -> Finding | None:
                 Scenario.RAPID_MOVEMENT,
                 history,
                 sorted((*came, *went)),
-                f"{dollars(inflow)} came in and {dollars(outflow)} went out again within {p.hours} hours",
+                f"{in_dollars(inflow)} came in and {in_dollars(outflow)} went out again within {p.hours} hours",
                 {"inflow_cents": inflow, "outflow_cents": outflow},
             )
     return None
@@ -205,7 +205,7 @@ def _fan(
                 scenario,
                 history,
                 found,
-                f"{others} {words} {dollars(total)} within {hours} hours",
+                f"{others} {words} {in_dollars(total)} within {hours} hours",
                 {"counterparts": others, "total_cents": total},
             )
     return None
@@ -227,7 +227,7 @@ def mirrored_amounts(moment: Moment, p: MirroredAmounts) -> Finding | None:
                 Scenario.MIRRORED_AMOUNTS,
                 history,
                 places,
-                f"{len(pairs)} amounts that came in, {dollars(total)} in all, went out again to others within "
+                f"{len(pairs)} amounts that came in, {in_dollars(total)} in all, went out again to others within "
                 f"{p.hours} hours",
                 {"pairs": len(pairs), "total_cents": total},
             )
@@ -269,7 +269,7 @@ def round_amounts(moment: Moment, p: RoundAmounts) -> Finding | None:
                 Scenario.ROUND_AMOUNTS,
                 history,
                 found,
-                f"{len(found)} round amounts within {p.days} days, {dollars(total)} in all",
+                f"{len(found)} round amounts within {p.days} days, {in_dollars(total)} in all",
                 {"count": len(found), "total_cents": total},
             )
     return None
@@ -293,7 +293,7 @@ def dormancy(moment: Moment, p: Dormancy) -> Finding | None:
         Scenario.DORMANCY,
         history,
         found,
-        f"after {idle_days} days without any movement {dollars(total)} moved within {p.hours} hours",
+        f"after {idle_days} days without any movement {in_dollars(total)} moved within {p.hours} hours",
         {"idle_days": idle_days, "total_cents": total},
     )
 
@@ -311,7 +311,7 @@ def own_maximum(moment: Moment, p: OwnMaximum) -> Finding | None:
     return _of_entry(
         Scenario.OWN_MAXIMUM,
         entry,
-        f"{dollars(entry.cents)} was paid at once, where {dollars(highest)} was the most in {p.days} days",
+        f"{in_dollars(entry.cents)} was paid at once, where {in_dollars(highest)} was the most in {p.days} days",
         {"amount_cents": entry.cents, "highest_cents": highest, "payments": payments},
     )
 
@@ -334,7 +334,7 @@ def new_account(moment: Moment, p: NewAccount) -> Finding | None:
     return _of_entry(
         Scenario.NEW_ACCOUNT,
         entry,
-        f"{age_days} days after registration {dollars(inflow)} had come in and {dollars(outflow)} gone out",
+        f"{age_days} days after registration {in_dollars(inflow)} had come in and {in_dollars(outflow)} gone out",
         {"age_days": age_days, "inflow_cents": inflow, "outflow_cents": outflow},
     )
 
@@ -355,7 +355,7 @@ def high_risk_country(moment: Moment, p: HighRiskCountry) -> Finding | None:
     return _of_entry(
         Scenario.HIGH_RISK_COUNTRY,
         entry,
-        f"{dollars(entry.cents)} {'went to' if entry.is_out else 'came from'} {listing.country}, on the FATF's list "
+        f"{in_dollars(entry.cents)} {'went to' if entry.is_out else 'came from'} {listing.country}, on the FATF's list "
         f"of {words} since {listing.listed_from.isoformat()}",
         {"amount_cents": entry.cents, "country": listing.country, "list": listing.list_name.value},
         key=f"{Scenario.HIGH_RISK_COUNTRY.value} {listing.country}",
@@ -431,7 +431,3 @@ def _of_entry(scenario: Scenario, entry: Entry, reason: str, values: dict[str, i
 
 def _total(history: History, places: Iterable[int]) -> int:
     return sum(history.cents[place] for place in places)
-
-
-def dollars(cents: int) -> str:
-    return f"${format_amount(cents, 'USD')}"

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from libs.common.database import fetch
 from libs.common.writes import Table, lock_rows
+from services.compliance.domain.searching import customer_words
 from services.compliance.domain.whitelist import party_of
 from services.compliance.domain.work import Customer
 from services.compliance.monitoring.countries import Edition
@@ -28,6 +29,7 @@ CUSTOMERS = Table(
         "body": "text",
     },
 )
+WORDS = Table("customer_words", key={"word": "text", "customer_id": "uuid"}, on_conflict="DO NOTHING")
 
 _encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Customer).decode
@@ -83,6 +85,14 @@ def find_to_check(tx: Connection, now: datetime, at_most: int) -> list[Customer]
     """Those whose document is to be asked about, the longest ago first."""
     rows = fetch(tx, "SELECT body FROM customers WHERE ask_at <= %s ORDER BY ask_at LIMIT %s", (now, at_most))
     return [decode(body) for (body,) in rows]
+
+
+def word_rows(before: Customer | None, after: Customer) -> list[tuple[str, str]]:
+    """The rows of WORDS that a customer has gained."""
+    if before is not None and before.subject == after.subject:
+        return []
+    gained = customer_words(after) - (customer_words(before) if before is not None else frozenset())
+    return [(word, after.customer_id) for word in gained]
 
 
 def customer_row(customer: Customer) -> tuple[Any, ...]:

@@ -72,6 +72,7 @@ def blank(tx: Connection, erasure: Erasure) -> Mapping[str, int]:
             payment_ids,
         ),
     }
+    execute(tx, "DELETE FROM customer_words WHERE customer_id = %s", (whom.customer_id,))
     head = audit.lock_head(tx)
     signature = Signature(actor=erasure.actor, role=OPERATOR)
     happening = signature.happening(

@@ -66,7 +66,7 @@ def find_stamp(tx: Connection) -> Stamp:
 
 
 def load_versions(tx: Connection) -> list[Version]:
-    """All that people have set."""
+    """All that people have set: one each time two of them agreed, a few a year."""
     rows = fetch(tx, f"SELECT {VERSIONS.select} FROM scenario_versions")
     return [_version(*row) for row in rows]
 

@@ -167,6 +167,8 @@ def load_work(
 def save_work(writes: Writes, work: Work) -> None:
     """Say what is to be written of what changed."""
     writes.save(customers.CUSTOMERS, work.customers, customers.customer_row)
+    words = (row for change in work.customers.changes for row in customers.word_rows(*change))
+    writes.insert(customers.WORDS, sorted(words))
     writes.save(screenings.SCREENINGS, work.screenings, partial(screenings.screening_row, work.keys))
     writes.save(travel.RECORDS, work.travel, travel.record_row)
     writes.save(travel.LINKED, work.linked, travel.linked_row)

@@ -37,9 +37,10 @@ class Desk:
 
 
 @contextmanager
-def at_desk(browser: Browser, address: str, username: str, **options: Any) -> Iterator[Desk]:
-    """A person who has signed in, for as long as the block lasts."""
-    desk = Desk(browser, address, username, **options)
-    desk.sign_in()
+def at_desk(browser: Browser, address: str, username: str | None, **options: Any) -> Iterator[Desk]:
+    """A person who has signed in, or nobody if no name is given, for as long as the block lasts."""
+    desk = Desk(browser, address, username or "", **options)
+    if username is not None:
+        desk.sign_in()
     yield desk
     desk.context.close()

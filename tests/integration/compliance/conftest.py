@@ -24,7 +24,8 @@ ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_are_final;
 ALTER TABLE filing_acts DISABLE TRIGGER filing_acts_are_final;
 ALTER TABLE alert_silences DISABLE TRIGGER alert_silences_are_final;
 ALTER TABLE scenario_versions DISABLE TRIGGER scenario_versions_are_final;
-TRUNCATE screened_parties, screenings, customers, cases, case_acts, case_words, case_files, filings, filing_acts,
+TRUNCATE screened_parties, screenings, customers, customer_words, cases, case_acts, case_words, case_files, filings,
+         filing_acts,
          blocked_property, audit_entries, desk_sessions, desk_failures, watched_customers, alerts, hops, payment_links,
          whitelist_pairs, looking_back, rule_changes, rule_change_contents, linked_transfers, travel_records,
          alert_silences, scenario_versions, country_listings, country_imports, outbox, inbox,

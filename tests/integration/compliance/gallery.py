@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import prod
 from random import Random
 from typing import Any
 
@@ -10,10 +11,18 @@ from sqlalchemy import Connection
 from libs.common import ids
 from libs.common.record import Record, replace
 from libs.common.service import Runtime
-from schemas.compliance.events import CaseDecision
-from schemas.payments.events import Finding, InternalReason, PaymentEvidence, PaymentInitiated, PaymentSettled
+from schemas.compliance.events import CaseDecision, ScreeningOutcome
+from schemas.payments.events import (
+    Finding,
+    InternalReason,
+    PaymentEvidence,
+    PaymentInitiated,
+    PaymentOrder,
+    PaymentSettled,
+    PaymentSuspended,
+)
 from services.compliance import list_changes
-from services.compliance.domain.acts import ProposeDecision, TakeCase
+from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.audit import Signature
 from services.compliance.domain.casework import AddNote, AddTask, AssignCase, FinishTask
 from services.compliance.domain.evidence import AddFile
@@ -26,6 +35,7 @@ from services.compliance.matching.subject import Subject
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import SilenceKind
 from services.compliance.monitoring.parameters import Scenario
+from services.compliance.queries import find_screening
 from tests.deciding import decide
 from tests.integration.compliance.reports import filing_on, property_report_on
 from tests.integration.compliance.scene import (
@@ -44,9 +54,13 @@ from tests.integration.compliance.scene import (
 )
 
 MISSING = ("debtor.birth_date", "debtor.birth_place", "creditor.kind", "creditor.account_number")
+REASONS = {
+    ScreeningOutcome.REVIEW: InternalReason.COMPLIANCE_REVIEW,
+    ScreeningOutcome.BLOCK: InternalReason.COMPLIANCE_BLOCK,
+}
+"""For what of screening a payment is stopped."""
 FIRST_NAMES = ("Mara", "Tomas", "Ines", "Otto", "Lena", "Pavel", "Noor", "Hugo", "Signe", "Dario")
 LAST_NAMES = ("Lindqvist", "Okafor", "Delacroix", "Brandt", "Moreau", "Novak", "Haddad", "Costa", "Berg", "Rossi")
-HIT = Finding(source="fictional/F-007", score=0.93, reason="creditor resembles STOJADIVIC, Vlastimor")
 SIGNS = (
     Finding(source="device", score=0.71, reason="first payment from this device, at night"),
     Finding(source="amount", score=0.44, reason="seven times what this payer has ever paid before"),
@@ -157,12 +171,64 @@ def settled(
     )
 
 
+def held(
+    runtime: Runtime,
+    ordered: PaymentOrder,
+    *,
+    hours_ago: float,
+    signs: Sequence[Finding] = (),
+    besides: Sequence[InternalReason] = (),
+) -> PaymentInitiated:
+    """A payment that was stopped so long ago, for what screening really says of it and for signs of fraud."""
+    at = NOW - timedelta(hours=hours_ago)
+    payment_id = ids.new(at_seconds=at.timestamp())
+    event = PaymentInitiated(payment_id=payment_id, order=replace(ordered, instructed_at=at), initiated_at=at)
+    decide(runtime, event, at=at)
+    decide(runtime, _told(runtime, event, at, signs, besides), at=at + timedelta(seconds=2))
+    return event
+
+
+def _told(
+    runtime: Runtime,
+    event: PaymentInitiated,
+    at: datetime,
+    signs: Sequence[Finding],
+    besides: Sequence[InternalReason],
+) -> PaymentSuspended:
+    screening = find_screening(runtime.engine, event.payment_id)
+    assert screening is not None
+    hits = [
+        Finding(
+            source=hit.reference,
+            score=hit.score,
+            reason=f"{role.role.value} resembles {hit.listed_name}: {hit.published_explanation}",
+        )
+        for role in screening.roles
+        for hit in role.verdict.hits
+    ]
+    evidence = PaymentEvidence(
+        fraud_outcome="review" if signs else "allow",
+        fraud_score=round(1 - prod(1 - sign.score for sign in signs), 2),
+        fraud_findings=tuple(signs),
+        compliance_outcome=screening.outcome.value,
+        compliance_hits=tuple(hits),
+        funds_outcome="held",
+    )
+    of_screening = REASONS.get(screening.outcome)
+    reasons = (of_screening, InternalReason.FRAUD_REVIEW if signs else None, *besides)
+    return PaymentSuspended(
+        payment_id=event.payment_id,
+        order=event.order,
+        reasons=tuple(filter(None, reasons)),
+        evidence=evidence,
+        decide_by=at + timedelta(days=5),
+        suspended_at=at + timedelta(seconds=2),
+    )
+
+
 def busy_payment(runtime: Runtime) -> PaymentInitiated:
     """A payment that waits, between two whose money has moved a good deal, and another of the same payer's."""
-    event = initiated(order("Ann Miller", ALIKE, creditor_born="1957-09-09", country="RS", reference="Invoice 2208"))
-    payer, payee = event.order.debtor_customer_id, event.order.creditor_customer_id
-    assert payer
-    assert payee
+    payer, payee = ids.new(), ids.new()
     chance = Random(3)
     near, far = [ids.new() for _ in range(18)], [ids.new() for _ in range(70)]
     decide(runtime, registered("Ann Miller", customer_id=payer), registered(ALIKE, customer_id=payee))
@@ -178,9 +244,13 @@ def busy_payment(runtime: Runtime) -> PaymentInitiated:
         ends = ends if chance.random() < 0.5 else ends[::-1]
         movements.append(settled(*ends, chance.randrange(20, 3_000), days_ago=chance.random() * 80))
     decide(runtime, *movements)
-    again = initiated(replace(order("Ann Miller", "Ben Baker"), debtor_customer_id=payer))
-    decide(runtime, event, suspended(event, findings=SIGNS), again, suspended(again))
-    return event
+    again = replace(order("Ann Miller", "Ben Baker", minor=24_000), debtor_customer_id=payer)
+    held(runtime, again, hours_ago=26, signs=SIGNS[:1])
+    asked = order(
+        "Ann Miller", ALIKE, creditor_born="1957-09-09", country="RS", reference="Invoice 2208", minor=1_840_000
+    )
+    asked = replace(asked, debtor_customer_id=payer, creditor_customer_id=payee)
+    return held(runtime, asked, hours_ago=3, signs=SIGNS)
 
 
 def _name(number: int) -> str:
@@ -193,7 +263,8 @@ def set_up(runtime: Runtime, *, payer: str = HOSTILE) -> Scene:
     busy = busy_payment(runtime)
     case_id = case_of(busy)
     _work_on(runtime, case_id)
-    blocked_payment = _blocked(runtime)
+    _decided(runtime)
+    blocked_payment = _blocked(runtime, 2_750_000)
     customer_id, monitored_case_id = _monitored(runtime)
     before, after = _rules(runtime, customer_id)
     return Scene(
@@ -201,7 +272,7 @@ def set_up(runtime: Runtime, *, payer: str = HOSTILE) -> Scene:
         customer_id=customer_id,
         filing_id=filing_on(runtime, case_id),
         property_filing_id=property_report_on(runtime, blocked_payment),
-        payment_id=_blocked(runtime),
+        payment_id=_blocked(runtime, 412_000),
         travel_case_id=_travel(runtime),
         monitored_case_id=monitored_case_id,
         hostile_case_id=_alike(runtime, payer),
@@ -225,18 +296,21 @@ def _work_on(runtime: Runtime, case_id: str) -> None:
     decide(runtime, AddFile(**ann, version=6, name="invoice-2208.pdf", content=content, note="From the payer"))
     why = "The same name, date of birth and country as the listed entry."
     decide(runtime, ProposeDecision(**ann, version=7, decision=CaseDecision.REJECT, note=why))
-    first, second = (initiated(order(name, "Ben Baker")) for name in ("Ola Nord", "Ivo Lund"))
-    decide(runtime, first, suspended(first, at=NOW - timedelta(days=6)), second, suspended(second))
+    held(runtime, order("Ola Nord", "Ben Baker", minor=732_050), hours_ago=6 * 24, signs=SIGNS[1:])
+    dollars = replace(order("Ivo Lund", "Ben Baker", minor=99_000), currency="USD")
+    second = held(runtime, dollars, hours_ago=49, signs=SIGNS[1:])
+    failed = replace(order("Marit Aas", "Ben Baker", minor=5_200_000), currency="USD")
+    held(runtime, failed, hours_ago=101, besides=(InternalReason.POSTING_REFUSED,))
     decide(
         runtime,
         AssignCase(**{**ben, "case_id": case_of(second)}, version=1, assignee="analyst2", note="You know them."),
     )
 
 
-def _blocked(runtime: Runtime) -> str:
+def _blocked(runtime: Runtime, minor: int) -> str:
     """The payment whose money was blocked, for it is a listed party's."""
-    event = initiated(order(LISTED, minor=2_750_000))
-    decide(runtime, event, blocked(event.payment_id, minor=2_750_000))
+    event = initiated(order(LISTED, minor=minor))
+    decide(runtime, event, blocked(event.payment_id, minor=minor))
     return event.payment_id
 
 
@@ -246,26 +320,29 @@ def _monitored(runtime: Runtime) -> tuple[str, str]:
     decide(runtime, registered("Casimir Holt", birth_date="1971-06-30", customer_id=customer_id))
     decide(runtime, registered("Corner Exchange", customer_id=till))
     at = NOW - timedelta(days=2)
-    decide(runtime, *(settled(till, customer_id, dollars, at=at, is_cash=True) for dollars in (6_000, 4_800)))
+    paid = [settled(till, customer_id, dollars, at=at, is_cash=True) for dollars in (6_000, 4_800)]
+    decide(runtime, *paid, at=at + timedelta(minutes=5))
     ((case_id,),) = rows(runtime, "SELECT case_id FROM cases WHERE customer_id = %s", customer_id)
     return customer_id, case_id
 
 
 def _travel(runtime: Runtime) -> str:
     """A payment to another bank about whose parties too little is known."""
-    event = initiated(to_another_bank())
-    decide(runtime, event)
+    at = NOW - timedelta(hours=5)
+    event = initiated(replace(to_another_bank(minor=400_000), instructed_at=at))
+    decide(runtime, event, at=at)
     evidence = PaymentEvidence(fraud_outcome="allow", compliance_outcome="incomplete", compliance_missing=MISSING)
-    decide(runtime, replace(suspended(event), reasons=(InternalReason.PARTY_DATA_MISSING,), evidence=evidence))
+    told = replace(suspended(event, at=at), reasons=(InternalReason.PARTY_DATA_MISSING,), evidence=evidence)
+    decide(runtime, told, at=at)
     return case_of(event)
 
 
 def _alike(runtime: Runtime, payer: str) -> str:
     """Cases that are like each other, the first of them by this payer."""
-    events = [initiated(order(name, ALIKE, creditor_born=ALIKE_BORN)) for name in (payer, "Abel Kerr", "Bela Sandor")]
-    told = [suspended(event) for event in events]
-    decide(runtime, *events)
-    decide(runtime, *(replace(one, evidence=replace(one.evidence, compliance_hits=(HIT,))) for one in told))
+    events = [
+        held(runtime, order(name, ALIKE, creditor_born=ALIKE_BORN, minor=minor), hours_ago=hours_ago)
+        for name, minor, hours_ago in ((payer, 31_000, 30), ("Abel Kerr", 127_540, 52), ("Bela Sandor", 8_600, 75))
+    ]
     case_id = case_of(events[0])
     pair: dict[str, Any] = {
         "case_id": case_of(events[1]),
@@ -275,6 +352,21 @@ def _alike(runtime: Runtime, payer: str) -> str:
     by: dict[str, Any] = {"actor": "analyst1", "role": Role.ANALYST, "version": 1}
     decide(runtime, ProposePair(**pair, **by, note="Another passport, another year of birth."))
     return case_id
+
+
+def _decided(runtime: Runtime) -> None:
+    """What two people have decided in the last weeks."""
+    for number, decision in enumerate((*[CaseDecision.APPROVE] * 6, CaseDecision.REJECT, CaseDecision.REJECT)):
+        hours_ago = 24.0 * (3 + 2 * number)
+        ordered = order(_name(number + 40), "Ben Baker", minor=37_010 * (number + 1))
+        event = held(runtime, ordered, hours_ago=hours_ago, signs=SIGNS[number % 2 :])
+        case_id, at = case_of(event), NOW - timedelta(hours=hours_ago - 2 - 7 * number)
+        ann: dict[str, Any] = {"case_id": case_id, "actor": "analyst1", "role": Role.ANALYST}
+        decide(runtime, TakeCase(**ann, version=1), at=at)
+        why = "The payer has confirmed it." if decision is CaseDecision.APPROVE else "The payer knows nothing of it."
+        decide(runtime, ProposeDecision(**ann, version=2, decision=decision, note=why), at=at + timedelta(minutes=9))
+        by: dict[str, Any] = {"case_id": case_id, "actor": "supervisor", "role": Role.SUPERVISOR}
+        decide(runtime, ConfirmDecision(**by, version=3, note=""), at=at + timedelta(minutes=50))
 
 
 def _rules(runtime: Runtime, customer_id: str) -> tuple[int, int]:

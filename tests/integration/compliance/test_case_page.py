@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, ClassVar
@@ -11,14 +11,20 @@ import pytest
 from pydantic import SecretStr
 
 from libs.common import ids
+from libs.common.erasing import Erasure, Whom
 from libs.common.record import replace
 from libs.common.service import Runtime
+from schemas.compliance.events import ScreeningOutcome
 from schemas.payments.events import PaymentInitiated, PaymentOrder
 from services.compliance import network_queries
+from services.compliance.desk.alerts import alert_views
 from services.compliance.desk.journey import Journey, Journeys, Source
+from services.compliance.desk.views import reason_in_words
+from services.compliance.monitoring_queries import find_case_alerts
 from services.compliance.queries import find_case, find_screening, list_related
+from services.compliance.search_queries import search
 from services.compliance.settings import ComplianceSettings
-from services.compliance.store import monitoring
+from services.compliance.store import erasing, monitoring
 from tests.deciding import decide
 from tests.integration.compliance.gallery import settled
 from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, registered, rows, suspended
@@ -62,6 +68,50 @@ def test_who_paid_whom_is_forgotten_after_its_time(compliance: Runtime) -> None:
     decide(compliance, settled(ids.new(), ids.new(), 10, days_ago=500), settled(ids.new(), ids.new(), 10))
     assert compliance.unit.administer(lambda tx: monitoring.forget_links(tx, 100)) == 1
     assert rows(compliance, "SELECT count(*) FROM payment_links") == [(1,)]
+
+
+def test_an_alert_tells_who_the_other_side_was_and_what_it_looks_for(compliance: Runtime) -> None:
+    ann, bob, stranger = (ids.new() for _ in range(3))
+    decide(compliance, registered("Ann Miller", customer_id=ann), registered("Bob Payer", customer_id=bob))
+    at = NOW - timedelta(days=2)
+    decide(
+        compliance, settled(bob, ann, 6_000, at=at, is_cash=True), settled(stranger, ann, 4_800, at=at, is_cash=True)
+    )
+    ((case_id,),) = rows(compliance, "SELECT case_id FROM cases WHERE customer_id = %s", ann)
+    case = find_case(compliance.engine, case_id)
+    assert case is not None
+    found = find_case_alerts(compliance.engine, case)
+    (alert,) = alert_views(found, reason_in_words)
+    shown = {(one.counterparty, one.counterparty_id, one.amount, one.is_cash) for one in alert.payments}
+    assert shown == {("Bob Payer", bob, "$6,000", True), (f"…{stranger[-8:]}", None, "$4,800", True)}
+    assert ("Together", "$10,800") in alert.values
+    assert ("More than", "$10,000") in alert.parameters
+
+
+def test_a_search_finds_customers_and_payments_besides_cases(compliance: Runtime, payment: PaymentInitiated) -> None:
+    customer_id, clear = ids.new(), initiated(order())
+    decide(compliance, registered("Юлия Кузнецова", customer_id=customer_id), clear)
+    for query in ("kuznetsova", "yuliya kuzn", customer_id.upper(), "Кузнецова"):
+        found = search(compliance.engine, query)
+        assert [one.customer_id for one in found.customers] == [customer_id], query
+        assert not found.payments
+    assert not search(compliance.engine, "kuznetsova miller").customers
+    (known,) = search(compliance.engine, clear.payment_id).payments
+    assert (known.outcome, known.case_id) == (ScreeningOutcome.CLEAR, None)
+    found = search(compliance.engine, payment.payment_id)
+    assert [one.case_id for one in found.payments] == [one.case_id for one in found.cases] == [case_of(payment)]
+    assert not any(search(compliance.engine, query).customers for query in ("", "%", "k", ids.new()))
+
+
+def test_who_is_erased_is_found_by_no_name(compliance: Runtime) -> None:
+    customer_id = ids.new()
+    decide(compliance, registered("Erasable Person", customer_id=customer_id))
+    assert search(compliance.engine, "erasable").customers
+    erasure = Erasure(whom=Whom(customer_id=customer_id), actor="ops", reason="asked for", at=NOW)
+    compliance.unit.administer(lambda tx: erasing.blank(tx, erasure))
+    assert not search(compliance.engine, "erasable").customers
+    (known,) = search(compliance.engine, customer_id).customers
+    assert known.subject is None
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What a case shows of its customers' money, in a real browser: charts, a network, the payment's way."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,13 +30,17 @@ def test_a_case_shows_history_network_way_and_other_cases(ann: Desk, busy: Payme
     network = page.get_by_role("region", name="Network of counterparties")
     expect(network.get_by_role("img", name="Network of counterparties")).to_be_visible()
     expect(network.locator("a.node").filter(has_text="Mara Lindqvist").first).to_be_visible()
-    expect(network.get_by_text("held: 1,250.00 EUR").last).to_be_visible()
+    expect(network.get_by_text("held: 18,400.00 EUR").last).to_be_visible()
     expect(page.get_by_role("region", name="The payment’s way through the services")).to_contain_text("Suspended")
     related = page.get_by_role("region", name="Other cases of the same customers")
     expect(related.get_by_role("link", name="Ann Miller → Ben Baker")).to_be_visible()
     page.screenshot(path=shots / "case-network.png", full_page=True)
-    network.locator("a.node.hop-1").first.click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    node = network.locator("a.node.hop-1").first
+    name = node.locator("title").text_content()
+    assert name
+    node.click()
+    expect(page).to_have_url(re.compile("/desk/customers/"))
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
     assert ann.complaints == []
 
 

@@ -56,40 +56,6 @@ def test_a_wrong_password_leads_nowhere_and_a_right_one_where_one_was_going(
     desk.context.close()
 
 
-def test_one_analyst_sees_why_and_proposes_and_another_confirms(
-    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Path
-) -> None:
-    page = ann.page
-    page.goto("/desk")
-    page.get_by_role("link", name=f"Ann Miller → {ALIKE}").click()
-    payee = page.get_by_role("region", name=f"Payee {ALIKE}")
-    expect(payee.get_by_role("heading", name="STOJADIVIC, Vlastimor")).to_be_visible()
-    expect(payee).to_contain_text("date of birth the same: 1957-09-09")
-    expect(payee).to_contain_text("the same country: RS")
-    expect(payee).to_contain_text("FICTION-WARCRIMES")
-    expect(page.get_by_text("seven times the usual amount")).to_be_visible()
-    expect(page.get_by_text("Resembles nobody listed.")).to_be_visible()
-    page.get_by_role("button", name="Take this case").click()
-    expect(page.get_by_role("status")).to_have_text("The case is yours.")
-    page.get_by_role("radio", name="Reject").check()
-    page.get_by_label("Why").fill("Same day of birth, same town.\nAsked the branch: no other papers.")
-    page.screenshot(path=shots / "case-propose.png", full_page=True)
-    page.get_by_role("button", name="Propose").click()
-    expect(page.get_by_role("status")).to_contain_text("waits for another person")
-    expect(page.get_by_text("You can't confirm what you have proposed.")).to_be_visible()
-    expect(page.get_by_role("button", name="Confirm: reject")).to_have_count(0)
-
-    ben.page.goto("/desk?queue=proposed")
-    ben.page.get_by_role("link", name=f"Ann Miller → {ALIKE}").click()
-    expect(ben.page.locator("blockquote")).to_contain_text("Asked the branch: no other papers.")
-    ben.page.screenshot(path=shots / "case-confirm.png", full_page=True)
-    ben.page.get_by_role("button", name="Confirm: reject").click()
-    expect(ben.page.get_by_role("status")).to_have_text("The decision stands.")
-    expect(ben.page.locator(".acts li").first).to_contain_text("Confirmed")
-    expect(ben.page.locator(".acts li").first).to_contain_text("analyst2")
-    assert (ann.complaints, ben.complaints) == ([], [])
-
-
 def test_a_case_whose_person_is_away_is_taken_over(
     ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Path
 ) -> None:
@@ -286,39 +252,6 @@ def test_the_pages_are_fit_to_be_seen_in_light_and_dark_wide_and_narrow(
                 too_wide = desk.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
                 assert too_wide <= 0, f"{page} on {name} is {too_wide} px too wide"
             desk.context.close()
-
-
-def test_cases_are_worked_on_with_the_keyboard_alone(
-    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Path
-) -> None:
-    page = ann.page
-    page.goto("/desk")
-    page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
-    page.screenshot(path=shots / "keys.png")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
-    page.keyboard.press("n")
-    expect(page.get_by_role("status")).to_have_text("The case is yours.")
-    page.keyboard.press("c")
-    page.keyboard.type("the branch called: n t p ?")
-    page.get_by_role("button", name="Add note").click()
-    expect(page.locator(".acts li").first).to_contain_text("the branch called: n t p ?")
-    page.keyboard.press("p")
-    expect(page.get_by_role("radio", name="Approve")).to_be_focused()
-    page.keyboard.press("Space")
-    page.get_by_label("Why").fill("someone else")
-    page.get_by_role("button", name="Propose").click()
-    expect(page.get_by_role("status")).to_contain_text("waits for another person")
-    page.keyboard.press("q")
-    expect(page.get_by_role("heading", name="Cases")).to_be_visible()
-    page.keyboard.press("n")
-    expect(page.get_by_role("status")).to_have_text("No case waits for anybody.")
-    page.keyboard.press("/")
-    page.keyboard.type("stojadivich")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name=f"Ann Miller → {ALIKE}")).to_be_visible()
-    assert ann.complaints == []
 
 
 def test_a_case_is_put_off_passed_up_and_looked_at_again(

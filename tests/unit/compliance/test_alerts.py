@@ -13,10 +13,13 @@ from libs.common.record import replace
 from schemas.compliance.events import CaseConcern, CaseDecision, CaseOpened, CaseResolved
 from schemas.payments.events import PaymentSettled
 from services.compliance import metrics
+from services.compliance.desk import views
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.alerting import LookForCycle, WakeAlerts
+from services.compliance.domain.alike import ConfirmAlike, ProposeAlike, SeenCase, likeness_of
 from services.compliance.domain.case import CaseStatus
 from services.compliance.domain.customers import customer_case_id
+from services.compliance.domain.meanings import choices, word_of
 from services.compliance.domain.people import Role
 from services.compliance.domain.rule_change import ChangeStatus
 from services.compliance.domain.silencing import (
@@ -29,6 +32,7 @@ from services.compliance.domain.silencing import (
 )
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import Alert, AlertState, SilenceKind
+from services.compliance.monitoring.history import counterpart_of
 from services.compliance.monitoring.parameters import Scenario
 from tests.unit.compliance.office import ACCOUNT, CREDITOR_ACCOUNT, CUSTOMER, START, Office, registered
 
@@ -91,13 +95,27 @@ def test_what_has_settled_raises_an_alert_and_opens_a_case_of_the_customer(offic
     events = office.decide(settled())
     (alert,) = about_ann(office)
     assert (alert.scenario, alert.state) == (Scenario.CASH_REPORT, AlertState.OPEN)
-    assert alert.reason == "cash of $12000.00 was paid in on the business day 2026-01-05: a report is due"
+    assert alert.reason == "cash of $12,000 was paid in on the business day 2026-01-05: a report is due"
     assert [event.customer_id for event in events if isinstance(event, CaseOpened)] == [OTHER, CUSTOMER]
     assert alert.case_id is not None
     case = office.cases[alert.case_id]
     assert (case.customer_id, case.reasons, case.concerns) == (CUSTOMER, ("cash_report",), (CaseConcern.MONITORING,))
     assert case.customer is not None and case.customer.subject is not None
     assert case.case_id != customer_case_id(CUSTOMER)
+
+
+def test_an_alert_keeps_the_movements_that_it_rests_on(office: Office) -> None:
+    first, second = settled(6_000), settled(5_000, after=timedelta(hours=1))
+    office.decide(first)
+    office.decide(second)
+    (alert,) = about_ann(office)
+    assert [(one.payment_id, one.cents, one.is_cash) for one in alert.movements] == [
+        (first.payment_id, 600_000, True),
+        (second.payment_id, 500_000, True),
+    ]
+    assert {(one.debtor_customer_id, one.creditor_customer_id) for one in alert.movements} == {(None, CUSTOMER)}
+    assert {one.counterpart for one in alert.movements} == {counterpart_of(OTHER)}
+    assert [one.at for one in alert.movements] == [first.instructed_at, second.instructed_at]
 
 
 def test_alerts_of_one_customer_join_one_case_until_it_has_ended(office: Office) -> None:
@@ -355,6 +373,59 @@ def test_nobody_sets_parameters_for_the_past_or_without_a_reason(
     assert office.refusal(command) == reason
 
 
+# Alike
+
+
+def test_forty_cases_of_round_amounts_are_decided_together_each_on_record(office: Office) -> None:
+    customers = [ids.named("customer", str(number)) for number in range(40)]
+    for number, customer_id in enumerate(customers):
+        payers = [ids.named("payer", str(number), str(n)) for n in range(5)]
+        office.decide(
+            *(
+                settled(5_000, debtor=payer, creditor=customer_id, after=n * DAY, is_cash=False)
+                for n, payer in enumerate(payers)
+            )
+        )
+    cases = [case for case in office.cases.values() if case.reasons == ("round_amounts",)]
+    assert {case.customer_id for case in cases} == set(customers)
+    assert len({likeness_of(case) for case in cases}) == 1
+    seen = tuple(SeenCase(case_id=case.case_id, version=case.version) for case in cases)
+    told = "Rents, on the first of each month."
+    proposal = ProposeAlike(actor="ann", role=Role.SUPERVISOR, cases=seen, decision=CaseDecision.APPROVE, note=told)
+    office.decide(proposal)
+    proposed = tuple(SeenCase(case_id=one.case_id, version=office.cases[one.case_id].version) for one in seen)
+    events = office.decide(ConfirmAlike(actor="ben", role=Role.SUPERVISOR, cases=proposed, note=""))
+    assert [type(event) for event in events] == [CaseResolved] * 40
+    audited = [(entry.verb, entry.object_id) for entry in office.audit]
+    for verb in ("proposed", "confirmed"):
+        assert {id_ for done, id_ in audited if done == verb} == {case.case_id for case in cases}
+
+
+def test_cases_of_other_scenarios_are_not_alike(office: Office) -> None:
+    office.decide(settled())
+    (cash,) = (case for case in office.cases.values() if case.customer_id == CUSTOMER)
+    more = replace(cash.alerts[0], scenario=Scenario.FAN_IN)
+    assert likeness_of(cash) is not None
+    assert likeness_of(replace(cash, alerts=(*cash.alerts, cash.alerts[0]))) == likeness_of(cash)
+    assert likeness_of(replace(cash, alerts=(*cash.alerts, more))) != likeness_of(cash)
+    assert likeness_of(replace(cash, is_second_look=True)) != likeness_of(cash)
+
+
+def test_of_what_has_moved_people_say_whether_it_is_explained_or_suspicious(office: Office) -> None:
+    office.decide(settled())
+    (case,) = (case for case in office.cases.values() if case.customer_id == CUSTOMER)
+    told = {choice.word: choice.decision for choice in choices(case)}
+    assert told == {"explained": CaseDecision.APPROVE, "suspicious": CaseDecision.REJECT}
+    # As a program may have said it.
+    assert word_of(case, CaseDecision.BLOCK) == "suspicious"
+
+
+def test_a_customer_that_compliance_does_not_know_is_called_unknown(office: Office) -> None:
+    office.decide(settled())
+    titles = {case.customer_id: views.case_row(case, START).title for case in office.cases.values()}
+    assert titles == {CUSTOMER: "Ann Miller", OTHER: "Unknown customer"}
+
+
 # Cycles
 
 
@@ -375,7 +446,9 @@ def test_money_that_comes_back_is_told_to_whom_it_came_back_once(office: Office)
     (alert,) = (alert for alert in office.alerts.values() if alert.scenario is Scenario.CYCLE)
     assert alert.customer_id == CUSTOMER
     assert alert.payment_ids == tuple(event.payment_id for event in events)
-    assert alert.reason == "$5000.00 came back over 3 hops within 3 days"
+    assert alert.reason == "$5,000 came back over 3 hops within 3 days"
+    ends = [(hop.debtor_customer_id, hop.creditor_customer_id) for hop in alert.movements]
+    assert ends == [(CUSTOMER, OTHER), (OTHER, THIRD), (THIRD, CUSTOMER)]
 
 
 # Batches

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.common import ids
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from schemas.accounts.events import CustomerClosed
 from schemas.compliance.events import (
     CaseDecision,
@@ -18,11 +18,12 @@ from schemas.compliance.events import (
     CustomerRefused,
     CustomerRestricted,
     CustomerVerified,
+    ScreeningOutcome,
 )
 from schemas.payments.events import Finding, InternalReason, PaymentEvidence
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, RefusalReason, TakeCase
-from services.compliance.domain.alike import ConfirmAlike, ProposeAlike, SeenCase
-from services.compliance.domain.case import CaseReason, CaseStatus
+from services.compliance.domain.alike import ConfirmAlike, ProposeAlike, SeenCase, likeness_of
+from services.compliance.domain.case import Case, CaseReason, CaseStatus, Rescreened
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.casework import (
     AddNote,
@@ -37,10 +38,12 @@ from services.compliance.domain.casework import (
 )
 from services.compliance.domain.customers import customer_case_id
 from services.compliance.domain.evidence import FILE_BYTES_MAX, AddFile, media_type_of
+from services.compliance.domain.meanings import choices
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import PRIORITIES, Priority, due_at, priority_of
-from services.compliance.domain.searching import query_words, search_words
+from services.compliance.domain.searching import customer_words, id_in, query_words, search_words
 from services.compliance.domain.work import CustomerStatus
+from services.compliance.store.customers import word_rows
 from tests.unit.compliance.office import ALIKE, CUSTOMER, DECIDE_BY, PAYMENT, START, Office, registered, suspended
 from tests.unit.compliance.test_cases import (
     CANCELLED,
@@ -393,6 +396,47 @@ def test_alike_cases_are_proposed_by_one_person_and_confirmed_by_another_each_on
     assert len([entry for entry in office.audit if entry.verb == "confirmed"]) == 3
 
 
+def test_payments_that_fraud_detection_alone_has_stopped_are_alike_by_the_same_signs() -> None:
+    office = Office()
+
+    def likeness(*sources: str, reason: InternalReason = InternalReason.FRAUD_REVIEW) -> str | None:
+        findings = tuple(Finding(source=source, score=0.5, reason="odd") for source in sources)
+        told = suspended(payment_id=ids.new(), evidence=PaymentEvidence(fraud_findings=findings))
+        office.decide(replace(told, reasons=(reason,)))
+        return likeness_of(office.cases[payment_case_id(told.payment_id)])
+
+    assert likeness("device", "amount") == likeness("amount", "device") is not None
+    assert likeness("device") != likeness("device", "amount")
+    assert likeness() is None
+    assert likeness("device", reason=InternalReason.ANSWER_MISSING) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        (lambda: _second_look(CaseReason.FOUND_LATER), {"explained": "approve", "suspicious": "reject"}),
+        (lambda: _second_look(None), {"approve": "approve", "reject": "reject", "block": "block"}),
+    ],
+)
+def test_what_has_settled_is_explained_or_suspicious_when_it_is_found_later(
+    case: Callable[[], Case], words: dict[str, str]
+) -> None:
+    assert {choice.word: choice.decision.value for choice in choices(case())} == words
+
+
+def test_where_only_blocking_may_be_said_of_what_has_settled_suspicious_stands_for_that() -> None:
+    found = _second_look(CaseReason.FOUND_LATER, ScreeningOutcome.BLOCK)
+    assert [choice.decision for choice in choices(found) if found.may_end_in(choice.decision)] == [CaseDecision.BLOCK]
+    assert [choice.word for choice in choices(found)] == ["explained", "suspicious"]
+
+
+def _second_look(reason: CaseReason | None, outcome: ScreeningOutcome = ScreeningOutcome.REVIEW) -> Case:
+    office = Office()
+    office.decide(suspended())
+    rescreened = Rescreened(outcome=outcome, reason=reason) if reason else None
+    return replace(office.case(), is_second_look=True, rescreened=rescreened)
+
+
 def test_nothing_is_done_to_any_of_several_cases_if_it_may_not_be_done_to_one() -> None:
     office = Office()
     seen, others = alike_cases(office), alike_cases(office, "un/2")
@@ -505,3 +549,14 @@ def test_a_case_is_found_by_its_ids_and_by_words_as_they_are_written_or_sound() 
     assert query_words(f"  {PAYMENT.upper()} ") == ((PAYMENT, PAYMENT),)
     assert [word for word, _ in query_words("Ann Miller x")] == ["ann", "miller"]
     assert query_words(" % _ ") == ()
+
+
+def test_a_customer_is_found_by_the_words_of_its_name_until_that_is_gone() -> None:
+    office = Office()
+    office.decide(registered())
+    customer = office.customers[CUSTOMER]
+    assert {"ann", "miller"} <= customer_words(customer)
+    assert {id_ for _, id_ in word_rows(None, customer)} == {CUSTOMER}
+    assert word_rows(customer, replace(customer, tier=2)) == []
+    assert customer_words(replace(customer, subject=None)) == frozenset()
+    assert (id_in(f" {CUSTOMER.upper()} "), id_in("ann")) == (CUSTOMER, None)

@@ -92,7 +92,7 @@ def test_it_is_told_of_whom_the_money_came_back_to() -> None:
     found = finding_of(chain, standards(), Profile(customer_id="c0"))
     assert found is not None
     finding, version = found
-    assert finding.reason == "$5000.00 came back over 4 hops within 4 days"
+    assert finding.reason == "$5,000 came back over 4 hops within 4 days"
     assert finding.payment_ids == tuple(edge.payment_id for edge in chain)
     assert version.scenario is Scenario.CYCLE
 

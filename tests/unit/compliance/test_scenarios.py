@@ -296,7 +296,7 @@ def test_the_same_is_not_told_again_within_the_quiet_time() -> None:
 
 def test_a_finding_names_what_it_rests_on() -> None:
     (finding,) = found([gets(6_000, NOW), pays(5_500, DAY)])
-    assert finding.reason == "$6000.00 came in and $5500.00 went out again within 72 hours"
+    assert finding.reason == "$6,000 came in and $5,500 went out again within 72 hours"
     assert finding.values == {"inflow_cents": 600_000, "outflow_cents": 550_000}
     assert len(finding.payment_ids) == 2
 

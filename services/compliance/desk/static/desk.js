@@ -34,6 +34,17 @@ function countNotes() {
 }
 countNotes();
 
+// Forty that are alike are ticked at once, and each can still be left out.
+for (const list of document.querySelectorAll("ul.alike")) {
+  const boxes = () => [...list.querySelectorAll("input[type=checkbox]")];
+  if (boxes().length < 2) continue;
+  const all = document.createElement("button");
+  all.type = "button";
+  all.textContent = `Tick all ${boxes().length}`;
+  all.addEventListener("click", () => boxes().forEach((box) => (box.checked = true)));
+  list.before(all);
+}
+
 // Whoever writes a long note is at work: the session must not end, and the note with it, for want of other requests.
 let knownAt = 0;
 function stayKnown() {
