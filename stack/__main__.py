@@ -183,6 +183,7 @@ def addresses(settings: StackSettings) -> dict[str, str]:
         "kafka": settings.kafka_bootstrap,
         "registry": settings.registry_url,
         "prometheus": f"{web}:{settings.prometheus_port}",
+        "alertmanager": f"{web}:{settings.alertmanager_port}",
         **{service: f"{web}:{settings.service_port(service)}/docs" for service in SERVICES},
         "compliance": f"{web}:{settings.service_port('compliance')}/docs · /desk",
         FEATURES: f"{web}:{settings.features_port}/ready",

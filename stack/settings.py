@@ -97,6 +97,10 @@ class StackSettings(BaseSettings):
         return self.port_base + 90
 
     @property
+    def alertmanager_port(self) -> int:
+        return self.port_base + 97
+
+    @property
     def grafana_port(self) -> int:
         """Where Grafana answers, if someone starts it in Docker."""
         return self.port_base + 91
@@ -119,6 +123,7 @@ class StackSettings(BaseSettings):
             "the schema registry": self.registry_port,
             "the schema registry's management": self.registry_management_port,
             "Prometheus": self.prometheus_port,
+            "Alertmanager": self.alertmanager_port,
             **{service: self.service_port(service) for service in SERVICES},
             "fraud's features worker": self.features_port,
             **({"Kafka's own listener": self.kafka_internal_port} if self.is_secure else {}),
@@ -182,6 +187,11 @@ class StackSettings(BaseSettings):
     @cached_property
     def secrets(self) -> "Secrets":
         return Secrets(self.folder / "secrets.json")
+
+    @property
+    def receivers(self) -> Path:
+        """Whom alerts are told to: files `page`, `ticket` and `watchdog`, each with the address of a webhook."""
+        return self.folder / "receivers"
 
     @property
     def postgres_folder(self) -> Path:
