@@ -196,6 +196,16 @@ _MESSAGING = Dashboard(
             queries=(("{{service}}", "max by (service) (database_bytes)"),),
             unit="bytes",
         ),
+        Panel(
+            title="Databases: backups",
+            meaning="Age of the newest copy, and since when no segment of the log could be archived",
+            queries=(
+                ("{{service}} copy", "max by (service) (database_copy_age_seconds)"),
+                ("{{service}} archive fails", "max by (service) (database_archive_failing_seconds)"),
+            ),
+            unit="s",
+            worrying=36 * 3_600,
+        ),
     ),
 )
 

@@ -1,6 +1,7 @@
 """The stack itself: up, watched, restarted, crashed and up again, down without a trace. In that order."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -212,6 +213,51 @@ def test_of_copies_the_newest_two_are_kept_and_the_log_that_they_need(stack: Sta
     assert sorted((folder / "copies").iterdir()) == copies[-2:]
     assert before - {segment.name for segment in postgres.log_folder(folder).iterdir()}
     archive.extract(stack.settings, "payments", folder / "payments.dump", at=datetime.now(UTC))
+
+
+def test_an_archive_that_is_away_keeps_the_log_where_it_is_and_is_told_until_it_is_back(stack: Stack) -> None:
+    def switch() -> str:
+        """Finish a segment, which wakes who archives; its name."""
+        query(stack, "SELECT pg_current_xact_id()", database="postgres")
+        return str(query(stack, "SELECT pg_walfile_name(pg_switch_wal())", database="postgres")[0][0])
+
+    def failing() -> float:
+        return figure(stack, "database_archive_failing_seconds")
+
+    archive.copy_all(stack.settings)
+    folder = postgres.archive_folder(stack.settings)
+    wait_until(lambda: figure(stack, "database_copy_age_seconds") < 30 and failing() == 0)
+    away = folder.rename(folder.with_name("away"))
+    try:
+        segment = switch()
+        wait_until(lambda: failing() > 0)
+        assert query(stack, f"SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name = '{segment}.ready'") == [(1,)]
+        with pytest.raises(StackError, match="bring its disk back"):
+            archive.copy_all(stack.settings)
+        # The place where it should be mounted is there, and empty.
+        postgres.make_folder(folder)
+        postgres.make_folder(postgres.log_folder(folder))
+        before = failures(stack)
+        switch()
+        wait_until(lambda: failures(stack) > before)
+        assert not list(postgres.log_folder(folder).iterdir())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        away.rename(folder)
+    switch()
+    wait_until(lambda: (postgres.log_folder(folder) / segment).exists() and failing() == 0)
+
+
+def failures(stack: Stack) -> int:
+    """Of Postgres' attempts to archive its log."""
+    return int(query(stack, "SELECT failed_count FROM pg_stat_archiver")[0][0])
+
+
+def figure(stack: Stack, name: str) -> float:
+    """What services tell of the server, as Prometheus has it; not a number where they tell nothing."""
+    address = f"http://{stack.settings.host}:{stack.settings.prometheus_port}/api/v1/query"
+    result = httpx.get(address, params={"query": f"max({name})"}).raise_for_status().json()["data"]["result"]
+    return float(result[0]["value"][1]) if result else math.nan
 
 
 def test_a_moment_that_nobody_has_kept_is_refused(stack: Stack, tmp_path: Path) -> None:
