@@ -130,9 +130,9 @@ def restore(
         say(f"{name}'s database, from {file}")
         with stack.way.pause(*backups.programs_of(name)):
             backups.restore(stack.settings, name, file)
-            if name in SERVICES:
+            if prepared_by := backups.prepared_by(name):
                 say("what releases have added since")
-                stack.way.migrate(name)
+                stack.way.migrate(prepared_by)
 
 
 def _require_native(stack: Stack) -> None:

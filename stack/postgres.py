@@ -15,7 +15,7 @@ from psycopg import sql
 
 from libs.common.database import COPIED_AT
 from stack.part import Program, StackError
-from stack.settings import KEYS, SERVICES, StackSettings
+from stack.settings import KEYS, KEYS_OPERATOR, SERVICES, StackSettings
 
 DATABASES = (*SERVICES, "registry", KEYS)
 RETENTION = "compliance_retention"
@@ -24,13 +24,13 @@ RETENTION = "compliance_retention"
 
 def owner_of(database: str) -> str:
     """Who owns a database's tables, and migrates them. The registry migrates its own."""
-    return f"{database}_owner" if database in SERVICES else database
+    return database if database == "registry" else f"{database}_owner"
 
 
 def users_of(database: str) -> Sequence[str]:
     """Who may enter a database, and do there what its owner lets them."""
-    retention = [RETENTION] if RETENTION.startswith(database) else []
-    return [database, *retention] if database in SERVICES else []
+    besides = {"compliance": [RETENTION], KEYS: [KEYS_OPERATOR]}
+    return [] if owner_of(database) == database else [database, *besides.get(database, [])]
 
 
 ROLES = tuple(dict.fromkeys(role for name in DATABASES for role in (*users_of(name), owner_of(name))))

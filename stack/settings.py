@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.common.keys import OPERATOR_SUFFIX
 from libs.common.settings import MessagingSettings
 from stack.certificates import Authority
 
@@ -21,7 +22,9 @@ SERVICES = ("payments", "fraud", "compliance", "accounts")
 OPERATOR = "operator"
 """Who may read all topics, and write none."""
 KEYS = "keys"
-"""The database of the key store, which all services share."""
+"""The database of the key store, which all services share, and the role that they share there."""
+KEYS_OPERATOR = KEYS + OPERATOR_SUFFIX
+"""Who may destroy keys, and wrap them anew."""
 
 
 def _of_our_own(folder: Path) -> Path:

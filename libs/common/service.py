@@ -285,7 +285,7 @@ class Runtime:
         Raises Outage, IncompatibleSchema and ShardsChanged.
         """
         if self.vault.store is not None:
-            self.vault.store.prepare()
+            self.vault.store.prepare(self.settings.keys_role, revokes=revokes)
         is_ours = migrations.upgrade(self.engine, self.service.folder)
         if is_ours and (role := self.settings.database_role):
             self.unit.administer(lambda tx: self._give_rights(tx, role, revokes=revokes))

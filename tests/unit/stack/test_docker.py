@@ -10,7 +10,7 @@ import yaml
 from stack import docker, kafka, postgres, prometheus, registry, services
 from stack.docker import Docker
 from stack.native import Native
-from stack.settings import SERVICES, StackSettings
+from stack.settings import KEYS, SERVICES, StackSettings
 from stack.supervision import Supervisor
 
 COMPOSED: dict[str, Any] = yaml.safe_load(docker.FILE.read_text())["services"]
@@ -85,9 +85,12 @@ def test_a_service_is_migrated_with_the_same_image_and_database_before_any_servi
         migration = COMPOSED[f"{service}-migrate"]
         assert migration["command"] == ["migrate"]
         assert migration["image"] == COMPOSED[service]["image"]
-        own = {"WEIR_DATABASE_URL", "WEIR_DATABASE_ROLE"}
+        own = {"WEIR_DATABASE_URL", "WEIR_DATABASE_ROLE", "WEIR_KEYS_URL", "WEIR_KEYS_ROLE"}
         assert _without(migration["environment"], own) == _without(COMPOSED[service]["environment"], own)
         assert migration["environment"]["WEIR_DATABASE_ROLE"] == service
+        assert migration["environment"]["WEIR_KEYS_ROLE"] == KEYS
+        assert f"//{postgres.owner_of(KEYS)}:" in migration["environment"]["WEIR_KEYS_URL"]
+        assert f"//{KEYS}:" in COMPOSED[service]["environment"]["WEIR_KEYS_URL"]
         assert f"//{postgres.owner_of(service)}:" in migration["environment"]["WEIR_DATABASE_URL"]
         assert f"//{service}:" in COMPOSED[service]["environment"]["WEIR_DATABASE_URL"]
 
