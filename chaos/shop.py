@@ -80,6 +80,15 @@ class Shop:
             self._paid_at[payment_id] = at
         return payment_id
 
+    def order_again(self, payment_id: str) -> str:
+        """Send the very request again that a payment came of; the id that it is answered with."""
+        key, body = next((key, body) for key, (body, known) in self._paid.items() if known == payment_id)
+        response = self._post(f"{self._installation.url('payments')}/v1/payments", key, body)
+        assert response.status_code == 202, response.text
+        again: str = response.json()["payment_id"]
+        self._paid[key] = body, again
+        return again
+
     def paid_since(self, at: float) -> list[str]:
         """The single payments whose first request was sent after this moment of the monotonic clock."""
         with self._lock:

@@ -2,7 +2,7 @@
 # Makes up the passwords that docker-compose.yml wants: sh deploy/passwords.sh > .env
 set -eu
 umask 077
-for name in POSTGRES REGISTRY PAYMENTS FRAUD COMPLIANCE ACCOUNTS KEYS PAYMENTS_OWNER FRAUD_OWNER COMPLIANCE_OWNER ACCOUNTS_OWNER COMPLIANCE_RETENTION; do
+for name in POSTGRES REGISTRY PAYMENTS FRAUD COMPLIANCE ACCOUNTS KEYS PAYMENTS_OWNER FRAUD_OWNER COMPLIANCE_OWNER ACCOUNTS_OWNER KEYS_OWNER COMPLIANCE_RETENTION KEYS_OPERATOR; do
   echo "WEIR_${name}_PASSWORD=$(od -An -N18 -tx1 /dev/urandom | tr -d ' \n')"
 done
 # What wraps the keys in the key store.

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from libs.common.record import Record
-from stack.signals import API, SIGNALS
+from stack.signals import API, NO_TROUBLE, SIGNALS
 
 FOLDER = Path("deploy") / "grafana" / "dashboards"
+_FIRING = f'sum by (alertname, service) (ALERTS{{alertstate="firing", severity!="{NO_TROUBLE}"}})'
 _DATASOURCE = {"type": "prometheus", "uid": "weir"}
 _WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3
 """Of a panel, in Grafana's grid of 24 columns."""
@@ -55,7 +56,7 @@ _OVERVIEW = Dashboard(
         Panel(
             title="Alerts",
             meaning="What fires, by name; what to do is in docs/operations.md",
-            queries=(("{{alertname}} {{service}}", 'sum by (alertname, service) (ALERTS{alertstate="firing"})'),),
+            queries=(("{{alertname}} {{service}}", _FIRING),),
         ),
         Panel(title="Roles ready", meaning="1 where each can work", queries=(("{{service}} {{role}}", "role_ready"),)),
         *(
@@ -194,6 +195,16 @@ _MESSAGING = Dashboard(
             meaning="On disk",
             queries=(("{{service}}", "max by (service) (database_bytes)"),),
             unit="bytes",
+        ),
+        Panel(
+            title="Databases: backups",
+            meaning="Age of the newest copy, and since when no segment of the log could be archived",
+            queries=(
+                ("{{service}} copy", "max by (service) (database_copy_age_seconds)"),
+                ("{{service}} archive fails", "max by (service) (database_archive_failing_seconds)"),
+            ),
+            unit="s",
+            worrying=36 * 3_600,
         ),
     ),
 )

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 import typer
 from pydantic import ValidationError
 from typer._click.exceptions import ClickException
@@ -14,7 +15,7 @@ from docs import catalogue
 from libs.common import cli, logs
 from libs.common.errors import Outage
 from libs.common.operating import AsJson, tell
-from operate import health, installation, nothing_lost, personal_data, topics
+from operate import forgotten, health, installation, nothing_lost, personal_data, topics
 from operate.erasing import NoKeyStore
 from operate.timeline import timeline
 from stack.part import StackError
@@ -87,6 +88,18 @@ def reconcile(
     )
     if not all(finding.holds for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command("forgotten")
+def forgotten_command(as_json: AsJson = False) -> None:
+    """Payments and refunds that topics tell of and payments no longer knows, after its database was restored.
+
+    Each with what became of it and of its money, and whether it may be ordered again: what has moved would move twice.
+    """
+    found = forgotten.find(
+        installation.runtime_of("payments").codec, installation.messaging(), installation.database_urls()
+    )
+    tell((msgspec.structs.asdict(one) for one in found), as_json=as_json)
 
 
 def _compared(may_wait: bool) -> list[nothing_lost.Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 from libs.common import cli
 from libs.common.service import Runtime, Service
 from libs.common.settings import MessagingSettings
-from stack.settings import KEYS, OPERATOR, SERVICES, StackSettings
+from stack.settings import KEYS, KEYS_OPERATOR, OPERATOR, SERVICES, StackSettings
 
 
 def runtime_of(name: str) -> Runtime:
@@ -18,11 +18,11 @@ def runtime_of(name: str) -> Runtime:
 
 
 def _keys(name: str) -> dict[str, Any]:
-    """Where the key store is: as the environment says, where it says where the service's database is."""
+    """The key store as operators find it: as the environment says, where it says where the service's database is."""
     if "WEIR_KEYS_URL" in os.environ or f"WEIR_{name.upper()}_DATABASE_URL" in os.environ:
         return {}
     settings = StackSettings()
-    return {"keys_url": settings.database_url(KEYS), "master_keys": settings.master_keys}
+    return {"keys_url": settings.database_url(KEYS, KEYS_OPERATOR), "master_keys": settings.master_keys}
 
 
 def service_of(name: str) -> Service:

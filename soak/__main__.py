@@ -5,23 +5,20 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Annotated
 
-import psycopg
 import typer
 from rich.console import Console
 
 from chaos.installation import Installation
 from chaos.shop import Shop
-from soak import costs, report
+from soak import ageing, costs, report
 from soak.load import Fleet, Load, highest_rate
 from soak.measuring import Measured, look
 from soak.report import Findings
-from stack import postgres
 from stack.progress import steps
-from stack.settings import REPOSITORY, SERVICES
+from stack.settings import REPOSITORY
 
 FOLDER = REPOSITORY / ".weir" / "soak"
 PORT_BASE = 22_000
@@ -33,8 +30,6 @@ WARM_UP_SHARE = 0.1
 ROUNDS = 2
 """How often each role of each service is restarted; in a run so short that there is no time for it, less often."""
 RESTART_SECONDS_MIN = 15.0
-OLD_ROWS = 12_000
-"""Past their time, put into each table that a job bounds: more than it forgets in one go."""
 RETENTION_MS = 24 * 3_600_000
 TRACED = 0.01
 
@@ -72,7 +67,7 @@ def _run(minutes: float, rate: float | None, seed: int) -> Findings:
             say("customers, accounts, money")
             shop = Shop(installation)
             shop.open()
-            _age(installation)
+            ageing.put(installation)
             say("each role in a process of its own")
             ending.enter_context(fleet.running())
             if rate is None:
@@ -93,7 +88,7 @@ def _run(minutes: float, rate: float | None, seed: int) -> Findings:
         return Findings(
             cost=cost,
             seed=seed, minutes=minutes, rate=rate, sent=load.sent, restarts=fleet.restarts, trends=trends,
-            too_short=too_short, broken=broken, left_over=_left_over(installation),
+            too_short=too_short, broken=broken, left_over=ageing.left_over(installation),
             sizes={name: (first, measured.last_sizes[name]) for name, first in measured.first_sizes.items()},
         )  # fmt: skip
 
@@ -148,49 +143,6 @@ def _compared(installation: Installation, shop: Shop) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-_OLD: Mapping[str, str] = {
-    "inbox": """
-        INSERT INTO inbox (consumer, event_id, claimed_at)
-        SELECT '{service}', ('018f0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, now() - interval '60 days'
-          FROM generate_series(1, {rows}) n""",
-    "idempotency_keys": """
-        INSERT INTO idempotency_keys (client_id, route, key, body_hash, status, answer, created_at)
-        SELECT 'long ago', 'soak', n::text, ''::bytea, 200, ''::bytea, now() - interval '60 days'
-          FROM generate_series(1, {rows}) n""",
-}
-_PAST: Mapping[str, str] = {
-    "inbox": "SELECT count(*) FROM inbox WHERE claimed_at < now() - interval '50 days'",
-    "idempotency_keys": "SELECT count(*) FROM idempotency_keys WHERE created_at < now() - interval '50 days'",
-}
-
-
-def _age(installation: Installation) -> None:
-    """Have the databases look as if they had been in use for months: what is past its time is to be forgotten."""
-
-    def put(service: str, table: str, statement: str) -> None:
-        with psycopg.connect(postgres.admin_dsn(installation.settings, service)) as connection:
-            connection.execute(statement.format(service=service, rows=OLD_ROWS).encode())
-
-    _for_each(_OLD, put)
-
-
-def _left_over(installation: Installation) -> dict[str, int]:
-    found: dict[str, int] = {}
-
-    def count(service: str, table: str, query: str) -> None:
-        ((rows,),) = installation.rows(service, query)
-        found[f"{service}.{table}"] = rows
-
-    _for_each(_PAST, count)
-    return found
-
-
-def _for_each(statements: Mapping[str, str], work: Callable[[str, str, str], None]) -> None:
-    for service in SERVICES:
-        for table, statement in statements.items():
-            work(service, table, statement)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,26 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.capacity import Costs
+from chaos.installation import ROLES
 from docs.readmes import table
 from libs.common.record import Record
 from operate import tables
 from operate.tables import Bound as Growth
 from soak.measuring import BOUNDS, Kind, Measured, TableSize
 from soak.verdict import CONFIDENCE, Sample, Trend, trend
+from stack.services import FEATURES
+from stack.settings import SERVICES
+
+KEPT_UP_SHARE = 0.95
+"""Of the payments asked for, that must have been sent: clients wait for answers, so a system that slows down is asked
+for less, and would look as if it stayed as it is."""
+WHOLE_MINUTES = 30
+"""From here on, a run has to say something of everything in EXPECTED."""
+_PROCESSES = (*(f"{service} {role}" for service in SERVICES for role in ROLES), FEATURES)
+EXPECTED = frozenset(
+    [(kind, process) for process in _PROCESSES for kind in (Kind.MEMORY, Kind.HANDLES)]
+    + [(Kind.CONNECTIONS, service) for service in SERVICES]
+)
 
 
 class Findings(Record):
@@ -22,7 +36,7 @@ class Findings(Record):
     restarts: int
     trends: Mapping[tuple[Kind, str], Trend]
     too_short: Sequence[tuple[Kind, str]]
-    """Series of which nothing can be said: lives too short, or too few samples."""
+    """Series of which nothing can be said: lives too short, or too few samples, or none at all."""
     sizes: Mapping[tuple[str, str], tuple[TableSize, TableSize]]
     """Of each table, at the beginning and at the end."""
     left_over: Mapping[str, int]
@@ -36,18 +50,33 @@ class Findings(Record):
         return [name for name, found in self.trends.items() if not found.is_flat]
 
     @property
+    def asked(self) -> float:
+        """Payments that there was time for at that rate."""
+        return self.rate * self.minutes * 60
+
+    @property
+    def is_kept_up(self) -> bool:
+        return self.sent >= KEPT_UP_SHARE * self.asked
+
+    @property
+    def unsaid(self) -> list[tuple[Kind, str]]:
+        """What a run of this length should have told, and has not."""
+        return [name for name in self.too_short if name in EXPECTED] if self.minutes >= WHOLE_MINUTES else []
+
+    @property
     def holds(self) -> bool:
-        return not (self.growing or self.broken or any(self.left_over.values())) and bool(self.trends)
+        failures = (self.growing, self.broken, self.unsaid, any(self.left_over.values()))
+        return not any(failures) and self.is_kept_up and bool(self.trends)
 
 
 def trends(
     measured: Measured, *, warm_up_seconds: float
 ) -> tuple[dict[tuple[Kind, str], Trend], list[tuple[Kind, str]]]:
-    """How each series went, and those of which nothing can be said."""
+    """How each series went, and those of which nothing can be said: of those expected, also what was never seen."""
     found: dict[tuple[Kind, str], Trend] = {}
     too_short: list[tuple[Kind, str]] = []
-    for name, samples in sorted(measured.series.items()):
-        went = _trend(name[0], samples, warm_up_seconds)
+    for name in sorted({*measured.series, *EXPECTED}):
+        went = _trend(name[0], measured.series.get(name, ()), warm_up_seconds)
         if went is None:
             too_short.append(name)
         else:
@@ -110,8 +139,13 @@ def _failures(findings: Findings) -> Iterable[str]:
     else:
         yield "- Every payment accepted has one end, no event is lost or applied twice, every request sent again gets"
         yield "  the answer it got, the books balance and every hash of the journal is right."
+    if not findings.is_kept_up:
+        share = findings.sent / findings.asked
+        yield f"- **Not kept up**: {share:.0%} of what was asked for was sent, so what is flat was asked for less"
     for kind, of in findings.growing:
         yield f"- **Grows**: {kind} of {of}"
+    for kind, of in findings.unsaid:
+        yield f"- **Not seen for long enough**: {kind} of {of}"
     for name, rows in findings.left_over.items():
         what = "**Not forgotten**" if rows else "Forgotten in time"
         yield f"- {what}: {name}, {rows:,} rows past their time are left"

@@ -130,9 +130,9 @@ def restore(
         say(f"{name}'s database, from {file}")
         with stack.way.pause(*backups.programs_of(name)):
             backups.restore(stack.settings, name, file)
-            if name in SERVICES:
+            if prepared_by := backups.prepared_by(name):
                 say("what releases have added since")
-                stack.way.migrate(name)
+                stack.way.migrate(prepared_by)
 
 
 def _require_native(stack: Stack) -> None:
@@ -183,6 +183,7 @@ def addresses(settings: StackSettings) -> dict[str, str]:
         "kafka": settings.kafka_bootstrap,
         "registry": settings.registry_url,
         "prometheus": f"{web}:{settings.prometheus_port}",
+        "alertmanager": f"{web}:{settings.alertmanager_port}",
         **{service: f"{web}:{settings.service_port(service)}/docs" for service in SERVICES},
         "compliance": f"{web}:{settings.service_port('compliance')}/docs · /desk",
         FEATURES: f"{web}:{settings.features_port}/ready",

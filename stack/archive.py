@@ -42,14 +42,14 @@ def copy_all(settings: StackSettings) -> Path:
     only they need. Raises StackError.
     """
     archive = postgres.archive_folder(settings)
-    for path in (archive, postgres.log_folder(archive), archive / "copies"):
-        postgres.make_folder(path)
+    postgres.begin_archive(settings)
     draft = archive / "copies" / "draft"
     shutil.rmtree(draft, ignore_errors=True)
     backups.run(
         settings, "pg_basebackup", f"--pgdata={draft}", "--checkpoint=fast", user=postgres.server_user(), cwd=archive
     )
     copy = draft.rename(archive / "copies" / datetime.now(UTC).strftime(_NAME))
+    postgres.tell_copied(settings)
     _forget(settings, archive)
     return copy
 

@@ -21,6 +21,13 @@ def programs_of(database: str) -> Sequence[str]:
     return (database, FEATURES) if database == "fraud" else (database,)
 
 
+def prepared_by(database: str) -> str | None:
+    """Whose `migrate` adds to a database what releases have added; None: its own program does, when it begins."""
+    if database == KEYS:
+        return SERVICES[0]
+    return database if database in SERVICES else None
+
+
 def back_up(settings: StackSettings, service: str, file: Path) -> None:
     """Write what a database holds at this moment into a file, while it is in use. Raises StackError."""
     require_programs(settings)

@@ -18,6 +18,8 @@ def is_here() -> bool:
 
 def unpack(package: str, *, into: Path) -> None:
     """Fetch the newest version of a package and unpack it. Raises StackError."""
+    if not is_here():
+        raise StackError("it is taken from Debian's packages, and there is no apt here")
     try:
         _download(package, into=into)
     except StackError:

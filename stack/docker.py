@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from stack import kafka, postgres, prometheus, registry, services
+from stack import alertmanager, kafka, postgres, prometheus, registry, services
 from stack.part import PartState, Say, StackError, in_words
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.waiting import wait_until
@@ -115,11 +115,13 @@ class Docker:
         settings = self._settings
         address = f"http://{settings.host}"
         ours = {name: settings.service_port(name) for name in SERVICES} | {services.FEATURES: settings.features_port}
+        alerting = f"{address}:{settings.alertmanager_port}"
         return {
             "kafka": lambda: kafka.answers(settings.messaging()),
             "postgres": lambda: postgres.answers(postgres.admin_dsn(settings)),
             "registry": lambda: registry.answers(settings.messaging()),
             "prometheus": lambda: prometheus.answers(f"{address}:{settings.prometheus_port}"),
+            **({"alertmanager": lambda: prometheus.answers(alerting)} if alertmanager.is_wanted(settings) else {}),
             **{name: _ready_probe(f"{address}:{port}/ready") for name, port in ours.items()},
         }
 
@@ -163,6 +165,7 @@ class Docker:
             str(environment),
             "--project-directory",
             str(REPOSITORY),
+            *(["--profile", "alerts"] if alertmanager.is_wanted(self._settings) else []),
             *files,
         ]
 
@@ -193,6 +196,7 @@ def environment(settings: StackSettings) -> dict[str, str]:
         "KAFKA": settings.kafka_port,
         "REGISTRY": settings.registry_port,
         "PROMETHEUS": settings.prometheus_port,
+        "ALERTMANAGER": settings.alertmanager_port,
         "GRAFANA": settings.grafana_port,
         "FEATURES": settings.features_port,
         **{service.upper(): settings.service_port(service) for service in SERVICES},
@@ -203,6 +207,7 @@ def environment(settings: StackSettings) -> dict[str, str]:
         **{f"WEIR_{name}_PORT": str(port) for name, port in ports.items()},
         **{f"WEIR_{name}_PASSWORD": password for name, password in passwords.items()},
         "WEIR_MASTER_KEYS": settings.master_keys,
+        "WEIR_RECEIVERS": str(settings.receivers),
         "WEIR_DESK_KEY": settings.secrets.get(services.DESK_KEY),
     }
 

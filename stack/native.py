@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from stack import kafka, machine, postgres, prometheus, registry, services
+from stack import alertmanager, kafka, machine, postgres, prometheus, registry, services
 from stack.kafka import access
 from stack.part import PartState, Program, Say, StackError
 from stack.settings import SERVICES, StackSettings
@@ -18,7 +18,7 @@ SERVICE_PROGRAMS = (*SERVICES, services.FEATURES)
 
 
 class Native:
-    """Kafka, Postgres, the registry, Prometheus and the services, supervised."""
+    """Kafka, Postgres, the registry, Prometheus with its Alertmanager, and the services, supervised."""
 
     def __init__(
         self, settings: StackSettings, supervisor: Supervisor, overrides: Mapping[str, Mapping[str, str]]
@@ -66,6 +66,7 @@ class Native:
     def start_services(self, say: Say) -> None:
         """Start Weir's services, and what watches them. The parts must run."""
         self._start_prometheus(say)
+        self._start_alertmanager(say)
         say("databases, topics, schemas")
         services.migrate(self._settings)
         say("the services")
@@ -145,12 +146,30 @@ class Native:
         self._supervisor.declare(self.programs())
         self._supervisor.start("prometheus")
 
+    def _start_alertmanager(self, say: Say) -> None:
+        if not (prometheus.is_fetched(self._settings) and alertmanager.is_wanted(self._settings)):
+            return
+        say("fetching Alertmanager")
+        try:
+            alertmanager.fetch(self._settings)
+        except StackError as error:
+            say(f"without Alertmanager, so that nobody is told what fires: {error}")
+            return
+        alertmanager.prepare(self._settings)
+        self._supervisor.declare(self.programs())
+        # Anew: who is told may be somebody else by now.
+        self._supervisor.stop("alertmanager")
+        self._supervisor.start("alertmanager")
+        prometheus.tell(self._settings, f"{self._settings.host}:{self._settings.alertmanager_port}")
+
     def programs(self) -> list[Program]:
-        """Everything there is to run; Prometheus only where it could be had."""
+        """Everything there is to run; what watches only where it could be had, and who tells where anybody is told."""
         settings, overrides = self._settings, self._overrides
         parts = [kafka.program(settings), postgres.program(settings), registry.program(settings)]
         if prometheus.is_fetched(settings):
             parts.append(prometheus.program(settings))
+        if alertmanager.is_wanted(settings) and alertmanager.is_fetched(settings):
+            parts.append(alertmanager.program(settings))
         ours = [services.program(settings, name, overrides.get(name, {})) for name in SERVICES]
         return [*parts, *ours, services.features_program(settings, overrides.get(services.FEATURES, {}))]
 

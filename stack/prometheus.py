@@ -8,20 +8,18 @@ from urllib.error import URLError
 
 from stack import debian
 from stack.cache import fetch_once
-from stack.part import Program, StackError
+from stack.part import Program
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 
 CONFIGURATION = REPOSITORY / "deploy" / "prometheus"
 RULE_TESTS = ("rules_test.yml", "rules_slow_test.yml")
 """What promtool tests the rules by."""
-TARGETS = "targets.json"
-"""Where Prometheus finds the services: the one file that differs between an installation and the next."""
+TARGETS, ALERTMANAGERS = "targets.json", "alertmanagers.json"
+"""Where Prometheus finds the services, and whom it tells what fires: all that differs between installations."""
 
 
 def fetch(settings: StackSettings) -> None:
     """Bring the package, once. Raises StackError where that is not possible."""
-    if not debian.is_here():
-        raise StackError("it is taken from Debian's packages, and there is no apt here")
     fetch_once(_package(settings), lambda draft: debian.unpack("prometheus", into=draft))
 
 
@@ -30,12 +28,18 @@ def is_fetched(settings: StackSettings) -> bool:
 
 
 def prepare(settings: StackSettings) -> None:
-    """Write the configuration: the one of the repository, with the addresses of this installation."""
+    """Write the configuration: the repository's, with the services of this installation. Nobody is told yet."""
     folder = _folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("prometheus.yml", "rules.yml"):
         shutil.copyfile(CONFIGURATION / name, folder / name)
     (folder / TARGETS).write_text(json.dumps(targets(settings), indent=1))
+    tell(settings)
+
+
+def tell(settings: StackSettings, *alertmanagers: str) -> None:
+    """Have alerts sent to these (host:port) and to nobody else; a Prometheus that runs does so at once."""
+    (_folder(settings) / ALERTMANAGERS).write_text(json.dumps([{"targets": list(alertmanagers)}]))
 
 
 def targets(settings: StackSettings) -> list[dict[str, object]]:
@@ -64,7 +68,7 @@ def program(settings: StackSettings) -> Program:
 
 
 def answers(url: str) -> bool:
-    """Whether a Prometheus answers there."""
+    """Whether a Prometheus or an Alertmanager answers there."""
     try:
         with urllib.request.urlopen(f"{url}/-/ready", timeout=2) as response:
             return bool(response.status == 200)

@@ -49,8 +49,13 @@ def desk_environment(settings: StackSettings) -> dict[str, str]:
 
 def migration_environment(settings: StackSettings, service: str) -> dict[str, str]:
     """What `migrate` needs to know: it comes as the tables' owner, and lets the service in."""
-    owner = settings.database_url(service, postgres.owner_of(service))
-    return {**environment(settings, service), "WEIR_DATABASE_URL": owner, "WEIR_DATABASE_ROLE": service}
+    own = {"WEIR_DATABASE_URL": _as_owner(settings, service), "WEIR_DATABASE_ROLE": service}
+    keys = {"WEIR_KEYS_URL": _as_owner(settings, KEYS), "WEIR_KEYS_ROLE": KEYS}
+    return {**environment(settings, service), **own, **keys}
+
+
+def _as_owner(settings: StackSettings, database: str) -> str:
+    return settings.database_url(database, postgres.owner_of(database))
 
 
 def as_environment(settings: MessagingSettings) -> dict[str, str]:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.common.keys import OPERATOR_SUFFIX
 from libs.common.settings import MessagingSettings
 from stack.certificates import Authority
 
@@ -21,7 +22,9 @@ SERVICES = ("payments", "fraud", "compliance", "accounts")
 OPERATOR = "operator"
 """Who may read all topics, and write none."""
 KEYS = "keys"
-"""The database of the key store, which all services share."""
+"""The database of the key store, which all services share, and the role that they share there."""
+KEYS_OPERATOR = KEYS + OPERATOR_SUFFIX
+"""Who may destroy keys, and wrap them anew."""
 
 
 def _of_our_own(folder: Path) -> Path:
@@ -97,6 +100,10 @@ class StackSettings(BaseSettings):
         return self.port_base + 90
 
     @property
+    def alertmanager_port(self) -> int:
+        return self.port_base + 97
+
+    @property
     def grafana_port(self) -> int:
         """Where Grafana answers, if someone starts it in Docker."""
         return self.port_base + 91
@@ -119,6 +126,7 @@ class StackSettings(BaseSettings):
             "the schema registry": self.registry_port,
             "the schema registry's management": self.registry_management_port,
             "Prometheus": self.prometheus_port,
+            "Alertmanager": self.alertmanager_port,
             **{service: self.service_port(service) for service in SERVICES},
             "fraud's features worker": self.features_port,
             **({"Kafka's own listener": self.kafka_internal_port} if self.is_secure else {}),
@@ -182,6 +190,11 @@ class StackSettings(BaseSettings):
     @cached_property
     def secrets(self) -> "Secrets":
         return Secrets(self.folder / "secrets.json")
+
+    @property
+    def receivers(self) -> Path:
+        """Whom alerts are told to: files `page`, `ticket` and `watchdog`, each with the address of a webhook."""
+        return self.folder / "receivers"
 
     @property
     def postgres_folder(self) -> Path:

@@ -12,6 +12,8 @@ from stack.settings import StackSettings
 
 API = 'route=~"/(v1|desk).*"'
 """What clients and people ask for; health checks apart."""
+NO_TROUBLE = "none"
+"""The severity of the alert that always fires, so that its absence is noticed elsewhere."""
 _TIMEOUT_SECONDS = 3
 
 
@@ -108,8 +110,12 @@ def measure(settings: StackSettings) -> Mapping[str, Mapping[str, float]]:
 
 
 def firing(settings: StackSettings) -> list[Alert]:
-    """The alerts that fire now, pages first. Raises PrometheusAway."""
-    found = [alert for alert in _ask(settings, "alerts")["alerts"] if alert["state"] == "firing"]
+    """The alerts that fire now and mean that something is wrong, pages first. Raises PrometheusAway."""
+    found = [
+        alert
+        for alert in _ask(settings, "alerts")["alerts"]
+        if alert["state"] == "firing" and alert["labels"]["severity"] != NO_TROUBLE
+    ]
     alerts = [
         Alert(
             name=alert["labels"]["alertname"],

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Run once by Postgres' image, on an empty volume: databases for the registry and the key store, and one for each service, owned by a role that migrates it and
-# entered by the role that the service runs as; `migrate` says what that one may do.
+# Run once by Postgres' image, on an empty volume: a database for the registry, and one for each service and the key store, owned by a role that migrates it and
+# entered by the role that services run as; `migrate` says what that one may do.
 set -euo pipefail
 
 role() {
@@ -25,11 +25,9 @@ GRANT CONNECT ON DATABASE :"name" TO :"role";
 SQL
 }
 
-for name in registry keys; do
-  role "$name"
-  database "$name" "$name"
-done
-for name in payments fraud compliance accounts; do
+role registry
+database registry registry
+for name in payments fraud compliance accounts keys; do
   role "$name"
   role "${name}_owner"
   database "$name" "${name}_owner"
@@ -38,3 +36,6 @@ done
 # Who deletes what has been kept for as long as the law asks.
 role compliance_retention
 enter compliance compliance_retention
+# Who destroys keys, and wraps them anew.
+role keys_operator
+enter keys keys_operator

@@ -144,6 +144,32 @@ def measure_oldest_transaction(tx: Connection) -> float:
     return max(0.0, float(seconds))
 
 
+COPIED_AT = "weir.copied_at"
+"""A setting of the database `postgres`, which nobody acts upon: when the whole server was copied last."""
+
+
+def measure_archive(tx: Connection) -> tuple[float, float] | None:
+    """The age of the newest copy of the whole server, and for how long archiving its log has failed, both in seconds.
+
+    Zero where it does not fail. None where no copy was made by `python -m stack backup`: then something else saves
+    this server, or nothing.
+    """
+    rows = fetch(
+        tx,
+        """SELECT extract(epoch FROM clock_timestamp() - split_part(setting, '=', 2)::timestamptz)::float8,
+                  CASE WHEN last_failed_time > coalesce(last_archived_time, '-infinity')
+                       THEN extract(epoch FROM clock_timestamp() - coalesce(last_archived_time, stats_reset))::float8
+                       ELSE 0 END
+             FROM pg_stat_archiver
+            CROSS JOIN pg_db_role_setting s
+             JOIN pg_database d ON d.oid = s.setdatabase
+            CROSS JOIN unnest(s.setconfig) AS setting
+            WHERE d.datname = 'postgres' AND s.setrole = 0 AND split_part(setting, '=', 1) = %s""",
+        (COPIED_AT,),
+    )
+    return next(((max(0.0, float(age)), max(0.0, float(failing))) for age, failing in rows), None)
+
+
 class Array(Record):
     """An array as Postgres has it in binary. The statement says of what: `%b::uuid[]`."""
 

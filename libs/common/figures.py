@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event as Flag
+from types import MappingProxyType
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -23,6 +24,8 @@ STALE_SECONDS = 30.0
 
 Value = float | Mapping[str, float]
 """A number, or one for each value of the figure's label."""
+NOTHING: Mapping[str, float] = MappingProxyType({})
+"""For a figure of what is not there."""
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,25 @@ def database_look(bytes_max: int) -> Look:
         return database.measure_bytes(tx), bytes_max, database.measure_oldest_transaction(tx)
 
     return Look(figures=_DATABASE, ask=ask)
+
+
+_ARCHIVE = (
+    Figure(
+        name="database_copy_age_seconds",
+        meaning="Age of the newest copy of the whole server; absent where `python -m stack backup` never made one",
+    ),
+    Figure(
+        name="database_archive_failing_seconds",
+        meaning="Since when no segment of the server's log could be archived, in seconds ago; 0 where it works",
+    ),
+)
+
+
+def _ask_archive(tx: Connection, _: datetime) -> Sequence[Value]:
+    return database.measure_archive(tx) or (NOTHING, NOTHING)
+
+
+ARCHIVE = Look(figures=_ARCHIVE, ask=_ask_archive)
 
 
 class Figures(Collector):

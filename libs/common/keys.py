@@ -3,6 +3,9 @@
 A store of its own, outside of every service's database: who restores one of those brings back no key that was
 destroyed. It is asked once for a batch, for the keys that this process has not seen lately; while it is away, whoever
 needs one waits (Outage).
+
+Services find keys and make them, and can do nothing to those that there are: rotating, destroying and wrapping anew
+are an operator's, as a role of its own, and stay on record. The tables are a third one's, who prepares them.
 """
 
 import os
@@ -17,6 +20,7 @@ from libs.common.database import array, execute, fetch, transaction
 from libs.common.errors import Outage
 from libs.common.personal_data import KEY_BYTES
 from libs.common.record import Record
+from libs.common.rights import APPEND, Rights, give, take
 
 REWRAPPED_MAX = 1_000
 """In one transaction."""
@@ -48,6 +52,23 @@ CREATE TABLE IF NOT EXISTS key_acts (
   acted_at timestamptz NOT NULL DEFAULT now()
 );
 """
+# For everybody, their owner too: what was done to keys is said for good.
+_ACTS_ARE_FINAL = (
+    """CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      RAISE EXCEPTION '% are final', TG_TABLE_NAME USING ERRCODE = '23514';
+    END $$""",
+    """CREATE OR REPLACE TRIGGER key_acts_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON key_acts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()""",
+)
+RIGHTS: Rights = {"data_keys": APPEND, "key_acts": ""}
+"""What services' role may do with the store's tables."""
+OPERATORS_RIGHTS: Rights = {
+    "data_keys": "SELECT, INSERT, UPDATE (wrapped, master_key_id, destroyed_at)",
+    "key_acts": APPEND,
+}
+OPERATOR_SUFFIX = "_operator"
+"""After services' role: who may destroy keys, and wrap them anew."""
 _PREPARATION = 7_201_125
 """The advisory lock under which the tables are made: the services that share the store may begin at once."""
 
@@ -90,13 +111,23 @@ class KeyStore:
         self._engine = engine
         self._masters = masters
 
-    def prepare(self) -> None:
-        """Make its tables, where they are not there yet."""
+    def prepare(self, role: str | None = None, *, revokes: bool = False) -> None:
+        """Make its tables, where they are not there yet, and let services' role and operators' in.
+
+        To be called as the tables' owner; without a role, all three are one. With `revokes` both may do no more than
+        this release needs.
+        """
         with transaction(self._engine) as tx:
             execute(tx, "SELECT pg_advisory_xact_lock(%s)", (_PREPARATION,))
             for statement in _TABLES.split(";\n"):
                 if statement.strip():
                     execute(tx, statement)
+            for statement in _ACTS_ARE_FINAL:
+                execute(tx, statement)
+            for name, said in {role: RIGHTS, f"{role}{OPERATOR_SUFFIX}": OPERATORS_RIGHTS}.items() if role else ():
+                if revokes:
+                    take(tx, name)
+                give(tx, name, said)
             tx.commit()
 
     def find(self, *, key_ids: Collection[str], owners: Collection[str]) -> list[DataKey]:

@@ -45,7 +45,7 @@ from libs.common.consumer import Consumer, topics_of
 from libs.common.edge import Edge
 from libs.common.erasing import Eraser
 from libs.common.errors import Outage
-from libs.common.figures import PARKED_KEYS, Figures, Look, database_look
+from libs.common.figures import ARCHIVE, PARKED_KEYS, Figures, Look, database_look
 from libs.common.metrics import (
     ConsumerMetrics,
     EdgeMetrics,
@@ -249,8 +249,8 @@ class Runtime:
 
     @cached_property
     def figures(self) -> Figures:
-        looks = (PARKED_KEYS, database_look(self.settings.database_bytes_max), *self.service.looks(self.settings))
-        return Figures(self.unit, looks, self.metrics)
+        ours = (PARKED_KEYS, database_look(self.settings.database_bytes_max), ARCHIVE)
+        return Figures(self.unit, (*ours, *self.service.looks(self.settings)), self.metrics)
 
     def app(self, roles: Sequence[Role], is_ready: Callable[[], Mapping[str, bool]]) -> FastAPI:
         """The HTTP application: operations always, the API when that is one of the roles.
@@ -285,7 +285,7 @@ class Runtime:
         Raises Outage, IncompatibleSchema and ShardsChanged.
         """
         if self.vault.store is not None:
-            self.vault.store.prepare()
+            self.vault.store.prepare(self.settings.keys_role, revokes=revokes)
         is_ours = migrations.upgrade(self.engine, self.service.folder)
         if is_ours and (role := self.settings.database_role):
             self.unit.administer(lambda tx: self._give_rights(tx, role, revokes=revokes))

@@ -165,6 +165,13 @@ class Settings(MessagingSettings):
         " personal data stay readable",
     )
 
+    keys_role: str | None = Field(
+        None,
+        description="for `migrate`, which then comes to the key store as its tables' owner: the role that services run"
+        " as there, given what their code needs and no more, as is this name with `_operator` behind it, by which"
+        " operators destroy keys; without it, all three are one",
+    )
+
     keys_ca: FilePath | None = Field(
         None,
         description="certificates (PEM) that may vouch for the key store, as WEIR_DATABASE_CA does for the database;"

@@ -14,6 +14,7 @@ from chaos.shop import Shop
 from stack import postgres
 from stack.services import FEATURES
 from stack.settings import SERVICES
+from stack.signals import NO_TROUBLE
 from tests import promql
 from tests.waiting import wait_until
 
@@ -44,9 +45,9 @@ def ask(installation: Installation, path: str, **parameters: str) -> Any:
 
 def firing(installation: Installation) -> set[Alert]:
     """The alerts that would wake someone or make a ticket, those apart that are none of these tests'."""
-    alerts = ask(installation, "alerts")["alerts"]
-    found = {(a["labels"]["alertname"], a["labels"].get("service", "")) for a in alerts if a["state"] == "firing"}
-    return {alert for alert in found if alert[0] not in OF_OTHERS}
+    told = [alert for alert in ask(installation, "alerts")["alerts"] if alert["state"] == "firing"]
+    found = [alert["labels"] for alert in told if alert["labels"]["severity"] != NO_TROUBLE]
+    return {(a["alertname"], a.get("service", "")) for a in found if a["alertname"] not in OF_OTHERS}
 
 
 def wait_for(installation: Installation, expected: set[Alert], *, exactly: bool = False) -> None:

@@ -14,6 +14,7 @@ from services.compliance import __main__ as compliance
 from services.fraud import __main__ as fraud
 from services.payments import __main__ as payments
 from services.payments import store
+from soak import ageing
 from tests.parts import Parts
 
 SERVICES = [module.SERVICE for module in (payments, fraud, compliance, accounts)]
@@ -29,6 +30,24 @@ def test_of_every_table_it_is_known_what_bounds_it(parts: Parts, service: Servic
             )
         )
         assert {name for (name,) in found} == tables.of(service.name).keys()
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_sweep_forgets_all_that_the_long_run_finds_in_tables_from_years_ago(parts: Parts, service: Service) -> None:
+    rows, aged = 3, ageing.of(service.name)
+    with parts.runtime(service, retention_ms=DAY_MS) as runtime:
+
+        def put(tx: Connection) -> None:
+            for table, old in aged.items():
+                assert execute(tx, ageing.inserting(service.name, table, old, rows=rows)) == rows
+
+        def left(tx: Connection) -> dict[str, int]:
+            return {table: fetch(tx, ageing.counting(table, old))[0][0] for table, old in aged.items()}
+
+        runtime.unit.administer(put)
+        assert runtime.unit.administer(left) == dict.fromkeys(aged, rows)
+        runtime.sweep.run_once()
+        assert runtime.unit.administer(left) == dict.fromkeys(aged, 0)
 
 
 def claimed(tx: Connection, event_id: str, *, days_ago: float) -> str:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import CheckViolation, InsufficientPrivilege
+from sqlalchemy.engine import make_url
 
-from libs.common import rights
+from libs.common import database, keys, rights
 from libs.common.database import execute
 from libs.common.errors import Outage
+from libs.common.keys import KeyStore, MasterKeys
 from libs.common.rights import MESSAGING, RETENTION_SUFFIX, Rights
 from libs.common.service import Runtime, Service
 from libs.common.settings import Settings
@@ -23,6 +25,7 @@ from services.compliance.__main__ import SERVICE as COMPLIANCE
 from services.compliance.store import retention
 from services.fraud.__main__ import SERVICE as FRAUD
 from services.payments.__main__ import SERVICE as PAYMENTS
+from stack import postgres
 from tests.parts import Parts
 
 SERVICES = (ACCOUNTS, COMPLIANCE, FRAUD, PAYMENTS)
@@ -191,6 +194,95 @@ def test_who_forgets_may_forget_and_nothing_else(parts: Parts) -> None:
                     connection.execute(statement.encode())
         for runtime in (forgetting, serving):
             runtime.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def key_store(parts: Parts) -> Iterator[tuple[str, str, str]]:
+    """A key store that its owner has prepared: addresses for the owner, for services and for operators."""
+    with (
+        parts.database("keys") as owner,
+        parts.role(owner, RUN_TIME) as run,
+        parts.role(owner, RUN_TIME + keys.OPERATOR_SUFFIX) as operator,
+    ):
+        with opened(owner) as store:
+            # Twice, as every release does; what it needs no more is taken.
+            store.prepare(make_url(run).username)
+            store.prepare(make_url(run).username, revokes=True)
+        yield owner, run, operator
+
+
+@contextmanager
+def opened(address: str) -> Iterator[KeyStore]:
+    engine = database.create(address, pool_size=1)
+    try:
+        yield KeyStore(engine, MasterKeys({"m1": b"m" * 32}))
+    finally:
+        engine.dispose()
+
+
+def said_to(address: str, statement: str) -> None:
+    with psycopg.connect(postgres.dsn(address), autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def test_roles_of_the_key_store_may_do_exactly_what_is_said(key_store: tuple[str, str, str]) -> None:
+    owner, run, operator = key_store
+    with psycopg.connect(postgres.dsn(owner)) as connection:
+        assert _relations(connection, "r", "v", "m", "p") == keys.RIGHTS.keys() == keys.OPERATORS_RIGHTS.keys()
+        for address, said in ((run, keys.RIGHTS), (operator, keys.OPERATORS_RIGHTS)):
+            for table, words in said.items():
+                assert _may(connection, make_url(address).username, table) == _parsed(words), f"{address}: {table}"
+
+
+def test_a_service_makes_keys_and_finds_them_and_an_operator_alone_destroys_them(
+    key_store: tuple[str, str, str],
+) -> None:
+    _, run, operator = key_store
+    by = {"actor": "operator", "reason": "asked for"}
+    with opened(run) as services, opened(operator) as operators:
+        (made,) = services.make(["ann"])
+        assert services.find(key_ids=[made.key_id], owners=[]) == [made]
+        for refused in (services.rotate, services.destroy):
+            with pytest.raises(Outage, match="permission denied"):
+                refused("ann", **by)
+        assert operators.rotate("ann", **by) == 2
+        assert operators.rewrap(**by) == 0
+        assert operators.destroy("ann", **by) == 2
+    for statement in (
+        "UPDATE data_keys SET wrapped = NULL, master_key_id = NULL, destroyed_at = now()",
+        "UPDATE data_keys SET owner_id = 'ben'",
+        "DELETE FROM data_keys",
+        "DELETE FROM key_acts",
+        "INSERT INTO key_acts (act, key_count, actor, reason) VALUES ('rotated', 1, 'nobody', '')",
+        "SELECT * FROM key_acts",
+        "ALTER TABLE key_acts DISABLE TRIGGER USER",
+        "CREATE TABLE mine (one int)",
+    ):
+        with pytest.raises(InsufficientPrivilege):
+            said_to(run, statement)
+    for statement in ("DELETE FROM data_keys", "DELETE FROM key_acts", "UPDATE data_keys SET owner_id = 'ben'"):
+        with pytest.raises(InsufficientPrivilege):
+            said_to(operator, statement)
+
+
+def test_what_was_done_to_keys_is_said_for_good_to_their_owner_too(key_store: tuple[str, str, str]) -> None:
+    owner, _, operator = key_store
+    with opened(operator) as operators:
+        operators.destroy("ben", actor="operator", reason="asked for")
+    for statement in ("DELETE FROM key_acts", "UPDATE key_acts SET actor = 'nobody'", "TRUNCATE key_acts"):
+        with pytest.raises(CheckViolation, match="final"):
+            said_to(owner, statement)
+
+
+def test_what_the_key_store_s_code_says_its_operators_may_say() -> None:
+    said = {table: _parsed(words) for table, words in keys.OPERATORS_RIGHTS.items()}
+    found = {
+        need
+        for node in ast.walk(ast.parse((LIBS / "keys.py").read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for need in needs(node.value)
+    }
+    assert len(found) > 3 and [need for need in found if not is_met(need, said)] == []
 
 
 INSERT = re.compile(r"\bINSERT INTO (\w+)(?:.*?DO UPDATE\s+SET (.*))?", re.DOTALL)

@@ -1,5 +1,7 @@
 """The stack itself: up, watched, restarted, crashed and up again, down without a trace. In that order."""
 
+import json
+import math
 import os
 import re
 import shutil
@@ -8,9 +10,12 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +29,7 @@ from libs.common.keys import KeyStore, MasterKeys
 from libs.common.settings import Settings
 from libs.common.vault import Vault
 from schemas.accounts.events import CustomerPersonalData, EncryptedPersonalData
-from stack import archive, backups, leftovers, postgres, prometheus, services
+from stack import alertmanager, archive, backups, leftovers, postgres, prometheus, services
 from stack.part import StackError
 from stack.settings import KEYS, REPOSITORY, SERVICES, StackSettings
 from stack.stack import NATIVE, Stack
@@ -40,10 +45,38 @@ def settings(folder: Path = FOLDER, **more: Any) -> StackSettings:
     return StackSettings(folder=folder, port_base=TEST_PORT_BASE + 300, stack=NATIVE, kafka_heap_mb=256, **more)
 
 
+Told = dict[str, list[dict[str, Any]]]
+"""Alerts, by the receiver that was told them."""
+
+
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def told() -> Iterator[tuple[str, Told]]:
+    """Where receivers of alerts are told them, and what they were told."""
+    told: Told = defaultdict(list)
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            told[self.path.strip("/")] += message["alerts"]
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Tests say what is of interest."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", told
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def stack(told: tuple[str, Told]) -> Iterator[Stack]:
     stack = Stack(settings())
     stack.down(forget=True)
+    stack.settings.receivers.mkdir(parents=True)
+    for receiver in ("page", "ticket", "watchdog"):
+        (stack.settings.receivers / receiver).write_text(f"{told[0]}/{receiver}\n")
     stack.up()
     yield stack
     stack.down(forget=True)
@@ -51,7 +84,7 @@ def stack() -> Iterator[Stack]:
 
 def test_after_up_everything_is_ready(stack: Stack) -> None:
     states = {part.name: part.state for part in stack.way.states()}
-    parts = ("postgres", "kafka", "registry", "prometheus", *SERVICES, services.FEATURES)
+    parts = ("postgres", "kafka", "registry", "prometheus", "alertmanager", *SERVICES, services.FEATURES)
     assert states == dict.fromkeys(parts, "ready")
 
 
@@ -189,6 +222,51 @@ def test_of_copies_the_newest_two_are_kept_and_the_log_that_they_need(stack: Sta
     archive.extract(stack.settings, "payments", folder / "payments.dump", at=datetime.now(UTC))
 
 
+def test_an_archive_that_is_away_keeps_the_log_where_it_is_and_is_told_until_it_is_back(stack: Stack) -> None:
+    def switch() -> str:
+        """Finish a segment, which wakes who archives; its name."""
+        query(stack, "SELECT pg_current_xact_id()", database="postgres")
+        return str(query(stack, "SELECT pg_walfile_name(pg_switch_wal())", database="postgres")[0][0])
+
+    def failing() -> float:
+        return figure(stack, "database_archive_failing_seconds")
+
+    archive.copy_all(stack.settings)
+    folder = postgres.archive_folder(stack.settings)
+    wait_until(lambda: figure(stack, "database_copy_age_seconds") < 30 and failing() == 0)
+    away = folder.rename(folder.with_name("away"))
+    try:
+        segment = switch()
+        wait_until(lambda: failing() > 0)
+        assert query(stack, f"SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name = '{segment}.ready'") == [(1,)]
+        with pytest.raises(StackError, match="bring its disk back"):
+            archive.copy_all(stack.settings)
+        # The place where it should be mounted is there, and empty.
+        postgres.make_folder(folder)
+        postgres.make_folder(postgres.log_folder(folder))
+        before = failures(stack)
+        switch()
+        wait_until(lambda: failures(stack) > before)
+        assert not list(postgres.log_folder(folder).iterdir())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        away.rename(folder)
+    switch()
+    wait_until(lambda: (postgres.log_folder(folder) / segment).exists() and failing() == 0)
+
+
+def failures(stack: Stack) -> int:
+    """Of Postgres' attempts to archive its log."""
+    return int(query(stack, "SELECT failed_count FROM pg_stat_archiver")[0][0])
+
+
+def figure(stack: Stack, name: str) -> float:
+    """What services tell of the server, as Prometheus has it; not a number where they tell nothing."""
+    address = f"http://{stack.settings.host}:{stack.settings.prometheus_port}/api/v1/query"
+    result = httpx.get(address, params={"query": f"max({name})"}).raise_for_status().json()["data"]["result"]
+    return float(result[0]["value"][1]) if result else math.nan
+
+
 def test_a_moment_that_nobody_has_kept_is_refused(stack: Stack, tmp_path: Path) -> None:
     extract = partial(archive.extract, stack.settings, "payments", tmp_path / "payments.dump")
     with pytest.raises(StackError, match="still to come"):
@@ -260,6 +338,43 @@ def test_the_rules_pass_prometheus_own_checks_and_their_tests(stack: Stack) -> N
             text=True,
         )
         assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_what_fires_reaches_whom_it_is_for_and_what_explains_itself_nobody(
+    stack: Stack, told: tuple[str, Told]
+) -> None:
+    def names(receiver: str, *services: str) -> set[tuple[str, str]]:
+        labels = [alert["labels"] for alert in told[1][receiver]]
+        return {(label["alertname"], label.get("service", "")) for label in labels if label.get("service") in services}
+
+    # By Prometheus itself: the one alert that always fires.
+    wait_until(lambda: [alert for alert in told[1]["watchdog"] if alert["labels"]["alertname"] == "Watchdog"] != [])
+    assert not [alert for alert in told[1]["page"] if alert["labels"]["alertname"] == "Watchdog"]
+    # And of two services that nobody has, so that nothing else is told of them.
+    alerts = [("ServiceDown", "one"), ("RelayAbsent", "one"), ("RelayAbsent", "other")]
+    address = f"http://{stack.settings.host}:{stack.settings.alertmanager_port}/api/v2/alerts"
+    labels = [{"alertname": name, "severity": "page", "service": service} for name, service in alerts]
+    httpx.post(address, json=[{"labels": one} for one in labels]).raise_for_status()
+    # Each service's alerts come in one message, after as long as it may take until all of them are there.
+    wait_until(lambda: {service for _, service in names("page", "one", "other")} == {"one", "other"})
+    assert names("page", "one", "other") == {("ServiceDown", "one"), ("RelayAbsent", "other")}
+    assert not names("ticket", "one", "other")
+
+
+def test_alertmanager_s_own_check_takes_the_configuration_and_sends_each_alert_its_way(stack: Stack) -> None:
+    file = str(stack.settings.folder / "alertmanager" / "alertmanager.yml")
+
+    def amtool(*words: str) -> str:
+        command = [str(alertmanager.amtool(stack.settings)), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert "SUCCESS" in amtool("check-config", file)
+    alerts = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    for rule in (rule for rule in alerts if "alert" in rule):
+        severity = rule["labels"]["severity"]
+        labels = (f"alertname={rule['alert']}", f"severity={severity}", "service=payments")
+        way = "watchdog" if rule["alert"] == "Watchdog" else severity
+        assert amtool("config", "routes", "test", f"--config.file={file}", *labels) == way
 
 
 def test_one_part_is_restarted_and_the_others_go_on(stack: Stack) -> None:

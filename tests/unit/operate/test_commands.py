@@ -41,7 +41,7 @@ def test_each_service_has_the_same_groups_besides_its_own() -> None:
         assert {words[1] for words in found if words[:1] == (service,) and len(words) == 2} >= set(COMMON)
 
 
-LISTS = ("list", "parked", "backlog", "diff", "health", "timeline", "reconcile")
+LISTS = ("list", "parked", "backlog", "diff", "health", "timeline", "reconcile", "forgotten")
 
 
 def test_what_lists_can_be_had_as_json() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from stack import docker, kafka, postgres, registry, services
+from stack import docker, kafka, postgres, prometheus, registry, services
 from stack.docker import Docker
 from stack.native import Native
-from stack.settings import SERVICES, StackSettings
+from stack.settings import KEYS, SERVICES, StackSettings
 from stack.supervision import Supervisor
 
 COMPOSED: dict[str, Any] = yaml.safe_load(docker.FILE.read_text())["services"]
@@ -74,7 +74,7 @@ def test_services_are_told_the_same() -> None:
 def test_both_ways_start_the_same_services(settings: StackSettings) -> None:
     native = {program.name for program in Native(settings, Supervisor(settings), {}).programs()}
     migrations = {f"{service}-migrate" for service in SERVICES}
-    assert COMPOSED.keys() - migrations == native | {"prometheus", "grafana", "desk-key"}
+    assert COMPOSED.keys() - migrations == native | {"prometheus", "alertmanager", "grafana", "desk-key"}
     assert COMPOSED.keys() >= migrations
 
 
@@ -85,9 +85,12 @@ def test_a_service_is_migrated_with_the_same_image_and_database_before_any_servi
         migration = COMPOSED[f"{service}-migrate"]
         assert migration["command"] == ["migrate"]
         assert migration["image"] == COMPOSED[service]["image"]
-        own = {"WEIR_DATABASE_URL", "WEIR_DATABASE_ROLE"}
+        own = {"WEIR_DATABASE_URL", "WEIR_DATABASE_ROLE", "WEIR_KEYS_URL", "WEIR_KEYS_ROLE"}
         assert _without(migration["environment"], own) == _without(COMPOSED[service]["environment"], own)
         assert migration["environment"]["WEIR_DATABASE_ROLE"] == service
+        assert migration["environment"]["WEIR_KEYS_ROLE"] == KEYS
+        assert f"//{postgres.owner_of(KEYS)}:" in migration["environment"]["WEIR_KEYS_URL"]
+        assert f"//{KEYS}:" in COMPOSED[service]["environment"]["WEIR_KEYS_URL"]
         assert f"//{postgres.owner_of(service)}:" in migration["environment"]["WEIR_DATABASE_URL"]
         assert f"//{service}:" in COMPOSED[service]["environment"]["WEIR_DATABASE_URL"]
 
@@ -122,6 +125,21 @@ def test_what_prometheus_watches_in_containers_are_the_services() -> None:
     assert [target["targets"] for target in targets] == [
         [f"{service}:8000"] for service in (*SERVICES, services.FEATURES)
     ]
+
+
+def test_prometheus_tells_the_alertmanager_that_is_in_a_container() -> None:
+    told = yaml.safe_load((prometheus.CONFIGURATION / prometheus.ALERTMANAGERS).read_text())
+    assert [one["targets"] for one in told] == [["alertmanager:9093"]]
+    mounted = dict(volume.rsplit(":", 2)[:2] for volume in COMPOSED["alertmanager"]["volumes"][1:])
+    assert mounted["./deploy/alertmanager/alertmanager.yml"] in COMPOSED["alertmanager"]["command"][0]
+    assert {Path(inside).parent for inside in mounted.values()} == {Path("/etc/alertmanager")}
+
+
+def test_alertmanager_is_started_where_there_is_anybody_to_tell(settings: StackSettings) -> None:
+    assert "alertmanager" not in Docker(settings, {})._probes
+    settings.receivers.mkdir()
+    (settings.receivers / "page").write_text("https://pager.example/hook\n")
+    assert "alertmanager" in Docker(settings, {})._probes
 
 
 def test_two_installations_are_two_projects(tmp_path: Path) -> None:
