@@ -31,23 +31,32 @@ REVOKES = "--revoke"
 
 
 def main(service: Service, extend: Extend | None = None) -> None:
-    """Run roles (`api worker relay`), or one of the operators' commands (`--help` lists them), and end the process.
+    """Run roles (`api worker relay`), or one of the operators' commands (`--help` lists them), and end the process."""
+    sys.exit(guarded(service.name, lambda: _run(service, extend, sys.argv[1:])))
 
-    What an operator can mend is told in one line on stderr, with exit status 1; only a fault of ours leaves a stack.
+
+def guarded(name: str, work: Callable[[], int], *mendable: type[Exception]) -> int:
+    """Do the work and return its exit status.
+
+    What an operator can mend, and what else is `mendable`, is told in one line on stderr, with status 1; only a fault
+    of ours leaves a stack.
     """
+    told: tuple[type[Exception], ...] = (SettingsError, Outage, IncompatibleSchema, ShardsChanged, *mendable)
     try:
-        status = _run(service, extend, sys.argv[1:])
+        return work()
     except ClickException as error:
-        status = _give_up(service, error.format_message())
+        why = error.format_message()
     except typer.Abort:
-        status = _give_up(service, "aborted")
+        why = "aborted"
     except ValidationError as error:
-        status = _give_up(service, setting_faults(error))
-    except (SettingsError, Outage, IncompatibleSchema, ShardsChanged) as error:
-        status = _give_up(service, str(error))
+        why = setting_faults(error)
+    except told as error:
+        why = str(error)
     except OSError as error:
-        status = _give_up(service, f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    sys.exit(status)
+        why = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    # What a driver says goes on for lines; the first tells what it is.
+    print(f"{name}: {why.strip().splitlines()[0]}", file=sys.stderr)
+    return 1
 
 
 def carry_out(runtime: Runtime, command: Command) -> None:
@@ -75,12 +84,6 @@ def _run(service: Service, extend: Extend | None, words: Sequence[str]) -> int:
         list(words) or ["--help"], prog_name=f"python -m services.{service.name}", standalone_mode=False
     )
     return status if isinstance(status, int) else 0
-
-
-def _give_up(service: Service, why: str) -> int:
-    # What a driver says goes on for lines; the first tells what it is.
-    print(f"{service.name}: {why.strip().splitlines()[0]}", file=sys.stderr)
-    return 1
 
 
 def setting_faults(error: ValidationError) -> str:
