@@ -1,7 +1,8 @@
 """Which events there are, who publishes and who reads them: taken from the code, so that it can't be wrong."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from types import ModuleType
 
 from libs.common.batch import Handlers
@@ -29,7 +30,8 @@ class Entry(Record):
         return self.event_type.contract.topic
 
 
-def entries() -> list[Entry]:
+@cache
+def entries() -> Sequence[Entry]:
     """Every event type, by topic, in the order its publisher declares them."""
     writers = {kind: service for service in SERVICES for kind in handlers(service).writes}
     readers = {service: set(handlers(service).reads) for service in SERVICES}
@@ -45,7 +47,7 @@ def entries() -> list[Entry]:
         for service in SERVICES
         for kind in event_types(importlib.import_module(f"schemas.{service}.events"))
     ]
-    return sorted(found, key=lambda entry: (SERVICES.index(entry.topic.service), entry.topic.name))
+    return tuple(sorted(found, key=lambda entry: (SERVICES.index(entry.topic.service), entry.topic.name)))
 
 
 def topics() -> dict[str, list[Entry]]:

@@ -8,12 +8,9 @@ from uuid import UUID
 
 import msgspec
 import typer
-from pydantic import ValidationError
-from typer._click.exceptions import ClickException
 
 from docs import catalogue
 from libs.common import cli, logs
-from libs.common.errors import Outage
 from libs.common.operating import AsJson, tell
 from operate import forgotten, health, installation, nothing_lost, personal_data, topics
 from operate.erasing import NoKeyStore
@@ -77,6 +74,8 @@ def reconcile(
 
     Reads every topic whole, and where anything differs once more: only what differs both times, the very same payment
     or event, is reported. What is on its way between services differs for seconds; what a person is waited for, longer.
+    What somebody has discarded is not missed. Where topics keep things for a time only, what began before that is
+    looked for in databases alone, and it is said so.
     """
     findings = _compared(may_wait)
     if not all(finding.holds for finding in findings):
@@ -97,14 +96,17 @@ def forgotten_command(as_json: AsJson = False) -> None:
     Each with what became of it and of its money, and whether it may be ordered again: what has moved would move twice.
     """
     found = forgotten.find(
-        installation.runtime_of("payments").codec, installation.messaging(), installation.database_urls()
+        installation.runtime_of("payments").codec, installation.messaging(), installation.databases()
     )
     tell((msgspec.structs.asdict(one) for one in found), as_json=as_json)
 
 
 def _compared(may_wait: bool) -> list[nothing_lost.Finding]:
-    recorded = list(topics.read(installation.messaging(), list(catalogue.topics()), with_values=False))
-    return nothing_lost.compare(recorded, installation.database_urls(), may_wait=may_wait)
+    messaging, names = installation.messaging(), list(catalogue.topics())
+    recorded = list(topics.read(messaging, names, with_values=False))
+    # Asked afterwards: what is forgotten while topics are read is not looked for either.
+    held_since = topics.held_since(messaging, names)
+    return nothing_lost.compare(recorded, installation.databases(), held_since=held_since, may_wait=may_wait)
 
 
 personal_data.add(app)
@@ -115,20 +117,12 @@ for _name in SERVICES:
 
 def main() -> None:
     """Carry out a command. What an operator can mend is told in one line on stderr, with exit status 1."""
-    try:
-        status = typer.main.get_command(app).main(prog_name="weir", standalone_mode=False)
-    except ClickException as error:
-        status = _give_up(error.format_message())
-    except ValidationError as error:
-        status = _give_up(cli.setting_faults(error))
-    except (Outage, StackError, NoKeyStore, OSError, TimeoutError) as error:
-        status = _give_up(str(error))
-    sys.exit(status if isinstance(status, int) else 0)
+    sys.exit(cli.guarded("weir", _run, StackError, NoKeyStore))
 
 
-def _give_up(why: str) -> int:
-    print(f"weir: {why.strip().splitlines()[0]}", file=sys.stderr)
-    return 1
+def _run() -> int:
+    status = typer.main.get_command(app).main(prog_name="weir", standalone_mode=False)
+    return status if isinstance(status, int) else 0
 
 
 if __name__ == "__main__":

@@ -6,16 +6,13 @@ Their money may have moved all the same. So each is told with what became of it,
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 
-import psycopg
-
-from libs.common.codec import Codec
+from libs.common.codec import Codec, Undecodable
 from libs.common.record import Record
 from libs.common.settings import MessagingSettings
-from operate import topics
+from operate import stored, topics
 from operate.nothing_lost import STATE_BY_END
 from operate.topics import Recorded
 from schemas.payments.events import PAYMENT, REFUND, PaymentInitiated, RefundRequested
-from stack import postgres
 
 _BEGINNINGS = ("PaymentInitiated", "RefundRequested")
 _ENDS = {**STATE_BY_END, "RefundSettled": "settled", "RefundRejected": "rejected"}
@@ -73,11 +70,13 @@ def look(
         elif event.event_type in _UNDER_WAY and became.get(event.subject) not in _ENDS.values():
             became[event.subject] = _UNDER_WAY[event.event_type]
     for id_, event in sorted(begun.items(), key=lambda one: one[1].caused_at):
-        yield _forgotten(decode(event), became.get(id_, "open"), money.get(id_, ""))
+        order = decode(event)
+        # What else lies on a topic under such a name is nobody's order.
+        if isinstance(order, PaymentInitiated | RefundRequested):
+            yield _forgotten(order, became.get(id_, "open"), money.get(id_, ""))
 
 
-def _forgotten(order: object, became: str, money: str) -> Forgotten:
-    assert isinstance(order, PaymentInitiated | RefundRequested)
+def _forgotten(order: PaymentInitiated | RefundRequested, became: str, money: str) -> Forgotten:
     ordered = order.order if isinstance(order, PaymentInitiated) else order
     return Forgotten(
         kind="payment" if isinstance(order, PaymentInitiated) else "refund",
@@ -101,20 +100,22 @@ def may_be_ordered_again(became: str, money: str) -> Again:
 
 
 def find(codec: Codec, settings: MessagingSettings, databases: Mapping[str, str]) -> Iterator[Forgotten]:
-    """All there are. Raises Outage and TimeoutError."""
+    """All there are. Raises Outage."""
 
     def decode(event: Recorded) -> object:
-        reader = codec.reader_of(event.value)
-        return reader.decode(event.value) if reader else None
+        try:
+            reader = codec.reader_of(event.value)
+            return reader.decode(event.value) if reader else None
+        except Undecodable:
+            return None
 
     # Read before the database: what is ordered meanwhile is in there before it is on its topic.
     recorded = [
         event if event.event_type in _BEGINNINGS else event._replace(value=b"")
         for event in topics.read(settings, [PAYMENT.name, REFUND.name])
     ]
-    ours, theirs = databases["payments"], databases["accounts"]
-    known = {id_ for query in _KNOWN for (id_,) in _rows(ours, query)}
-    money = {id_: status for query in _MONEY for id_, status in _rows(theirs, query)}
+    known = {id_ for query in _KNOWN for (id_,) in stored.ask(databases, "payments", query)}
+    money = {id_: status for query in _MONEY for id_, status in stored.ask(databases, "accounts", query)}
     return look(recorded, known, money, decode)
 
 
@@ -123,8 +124,3 @@ _MONEY = (
     "SELECT hold_id::text, status FROM holds WHERE kind = 'payment'",
     "SELECT refund_id::text, status FROM refunds",
 )
-
-
-def _rows(dsn: str, query: str) -> list[tuple]:  # type: ignore[type-arg]
-    with psycopg.connect(postgres.dsn(dsn)) as connection:
-        return connection.execute(query.encode()).fetchall()

@@ -1,4 +1,4 @@
-"""Whether everything works: each service's roles, its database, the broker, the registry."""
+"""Whether everything works: each process of each service, their databases, the broker, the registry, Prometheus."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -34,7 +34,10 @@ def look() -> Iterator[Health]:
         yield _asked("key store", lambda: _ask_key_store(first))
     for name in SERVICES:
         yield _asked(f"{name} database", lambda name=name: _ask_database(name))  # type: ignore[misc]
-        yield _roles(name)
+        yield from _roles(name)
+    yield from _roles(installation.FEATURES)
+    if (url := installation.prometheus_url()) is not None:
+        yield _asked("prometheus", lambda: ask_prometheus(url))
 
 
 def _asked(part: str, ask: Callable[[], str]) -> Health:
@@ -89,12 +92,27 @@ def _ask_database(name: str) -> str:
     return f"{size} on disk"
 
 
-def _roles(name: str) -> Health:
+def _roles(name: str) -> Iterator[Health]:
+    """Each process of a service; several are told apart by their addresses."""
+    urls = installation.urls(name)
+    for url in urls:
+        part = name if len(urls) == 1 else f"{name} at {url}"
+        try:
+            answer = httpx.get(f"{url}/ready", timeout=TIMEOUT_SECONDS)
+            roles = answer.json()
+            waiting = [role for role, is_ready in roles.items() if not is_ready]
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError) as error:
+            yield Health(part=part, is_well=False, detail=f"{url}: {error or type(error).__name__}")
+            continue
+        detail = f"waits: {', '.join(waiting)}" if waiting else ", ".join(roles)
+        yield Health(part=part, is_well=answer.status_code == 200, detail=detail)
+
+
+def ask_prometheus(url: str) -> str:
     try:
-        answer = httpx.get(f"{installation.url(name)}/ready", timeout=TIMEOUT_SECONDS)
-        roles = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        return Health(part=name, is_well=False, detail=f"{installation.url(name)}: {error or type(error).__name__}")
-    waiting = [role for role, is_ready in roles.items() if not is_ready]
-    detail = f"waits: {', '.join(waiting)}" if waiting else ", ".join(roles)
-    return Health(part=name, is_well=answer.status_code == 200, detail=detail)
+        answer = httpx.get(f"{url}/-/ready", timeout=TIMEOUT_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Unwell(f"{url}: {error or type(error).__name__}") from error
+    if answer.status_code != 200:
+        raise Unwell(f"{url} answers {answer.status_code}")
+    return "it answers"

@@ -2,13 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-
-import psycopg
+from datetime import datetime, timedelta
 
 from docs import catalogue
+from libs.common import ids
 from libs.common.record import Record
+from operate import stored
+from operate.stored import Stored, Taken
 from operate.topics import Recorded
-from stack import postgres
 from stack.settings import SERVICES
 
 STATE_BY_END = {
@@ -18,13 +19,9 @@ STATE_BY_END = {
     "PaymentBlocked": "blocked",
 }
 ENDS = frozenset(STATE_BY_END)
-WAITING_TABLES = {
-    "outbox": "shard || '/' || id",
-    "outbox_parked": "shard || '/' || id",
-    "parked_keys": "key",
-    "parked_messages": "id::text",
-}
-"""Of what is under way, and what tells its rows apart."""
+STATE_BY_REFUND_END = {"RefundSettled": "settled", "RefundRejected": "rejected"}
+CLOCKS_SECONDS = 60
+"""How far clocks may differ: of who makes an id, and of who publishes what it names."""
 
 
 class Finding(Record):
@@ -59,66 +56,163 @@ def still(findings: Sequence[Finding], again: Sequence[Finding]) -> list[Finding
     ]
 
 
-def compare(recorded: Sequence[Recorded], databases: Mapping[str, str], *, may_wait: bool = False) -> list[Finding]:
-    """Every comparison there is. `databases` holds each service's address; `may_wait`: reviews may be open."""
-    events = {event.event_id: event for event in recorded}
+NOTHING_FORGOTTEN: Mapping[str, datetime] = {}
+"""Every topic holds all that was ever published on it."""
+
+
+def compare(
+    recorded: Sequence[Recorded],
+    databases: Mapping[str, str],
+    *,
+    held_since: Mapping[str, datetime] = NOTHING_FORGOTTEN,
+    may_wait: bool = False,
+) -> list[Finding]:
+    """Every comparison there is. Raises Outage.
+
+    `databases` holds each service's address, `held_since` from when on a topic holds everything, if it has forgotten
+    something (`topics.held_since`); `may_wait`: reviews may be open.
+    """
+    return judge(recorded, stored.load(databases), held_since=held_since, may_wait=may_wait)
+
+
+def judge(
+    recorded: Sequence[Recorded],
+    kept: Stored,
+    *,
+    held_since: Mapping[str, datetime] = NOTHING_FORGOTTEN,
+    may_wait: bool = False,
+) -> list[Finding]:
+    """The same, of what databases have said. Pure."""
+
+    def memory(names: Iterable[str]) -> _Memory:
+        return _Memory(held_since, names)
+
+    events = {event.event_id: event for event in _without_junk(recorded, kept.taken.values())}.values()
+    read_by = {service: memory(_topics_read_by(service)) for service in SERVICES}
     return [
-        _journeys_end(events.values(), databases["payments"], may_wait=may_wait),
-        *(_inbox_equals_topics(service, events.values(), databases[service]) for service in SERVICES),
-        *(_nothing_waits(service, databases[service]) for service in SERVICES),
-        *_databases_agree(events.values(), databases),
-        _refunds_end(events.values(), databases),
+        _journeys_end(events, kept, memory(_topics_of("PaymentInitiated", *STATE_BY_END)), may_wait=may_wait),
+        *(_inbox_equals_topics(name, recorded, kept.taken[name], read_by[name]) for name in SERVICES),
+        *(_nothing_waits(name, kept.taken[name]) for name in SERVICES),
+        *_databases_agree(recorded, kept, read_by),
+        _refunds_end(events, kept, memory(_topics_of("RefundRequested", *STATE_BY_REFUND_END))),
     ]
 
 
-def _journeys_end(events: Iterable[Recorded], dsn: str, *, may_wait: bool) -> Finding:
+class _Memory:
+    """How far back some topics reach together: what began before can't be looked for there."""
+
+    def __init__(self, held_since: Mapping[str, datetime], topics: Iterable[str]) -> None:
+        forgotten = [held_since[topic] for topic in topics if topic in held_since]
+        self._since = max(forgotten) + timedelta(seconds=CLOCKS_SECONDS) if forgotten else None
+
+    def holds(self, found: Set[str]) -> Set[str]:
+        """Those of some ids that must be there, if they were published at all: an id is older than what it names."""
+        if self._since is None:
+            return found
+        first = ids.first_of(self._since.timestamp())
+        return {id_ for id_ in found if id_ >= first}
+
+    @property
+    def words(self) -> str:
+        """What is to be said about it."""
+        return f"; topics have forgotten what began before {self._since:%Y-%m-%d %H:%M:%S} UTC" if self._since else ""
+
+
+def _topics_of(*names: str) -> set[str]:
+    return {entry.topic.name for entry in catalogue.entries() if entry.name in names}
+
+
+def _topics_read_by(service: str) -> set[str]:
+    return {entry.topic.name for entry in catalogue.entries() if service in entry.readers}
+
+
+def _without_junk(recorded: Sequence[Recorded], taken: Iterable[Taken]) -> Sequence[Recorded]:
+    """Leave out what is no event, whatever it says of itself: a service could not read it and somebody has discarded
+    it, and no service has applied it."""
+    known = list(taken)
+    discarded = frozenset().union(*(one.discarded for one in known))
+    if not discarded:
+        return recorded
+    applied = frozenset().union(*(one.applied for one in known))
+    return [event for event in recorded if event.event_id in applied or event.place_id not in discarded]
+
+
+def _journeys_end(events: Iterable[Recorded], kept: Stored, memory: _Memory, *, may_wait: bool) -> Finding:
     """Accepted ids = ended ids, each ended once, as the database says."""
     initiated, ends = _begun_and_ended(events, "PaymentInitiated", STATE_BY_END)
-    stored = dict(_rows(dsn, "SELECT payment_id::text, state FROM payments"))
-    open_ones = {payment_id for payment_id, state in stored.items() if state not in STATE_BY_END.values()}
+    payments = kept.payments
+    open_ones = {payment_id for payment_id, state in payments.items() if state not in STATE_BY_END.values()}
     faults = {
-        "accepted but not on the topic": stored.keys() - initiated,
-        "on the topic but not accepted": initiated - stored.keys(),
+        "accepted but not on the topic": memory.holds(payments.keys() - initiated),
+        "on the topic but not accepted": initiated - payments.keys(),
         "without an end": set() if may_wait else initiated - ends.keys(),
         "with more than one end": {payment_id for payment_id, states in ends.items() if len(states) > 1},
-        "with another end in the database": {p for p, states in ends.items() if stored.get(p) != states[0]},
+        "with another end in the database": {p for p, states in ends.items() if payments.get(p) != states[0]},
         "neither ended nor waiting": initiated - ends.keys() - open_ones,
     }
-    return _finding("every payment accepted has exactly one end", faults, f"{len(initiated):,} payments")
+    counted = f"{len(initiated):,} payments{memory.words}"
+    return _finding("every payment accepted has exactly one end", faults, counted)
 
 
-def _inbox_equals_topics(service: str, events: Iterable[Recorded], dsn: str) -> Finding:
-    """The unique ids of what a service reads = the ids in its inbox."""
+def _inbox_equals_topics(service: str, recorded: Iterable[Recorded], taken: Taken, memory: _Memory) -> Finding:
+    """The unique ids of what a service reads = the ids in its inbox, but for what somebody has discarded there.
+
+    What could not be read is entered under the id of its place. Applied after all, it has its own besides.
+    """
     reads = {(entry.topic.name, entry.name) for entry in catalogue.entries() if service in entry.readers}
-    published = {event.event_id for event in events if (event.topic, event.event_type) in reads}
-    applied = {event_id for (event_id,) in _rows(dsn, "SELECT event_id::text FROM inbox WHERE outcome = 'applied'")}
-    faults = {"published but not applied": published - applied, "applied but not published": applied - published}
-    return _finding(f"{service} has applied what it reads, once", faults, f"{len(published):,} events")
+    read = [event for event in recorded if (event.topic, event.event_type) in reads]
+    published = {event.event_id for event in read}
+    discarded = published & taken.discarded
+    missing = published - taken.applied - discarded
+    if missing and taken.discarded:
+        excused = {e.event_id for e in read if e.event_id in missing and e.place_id in taken.discarded}
+        # An event as well as the junk that bears its id.
+        excused -= {e.event_id for e in read if e.event_id in excused and e.place_id not in taken.discarded}
+        discarded, missing = discarded | excused, missing - excused
+    surplus = memory.holds(taken.applied - published)
+    if surplus:
+        surplus = surplus - {event.place_id for event in recorded}
+    faults = {"published but not applied": missing, "applied but not published": surplus}
+    apart = f", {len(discarded):,} of them discarded" if discarded else ""
+    return _finding(
+        f"{service} has applied what it reads, once", faults, f"{len(published):,} events{apart}{memory.words}"
+    )
 
 
-def _nothing_waits(service: str, dsn: str) -> Finding:
-    waiting = {f"in {table}": _ids(dsn, f"SELECT {key} FROM {table}") for table, key in WAITING_TABLES.items()}
-    waiting["in dead letters"] = _ids(dsn, "SELECT event_id::text FROM dead_letters WHERE status = 'dead'")
-    return _finding(f"{service} has nothing waiting", waiting, "outbox, parked and dead letters empty")
+def _nothing_waits(service: str, taken: Taken) -> Finding:
+    faults = {f"in {where}": found for where, found in taken.waiting.items()}
+    return _finding(f"{service} has nothing waiting", faults, "outbox, parked and dead letters empty")
 
 
-def _databases_agree(events: Iterable[Recorded], databases: Mapping[str, str]) -> list[Finding]:
-    """Each database tells of the same payments, and of the same ends."""
-    payments = dict(_rows(databases["payments"], "SELECT payment_id::text, state FROM payments"))
-    holds = dict(_rows(databases["accounts"], "SELECT hold_id::text, status FROM holds WHERE kind = 'payment'"))
-    assessed = {i for (i,) in _rows(databases["fraud"], "SELECT payment_id::text FROM assessments")}
-    screened = {i for (i,) in _rows(databases["compliance"], "SELECT payment_id::text FROM screenings")}
-    expected = {"settled": {"posted"}, "blocked": {"blocked"}}
+def _databases_agree(recorded: Sequence[Recorded], kept: Stored, read_by: Mapping[str, _Memory]) -> list[Finding]:
+    """Each database tells of the same payments, and of the same ends, but for what was discarded there."""
+    payments, holds = kept.payments, kept.holds
+    known = {
+        "fraud has assessed every payment": ("fraud", kept.assessed),
+        "compliance has screened every payment": ("compliance", kept.screened),
+        "accounts knows every payment": ("accounts", holds.keys()),
+    }
+    missing = {
+        name: _unexplained(payments.keys() - theirs, recorded, kept.taken[name], read_by[name])
+        for name, theirs in known.values()
+    }
+    moves = {"settled": {"posted"}, "blocked": {"blocked"}}
+    explained = payments.keys() - holds.keys() - missing["accounts"]
     wrong = {
         payment_id
         for payment_id, state in payments.items()
-        if state in STATE_BY_END.values() and holds.get(payment_id) not in expected.get(state, {"declined", "released"})
+        if state in STATE_BY_END.values()
+        and holds.get(payment_id) not in moves.get(state, {"declined", "released"})
+        and (state in moves or payment_id not in explained)
     }
     moved = Counter(holds.values())
     return [
-        _finding("fraud has assessed every payment", _both(payments.keys(), assessed), f"{len(assessed):,}"),
-        _finding("compliance has screened every payment", _both(payments.keys(), screened), f"{len(screened):,}"),
-        _finding("accounts knows every payment", _both(payments.keys(), holds.keys()), f"{len(holds):,}"),
+        *(
+            _finding(
+                what, {"missing": missing[name], "unknown to payments": theirs - payments.keys()}, f"{len(theirs):,}"
+            )
+            for what, (name, theirs) in known.items()
+        ),
         _finding(
             "the money went where each payment ended",
             {"moved otherwise": wrong},
@@ -127,21 +221,30 @@ def _databases_agree(events: Iterable[Recorded], databases: Mapping[str, str]) -
     ]
 
 
-def _refunds_end(events: Iterable[Recorded], databases: Mapping[str, str]) -> Finding:
-    """Requested refunds = ended refunds, each ended once, and accounts moved the money of those that settled."""
-    state_by_end = {"RefundSettled": "settled", "RefundRejected": "rejected"}
-    requested, ends = _begun_and_ended(events, "RefundRequested", state_by_end)
-    moved = {
-        id_ for (id_,) in _rows(databases["accounts"], "SELECT refund_id::text FROM refunds WHERE status = 'posted'")
+def _unexplained(absent: Set[str], recorded: Iterable[Recorded], taken: Taken, memory: _Memory) -> Set[str]:
+    """Of payments that a service does not know, those that it can't be because somebody has discarded their event."""
+    if not absent or not taken.discarded:
+        return absent
+    about = {
+        event.subject for event in recorded if event.event_id in taken.discarded or event.place_id in taken.discarded
     }
+    return memory.holds(absent - about)
+
+
+def _refunds_end(events: Iterable[Recorded], kept: Stored, memory: _Memory) -> Finding:
+    """Requested refunds = ended refunds, each ended once, and accounts moved the money of those that settled."""
+    requested, ends = _begun_and_ended(events, "RefundRequested", STATE_BY_REFUND_END)
     settled = {refund_id for refund_id, states in ends.items() if states == ["settled"]}
     faults = {
         "without an end": requested - ends.keys(),
         "with more than one end": {refund_id for refund_id, states in ends.items() if len(states) > 1},
-        "settled without money, or the other way round": settled ^ moved,
+        "settled without money, or the other way round": (settled - kept.refunded)
+        | memory.holds(kept.refunded - settled),
     }
     return _finding(
-        "every refund has exactly one end, and its money moved with it", faults, f"{len(requested):,} refunds"
+        "every refund has exactly one end, and its money moved with it",
+        faults,
+        f"{len(requested):,} refunds{memory.words}",
     )
 
 
@@ -152,6 +255,9 @@ def _begun_and_ended(
     begun: set[str] = set()
     ends: dict[str, list[str]] = defaultdict(list)
     for event in events:
+        if not ids.is_id(event.subject):
+            # It says of nothing that it began or ended.
+            continue
         if event.event_type == beginning:
             begun.add(event.subject)
         elif event.event_type in state_by_end:
@@ -159,18 +265,5 @@ def _begun_and_ended(
     return begun, ends
 
 
-def _both(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, set[str]]:
-    return {"missing": set(ours) - set(theirs), "unknown to payments": set(theirs) - set(ours)}
-
-
 def _finding(what: str, faults: Mapping[str, Set[str]], counted: str) -> Finding:
     return Finding(what=what, faults={fault: frozenset(ids) for fault, ids in faults.items() if ids}, counted=counted)
-
-
-def _ids(dsn: str, query: str) -> set[str]:
-    return {id_ for (id_,) in _rows(dsn, query)}
-
-
-def _rows(dsn: str, query: str) -> list[tuple]:  # type: ignore[type-arg]
-    with psycopg.connect(postgres.dsn(dsn)) as connection:
-        return connection.execute(query.encode()).fetchall()

@@ -8,10 +8,8 @@ import typer
 
 from libs.common import cli
 from libs.common.erasing import Erasure
-from libs.common.operating import Actor, AsJson, tell
+from libs.common.operating import Actor, AsJson, Reason, answer, tell
 from operate import erasing
-
-Reason = Annotated[str, typer.Option(help="why, for the record: no personal data")]
 
 
 def add(app: typer.Typer) -> None:
@@ -64,14 +62,17 @@ def list_keys(as_json: AsJson = False) -> None:
     tell(({"master_key": name or "destroyed", "keys": count} for name, count in counts.items()), as_json=as_json)
 
 
-def rotate(customer: Annotated[UUID, typer.Option(help="whose")], reason: Reason, actor: Actor) -> None:
+def rotate(
+    customer: Annotated[UUID, typer.Option(help="whose")], reason: Reason, actor: Actor, as_json: AsJson = False
+) -> None:
     """Seal what is to come of a customer under a new key. What was sealed stays readable by the old one."""
-    typer.echo(f"version {erasing.key_store().rotate(str(customer), actor=actor, reason=reason)}")
+    version = erasing.key_store().rotate(str(customer), actor=actor, reason=reason)
+    answer(f"version {version}", {"customer_id": str(customer), "version": version}, as_json=as_json)
 
 
-def rewrap(reason: Reason, actor: Actor) -> None:
+def rewrap(reason: Reason, actor: Actor, as_json: AsJson = False) -> None:
     """Wrap every key under the first of WEIR_MASTER_KEYS. Afterwards the others may be forgotten."""
     store, total = erasing.key_store(), 0
     while count := store.rewrap(actor=actor, reason=reason):
         total += count
-    typer.echo(f"{total} keys wrapped anew")
+    answer(f"{total} keys wrapped anew", {"keys": total}, as_json=as_json)

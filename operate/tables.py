@@ -53,6 +53,7 @@ MESSAGING: Mapping[str, Table] = {
     "inbox": _job("the sweep, 30 days after no topic holds it, as brokers say; never, while one keeps all"),
     "consumer_offsets": _nature("a row for each partition"),
     "rewinds": _job("the sweep, after 400 days"),
+    "interventions": _job("the sweep, after 400 days"),
     "dead_letters": _job("the sweep, 400 days after they were settled"),
     "parked_keys": _transient("released by an operator"),
     "parked_messages": _transient("released by an operator"),

@@ -20,12 +20,13 @@ def timeline(settings: MessagingSettings, payment_id: str) -> Sequence[Recorded]
     """
     since = made_at(payment_id) - timedelta(seconds=SECONDS_BEFORE)
     read = topics.read(settings, list(catalogue.topics()), since=since)
-    found = {event.event_id: event for event in read if event.subject == payment_id}
+    # What has no type is no event, whatever it is about.
+    found = {event.event_id: event for event in read if event.event_type and event.subject == payment_id}
     correlations = {event.correlation_id for event in found.values()}
     if any(event.topic.startswith("payments.payment") for event in found.values()):
         # What it led to elsewhere under ids of its own: cases, movements of its refunds.
         read = topics.read(settings, list(catalogue.topics()), since=since)
-        found |= {event.event_id: event for event in read if event.correlation_id in correlations}
+        found |= {event.event_id: event for event in read if event.event_type and event.correlation_id in correlations}
     return sorted(found.values(), key=lambda event: event.caused_at)
 
 

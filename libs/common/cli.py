@@ -1,26 +1,37 @@
 """The command line of a service: its roles, and what its operators may ask for."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import typer
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
+from sqlalchemy import Connection
 from typer._click.exceptions import ClickException
 
-from libs.common import ids, logs, operating, tracing
+from libs.common import ids, interventions, logs, operating, tracing
+from libs.common.batch import Decided
 from libs.common.client_commands import add_clients
 from libs.common.errors import Outage
+from libs.common.interventions import By as By
+from libs.common.interventions import recorded as recorded
 from libs.common.message import Command, Message
 from libs.common.operating import Actor as Actor
+from libs.common.operating import AsJson as AsJson
+from libs.common.operating import Reason as Reason
+from libs.common.operating import answer as answer
 from libs.common.operating import fail as fail
 from libs.common.operating import read_secret as read_secret
-from libs.common.outbox import ShardsChanged
+from libs.common.operating import tell as tell
+from libs.common.operating import tell_whole as tell_whole
+from libs.common.outbox import OutboxRow, ShardsChanged
 from libs.common.registry import IncompatibleSchema
 from libs.common.service import Role, Runtime, Service, run
 from libs.common.sweep import NoClaim
+from libs.common.writes import Writes
 
 Extend = Callable[[typer.Typer, Callable[[], Runtime]], None]
 """Adds a service's own commands, which get the runtime from the function they are handed."""
@@ -31,33 +42,59 @@ REVOKES = "--revoke"
 
 
 def main(service: Service, extend: Extend | None = None) -> None:
-    """Run roles (`api worker relay`), or one of the operators' commands (`--help` lists them), and end the process.
+    """Run roles (`api worker relay`), or one of the operators' commands (`--help` lists them), and end the process."""
+    sys.exit(guarded(service.name, lambda: _run(service, extend, sys.argv[1:])))
 
-    What an operator can mend is told in one line on stderr, with exit status 1; only a fault of ours leaves a stack.
+
+def guarded(name: str, work: Callable[[], int], *mendable: type[Exception]) -> int:
+    """Do the work and return its exit status.
+
+    What an operator can mend, and what else is `mendable`, is told in one line on stderr, with status 1; only a fault
+    of ours leaves a stack.
     """
+    told: tuple[type[Exception], ...] = (SettingsError, Outage, IncompatibleSchema, ShardsChanged, *mendable)
     try:
-        status = _run(service, extend, sys.argv[1:])
+        return work()
     except ClickException as error:
-        status = _give_up(service, error.format_message())
+        why = error.format_message()
     except typer.Abort:
-        status = _give_up(service, "aborted")
+        why = "aborted"
     except ValidationError as error:
-        status = _give_up(service, setting_faults(error))
-    except (SettingsError, Outage, IncompatibleSchema, ShardsChanged) as error:
-        status = _give_up(service, str(error))
+        why = setting_faults(error)
+    except told as error:
+        why = str(error)
     except OSError as error:
-        status = _give_up(service, f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    sys.exit(status)
+        why = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    # What a driver says goes on for lines; the first tells what it is.
+    print(f"{name}: {why.strip().splitlines()[0]}", file=sys.stderr)
+    return 1
 
 
-def carry_out(runtime: Runtime, command: Command) -> None:
-    """Have an operator's command carried out, or tell why not. It may run twice: the second finds nothing to do."""
+def carry_out(runtime: Runtime, command: Command, name: str, by: By, /, **arguments: Any) -> None:
+    """Have an operator's command carried out, and kept on record under its name; or tell why not.
+
+    It may run twice: the second finds nothing to do.
+    """
     message = Message(message_id=ids.new(), body=command, received_at=datetime.now(UTC), trace=tracing.begin())
-    (result,) = runtime.unit.run([message], NoClaim())
+    claim = _Recorded(lambda tx: interventions.record(tx, name, by, **arguments))
+    (result,) = runtime.unit.run([message], claim)
     if result.error is not None:
         raise result.error
     if result.refusal is not None:
         fail(result.refusal.detail)
+
+
+class _Recorded(NoClaim):
+    """Keeps on record what is carried out."""
+
+    def __init__(self, record: Callable[[Connection], None]) -> None:
+        super().__init__()
+        self._record = record
+
+    def record(self, tx: Connection, writes: Writes, state: Any, decided: Sequence[Decided]) -> Iterable[OutboxRow]:
+        if all(result.error is None and result.refusal is None for result in decided):
+            self._record(tx)
+        return super().record(tx, writes, state, decided)
 
 
 def _run(service: Service, extend: Extend | None, words: Sequence[str]) -> int:
@@ -75,12 +112,6 @@ def _run(service: Service, extend: Extend | None, words: Sequence[str]) -> int:
         list(words) or ["--help"], prog_name=f"python -m services.{service.name}", standalone_mode=False
     )
     return status if isinstance(status, int) else 0
-
-
-def _give_up(service: Service, why: str) -> int:
-    # What a driver says goes on for lines; the first tells what it is.
-    print(f"{service.name}: {why.strip().splitlines()[0]}", file=sys.stderr)
-    return 1
 
 
 def setting_faults(error: ValidationError) -> str:

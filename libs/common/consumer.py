@@ -12,7 +12,6 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from operator import methodcaller
 from threading import Event as Flag
 from typing import Any
 
@@ -28,10 +27,10 @@ from libs.common.batch import Decided, Handlers, UnitOfWork, Unreadable
 from libs.common.codec import Codec
 from libs.common.errors import Outage, TooSlow, is_poison
 from libs.common.inbox import FencedError, Outcome, Progress
-from libs.common.message import Message, Source
+from libs.common.message import Message
 from libs.common.metrics import ConsumerMetrics
 from libs.common.outbox import OutboxRow
-from libs.common.receiver import Receiver
+from libs.common.receiver import Receiver, source_of
 from libs.common.record import Record, replace
 from libs.common.writes import Writes
 
@@ -215,7 +214,7 @@ class Consumer:
         received_at = datetime.now(UTC)
         taken = []
         for record in records:
-            source = _source(record)
+            source = source_of(record)
             position = self._positions.get((source.topic, source.partition))
             if position is not None and source.offset >= position.read_offset:
                 message = self._receiver.message(source, received_at)
@@ -517,27 +516,3 @@ def rest_until(began_at: float, ended_at: float, pace_seconds: float) -> float:
 
 def _ends(taken: Iterable[Taken]) -> dict[inbox.TopicPartition, int]:
     return {(record.topic, record.partition): record.offset + 1 for record in taken}
-
-
-def _source(record: Any) -> Source:
-    return Source(
-        topic=record.topic(),
-        partition=record.partition(),
-        offset=record.offset(),
-        key=record.key(),
-        value=record.value(),
-        headers=_headers(record),
-    )
-
-
-# Not `record.headers()`: where the client can't hand them over it returns and leaves an exception behind, which the
-# interpreter, once a call site is warm, no longer looks for; it would come up somewhere else. Here it always looks.
-_ask_headers = methodcaller("headers")
-
-
-def _headers(record: Any) -> tuple[tuple[str, bytes | None], ...]:
-    try:
-        return tuple(_ask_headers(record) or ())
-    except (SystemError, UnicodeDecodeError):
-        # The client can't hand over a header whose name is not UTF-8, nor any other of its record.
-        return (("weir_headers_unreadable", b"a name is not UTF-8"),)

@@ -64,10 +64,15 @@ def trace_of(headers: Mapping[str, str], *, fallback_id: str) -> Trace:
 
 
 def time_of(message: Message) -> datetime | None:
-    """When the event was caused, if its headers tell: a time without a zone tells nothing."""
+    """When the event was caused, if its headers tell."""
     headers = dict(message.source.headers) if message.source else {}
+    return read_time((headers.get(TIME) or b"").decode(errors="replace"))
+
+
+def read_time(text: str) -> datetime | None:
+    """The time in a header; None where there is none: a time without a zone tells nothing."""
     try:
-        time = datetime.fromisoformat((headers.get(TIME) or b"").decode())
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
     return time if time.tzinfo is not None else None

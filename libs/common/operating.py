@@ -1,13 +1,14 @@
-"""What operators may ask of every service: dead letters, parked keys, outbox, offsets, schemas.
+"""What operators may ask of every service: dead letters, parked keys, outbox, offsets, schemas, interventions.
 
-What is listed is a table for people, and with `--json` an object a line for programs.
+What is told is a table or a sentence for people, and with `--json` an object a line for programs. Whoever changes
+anything says who they are and why, and that stays on record (`interventions.py`).
 """
 
 import getpass
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from time import monotonic
 from time import sleep as pause
@@ -18,7 +19,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from libs.common import inbox, kafka, outbox
+from libs.common import inbox, interventions, kafka, outbox
+from libs.common.interventions import By, recorded
 from libs.common.registry import UnregisteredSchema
 from libs.common.replay import DeadLetter, Replay, ReplayRefused, StillFails, Wanted
 from libs.common.service import Runtime
@@ -27,10 +29,12 @@ T = TypeVar("T")
 
 REPLAYED_MAX = 10_000
 """By one command."""
+APPLIED = "applied"
 
 Wired = Callable[[], Runtime]
 AsJson = Annotated[bool, typer.Option("--json", help="an object a line, for programs")]
 Actor = Annotated[str, typer.Option(help="who does this", default_factory=getpass.getuser)]
+Reason = Annotated[str, typer.Option("--reason", help="why, for the record: no secrets, and nobody's name")]
 Since = Annotated[datetime | None, typer.Option("--from", help="UTC: those that failed from then on")]
 Until = Annotated[datetime | None, typer.Option(help="UTC: those that failed before")]
 Key = Annotated[str | None, typer.Option(help="those of this key")]
@@ -50,6 +54,16 @@ def fail(reason: str) -> NoReturn:
     """End with what was wrong."""
     typer.echo(reason, err=True)
     raise typer.Exit(1)
+
+
+def answer(words: str, row: Mapping[str, Any], *, as_json: bool) -> None:
+    """Say one thing: a sentence for people, an object for programs."""
+    typer.echo(json.dumps(row, default=str) if as_json else words)
+
+
+def tell_whole(found: Mapping[str, Any], *, as_json: bool) -> None:
+    """Show one thing with all that is in it: an object on a line, or as people read one."""
+    typer.echo(json.dumps(found, indent=None if as_json else 2, default=str))
 
 
 def tell(rows: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -73,6 +87,8 @@ def tell(rows: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
 def _in_words(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, Mapping | list):
+        return json.dumps(value, default=str)
     return value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else str(value)
 
 
@@ -94,8 +110,8 @@ def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
         tell(map(_summary, letters), as_json=as_json)
 
     @group.command()
-    def show(event_id: str) -> None:
-        """One of them whole, as JSON: bytes in hexadecimal, headers, error and place."""
+    def show(event_id: str, as_json: AsJson = False) -> None:
+        """One of them whole: bytes in hexadecimal, headers, error and place."""
         letter = _or_fail(lambda: runtime().replay.find(event_id))
         source = letter.source
         headers = {name: (value or b"").decode(errors="replace") for name, value in source.headers}
@@ -107,7 +123,7 @@ def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
             "stack": letter.stack.splitlines(),
             "settled_by": letter.settled_by,
         }
-        typer.echo(json.dumps(whole, indent=2, default=str))
+        tell_whole(whole, as_json=as_json)
 
     @group.command()
     def diff(event_id: str, as_json: AsJson = False) -> None:
@@ -119,6 +135,7 @@ def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
     def replay(
         event_id: Annotated[str | None, typer.Argument(help="one; else those of --key, --from, --until")] = None,
         *,
+        reason: Reason,
         actor: Actor,
         key: Key = None,
         since: Since = None,
@@ -130,7 +147,7 @@ def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
     ) -> None:
         """Apply letters after all, in the order they failed in, from their stored bytes, in this service alone.
 
-        With --key it ends at the first that still fails: what follows it may rest on it.
+        With --key it ends at the first that still fails: what follows it may rest on it. Each is told when it is done.
         """
         wanted = _wanted(key, since, until)
         if (event_id is None) == (wanted == Wanted()):
@@ -143,16 +160,19 @@ def add_dead_letters(commands: typer.Typer, runtime: Wired) -> None:
         if is_dry:
             tell(map(_summary, letters), as_json=as_json)
             return
-        results = _replayed_in_order(replay, letters, actor, rate, stops_at_failure=key is not None)
-        tell(results, as_json=as_json)
-        if any(result["result"] != "applied" for result in results):
+        is_done = True
+        for row in _replayed_in_order(replay, letters, By(actor=actor, reason=reason), rate, until_one_fails=bool(key)):
+            # At once: should the next not come to its end, it is known what was done.
+            answer(f"{row['event_id']}  {row['result']}", row, as_json=as_json)
+            is_done &= row["result"] == APPLIED
+        if not is_done:
             raise typer.Exit(1)
 
     @group.command()
-    def discard(event_id: str, actor: Actor) -> None:
+    def discard(event_id: str, reason: Reason, actor: Actor, as_json: AsJson = False) -> None:
         """Decide that one is never to be applied. It stays on record."""
-        _or_fail(lambda: runtime().replay.discard(event_id, actor=actor))
-        typer.echo("discarded")
+        _or_fail(lambda: runtime().replay.discard(event_id, By(actor=actor, reason=reason)))
+        answer("discarded", {"event_id": event_id, "status": "discarded"}, as_json=as_json)
 
 
 def add_parked_keys(commands: typer.Typer, runtime: Wired) -> None:
@@ -166,10 +186,29 @@ def add_parked_keys(commands: typer.Typer, runtime: Wired) -> None:
         tell(({"key": key, "because_of": why, "waiting": count} for key, why, count in found), as_json=as_json)
 
     @group.command()
-    def release(key: str) -> None:
+    def show(
+        key: str,
+        limit: Annotated[int, typer.Option(min=1, max=REPLAYED_MAX, help="of them, the first")] = 500,
+        as_json: AsJson = False,
+    ) -> None:
+        """The messages that wait for a key, in the order they will be applied in, and what they wait for."""
+        waiting = runtime().replay.parked_messages(key, limit)
+        rows = (
+            {
+                "event_id": one.event_id,
+                "place": f"{one.topic}/{one.partition}@{one.offset}",
+                "because_of": one.because_of,
+                "parked_at": one.parked_at,
+            }
+            for one in waiting
+        )
+        tell(rows, as_json=as_json)
+
+    @group.command()
+    def release(key: str, reason: Reason, actor: Actor, as_json: AsJson = False) -> None:
         """Work off what waits for a key, in order."""
-        count = _or_fail(lambda: runtime().replay.release(key))
-        typer.echo(f"{count} messages applied")
+        count = _or_fail(lambda: runtime().replay.release(key, By(actor=actor, reason=reason)))
+        answer(f"{count} messages applied", {"key": key, "applied": count}, as_json=as_json)
 
 
 def add_outbox(commands: typer.Typer, runtime: Wired) -> None:
@@ -193,12 +232,16 @@ def add_outbox(commands: typer.Typer, runtime: Wired) -> None:
         tell(rows, as_json=as_json)
 
     @group.command()
-    def release(topic: str, key: str) -> None:
+    def release(topic: str, key: str, reason: Reason, actor: Actor, as_json: AsJson = False) -> None:
         """Have the relay send the events of a topic and key again, before those that follow them."""
-        count = runtime().unit.administer(lambda tx: outbox.request_release(tx, topic, key))
+        by = By(actor=actor, reason=reason)
+        count = runtime().unit.administer(
+            recorded(lambda tx: outbox.request_release(tx, topic, key), "outbox release", by, topic=topic, key=key)
+        )
         if not count:
             fail("nothing is parked there")
-        typer.echo(f"{count} events will be sent again")
+        told = {"topic": topic, "key": key, "events": count}
+        answer(f"{count} events will be sent again", told, as_json=as_json)
 
 
 def add_offsets(commands: typer.Typer, runtime: Wired) -> None:
@@ -237,8 +280,10 @@ def add_offsets(commands: typer.Typer, runtime: Wired) -> None:
         topic: str,
         partition: int,
         offset: Annotated[int, typer.Argument(min=0)],
+        reason: Reason,
         actor: Actor,
         is_dry: Annotated[bool, typer.Option("--dry-run", help="say what would be read again")] = False,
+        as_json: AsJson = False,
     ) -> None:
         """Have a partition read again from an offset. What was applied before is known, and is not applied twice.
 
@@ -254,10 +299,20 @@ def add_offsets(commands: typer.Typer, runtime: Wired) -> None:
         if not first <= offset <= stands_at:
             fail(f"{topic}/{partition} stands at {stands_at} and its log begins at {first}: choose between them")
         if not is_dry:
-            if not found.unit.administer(lambda tx: inbox.rewind(tx, found.service.name, place, offset, actor=actor)):
+            rewind = recorded(
+                lambda tx: inbox.rewind(tx, found.service.name, place, offset, actor=actor),
+                "offsets rewind",
+                By(actor=actor, reason=reason),
+                topic=topic,
+                partition=partition,
+                offset=offset,
+            )
+            if not found.unit.administer(rewind):
                 fail("someone else has moved it meanwhile: look again")
             log.warning("offsets were rewound", extra={"place": place, "offset": offset, "actor": actor})
-        typer.echo(f"{stands_at - offset} records {'would be' if is_dry else 'will be'} read again")
+        told = {"topic": topic, "partition": partition, "records": stands_at - offset, "is_dry": is_dry}
+        words = f"{stands_at - offset} records {'would be' if is_dry else 'will be'} read again"
+        answer(words, told, as_json=as_json)
 
 
 def add_schemas(commands: typer.Typer, runtime: Wired) -> None:
@@ -289,12 +344,28 @@ def add_schemas(commands: typer.Typer, runtime: Wired) -> None:
             raise typer.Exit(1)
 
     @group.command()
-    def register(as_json: AsJson = False) -> None:
+    def register(actor: Actor, reason: Reason = "", as_json: AsJson = False) -> None:
         """Register what is new, as `migrate` does. Registers nothing that would break a reader."""
-        found = runtime()
+        found, by = runtime(), By(actor=actor, reason=reason)
         contracts = [kind.contract for kind in found.handlers.writes]
+        # Beforehand, for the registry shares no transaction with anything: nothing is done without its record.
+        subjects = [contract.registry_subject for contract in contracts]
+        found.unit.administer(lambda tx: interventions.record(tx, "schemas register", by, subjects=subjects))
         rows = ({"subject": one.registry_subject, "id": found.registry.register(one)} for one in contracts)
         tell(rows, as_json=as_json)
+
+
+def add_interventions(commands: typer.Typer, runtime: Wired) -> None:
+    group = typer.Typer(help="What operators have done to this service, and why.", no_args_is_help=True)
+    commands.add_typer(group, name="interventions")
+
+    @group.command("list")
+    def list_interventions(
+        limit: Annotated[int, typer.Option(min=1, max=REPLAYED_MAX)] = 50, as_json: AsJson = False
+    ) -> None:
+        """Each command that changed something, the newest first: to what, who, why and when."""
+        listed = runtime().unit.administer(lambda tx: interventions.list_newest(tx, limit))
+        tell(map(msgspec.structs.asdict, listed), as_json=as_json)
 
 
 GROUPS: tuple[Callable[[typer.Typer, Wired], None], ...] = (
@@ -303,31 +374,34 @@ GROUPS: tuple[Callable[[typer.Typer, Wired], None], ...] = (
     add_outbox,
     add_offsets,
     add_schemas,
+    add_interventions,
 )
-"""Every group of commands about messages that each service has."""
+"""Every group of commands that each service has, besides clients."""
 
 
 def _replayed_in_order(
-    replay: Replay, letters: Iterable[DeadLetter], actor: str, rate: float, *, stops_at_failure: bool
-) -> list[dict[str, str]]:
-    results: list[dict[str, str]] = []
+    replay: Replay, letters: Iterable[DeadLetter], by: By, rate: float, *, until_one_fails: bool
+) -> Iterator[dict[str, str]]:
+    has_failed = False
     for letter in letters:
-        is_passed_over = stops_at_failure and any(result["result"] != "applied" for result in results)
-        waits = {"event_id": letter.event_id, "result": "left, for one before it still fails"}
-        results.append(waits if is_passed_over else _replayed(replay, letter, actor, rate))
-    return results
+        if has_failed and until_one_fails:
+            yield {"event_id": letter.event_id, "result": "left, for one before it still fails"}
+            continue
+        started = monotonic()
+        result = _replayed(replay, letter, by)
+        has_failed |= result["result"] != APPLIED
+        yield result
+        pause(max(0.0, 1 / rate - (monotonic() - started)))
 
 
-def _replayed(replay: Replay, letter: DeadLetter, actor: str, rate: float) -> dict[str, str]:
-    """Apply a letter, taking the time that the rate allows, and say what became of it."""
-    started = monotonic()
+def _replayed(replay: Replay, letter: DeadLetter, by: By) -> dict[str, str]:
+    """Apply a letter, and say what became of it."""
     try:
-        replay.apply(letter.event_id, actor=actor)
-        result = "applied"
+        replay.apply(letter.event_id, by)
+        result = APPLIED
     except (ReplayRefused, StillFails) as error:
         result = _why(error)
-    log.warning("a dead letter was replayed", extra={"event_id": letter.event_id, "actor": actor})
-    pause(max(0.0, 1 / rate - (monotonic() - started)))
+    log.warning("a dead letter was replayed", extra={"event_id": letter.event_id, "actor": by.actor})
     return {"event_id": letter.event_id, "result": result}
 
 

@@ -6,6 +6,7 @@ the offsets, and are worked off in order when someone releases the key.
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,6 +16,7 @@ from libs.common.database import array, execute, fetch
 from libs.common.dead_letters import decode_headers, encode_headers
 from libs.common.inbox import Outcome
 from libs.common.message import Message, Source
+from libs.common.record import Record
 from libs.common.writes import Table, Writes
 
 KEY_BYTES_MAX = 1_000
@@ -33,6 +35,18 @@ _PARKED_MESSAGES = Table(
         "headers": "text",
     },
 )
+
+
+class Parked(Record):
+    """A message that waits."""
+
+    event_id: str
+    topic: str
+    partition: int
+    offset: int
+    because_of: str
+    """The message that could not be applied."""
+    parked_at: datetime
 
 
 def parked_among(tx: Connection, messages: Sequence[Message]) -> set[str]:
@@ -106,6 +120,17 @@ def list_messages(tx: Connection, key: str, at_most: int) -> list[tuple[int, Sou
         )
         for number, topic, partition, offset, value, headers in rows
     ]
+
+
+def list_parked(tx: Connection, key: str, at_most: int) -> list[Parked]:
+    """The first messages that wait for a key, in order, as people see them."""
+    rows = fetch(
+        tx,
+        """SELECT m.event_id, m.topic, m.partition, m.record_offset, k.because_of, m.parked_at
+             FROM parked_messages m JOIN parked_keys k USING (key) WHERE key = %s ORDER BY m.id LIMIT %s""",
+        (key, at_most),
+    )
+    return [Parked(**dict(zip(Parked.__struct_fields__, row, strict=True))) for row in rows]
 
 
 def still_waiting(tx: Connection, numbers: Sequence[int]) -> set[int]:

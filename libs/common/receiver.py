@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import methodcaller
 from typing import Any
 
 from libs.common import envelope, ids, parking
@@ -32,14 +33,14 @@ class Receiver:
                 return None
             if reader.event_type.contract.topic.name != source.topic:
                 raise Undecodable(f"{reader.event_type.__name__} does not belong on {source.topic}")
-            headers = _text(source.headers)
+            headers = text_of(source.headers)
             message_id, body = headers.get(envelope.ID, ""), reader.decode(source.value or b"")
             if not ids.is_id(message_id):
                 raise Undecodable(f"header {envelope.ID} must be a UUID, but is {message_id!r}")
         except Undecodable as error:
             # Its own id can't be trusted: junk must not be able to use up the id of an event to come.
-            message_id = place_id(source)
-            headers, body = _text(source.headers), Unreadable(reason=str(error))
+            message_id = place_id(source.topic, source.partition, source.offset)
+            headers, body = text_of(source.headers), Unreadable(reason=str(error))
         return Message(
             message_id=message_id,
             body=body,
@@ -76,10 +77,36 @@ def _is_ours(source: Source, headers: Mapping[str, str]) -> bool:
     return is_key_ours and envelope.is_from(headers, service=source.topic.partition(".")[0])
 
 
-def place_id(source: Source) -> str:
+def place_id(topic: str, partition: int, offset: int) -> str:
     """The id of whatever lies at a place of a log, for what has no id that can be trusted."""
-    return ids.named(source.topic, str(source.partition), str(source.offset))
+    return ids.named(topic, str(partition), str(offset))
 
 
-def _text(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+def text_of(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """Headers as text, whatever is in them."""
     return {name: (value or b"").decode(errors="replace") for name, value in headers}
+
+
+def source_of(record: Any) -> Source:
+    """A record as the client of Kafka hands it over."""
+    return Source(
+        topic=record.topic(),
+        partition=record.partition(),
+        offset=record.offset(),
+        key=record.key(),
+        value=record.value(),
+        headers=_headers(record),
+    )
+
+
+# Not `record.headers()`: where the client can't hand them over it returns and leaves an exception behind, which the
+# interpreter, once a call site is warm, no longer looks for; it would come up somewhere else. Here it always looks.
+_ask_headers = methodcaller("headers")
+
+
+def _headers(record: Any) -> tuple[tuple[str, bytes | None], ...]:
+    try:
+        return tuple(_ask_headers(record) or ())
+    except (SystemError, UnicodeDecodeError):
+        # The client can't hand over a header whose name is not UTF-8, nor any other of its record.
+        return (("weir_headers_unreadable", b"a name is not UTF-8"),)

@@ -12,12 +12,14 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from libs.common import dead_letters, ids, inbox, parking
+from libs.common import dead_letters, ids, inbox, interventions, parking
 from libs.common.batch import Decided, Handlers, UnitOfWork, Unreadable
 from libs.common.database import execute, fetch
 from libs.common.inbox import Outcome
+from libs.common.interventions import By
 from libs.common.message import Message, Source
 from libs.common.outbox import OutboxRow
+from libs.common.parking import Parked
 from libs.common.receiver import Receiver
 from libs.common.record import Record, replace
 from libs.common.writes import Writes
@@ -93,7 +95,7 @@ class Replay:
             raise ReplayRefused(f"there is no dead letter {event_id}")
         return letters[0]
 
-    def apply(self, event_id: str, *, actor: str) -> None:
+    def apply(self, event_id: str, by: By) -> None:
         """Apply a dead letter after all. Raises ReplayRefused, or StillFails when it is as dead as before."""
         letter = self.find(event_id)
         message = self._receiver.message(letter.source, datetime.now(UTC))
@@ -102,20 +104,29 @@ class Replay:
         if isinstance(message.body, Unreadable):
             raise StillFails(message.body.reason)
         try:
-            self._unit.run([message], _ReplayClaim(self._handlers.service, letter, actor))
+            self._unit.run([message], _ReplayClaim(self._handlers.service, letter, by))
         except (psycopg.Error, SQLAlchemyError) as error:
             raise StillFails(f"can't be stored: {dead_letters.describe(error)}") from error
 
-    def discard(self, event_id: str, *, actor: str) -> None:
+    def discard(self, event_id: str, by: By) -> None:
         """Decide that a dead letter is never to be applied. It stays in the table, with who decided so."""
         letter = self.find(event_id)
-        self._unit.administer(lambda tx: _settle(tx, letter.event_id, "discarded", actor))
+
+        def discard(tx: Connection) -> None:
+            _settle(tx, letter.event_id, "discarded", by.actor)
+            interventions.record(tx, "dead-letters discard", by, event_id=event_id)
+
+        self._unit.administer(discard)
 
     def parked_keys(self) -> list[tuple[str, str, int]]:
         """Each parked key, the message it waits for, and how many messages wait."""
         return self._unit.administer(parking.list_keys)
 
-    def release(self, key: str) -> int:
+    def parked_messages(self, key: str, limit: int) -> list[Parked]:
+        """The first messages that wait for a key, in order."""
+        return self._unit.administer(lambda tx: parking.list_parked(tx, key, limit))
+
+    def release(self, key: str, by: By) -> int:
         """Work off what waits for a key, in order, and return how many messages that was.
 
         Raises ReplayRefused while the message they wait for is still dead. Should one of them fail in
@@ -123,27 +134,27 @@ class Replay:
         """
         total = 0
         while True:
-            claim = self._release(key, RELEASE_BATCH_MAX)
+            claim = self._release(key, RELEASE_BATCH_MAX, by)
             total += claim.applied_count
             if claim.is_finished:
                 return total
 
-    def _release(self, key: str, at_most: int) -> "_ReleaseClaim":
+    def _release(self, key: str, at_most: int, by: By) -> "_ReleaseClaim":
         """Work off the first messages of a key; where one of them can't be stored, those before it, or it alone."""
         waiting = self._unit.administer(lambda tx: parking.list_messages(tx, key, at_most))
         now = datetime.now(UTC)
         messages = {number: self._receiver.message(source, now) for number, source in waiting}
         try:
-            return self._run_released(key, messages)
+            return self._run_released(key, messages, by)
         except (psycopg.Error, SQLAlchemyError) as error:
             if len(messages) > 1:
-                return self._release(key, len(messages) // 2)
+                return self._release(key, len(messages) // 2, by)
             reason = Unreadable(reason=f"can't be stored: {dead_letters.describe(error)}")
             unfit = {number: message and replace(message, body=reason) for number, message in messages.items()}
-            return self._run_released(key, unfit)
+            return self._run_released(key, unfit, by)
 
-    def _run_released(self, key: str, messages: Mapping[int, Message | None]) -> "_ReleaseClaim":
-        claim = _ReleaseClaim(self._handlers.service, key, messages)
+    def _run_released(self, key: str, messages: Mapping[int, Message | None], by: By) -> "_ReleaseClaim":
+        claim = _ReleaseClaim(self._handlers.service, key, messages, by)
         self._unit.run([message for message in messages.values() if message is not None], claim)
         return claim
 
@@ -151,10 +162,10 @@ class Replay:
 class _ReplayClaim:
     """Takes a dead letter: in the inbox it turns from dead to applied."""
 
-    def __init__(self, consumer: str, letter: DeadLetter, actor: str) -> None:
+    def __init__(self, consumer: str, letter: DeadLetter, by: By) -> None:
         self._consumer = consumer
         self._letter = letter
-        self._actor = actor
+        self._by = by
 
     def claim(self, tx: Connection, messages: Sequence[Message]) -> Sequence[Message]:
         if not _letters(tx, "event_id = %s AND status = 'dead' FOR UPDATE", (self._letter.event_id,)):
@@ -171,17 +182,19 @@ class _ReplayClaim:
             if result.outcome is not Outcome.APPLIED:
                 raise StillFails(dead_letters.describe(result.error)) from result.error
         inbox.set_outcomes(writes, self._consumer, {self._letter.event_id: Outcome.APPLIED})
-        _settle(tx, self._letter.event_id, "applied", self._actor)
+        _settle(tx, self._letter.event_id, "applied", self._by.actor)
+        interventions.record(tx, "dead-letters replay", self._by, event_id=self._letter.event_id)
         return ()
 
 
 class _ReleaseClaim:
     """Takes parked messages of one key; the key is free once none is left."""
 
-    def __init__(self, consumer: str, key: str, waiting: Mapping[int, Message | None]) -> None:
+    def __init__(self, consumer: str, key: str, waiting: Mapping[int, Message | None], by: By) -> None:
         self._consumer = consumer
         self._key = key
         self._waiting = waiting
+        self._by = by
         self.applied_count = 0
         self.is_finished = False
 
@@ -208,6 +221,7 @@ class _ReleaseClaim:
             [n for n, message in self._waiting.items() if message is None or message.message_id not in still_waiting],
         )
         self.applied_count = len(applied)
+        interventions.record(tx, "parked-keys release", self._by, key=self._key, applied=len(applied), dead=len(dead))
         if blocking := [result for result in dead if result.message.parks_key]:
             parking.wait_for(tx, self._key, blocking[0].message.message_id)
             self.is_finished = True

@@ -30,6 +30,7 @@ from libs.common import (
     http,
     idempotency,
     inbox,
+    interventions,
     kafka,
     logs,
     migrations,
@@ -73,7 +74,7 @@ INBOX_MARGIN = timedelta(days=30)
 KEPT_MAX = timedelta(days=36_500)
 """A topic that keeps longer keeps everything."""
 RECORD_DAYS = 400
-"""How long it stays on record what became of dead letters, and what was read again."""
+"""How long it stays on record what became of dead letters, what was read again, and what operators did."""
 START_RETRY_SECONDS = 1.0
 SWITCH_SECONDS = 0.001
 """How soon one thread of a process lets another run: a relay must not wait while a batch is decided."""
@@ -230,6 +231,7 @@ class Runtime:
             lambda tx, most: idempotency.prune(tx, days=days, rows_max=most),
             lambda tx, most: dead_letters.prune(tx, days=RECORD_DAYS, rows_max=most),
             lambda tx, most: inbox.prune_rewinds(tx, days=RECORD_DAYS, rows_max=most),
+            lambda tx, most: interventions.prune(tx, days=RECORD_DAYS, rows_max=most),
             self._prune_inbox,
             *self.service.prunes(self.settings),
         ]

@@ -66,6 +66,11 @@ class Imported(Record):
     change_id: str | None = None
     """If it waits for a second person."""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether anything was done."""
+        return self.import_id is not None or self.change_id is not None
+
     def __str__(self) -> str:
         if self.change_id is not None:
             became = "stays as it is until another person confirms this at the desk"

@@ -3,18 +3,17 @@
 The same commands as over HTTP, in the operator's name.
 """
 
-import getpass
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 
 from libs.common import ids
 from libs.common.answers import PAGE_LENGTH_MAX
-from libs.common.cli import Actor, carry_out, fail
+from libs.common.cli import Actor, AsJson, By, Reason, answer, carry_out, fail, recorded, tell
 from libs.common.database import transaction
 from libs.common.service import Runtime
 from services.compliance import monitoring_queries as asked_of
@@ -32,7 +31,6 @@ from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
 
 MakeRuntime = Callable[[], Runtime]
-Why = Annotated[str, typer.Option("--reason", help="why, for those who ask later")]
 Until = Annotated[datetime, typer.Option(help="the end, UTC; within a year")]
 
 
@@ -51,30 +49,30 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
         parameters_path: Annotated[
             Path | None, typer.Option("--parameters", help="a file like defaults/scenarios.toml; else what is shipped")
         ] = None,
+        as_json: AsJson = False,
     ) -> None:
         """Say what the scenarios would have raised about a file of movements: nothing is kept, and nobody told."""
         try:
             counts = run_backtest(input_path, output, parameters_path)
         except (BacktestFault, ParametersFault) as fault:
             fail(str(fault))
-        for name, count in counts.items():
-            typer.echo(f"{name}: {count:,}")
+        answer("\n".join(f"{name}: {count:,}" for name, count in counts.items()), counts, as_json=as_json)
 
 
 def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
     @group.command("scenarios")
-    def list_scenarios() -> None:
-        """What each scenario looks for, and from when on for something else, a line each, as JSON."""
-        for version in asked_of.scenarios_view(_standards(runtime()), datetime.now(UTC)):
-            typer.echo(json.dumps(version, default=str))
+    def list_scenarios(as_json: AsJson = False) -> None:
+        """What each scenario looks for, and from when on for something else."""
+        tell(asked_of.scenarios_view(_standards(runtime()), datetime.now(UTC)), as_json=as_json)
 
     @group.command("set")
     def set_parameters(
         scenario: Scenario,
         changes: Annotated[list[str], typer.Argument(help="NAME=VALUE …; what is not named stays")],
-        reason: Why,
+        reason: Reason,
         actor: Actor,
         effective_from: Annotated[datetime | None, typer.Option("--from", help="UTC; else as it is confirmed")] = None,
+        as_json: AsJson = False,
     ) -> None:
         """Propose that a scenario looks for something else from a moment on: another person confirms it at the desk."""
         found = runtime()
@@ -87,8 +85,10 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
         command = SetParameters(
             scenario=scenario, parameters=changed, effective_from=since, reason=reason, by=actor, role=OPERATOR
         )
-        carry_out(found, command)
-        typer.echo(json.dumps(values_of(changed)))
+        values = values_of(changed)
+        by = By(actor=actor, reason=reason)
+        carry_out(found, command, "monitoring set", by, scenario=scenario, parameters=values, effective_from=since)
+        answer(", ".join(f"{name}={value}" for name, value in values.items()), values, as_json=as_json)
         typer.echo(
             "it is in force once one person at the desk has made it theirs and another has confirmed it", err=True
         )
@@ -99,65 +99,85 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
         customer: Annotated[str | None, typer.Option(help="a customer's id")] = None,
         state: AlertState | None = None,
         limit: Annotated[int, typer.Option(min=1, max=PAGE_LENGTH_MAX)] = 50,
+        as_json: AsJson = False,
     ) -> None:
-        """The newest alerts, a line each, as JSON."""
+        """The newest alerts."""
         page = asked_of.list_alerts(
             runtime().engine, scenario=scenario, customer_id=_an_id(customer), state=state, limit=limit
         )
-        for alert in page["alerts"]:
-            typer.echo(json.dumps(alert, default=str))
+        tell(page["alerts"], as_json=as_json)
 
 
 def _add_silence(group: typer.Typer, runtime: MakeRuntime) -> None:
-    def silence(kind: SilenceKind, customer: str, scenario: Scenario, until: datetime, reason: str, actor: str) -> None:
+    def silence(
+        kind: SilenceKind, customer: str, scenario: Scenario, until: datetime, by: By, *, as_json: bool
+    ) -> None:
         _an_id(customer)
-        carry_out(
-            runtime(),
-            SilenceScenario(
-                customer_id=customer,
-                scenario=scenario,
-                kind=kind,
-                until=until.replace(tzinfo=UTC),
-                reason=reason,
-                by=actor,
-                role=OPERATOR,
-            ),
+        end = until.replace(tzinfo=UTC)
+        command = SilenceScenario(
+            customer_id=customer,
+            scenario=scenario,
+            kind=kind,
+            until=end,
+            reason=by.reason,
+            by=by.actor,
+            role=OPERATOR,
         )
+        told = {"customer_id": customer, "scenario": scenario, "until": end}
+        carry_out(runtime(), command, f"monitoring {kind.value}", by, **told)
+        answer(f"silent until {end:%Y-%m-%d %H:%M} UTC", {"kind": kind, **told}, as_json=as_json)
 
     @group.command()
-    def suppress(customer: str, scenario: Scenario, until: Until, reason: Why, actor: Actor) -> None:
+    def suppress(
+        customer: str, scenario: Scenario, until: Until, reason: Reason, actor: Actor, as_json: AsJson = False
+    ) -> None:
         """Keep alerts of a scenario about a customer silent: why they come is known, and holds until the end."""
-        silence(SilenceKind.SUPPRESS, customer, scenario, until, reason, actor)
+        silence(SilenceKind.SUPPRESS, customer, scenario, until, By(actor=actor, reason=reason), as_json=as_json)
 
     @group.command()
-    def snooze(customer: str, scenario: Scenario, until: Until, reason: Why, actor: Actor) -> None:
+    def snooze(
+        customer: str, scenario: Scenario, until: Until, reason: Reason, actor: Actor, as_json: AsJson = False
+    ) -> None:
         """Hold alerts of a scenario about a customer back until the end."""
-        silence(SilenceKind.SNOOZE, customer, scenario, until, reason, actor)
+        silence(SilenceKind.SNOOZE, customer, scenario, until, By(actor=actor, reason=reason), as_json=as_json)
 
     @group.command("end-silence")
-    def end_silence(customer: str, scenario: Scenario, reason: Why, actor: Actor) -> None:
+    def end_silence(customer: str, scenario: Scenario, reason: Reason, actor: Actor, as_json: AsJson = False) -> None:
         """Suppress or snooze no more."""
         _an_id(customer)
-        carry_out(
-            runtime(), EndSilence(customer_id=customer, scenario=scenario, reason=reason, by=actor, role=OPERATOR)
-        )
+        command = EndSilence(customer_id=customer, scenario=scenario, reason=reason, by=actor, role=OPERATOR)
+        told = {"customer_id": customer, "scenario": scenario}
+        carry_out(runtime(), command, "monitoring end-silence", By(actor=actor, reason=reason), **told)
+        answer("silent no more", told, as_json=as_json)
 
 
 def _add_countries(group: typer.Typer, runtime: MakeRuntime) -> None:
     @group.command("import-countries")
-    def import_countries(path: Path) -> None:
+    def import_countries(path: Path, actor: Actor, reason: Reason = "", as_json: AsJson = False) -> None:
         """Make a file the lists of countries, in place of all that were; defaults/countries.py names the columns."""
-        by = Signature(actor=getpass.getuser(), role=OPERATOR)
+        by = Signature(actor=actor, role=OPERATOR)
         try:
             imported = read_countries(path.name, path.read_bytes(), by=by)
         except (ListingsFault, OSError) as fault:
             fail(f"{path}: nothing was imported: {fault}")
-        typer.echo(runtime().unit.administer(lambda tx: import_countries_of(tx, imported, by=by)))
+        said = {"source": imported.source, "sha_256": imported.content_hash}
+        become = recorded(
+            lambda tx: import_countries_of(tx, imported, by=by),
+            "monitoring import-countries",
+            By(actor=actor, reason=reason),
+            **said,
+        )
+        done = runtime().unit.administer(become)
+        answer(str(done), {**said, **asdict(done)}, as_json=as_json)
 
     @group.command("countries")
-    def show_countries() -> None:
+    def show_countries(as_json: AsJson = False) -> None:
         """Which country was on which list, and from when to when."""
-        for line in asked_of.countries_view(_standards(runtime()).countries):
+        countries = _standards(runtime()).countries
+        if as_json:
+            tell(map(asdict, countries.listings), as_json=True)
+            return
+        for line in asked_of.countries_view(countries):
             typer.echo(line)
 
 

@@ -60,4 +60,5 @@ RETENTION = {
     # What was forgotten is counted there.
     "audit_entries": APPEND,
     "audit_head": "SELECT, UPDATE (entry_count, entry_hash)",
+    "interventions": APPEND,
 }

@@ -1,6 +1,5 @@
 """What operators ask of the travel rule on the command line: which rules there are, and messages out and in."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 import typer
 
 from libs.common import ids
-from libs.common.cli import Actor, carry_out, fail
+from libs.common.cli import Actor, AsJson, By, Reason, answer, carry_out, fail, tell, tell_whole
 from libs.common.fields import CARD_NUMBER_FAULT
 from libs.common.service import Runtime
 from services.compliance import travel_queries as asked_of
@@ -31,16 +30,15 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
     commands.add_typer(group, name="travel-rule")
 
     @group.command("rules")
-    def list_rules() -> None:
-        """What is asked of which payments, and where that is written, a line each, as JSON."""
-        for rule in _policy(runtime()).travel.rules:
-            typer.echo(json.dumps(asked_of.rule_view(rule), default=str))
+    def list_rules(as_json: AsJson = False) -> None:
+        """What is asked of which payments, and where that is written."""
+        tell(map(asked_of.rule_view, _policy(runtime()).travel.rules), as_json=as_json)
 
     @group.command("show")
-    def show(payment_id: PaymentId) -> None:
+    def show(payment_id: PaymentId, as_json: AsJson = False) -> None:
         """What rules ask about a payment, what is known of its parties, and what is missing."""
         found = runtime()
-        typer.echo(json.dumps(asked_of.record_view(_record(found, payment_id), _policy(found).travel), default=str))
+        tell_whole(asked_of.record_view(_record(found, payment_id), _policy(found).travel), as_json=as_json)
 
     @group.command("check")
     def check(path: Path) -> None:
@@ -62,7 +60,7 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
         typer.echo(message.decode())
 
     @group.command("read")
-    def read(payment_id: PaymentId, path: Path, actor: Actor) -> None:
+    def read(payment_id: PaymentId, path: Path, actor: Actor, reason: Reason = "", as_json: AsJson = False) -> None:
         """Take what an IVMS101 message in a file tells about the parties of a payment that comes in."""
         found, content = runtime(), path.read_bytes()
         if has_card_number(content):
@@ -80,9 +78,13 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
                 creditor=told.creditor,
                 message=content.decode(),
             ),
+            "travel-rule read",
+            By(actor=actor, reason=reason),
+            payment_id=payment_id,
         )
         missing = asked_of.record_view(_record(found, payment_id), _policy(found).travel)["missing"]
-        typer.echo(f"still missing: {', '.join(missing)}" if missing else "nothing is missing")
+        words = f"still missing: {', '.join(missing)}" if missing else "nothing is missing"
+        answer(words, {"payment_id": payment_id, "missing": missing}, as_json=as_json)
 
 
 def _policy(runtime: Runtime) -> Policy:

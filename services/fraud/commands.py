@@ -1,13 +1,14 @@
 """What operators and data scientists may ask of fraud besides what every service offers."""
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import asdict
 
+from libs.common.operating import AsJson, answer
 from libs.common.service import Runtime
 from schemas.fraud.events import VersionKind
 from services.fraud import reconciliation
@@ -46,12 +47,14 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         process.run(runtime())
 
     @commands.command("reconcile-snapshots")
-    def reconcile_snapshots() -> None:
+    def reconcile_snapshots(as_json: AsJson = False) -> None:
         """Compare the features worker's snapshots with SQL over the stored labels; fails if any is wrong."""
         found = runtime().unit.administer(reconciliation.reconcile)
         for comparison in found.wrong:
-            typer.echo(json.dumps({"wrong": str(comparison)}))
-        typer.echo(f"{found.equal} equal, {len(found.behind)} behind, {len(found.wrong)} wrong")
+            typer.echo(comparison, err=True)
+        told = {"equal": found.equal, "behind": len(found.behind), "wrong": [asdict(one) for one in found.wrong]}
+        words = f"{found.equal} equal, {len(found.behind)} behind, {len(found.wrong)} wrong"
+        answer(words, told, as_json=as_json)
         if found.wrong:
             raise typer.Exit(1)
 

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
+from libs.common.interventions import By, recorded
 from libs.common.money import SCALES, format_amount, parse_amount
-from libs.common.operating import AsJson, tell
+from libs.common.operating import Actor, AsJson, Reason, tell
 from libs.common.service import Runtime
 from services.payments import queries, store
 from services.payments.domain.quota import PAYMENTS, Quota
@@ -37,12 +39,20 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         client_id: str,
         measure: Annotated[str, typer.Argument(help="payments, or a currency")],
         most: Annotated[str, typer.Argument(help="a number of payments or an amount; default; unlimited")],
+        actor: Actor,
+        reason: Reason = "",
         as_json: AsJson = False,
     ) -> None:
         """Say how many payments, or how much of a currency, a client may order in a day (of UTC), from now on."""
         limit = _limit(measure, most)
-        runtime().unit.administer(lambda tx: store.set_quota(tx, client_id, measure, limit))
-        tell([{"client_id": client_id, "measure": measure, "per_day": most}], as_json=as_json)
+        told = {"client_id": client_id, "measure": measure, "per_day": most}
+
+        def set_it(tx: Connection) -> bool:
+            store.set_quota(tx, client_id, measure, limit)
+            return True
+
+        runtime().unit.administer(recorded(set_it, "quotas set", By(actor=actor, reason=reason), **told))
+        tell([told], as_json=as_json)
 
 
 def _limit(measure: str, most: str) -> int | None:

@@ -23,6 +23,7 @@ from libs.common.consumer import Consumer
 from libs.common.database import execute, fetch, transaction
 from libs.common.errors import Outage
 from libs.common.events import Event
+from libs.common.interventions import By
 from libs.common.kafka import Admin, client_config
 from libs.common.replay import ReplayRefused, StillFails
 from libs.common.service import Runtime
@@ -54,6 +55,9 @@ def superstition() -> Iterator[None]:
     Superstition.is_active = True
     yield
     Superstition.is_active = True
+
+
+ANN, BEN = (By(actor=name, reason="it was mended") for name in ("ann", "ben"))
 
 
 class Meter:
@@ -413,15 +417,15 @@ def test_a_dead_letter_is_applied_after_all_once_the_fault_is_mended(tally: Runt
     with consuming(tally):
         wait_until(lambda: totals(tally) == {"a": 1})
     with pytest.raises(StillFails, match="thirteen"):
-        tally.replay.apply(dead_id, actor="ann")
+        tally.replay.apply(dead_id, ANN)
     assert totals(tally) == {"a": 1}
     Superstition.is_active = False
-    tally.replay.apply(dead_id, actor="ann")
+    tally.replay.apply(dead_id, ANN)
     assert totals(tally) == {"a": 14}
     assert tally.replay.find(dead_id).settled_by == "ann"
     assert outcomes(tally) == {"applied": 2}
     with pytest.raises(ReplayRefused, match="settled already"):
-        tally.replay.apply(dead_id, actor="ben")
+        tally.replay.apply(dead_id, BEN)
     assert totals(tally) == {"a": 14}
 
 
@@ -441,7 +445,7 @@ def test_an_unreadable_event_that_came_twice_is_applied_once_when_its_schema_app
         fetch(tx, "UPDATE dead_letters SET value = %s RETURNING 1", (whole,))
         tx.commit()
     for letter in letters:
-        tally.replay.apply(letter.event_id, actor="ann")
+        tally.replay.apply(letter.event_id, ANN)
     assert totals(tally) == {"a": 4, "b": 1}
 
 
@@ -460,10 +464,10 @@ def test_a_ledger_parks_the_key_of_what_it_could_not_apply_and_works_it_off_in_o
         ledger.figures.run_once(datetime.now(UTC))
         assert "parked_keys 1.0" in generate_latest(ledger.metrics).decode().splitlines()
         with pytest.raises(ReplayRefused, match="must be applied or discarded first"):
-            ledger.replay.release("a")
+            ledger.replay.release("a", ANN)
         Superstition.is_active = False
-        ledger.replay.apply(dead_id, actor="ann")
-        assert ledger.replay.release("a") == 2
+        ledger.replay.apply(dead_id, ANN)
+        assert ledger.replay.release("a", ANN) == 2
         assert totals(ledger) == {"a": 19, "b": 6}
         assert ledger.replay.parked_keys() == []
         meter.send("a", 1)
@@ -483,11 +487,11 @@ def test_a_second_failure_among_the_parked_leaves_the_rest_waiting_for_it(ledger
     meter.send("a", 2)
     with consuming(ledger):
         wait_until(lambda: outcomes(ledger) == {"dead": 1, "parked": 2})
-    ledger.replay.discard(first, actor="ann")
-    assert ledger.replay.release("a") == 0
+    ledger.replay.discard(first, ANN)
+    assert ledger.replay.release("a", ANN) == 0
     assert ledger.replay.parked_keys() == [("a", second, 1)]
-    ledger.replay.discard(second, actor="ann")
-    assert ledger.replay.release("a") == 1
+    ledger.replay.discard(second, ANN)
+    assert ledger.replay.release("a", ANN) == 1
     assert totals(ledger) == {"a": 2}
 
 
@@ -500,14 +504,14 @@ def test_a_parked_message_that_cant_be_stored_is_found_and_waited_for(ledger: Ru
     meter.send("a", 4)
     with consuming(ledger):
         wait_until(lambda: outcomes(ledger) == {"dead": 1, "parked": 4})
-    ledger.replay.discard(first, actor="ann")
-    assert ledger.replay.release("a") == 2
+    ledger.replay.discard(first, ANN)
+    assert ledger.replay.release("a", ANN) == 2
     assert totals(ledger) == {"a": 3}
     assert ledger.replay.parked_keys() == [("a", unfit, 1)]
     with pytest.raises(StillFails, match="counters_total_check"):
-        ledger.replay.apply(unfit, actor="ann")
-    ledger.replay.discard(unfit, actor="ann")
-    assert ledger.replay.release("a") == 1
+        ledger.replay.apply(unfit, ANN)
+    ledger.replay.discard(unfit, ANN)
+    assert ledger.replay.release("a", ANN) == 1
     assert totals(ledger) == {"a": 7}
 
 
@@ -520,13 +524,13 @@ def test_two_who_release_one_key_at_once_apply_each_message_once(
         meter.send("a", by)
     with consuming(ledger):
         wait_until(lambda: outcomes(ledger) == {"dead": 1, "parked": 4})
-    ledger.replay.discard(first, actor="ann")
+    ledger.replay.discard(first, ANN)
     monkeypatch.setattr(replay, "RELEASE_BATCH_MAX", 2)
 
     def release() -> None:
         # Whoever comes when all is done is told that nothing is parked.
         with suppress(ReplayRefused):
-            ledger.replay.release("a")
+            ledger.replay.release("a", ANN)
 
     releases = [threading.Thread(target=release) for _ in range(2)]
     dsn = ledger.settings.database_dsn
@@ -552,8 +556,8 @@ def test_junk_from_outsiders_among_the_parked_is_not_waited_for(ledger: Runtime)
     meter.send("a", 2)
     with consuming(ledger):
         wait_until(lambda: outcomes(ledger) == {"dead": 1, "parked": 2})
-    ledger.replay.discard(first, actor="ann")
-    assert ledger.replay.release("a") == 1
+    ledger.replay.discard(first, ANN)
+    assert ledger.replay.release("a", ANN) == 1
     assert totals(ledger) == {"a": 2}
     assert ledger.replay.parked_keys() == []
     assert outcomes(ledger) == {"dead": 2, "applied": 1}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
-from libs.common import dead_letters, ids, inbox, kafka
+from libs.common import dead_letters, ids, inbox, interventions, kafka
 from libs.common.database import execute, fetch
 from libs.common.service import INBOX_MARGIN, Runtime, Service
 from operate import tables
@@ -145,6 +145,23 @@ def test_why_lines_were_refused_is_forgotten_with_the_years(parts: Parts) -> Non
             return store.forget_refused_lines(400, tx, 10)
 
         assert runtime.unit.administer(forget) == 1
+
+
+def test_what_operators_did_is_forgotten_after_its_time(parts: Parts) -> None:
+    with parts.runtime(payments.SERVICE) as runtime:
+
+        def forget(tx: Connection) -> list[str]:
+            for days in (399, 401):
+                execute(
+                    tx,
+                    """INSERT INTO interventions (command, arguments, actor, reason, done_at)
+                       VALUES (%s, '{}', 'ida', 'so', now() - make_interval(days => %s))""",
+                    (str(days), days),
+                )
+            assert interventions.prune(tx, days=400, rows_max=10) == 1
+            return [one.command for one in interventions.list_newest(tx, 10)]
+
+        assert runtime.unit.administer(forget) == ["399"]
 
 
 def test_a_rewind_stays_on_record(parts: Parts) -> None:

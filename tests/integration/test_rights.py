@@ -121,6 +121,8 @@ REFUSED_EVERYWHERE = (
     "TRUNCATE inbox",
     "UPDATE dead_letters SET value = ''",
     "DELETE FROM dead_letters",
+    "UPDATE interventions SET actor = 'nobody'",
+    "DELETE FROM interventions",
     "UPDATE clients SET client_id = 'nobody'",
     "DELETE FROM consumer_offsets",
     "UPDATE outbox_shards SET shards = 1",

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from libs.common.errors import Outage
 from libs.common.kafka import client_config
 from libs.common.message import Source
+from libs.common.receiver import source_of
 from libs.common.settings import MessagingSettings
 
 ASK_SECONDS_MAX = 5.0
@@ -117,11 +118,4 @@ def _source(record: Any) -> Source:
         raise Outage("the broker does not answer")
     if record.error() is not None:
         raise Outage(f"the broker: {record.error().str()}")
-    return Source(
-        topic=record.topic(),
-        partition=record.partition(),
-        offset=record.offset(),
-        key=record.key(),
-        value=record.value(),
-        headers=tuple(record.headers() or ()),
-    )
+    return source_of(record)

@@ -156,12 +156,14 @@ def test_parameters_are_set_from_a_day_on_by_two_people_for_a_reason(api: Api, c
 
 
 def test_the_same_is_done_on_the_command_line(run: Callable[..., Result], compliance: Runtime, ann: str) -> None:
-    done = run("monitoring", "set", "cash_report", "above_cents=20_000_00", "--reason", "a trial", "--actor", "ben")
+    done = run(
+        "monitoring", "set", "cash_report", "above_cents=20_000_00", "--reason", "a trial", "--actor", "ben", "--json"
+    )
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["above_cents"] == 2_000_000
     (change,) = rule_changes.list_waiting(compliance.engine, {ChangeKind.SET_PARAMETERS})
     confirm(compliance, change.change_id)
-    lines = [json.loads(line) for line in run("monitoring", "scenarios").stdout.splitlines()]
+    lines = [json.loads(line) for line in run("monitoring", "scenarios", "--json").stdout.splitlines()]
     (now,) = (line for line in lines if line["scenario"] == "cash_report")
     assert (now["parameters"]["above_cents"], now["by"], now["reason"]) == (
         *(2_000_000, "olga, confirmed by oscar"),
@@ -172,7 +174,7 @@ def test_the_same_is_done_on_the_command_line(run: Callable[..., Result], compli
     assert done.exit_code == 0, done.output
     assert run("monitoring", "end-silence", ann, "cash_report", "--reason", "no till", "--actor", "ben").exit_code == 0
     assert run("monitoring", "end-silence", ann, "cash_report", "--reason", "no till", "--actor", "ben").exit_code == 1
-    told = [json.loads(line) for line in run("monitoring", "alerts", "--customer", ann).stdout.splitlines()]
+    told = [json.loads(line) for line in run("monitoring", "alerts", "--customer", ann, "--json").stdout.splitlines()]
     assert len(told) == 3
 
 

@@ -255,7 +255,7 @@ def test_the_same_on_the_command_line(compliance: Runtime, run: Callable[..., Re
     decide(compliance, event)
     path = tmp_path / "message.json"
     path.write_text(json.dumps(MESSAGE))
-    assert json.loads(run("travel-rule", "rules").stdout.splitlines()[0])["rule"] == "us_funds"
+    assert json.loads(run("travel-rule", "rules", "--json").stdout.splitlines()[0])["rule"] == "us_funds"
     assert "debtor.kind" in json.loads(run("travel-rule", "show", event.payment_id).stdout)["missing"]
     assert json.loads(run("travel-rule", "check", str(path)).stdout) == MESSAGE
     assert run("travel-rule", "read", event.payment_id, str(path), "--actor", "ops").stdout == "nothing is missing\n"

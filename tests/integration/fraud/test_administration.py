@@ -51,7 +51,7 @@ def test_a_rulebook_is_checked_added_released_and_rolled_back(run: Run, path: Pa
         ("live", "ann"),
         ("shadow", "ann"),
     ]
-    listed = [json.loads(line) for line in run("rulebooks", "list").stdout.splitlines()]
+    listed = [json.loads(line) for line in run("rulebooks", "list", "--json").stdout.splitlines()]
     assert {(one["version"], one["state"]) for one in listed} == {(version, "retired"), (shipped, "live")}
     assert len(rows(fraud, "SELECT 1 FROM outbox WHERE topic = 'fraud.version.v1'")) == 6
 
@@ -111,8 +111,8 @@ def test_lists_are_kept(run: Run) -> None:
     assert run("lists", "add", "blocked", "debtor", ANN, "--reason", "a mule", "--actor", "ann").exit_code == 0
     until = ("--until", "2999-01-01")
     assert run("lists", "add", "blocked", "device", "phone", "--reason", "stolen", *until).exit_code == 0
-    first, second = (json.loads(line) for line in run("lists", "list", "blocked").stdout.splitlines())
+    first, second = (json.loads(line) for line in run("lists", "list", "blocked", "--json").stdout.splitlines())
     assert (first["entity_id"], first["added_by"], first["is_current"]) == (ANN, "ann", True)
     assert (second["kind"], second["until"]) == ("device", "2999-01-01 00:00:00+00:00")
     assert run("lists", "remove", "blocked", "debtor", ANN, "--reason", "cleared").exit_code == 0
-    assert json.loads(run("lists", "list", "blocked").stdout.splitlines()[0])["is_current"] is False
+    assert json.loads(run("lists", "list", "blocked", "--json").stdout.splitlines()[0])["is_current"] is False

@@ -14,7 +14,32 @@ from operate.__main__ import app
 from operate.timeline import made_at
 from stack.settings import REPOSITORY, SERVICES
 
-COMMON = ("clients", "dead-letters", "parked-keys", "outbox", "offsets", "schemas")
+COMMON = ("clients", "dead-letters", "parked-keys", "outbox", "offsets", "schemas", "interventions")
+A_FILE = "what it finds is a file"
+A_MESSAGE = "what it prints is an IVMS101 message, which is JSON as it is"
+WITHOUT_JSON = {
+    "fraud features": "it runs until it is stopped",
+    **dict.fromkeys(("fraud score", "fraud export", "fraud train", "fraud backtest"), A_FILE),
+    **dict.fromkeys(("compliance screen", "compliance compare"), A_FILE),
+    **dict.fromkeys(("compliance travel-rule check", "compliance travel-rule write"), A_MESSAGE),
+}
+LOOKS_EVERYWHERE = (
+    *("clients list", "dead-letters list", "dead-letters show", "dead-letters diff", "parked-keys list"),
+    *("parked-keys show", "outbox backlog", "outbox parked", "offsets show", "offsets rewinds"),
+    *("schemas diff", "schemas check", "interventions list"),
+)
+LOOKS = {
+    *("health", "timeline", "reconcile", "forgotten", "keys list", "payments quotas list"),
+    *("accounts check-books", "accounts verify-journal"),
+    *("fraud reconcile-snapshots", "fraud rulebooks check", "fraud rulebooks list", "fraud rulebooks show"),
+    *("fraud models list", "fraud models show", "fraud lists list"),
+    *("compliance lists", "compliance verify-audit", "compliance monitor-backtest", "compliance monitoring scenarios"),
+    *("compliance monitoring alerts", "compliance monitoring countries"),
+    *("compliance travel-rule rules", "compliance travel-rule show"),
+    *(f"{service} {words}" for service in SERVICES for words in LOOKS_EVERYWHERE),
+    *WITHOUT_JSON,
+}
+"""What changes nothing."""
 
 
 def weir(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -41,14 +66,24 @@ def test_each_service_has_the_same_groups_besides_its_own() -> None:
         assert {words[1] for words in found if words[:1] == (service,) and len(words) == 2} >= set(COMMON)
 
 
-LISTS = ("list", "parked", "backlog", "diff", "health", "timeline", "reconcile", "forgotten")
+def options() -> dict[str, set[str]]:
+    """Of every command that does something."""
+    return {
+        " ".join(words): {option for parameter in command.params for option in parameter.opts}
+        for words, command in commands(typer.main.get_command(app))
+        if not hasattr(command, "commands")
+    }
 
 
-def test_what_lists_can_be_had_as_json() -> None:
-    for words, command in commands(typer.main.get_command(app)):
-        if words and (words[-1] in LISTS or words[-2:] == ("schemas", "check")):
-            options = {option for parameter in command.params for option in parameter.opts}
-            assert "--json" in options or words[1] in ("rulebooks", "models", "lists"), words
+def test_whatever_is_told_can_be_had_as_json() -> None:
+    assert {words for words, known in options().items() if "--json" not in known} == WITHOUT_JSON.keys()
+
+
+def test_whoever_changes_something_says_who_they_are_and_why() -> None:
+    asked = {words: {"--actor", "--reason"} & known for words, known in options().items()}
+    assert asked.keys() >= LOOKS
+    assert [words for words, found in asked.items() if words not in LOOKS and len(found) < 2] == []
+    assert [words for words in LOOKS if asked[words]] == []
 
 
 def test_the_shell_is_told_how_a_word_goes_on() -> None:
@@ -61,7 +96,8 @@ def test_the_shell_is_told_how_a_word_goes_on() -> None:
     [
         ("timeline nonsense", "Invalid value for 'payment_id'"),
         ("paymentz health", "No such command 'paymentz'"),
-        ("payments dead-letters replay", "say which: an id, or --key, --from, --until"),
+        ("payments dead-letters replay --reason so", "say which: an id, or --key, --from, --until"),
+        ("payments dead-letters discard 1", "Missing option '--reason'"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(words: str, told: str) -> None:

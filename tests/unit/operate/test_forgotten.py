@@ -38,17 +38,20 @@ def test_only_what_will_not_move_any_more_may_be_ordered_again(became: str, mone
 def recorded(subject: str, event_type: str, second: int) -> Recorded:
     return Recorded(
         topic="payments.refund.v1",
+        partition=0,
+        offset=second,
         event_id=f"{subject}/{event_type}",
         event_type=event_type,
         subject=subject,
         caused_at=AT + timedelta(seconds=second),
         value=b"",
         correlation_id="",
-        place="",
     )
 
 
 def decode(event: Recorded) -> object:
+    if event.subject == "junk":
+        return None
     return RefundRequested(
         refund_id=event.subject,
         payment_id="p",
@@ -63,6 +66,7 @@ def decode(event: Recorded) -> object:
 def test_those_that_payments_does_not_know_are_told_in_their_order_with_their_ends() -> None:
     events = [
         recorded("late", "RefundRequested", 9),
+        recorded("junk", "RefundRequested", 3),
         recorded("known", "RefundRequested", 1),
         recorded("early", "RefundRequested", 2),
         recorded("early", "RefundSettled", 4),
