@@ -203,6 +203,7 @@ def environment(settings: StackSettings) -> dict[str, str]:
         **{f"WEIR_{name}_PORT": str(port) for name, port in ports.items()},
         **{f"WEIR_{name}_PASSWORD": password for name, password in passwords.items()},
         "WEIR_MASTER_KEYS": settings.master_keys,
+        "WEIR_METRICS_TOKEN": settings.metrics_token,
         "WEIR_DESK_KEY": settings.secrets.get(services.DESK_KEY),
     }
 

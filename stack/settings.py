@@ -179,6 +179,11 @@ class StackSettings(BaseSettings):
         made_up = hashlib.sha256(self.secrets.get("master-key").encode()).digest()
         return f"installation:{base64.b64encode(made_up).decode()}"
 
+    @property
+    def metrics_token(self) -> str:
+        """By which Prometheus reads what services have done."""
+        return self.secrets.get("metrics-token")
+
     @cached_property
     def secrets(self) -> "Secrets":
         return Secrets(self.folder / "secrets.json")

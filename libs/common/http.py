@@ -2,9 +2,11 @@
 
 Problems are RFC 9457 (application/problem+json) with a `reason` from a closed list and, where a
 field of the request is to blame, its name. `/health` says that the process lives, `/ready` that it
-can work, `/metrics` what it has done.
+can work, `/metrics` what it has done: to whoever has the token for that, and to no client, for there are reasons in it
+that nobody outside may learn of.
 """
 
+import hmac
 import logging
 import math
 import time
@@ -23,6 +25,7 @@ from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials
 from fastapi_offline import FastAPIOffline
 from prometheus_client.exposition import choose_encoder
+from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Send
@@ -115,12 +118,14 @@ def create(
     metrics: Metrics,
     is_ready: Callable[[], Mapping[str, bool]],
     body_bytes_max: int,
+    metrics_token: SecretStr | None = None,
     large_bodies: Mapping[str, int] | None = None,
     tracer: Tracer | None = None,
 ) -> FastAPI:
     """An application without routes of its own but those of operations.
 
-    `large_bodies` names the paths that take files, with their limit in bytes.
+    Who reads metrics shows `metrics_token`; without one nobody does. `large_bodies` names the paths that take files,
+    with their limit in bytes.
     """
     app = FastAPIOffline(title=title, description=description + openapi.INTRODUCTION, version="1")
     app.state.clients = clients
@@ -131,7 +136,7 @@ def create(
     )
     app.state.told = TTLCache[str, None](_TOLD_MAX, _TOLD_SECONDS)
     openapi.describe(app, scopes)
-    _add_operations(app, metrics, is_ready)
+    _add_operations(app, metrics, metrics_token, is_ready)
     metrics.watch(Readiness(is_ready), READINESS)
     _add_problems(app)
     app.add_middleware(_BodyLimit, bytes_max=body_bytes_max, large_bodies=large_bodies or {})
@@ -158,12 +163,7 @@ async def _client(
     if authorization is not None and (key := authorization.credentials):
         client = clients.cached(key) or await anyio.to_thread.run_sync(clients.find, key)
     if client is None:
-        raise Problem(
-            HTTPStatus.UNAUTHORIZED,
-            "unauthenticated",
-            "send a valid API key: Authorization: Bearer …",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        raise _unauthenticated("send a valid API key: Authorization: Bearer …")
     limit = request.app.state.limiter.take(client.client_id, client.rate)
     request.state.headers = limit.headers
     if not limit.is_passed:
@@ -174,6 +174,10 @@ async def _client(
             log.warning("a client asks faster than it may", extra={"client_id": client.client_id})
         raise too_fast(limit)
     return client
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 def too_fast(limit: Limit) -> Problem:
@@ -354,7 +358,9 @@ def _place(location: Sequence[str | int]) -> str:
 # Operations
 
 
-def _add_operations(app: FastAPI, registry: Metrics, is_ready: Callable[[], Mapping[str, bool]]) -> None:
+def _add_operations(
+    app: FastAPI, registry: Metrics, token: SecretStr | None, is_ready: Callable[[], Mapping[str, bool]]
+) -> None:
     @app.get("/health", tags=["operations"], response_class=PlainTextResponse)
     async def health() -> str:
         """The process lives."""
@@ -367,11 +373,25 @@ def _add_operations(app: FastAPI, registry: Metrics, is_ready: Callable[[], Mapp
         response.status_code = HTTPStatus.OK if all(roles.values()) else HTTPStatus.SERVICE_UNAVAILABLE
         return roles
 
-    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
-    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
+    refused = openapi.problems(HTTPStatus.UNAUTHORIZED)
+
+    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse, responses=refused)
+    async def metrics(
+        authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(openapi.METRICS_TOKEN)],
+        accept: Annotated[str, Header()] = "",
+    ) -> Response:
         """What Prometheus reads; to whoever takes OpenMetrics, with traces that fell into the buckets."""
+        _require_token(token, authorization)
         encode, media_type = choose_encoder(accept)
         return Response(encode(registry), media_type=media_type)
+
+
+def _require_token(token: SecretStr | None, shown: HTTPAuthorizationCredentials | None) -> None:
+    # Two problems, so that whoever sets Prometheus up learns at which end something is missing.
+    if token is None:
+        raise _unauthenticated("nobody may read metrics here: WEIR_METRICS_TOKEN is not set")
+    if shown is None or not hmac.compare_digest(shown.credentials.encode(), token.get_secret_value().encode()):
+        raise _unauthenticated("send what WEIR_METRICS_TOKEN says: Authorization: Bearer …; an API key is not it")
 
 
 class _Context:

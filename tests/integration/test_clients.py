@@ -151,7 +151,7 @@ def test_who_asks_too_fast_is_told_when_to_come_again(
     assert problem(api.get("/v1/payments", by="rival")) == (429, "rate_limited", None)
     assert api.get("/v1/payments", by="shop").status_code == 200
     assert [record.client_id for record in caplog.records if "too fast" in record.message] == ["rival"]  # type: ignore[attr-defined]
-    assert "http_rate_limited_total 2.0" in api.get("/metrics", by=None).text
+    assert "http_rate_limited_total 2.0" in api.metrics()
 
 
 def test_a_key_without_the_scope_of_a_route_is_told_which_it_lacks(api: Api, run: Commands) -> None:

@@ -242,7 +242,7 @@ def test_prometheus_watches_every_service(stack: Stack) -> None:
 
 def test_every_metric_that_an_alert_asks_for_is_exported(stack: Stack) -> None:
     ports = [*(stack.settings.service_port(service) for service in SERVICES), stack.settings.features_port]
-    pages = [httpx.get(f"http://{stack.settings.host}:{port}/metrics").text for port in ports]
+    pages = [prometheus.read(stack.settings, f"http://{stack.settings.host}:{port}") for port in ports]
     exported = set(re.findall(r"^# TYPE (\w+) ", "\n".join(pages), re.MULTILINE))
     rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
     asked = {metric for rule in rules for metric in promql.metrics_of(rule["expr"]) if ":" not in metric}
@@ -252,7 +252,8 @@ def test_every_metric_that_an_alert_asks_for_is_exported(stack: Stack) -> None:
 
 def test_the_rules_pass_prometheus_own_checks_and_their_tests(stack: Stack) -> None:
     tests = (f"test rules {name}" for name in prometheus.RULE_TESTS)
-    for words in ("check config prometheus.yml", "check rules rules.yml", *tests):
+    own = stack.settings.folder / "prometheus" / "prometheus.yml"
+    for words in (f"check config {own}", "check rules rules.yml", *tests):
         result = subprocess.run(
             [prometheus.promtool(stack.settings), *words.split()],
             cwd=prometheus.CONFIGURATION,
