@@ -78,6 +78,10 @@ class Clients:
         found = self._cache.get(hash_key(key))
         return found[1] if found and found[0] > time.monotonic() else None
 
+    def has_known(self, key: str) -> bool:
+        """Whether it was a client's when it was looked up last, however long ago that is."""
+        return hash_key(key) in self._cache
+
     def find(self, key: str) -> Client | None:
         """The client this key belongs to, or None. Raises Outage."""
         return self._administer(lambda tx: self._find(tx, hash_key(key)))
@@ -92,6 +96,7 @@ class Clients:
             (key_hash,),
         )
         if not rows:
+            self._cache.pop(key_hash, None)
             return None
         ((client_id, granted, per_second, burst, seconds_left, is_first_today),) = rows
         if is_first_today:

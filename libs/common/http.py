@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Annotated, Any
 
-import anyio.to_thread
 import msgspec
 import structlog
 from cachetools import TTLCache
@@ -38,6 +37,7 @@ from libs.common.errors import Outage
 from libs.common.fields import CARD_NUMBER_FAULT, reason_of
 from libs.common.figures import READINESS, Readiness
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
+from libs.common.key_lookup import KeyLookup, TooManyUnknownKeys
 from libs.common.message import Trace
 from libs.common.metrics import HttpMetrics, Metrics, exemplar
 from libs.common.rate_limit import Limit, Rate, RateLimiter
@@ -49,6 +49,9 @@ RETRY_AFTER_SECONDS = 2
 REQUEST_ID = "x-request-id"
 _TOLD_MAX, _TOLD_SECONDS = 1_000, 60.0
 """Of how many clients the log says that they ask too fast, and how often of each."""
+
+UNKNOWN_CLIENT = "unknown"
+"""As whom the log names those whose key nobody knows."""
 
 log = logging.getLogger(__name__)
 
@@ -128,11 +131,13 @@ def create(
     with their limit in bytes.
     """
     app = FastAPIOffline(title=title, description=description + openapi.INTRODUCTION, version="1")
-    app.state.clients = clients
+    app.state.keys = KeyLookup(clients)
     app.state.scopes = scopes
     app.state.limiter = RateLimiter(rate)
     app.state.limited = metrics.counter(
-        "http_rate_limited_total", "Requests refused because their client asks faster than it may"
+        "http_rate_limited_total",
+        "Requests refused because their client asks faster than it may, or with a key not yet seen while too many come"
+        " with keys that nobody knows",
     )
     app.state.told = TTLCache[str, None](_TOLD_MAX, _TOLD_SECONDS)
     openapi.describe(app, scopes)
@@ -158,22 +163,30 @@ def routes_of(app: FastAPI) -> Iterator[str]:
 async def _client(
     request: Request, authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(openapi.API_KEY)]
 ) -> Client:
-    clients: Clients = request.app.state.clients
-    client = None
+    client: Client | None = None
     if authorization is not None and (key := authorization.credentials):
-        client = clients.cached(key) or await anyio.to_thread.run_sync(clients.find, key)
+        try:
+            client = await request.app.state.keys.find(key)
+        except TooManyUnknownKeys as error:
+            _tell_once(request.app, UNKNOWN_CLIENT, str(error))
+            raise _rate_limited(str(error), error.wait_seconds) from error
     if client is None:
         raise _unauthenticated("send a valid API key: Authorization: Bearer …")
     limit = request.app.state.limiter.take(client.client_id, client.rate)
     request.state.headers = limit.headers
     if not limit.is_passed:
-        request.app.state.limited.inc()
-        told: TTLCache[str, None] = request.app.state.told
-        if client.client_id not in told:
-            told[client.client_id] = None
-            log.warning("a client asks faster than it may", extra={"client_id": client.client_id})
+        _tell_once(request.app, client.client_id, "a client asks faster than it may")
         raise too_fast(limit)
     return client
+
+
+def _tell_once(app: FastAPI, client_id: str, what: str) -> None:
+    """Count a refusal, and have the log tell of it once a minute for each client."""
+    app.state.limited.inc()
+    told: TTLCache[str, None] = app.state.told
+    if client_id not in told:
+        told[client_id] = None
+        log.warning(what, extra={"client_id": client_id})
 
 
 def _unauthenticated(detail: str) -> Problem:
@@ -182,12 +195,13 @@ def _unauthenticated(detail: str) -> Problem:
 
 def too_fast(limit: Limit) -> Problem:
     """A client asks faster than it may."""
-    return Problem(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        "rate_limited",
-        f"at most {limit.rate.per_second:g} requests a second, and {limit.rate.burst} at once",
-        retry_after_seconds=max(1, math.ceil(limit.wait_seconds)),
-    )
+    said = f"at most {limit.rate.per_second:g} requests a second, and {limit.rate.burst} at once"
+    return _rate_limited(said, limit.wait_seconds)
+
+
+def _rate_limited(detail: str, wait_seconds: float) -> Problem:
+    seconds = max(1, math.ceil(wait_seconds))
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", detail, retry_after_seconds=seconds)
 
 
 async def _caller(request: Request, client: Annotated[Client, Depends(_client)]) -> Caller:
