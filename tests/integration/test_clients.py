@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -92,12 +93,35 @@ def test_a_key_that_was_rotated_works_on_for_the_overlap_and_no_longer(runtime: 
     (first,) = run("add", "shop", "payments:read")
     (second,) = run("rotate", "shop", "--overlap-hours", "1")
     assert known(runtime, first["key"]) == known(runtime, second["key"]) is not None
-    (third,) = run("rotate", "shop", "--overlap-hours", "0")
-    assert known(runtime, second["key"]) is None
-    assert known(runtime, third["key"]) is not None
-    first_ends, _, third_ends = (key["expires_at"] for key in run("list"))
-    assert datetime.fromisoformat(first_ends) < datetime.now(UTC) + timedelta(hours=1)
+    (third,) = run("rotate", "shop", "--overlap-hours", "2")
+    first_ends, second_ends, third_ends = (key["expires_at"] for key in run("list"))
+    assert datetime.fromisoformat(first_ends) <= datetime.now(UTC) + timedelta(hours=1), "as it was told"
+    assert datetime.fromisoformat(second_ends) > datetime.now(UTC) + timedelta(hours=1)
     assert third_ends is None
+    assert known(runtime, third["key"]) is not None
+
+
+def test_when_a_key_has_leaked_none_of_its_name_works_on_whichever_it_was(runtime: Runtime, run: Commands) -> None:
+    (leaked,) = run("add", "shop", "payments:read", "--name", "till")
+    (office,) = run("add", "shop", "read", "--name", "office")
+    (good,) = run("rotate", "shop", "--name", "till", "--overlap-hours", "24")
+    (next_one,) = run("rotate", "shop", "--name", "till", "--overlap-hours", "0")
+    assert known(runtime, leaked["key"]) is None
+    assert known(runtime, good["key"]) is None
+    assert known(runtime, office["key"]) is not None
+    client = known(runtime, next_one["key"])
+    assert client is not None and client.scopes == {"payments:read"}
+
+
+def test_of_several_rotations_at_once_one_key_is_left(runtime: Runtime, run: Commands) -> None:
+    run("add", "shop", "payments:read")
+
+    def rotate() -> str | None:
+        return runtime.unit.administer(lambda tx: clients.rotate(tx, "shop", "main", overlap=timedelta(0)))
+
+    with ThreadPoolExecutor(4) as operators:
+        keys = [found.result() for found in [operators.submit(rotate) for _ in range(4)]]
+    assert sum(known(runtime, key) is not None for key in keys if key) == 1
 
 
 def test_what_expired_or_was_revoked_lets_nobody_in(runtime: Runtime, run: Commands) -> None:
