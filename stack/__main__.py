@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console, Group
+from rich.markup import escape
 from rich.table import Table
 
 from stack import archive, backups, live, postgres
@@ -129,10 +130,12 @@ def restore(
             archive.extract(stack.settings, name, file, at=at, archive=lost)
         say(f"{name}'s database, from {file}")
         with stack.way.pause(*backups.programs_of(name)):
-            backups.restore(stack.settings, name, file)
+            notes = backups.restore(stack.settings, name, file)
             if name in SERVICES:
                 say("what releases have added since")
                 stack.way.migrate(name)
+    for note in notes:
+        console.print(f"[yellow]{escape(note)}[/yellow]", soft_wrap=True)
 
 
 def _require_native(stack: Stack) -> None:

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from stack import postgres
+from stack.carried_over import carry_over
 from stack.part import StackError
 from stack.services import FEATURES
 from stack.settings import KEYS, SERVICES, StackSettings
@@ -52,11 +53,12 @@ def require_programs(settings: StackSettings) -> None:
             raise StackError(f"There is no {path}: as root, only an installation that runs without Docker has it.")
 
 
-def restore(settings: StackSettings, service: str, file: Path) -> None:
+def restore(settings: StackSettings, service: str, file: Path) -> list[str]:
     """Replace a database by what a file holds. The service must have been stopped. Raises StackError.
 
     The file is read into a database of another name first, and the one that it replaces is dropped last: whatever
-    fails, there is one under the service's name.
+    fails, there is one under the service's name. Who has been let in no more since the backup is not let in again;
+    returns what an operator must know of that.
     """
     require_programs(settings)
     draft, replaced = f"{service}_restored", f"{service}_replaced"
@@ -69,8 +71,10 @@ def restore(settings: StackSettings, service: str, file: Path) -> None:
         except StackError:
             _drop(connection, draft)
             raise
+        notes = carry_over(settings, service, draft)
         _put_in_place(connection, draft, service, replaced)
         _drop(connection, replaced)
+    return notes
 
 
 def _put_in_place(connection: psycopg.Connection, draft: str, service: str, replaced: str) -> None:

@@ -83,6 +83,65 @@ def test_a_backup_brings_back_what_a_database_held_and_nothing_later(stack: Stac
     assert {part.name: part.state for part in stack.way.states()}["payments"] == "ready"
 
 
+def test_access_that_was_taken_away_does_not_come_back_with_a_backup(stack: Stack, tmp_path: Path) -> None:
+    files = {service: tmp_path / f"{service}.dump" for service in ("payments", "compliance")}
+    query(stack, "INSERT INTO clients (client_id) VALUES ('till')")
+    query(stack, "INSERT INTO client_keys VALUES ('leaked', 'till', 'main', '…', '{read,staff}')")
+    query(stack, "INSERT INTO client_keys VALUES ('rotated', 'till', 'office', '…', '{read,staff}')")
+    people = (
+        "INSERT INTO desk_users (username, password_hash, role) VALUES ('ann', '!', 'officer'), ('bob', '!', 'officer')"
+    )
+    query(stack, people, database="compliance")
+    query(stack, _SIGNED_IN, database="compliance")
+    for service, file in files.items():
+        backups.back_up(stack.settings, service, file)
+    query(stack, "UPDATE client_keys SET revoked_at = now() WHERE key_hash = 'leaked'")
+    query(stack, "UPDATE client_keys SET expires_at = now(), scopes = '{read}' WHERE key_hash = 'rotated'")
+    query(stack, "INSERT INTO client_keys VALUES ('newer', 'till', 'office', '…', '{read}')")
+    query(stack, "UPDATE desk_users SET disabled_at = now() WHERE username = 'ann'", database="compliance")
+    query(stack, "UPDATE desk_users SET role = 'auditor' WHERE username = 'bob'", database="compliance")
+
+    with stack.way.pause(*files):
+        notes = {service: backups.restore(stack.settings, service, file) for service, file in files.items()}
+
+    keys = "SELECT key_hash, scopes, revoked_at < now(), expires_at < now() FROM client_keys WHERE client_id = 'till'"
+    assert sorted(query(stack, keys)) == [
+        (b"leaked", ["read", "staff"], True, None),
+        (b"rotated", ["read"], None, True),
+    ]
+    disabled = "SELECT username, role, disabled_at IS NOT NULL FROM desk_users WHERE username IN ('ann', 'bob')"
+    assert sorted(query(stack, disabled, database="compliance")) == [
+        ("ann", "officer", True),
+        ("bob", "officer", False),
+    ]
+    assert query(stack, "SELECT count(*) FROM desk_sessions", database="compliance") == [(0,)]
+    assert notes == {
+        "payments": [
+            "Ended, revoked or narrowed since, and so again: till (main), till (office)",
+            "Made since, and known no more (give new ones): till (office)",
+        ],
+        "compliance": [
+            "Disabled since, and so again: ann",
+            "Whose role or password has changed since, and is the old one (set it again): bob",
+        ],
+    }
+    query(stack, "DELETE FROM client_keys WHERE client_id = 'till'; DELETE FROM clients WHERE client_id = 'till'")
+
+
+_SIGNED_IN = """INSERT INTO desk_sessions (token_hash, username, created_at, seen_at, expires_at)
+VALUES ('one', 'bob', now(), now(), now() + interval '8 h')"""
+
+
+def test_where_what_was_taken_away_cannot_be_found_out_an_operator_is_told(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "payments.dump"
+    backups.back_up(stack.settings, "payments", file)
+    with stack.way.pause("payments"):
+        query(stack, "ALTER TABLE client_keys RENAME TO lost")
+        (note,) = backups.restore(stack.settings, "payments", file)
+    assert note.startswith("Whom payments has let in no more since cannot be found out; revoke and disable again: ")
+    assert query(stack, "SELECT to_regclass('lost') IS NULL") == [(True,)]
+
+
 def test_a_moment_is_brought_back_and_nothing_later(stack: Stack, tmp_path: Path) -> None:
     run = partial(subprocess.run, cwd=REPOSITORY, env=environment(stack.settings), capture_output=True, text=True)
     copied = run([sys.executable, "-m", "stack", "backup"])
