@@ -109,10 +109,14 @@ def restore(
     lost: Annotated[
         Path | None, typer.Option("--archive", help="of a server that was lost: all of its log, or as far as --to")
     ] = None,
+    stay_stopped: Annotated[
+        bool, typer.Option("--stay-stopped", help="start nothing again: there is something to do before")
+    ] = False,
 ) -> None:
     """Replace a database by what a file holds, or by what it held at a moment (docs/operations.md).
 
-    Whoever has it open is stopped while the one takes the other's place. What a release has added since is added again.
+    Whoever has it open is stopped while the one takes the other's place, or until `restart NAME` with --stay-stopped.
+    What a release has added since is added again.
     Of a lost server `registry` and `keys` are brought back first: nothing of the others can be read without them.
     """
     stack = _running()
@@ -129,11 +133,13 @@ def restore(
             at = to.replace(tzinfo=UTC) if to else None
             archive.extract(stack.settings, name, file, at=at, archive=lost)
         say(f"{name}'s database, from {file}")
-        with stack.way.pause(*backups.programs_of(name)):
+        with stack.way.pause(*backups.programs_of(name), stay_stopped=stay_stopped):
             notes = backups.restore(stack.settings, name, file)
             if name in SERVICES:
                 say("what releases have added since")
                 stack.way.migrate(name)
+    if stay_stopped:
+        notes.append(f"Stopped, until python -m stack restart NAME: {', '.join(backups.programs_of(name))}")
     for note in notes:
         console.print(f"[yellow]{escape(note)}[/yellow]", soft_wrap=True)
 

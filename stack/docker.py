@@ -83,9 +83,12 @@ class Docker:
         self._wait_ready(name)
 
     @contextmanager
-    def pause(self, *names: str) -> Iterator[None]:
-        """Parts or services are stopped while the block lasts."""
+    def pause(self, *names: str, stay_stopped: bool = False) -> Iterator[None]:
+        """Parts or services are stopped while the block lasts, or for good, whatever becomes of it."""
         self._compose("stop", *names)
+        if stay_stopped:
+            yield
+            return
         try:
             yield
         except BaseException:

@@ -132,6 +132,37 @@ _SIGNED_IN = """INSERT INTO desk_sessions (token_hash, username, created_at, see
 VALUES ('one', 'bob', now(), now(), now() + interval '8 h')"""
 
 
+def test_a_service_stays_stopped_after_a_restore_until_it_is_started_again(stack: Stack, tmp_path: Path) -> None:
+    run = partial(subprocess.run, cwd=REPOSITORY, env=environment(stack.settings), capture_output=True, text=True)
+    file = tmp_path / "payments.dump"
+    backups.back_up(stack.settings, "payments", file)
+    restore = [sys.executable, "-m", "stack", "restore", "--stay-stopped", "payments"]
+    assert run([*restore, str(tmp_path / "nothing.dump")]).returncode == 1
+    assert states_of(stack)["payments"] == "stopped", "also when it could not be restored"
+    restored = run([*restore, str(file)])
+    assert restored.returncode == 0, restored.stdout
+    assert "Stopped, until python -m stack restart NAME: payments" in restored.stdout
+    assert states_of(stack)["payments"] == "stopped"
+    revoked = run([sys.executable, "-m", "services.payments", "clients", "revoke", "before"])
+    assert revoked.returncode == 0, revoked.stdout + revoked.stderr
+    # Some of its roles where nobody else comes: what the runbook of a restore has an operator do.
+    port = str(TEST_PORT_BASE + 399)
+    alone = subprocess.Popen(
+        [sys.executable, "-m", "services.payments", "api", "relay"],
+        env={**environment(stack.settings), "WEIR_HTTP_PORT": port},
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: services.is_ready(f"http://{stack.settings.host}:{port}/ready"))
+    finally:
+        alone.terminate()
+        assert alone.wait(30) == 0
+    assert run([sys.executable, "-m", "stack", "restart", "payments"]).returncode == 0
+    assert states_of(stack)["payments"] == "ready"
+
+
 def test_where_what_was_taken_away_cannot_be_found_out_an_operator_is_told(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "payments.dump"
     backups.back_up(stack.settings, "payments", file)
