@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.common.settings import MessagingSettings
+from stack.cache import locked
 from stack.certificates import Authority
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -203,12 +204,18 @@ class Secrets:
         self._path = path
 
     def get(self, name: str) -> str:
-        known = json.loads(self._path.read_text()) if self._path.exists() else {}
-        if name not in known:
-            known[name] = secrets.token_urlsafe(18)
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._path.with_suffix(".draft")
-            draft.touch(mode=0o600)
-            draft.write_text(json.dumps(known, indent=1))
-            draft.replace(self._path)
-        return str(known[name])
+        if found := self._known().get(name):
+            return found
+        # Two who make one up at once, as a backup beside an `up`, would each forget the other's.
+        with locked(self._path.with_suffix(".lock")):
+            known = self._known()
+            if name not in known:
+                known[name] = secrets.token_urlsafe(18)
+                draft = self._path.with_suffix(".draft")
+                draft.touch(mode=0o600)
+                draft.write_text(json.dumps(known, indent=1))
+                draft.replace(self._path)
+            return known[name]
+
+    def _known(self) -> dict[str, str]:
+        return dict(json.loads(self._path.read_text())) if self._path.exists() else {}
