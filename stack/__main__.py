@@ -112,6 +112,9 @@ def restore(
     stay_stopped: Annotated[
         bool, typer.Option("--stay-stopped", help="start nothing again: there is something to do before")
     ] = False,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="also what this installation has not signed: whatever may be in it")
+    ] = False,
 ) -> None:
     """Replace a database by what a file holds, or by what it held at a moment (docs/operations.md).
 
@@ -131,10 +134,13 @@ def restore(
             file = Path(folder) / name
             say(f"{name}'s database as it was, replayed beside the one in use")
             at = to.replace(tzinfo=UTC) if to else None
-            archive.extract(stack.settings, name, file, at=at, archive=lost)
+            archive.extract(stack.settings, name, file, at=at, archive=lost, unsigned=unsigned)
+        elif not unsigned:
+            # Before anything is stopped.
+            backups.require_signed(stack.settings, name, file)
         say(f"{name}'s database, from {file}")
         with stack.way.pause(*backups.programs_of(name), stay_stopped=stay_stopped):
-            notes = backups.restore(stack.settings, name, file)
+            notes = backups.restore(stack.settings, name, file, unsigned=unsigned)
             if name in SERVICES:
                 say("what releases have added since")
                 stack.way.migrate(name)

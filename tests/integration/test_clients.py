@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from libs.common import cli, clients
+from libs.common import cli, clients, logs
 from libs.common.api_keys import is_key
 from libs.common.clients import Client
 from libs.common.database import execute
@@ -62,7 +62,9 @@ class Commands:
 
 
 @pytest.fixture
-def run(runtime: Runtime) -> Commands:
+def run(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    # Commands run in a process of their own, and its logs are theirs to send somewhere: here they are the test's.
+    monkeypatch.setattr(logs, "configure", lambda *_, **__: None)
     return Commands(runtime)
 
 

@@ -24,7 +24,7 @@ from libs.common.keys import KeyStore, MasterKeys
 from libs.common.settings import Settings
 from libs.common.vault import Vault
 from schemas.accounts.events import CustomerPersonalData, EncryptedPersonalData
-from stack import archive, backups, leftovers, postgres, prometheus, services
+from stack import archive, backups, leftovers, postgres, prometheus, services, signature
 from stack.part import StackError
 from stack.settings import KEYS, REPOSITORY, SERVICES, StackSettings
 from stack.stack import NATIVE, Stack
@@ -138,7 +138,10 @@ def test_a_service_stays_stopped_after_a_restore_until_it_is_started_again(stack
     backups.back_up(stack.settings, "payments", file)
     restore = [sys.executable, "-m", "stack", "restore", "--stay-stopped", "payments"]
     assert run([*restore, str(tmp_path / "nothing.dump")]).returncode == 1
-    assert states_of(stack)["payments"] == "stopped", "also when it could not be restored"
+    assert states_of(stack)["payments"] == "ready", "nothing is stopped for what can't be restored"
+    (broken := tmp_path / "broken.dump").write_bytes(b"no dump")
+    assert run([*restore, "--unsigned", str(broken)]).returncode == 1
+    assert states_of(stack)["payments"] == "stopped"
     restored = run([*restore, str(file)])
     assert restored.returncode == 0, restored.stdout
     assert "Stopped, until python -m stack restart NAME: payments" in restored.stdout
@@ -274,7 +277,7 @@ def test_of_copies_the_newest_two_are_kept_and_the_log_that_they_need(stack: Sta
     copies = [archive.copy_all(stack.settings) for _ in range(2)]
     before = {segment.name for segment in postgres.log_folder(folder).iterdir()}
     copies.append(archive.copy_all(stack.settings))
-    assert sorted((folder / "copies").iterdir()) == copies[-2:]
+    assert sorted((folder / "copies").iterdir()) == sorted([*copies[-2:], *map(signature.place_of, copies[-2:])])
     assert before - {segment.name for segment in postgres.log_folder(folder).iterdir()}
     archive.extract(stack.settings, "payments", folder / "payments.dump", at=datetime.now(UTC))
 
@@ -299,11 +302,56 @@ def test_a_damaged_backup_leaves_the_database_as_it_was(stack: Stack, tmp_path: 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     file.write_bytes(file.read_bytes()[:2_000])
     before = names(stack)
-    with pytest.raises(StackError, match="pg_restore"):
+    with pytest.raises(StackError, match="is not what this installation has signed"):
         backups.restore(stack.settings, "payments", file)
+    with pytest.raises(StackError, match="pg_restore"):
+        backups.restore(stack.settings, "payments", file, unsigned=True)
     assert names(stack) == before != []
     databases = query(stack, "SELECT datname FROM pg_database WHERE datname LIKE 'payments%'")
     assert databases == [("payments",)]
+
+
+def test_a_forged_copy_is_not_replayed(stack: Stack, tmp_path: Path) -> None:
+    archived = postgres.archive_folder(stack.settings)
+    copy = archive.copy_all(stack.settings)
+    forged = stack.settings.postgres_folder / "forged"
+    shutil.copytree(archived, forged)
+    subprocess.run(["chown", "-R", "--reference", archived, forged], check=True)
+    manifest = forged / "copies" / copy.name / "backup_manifest"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"Files"', b'"files"'))
+    with pytest.raises(StackError, match="is not what this installation has signed"):
+        archive.extract(stack.settings, "payments", tmp_path / "payments.dump", at=None, archive=forged)
+    shutil.rmtree(forged)
+
+
+def test_a_dump_that_somebody_else_made_has_no_more_rights_than_the_tables_owner(stack: Stack, tmp_path: Path) -> None:
+    """Said to be taken unsigned, on a new machine: it gets hold of one database and no other."""
+    file = tmp_path / "forged.dump"
+    dsn = postgres.admin_dsn(stack.settings)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE forged")
+    query(stack, _FORGED, database="forged")
+    backups.dump(stack.settings, "forged", file, host=stack.settings.host, port=stack.settings.postgres_port)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP DATABASE forged")
+    before = names(stack)
+    with stack.way.pause("payments"), pytest.raises(StackError, match="permission denied"):
+        backups.restore(stack.settings, "payments", file, unsigned=True)
+    assert names(stack) == before
+    assert query(stack, "SELECT count(*) FROM pg_roles WHERE rolname = 'intruder'") == [(0,)]
+
+
+_FORGED = """
+CREATE FUNCTION intrude() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_database() <> 'forged' THEN
+    RESET ROLE;
+    CREATE ROLE intruder SUPERUSER LOGIN;
+  END IF;
+  RETURN 1;
+END $$;
+CREATE TABLE clients (client_id text CHECK (public.intrude() = 1));
+INSERT INTO clients VALUES ('one')"""
 
 
 def names(stack: Stack) -> list[tuple[Any, ...]]:
