@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
@@ -19,7 +18,7 @@ from demo import client, desk
 from demo.analysts import Analysts
 from docs import catalogue
 from operate import nothing_lost, topics
-from stack import postgres, services
+from stack import postgres, prometheus, services
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import Stack
 from tests.waiting import wait_until
@@ -87,6 +86,11 @@ class Installation:
 
     def url(self, service: str) -> str:
         return f"http://{self.settings.host}:{self.settings.service_port(service)}"
+
+    def metric(self, url: str, name: str) -> float:
+        """The sum of a process' metric over its labels."""
+        lines = prometheus.read(self.settings, url).splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
     def is_ready(self, *names: str) -> bool:
         return all(services.is_ready(f"{self.url(name)}/ready") for name in names or SERVICES)
@@ -383,13 +387,6 @@ def end_all(others: Sequence[Another]) -> None:
     with ExitStack() as ending:
         for other in others:
             ending.callback(other.end)
-
-
-def metric(url: str, name: str) -> float:
-    """The sum of a metric over its labels."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=5) as response:
-        lines = response.read().decode().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
 
 def wait_seconds(seconds: float) -> None:

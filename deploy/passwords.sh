@@ -7,5 +7,7 @@ for name in POSTGRES REGISTRY PAYMENTS FRAUD COMPLIANCE ACCOUNTS KEYS PAYMENTS_O
 done
 # What wraps the keys in the key store.
 echo "WEIR_MASTER_KEYS=installation:$(head -c 32 /dev/urandom | base64 | tr -d '\n')"
+# By which Prometheus reads the services' metrics.
+echo "WEIR_METRICS_TOKEN=$(od -An -N18 -tx1 /dev/urandom | tr -d ' \n')"
 # By which the desk asks payments for a payment's timeline.
 echo "WEIR_DESK_KEY=$(od -An -N18 -tx1 /dev/urandom | tr -d ' \n')"

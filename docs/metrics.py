@@ -12,9 +12,10 @@ from services.fraud.features.metrics import FeaturesMetrics
 _HEAD = ("metric", "kind", "labels", "meaning")
 _INTRODUCTION = """# Metrics
 
-Generated from the code by `make docs`; CI checks that it is true. Every service shows its own at `/metrics`; to whoever
-asks for OpenMetrics, as Prometheus does, buckets of histograms come with the id of a trace that fell into them
-(exemplars). Alerts on them: [rules.yml](../deploy/prometheus/rules.yml); what to do then: [operations](operations.md).
+Generated from the code by `make docs`; CI checks that it is true. Every service shows its own at `/metrics`, to whoever
+shows the token of `WEIR_METRICS_TOKEN` ([security](security.md#who-reads-metrics)); to whoever asks for OpenMetrics, as
+Prometheus does, buckets of histograms come with the id of a trace that fell into them (exemplars). Alerts on them:
+[rules.yml](../deploy/prometheus/rules.yml); what to do then: [operations](operations.md).
 
 Labels are bounded: by the values named here, or by what is said in words. A label with a list shows each of its values
 from the beginning, at zero. Where a service runs as several processes:

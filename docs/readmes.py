@@ -34,10 +34,10 @@ def readmes() -> dict[Path, str]:
 Tables = dict[str, Callable[[], Iterable[str]]]
 
 
-def wired(name: str) -> Runtime:
-    """A service as it is put together, connected to nothing."""
+def wired(name: str, **given: Any) -> Runtime:
+    """A service as it is put together, connected to nothing, with settings that are not to be the defaults."""
     service: Service = importlib.import_module(f"services.{name}.__main__").SERVICE
-    return Runtime(service, service.settings(database_url=_NOWHERE))
+    return Runtime(service, service.settings(database_url=_NOWHERE, **given))
 
 
 def tables(name: str) -> Tables:

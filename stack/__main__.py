@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console, Group
+from rich.markup import escape
 from rich.table import Table
 
 from stack import archive, backups, live, postgres
@@ -108,10 +109,17 @@ def restore(
     lost: Annotated[
         Path | None, typer.Option("--archive", help="of a server that was lost: all of its log, or as far as --to")
     ] = None,
+    stay_stopped: Annotated[
+        bool, typer.Option("--stay-stopped", help="start nothing again: there is something to do before")
+    ] = False,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="also what this installation has not signed: whatever may be in it")
+    ] = False,
 ) -> None:
     """Replace a database by what a file holds, or by what it held at a moment (docs/operations.md).
 
-    Whoever has it open is stopped while the one takes the other's place. What a release has added since is added again.
+    Whoever has it open is stopped while the one takes the other's place, or until `restart NAME` with --stay-stopped.
+    What a release has added since is added again.
     Of a lost server `registry` and `keys` are brought back first: nothing of the others can be read without them.
     """
     stack = _running()
@@ -126,13 +134,20 @@ def restore(
             file = Path(folder) / name
             say(f"{name}'s database as it was, replayed beside the one in use")
             at = to.replace(tzinfo=UTC) if to else None
-            archive.extract(stack.settings, name, file, at=at, archive=lost)
+            archive.extract(stack.settings, name, file, at=at, archive=lost, unsigned=unsigned)
+        elif not unsigned:
+            # Before anything is stopped.
+            backups.require_signed(stack.settings, name, file)
         say(f"{name}'s database, from {file}")
-        with stack.way.pause(*backups.programs_of(name)):
-            backups.restore(stack.settings, name, file)
+        with stack.way.pause(*backups.programs_of(name), stay_stopped=stay_stopped):
+            notes = backups.restore(stack.settings, name, file, unsigned=unsigned)
             if prepared_by := backups.prepared_by(name):
                 say("what releases have added since")
                 stack.way.migrate(prepared_by)
+    if stay_stopped:
+        notes.append(f"Stopped, until python -m stack restart NAME: {', '.join(backups.programs_of(name))}")
+    for note in notes:
+        console.print(f"[yellow]{escape(note)}[/yellow]", soft_wrap=True)
 
 
 def _require_native(stack: Stack) -> None:

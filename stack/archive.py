@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 
-from stack import backups, postgres
+from stack import backups, postgres, signature
 from stack.part import StackError
 from stack.settings import StackSettings
 from stack.waiting import wait_until
@@ -31,6 +31,9 @@ STOP_SECONDS_MAX = 60
 _NAME = "%Y%m%dT%H%M%S.%fZ"
 _FIRST_SEGMENT = re.compile(r"^START WAL LOCATION: \S+ \(file (\w+)\)$", re.MULTILINE)
 _START = re.compile(r"^START WAL LOCATION: (\S+) ", re.MULTILINE)
+_MANIFEST = "backup_manifest"
+"""In a copy: every file of it with its hash."""
+_ALL = "all"
 _SOCKET_PORT = 5432
 """Part of a socket's name, and no port of this machine."""
 
@@ -45,26 +48,36 @@ def copy_all(settings: StackSettings) -> Path:
     postgres.begin_archive(settings)
     draft = archive / "copies" / "draft"
     shutil.rmtree(draft, ignore_errors=True)
-    backups.run(
-        settings, "pg_basebackup", f"--pgdata={draft}", "--checkpoint=fast", user=postgres.server_user(), cwd=archive
-    )
-    copy = draft.rename(archive / "copies" / datetime.now(UTC).strftime(_NAME))
+    options = (f"--pgdata={draft}", "--checkpoint=fast", "--manifest-checksums=SHA256")
+    backups.run(settings, "pg_basebackup", *options, user=postgres.server_user(), cwd=archive)
+    copy = archive / "copies" / datetime.now(UTC).strftime(_NAME)
+    signature.sign(settings, draft / _MANIFEST, holds=_ALL, backup=copy)
+    draft.rename(copy)
     postgres.tell_copied(settings)
     _forget(settings, archive)
     return copy
 
 
 def extract(
-    settings: StackSettings, service: str, file: Path, *, at: datetime | None, archive: Path | None = None
+    settings: StackSettings,
+    service: str,
+    file: Path,
+    *,
+    at: datetime | None,
+    archive: Path | None = None,
+    unsigned: bool = False,
 ) -> None:
     """Write what a service's database held at a moment into a file that `backups.restore` reads.
 
     `archive` is that of a server that was lost; without a moment all that it has is replayed. By default it is that of
-    the server that runs, whose log is made complete first. Raises StackError where the moment can't be had.
+    the server that runs, whose log is made complete first. A copy that is not signed is taken only if that is said.
+    Raises StackError where the moment can't be had.
     """
     copy = _copy_before(archive or postgres.archive_folder(settings), at)
     if archive is None:
         _complete_log(settings, at)
+    if not unsigned:
+        signature.require(settings, copy / _MANIFEST, holds=_ALL, backup=copy)
     backups.run(settings, "pg_verifybackup", "--quiet", copy, user=postgres.server_user(), cwd=copy)
     target = {"recovery_target_time": at.isoformat()} if at else {}
     with _replayed(settings, copy, target) as folder:
@@ -111,6 +124,7 @@ def _forget(settings: StackSettings, archive: Path) -> None:
     copies = _copies(archive)
     for old in copies[:-COPIES_MAX]:
         shutil.rmtree(old)
+        signature.place_of(old).unlink(missing_ok=True)
     label = (copies[-COPIES_MAX:][0] / "backup_label").read_text()
     first = _FIRST_SEGMENT.search(label)
     if first is None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from stack import postgres
+from stack import postgres, signature
+from stack.carried_over import carry_over
 from stack.part import StackError
 from stack.services import FEATURES
 from stack.settings import KEYS, SERVICES, StackSettings
@@ -38,6 +39,7 @@ def dump(settings: StackSettings, service: str, file: Path, *, host: str, port: 
     """Write what a database holds, of whichever server, into a file. Raises StackError.
 
     Only we may read the file: it holds everything that the database does. One that was there is replaced at the end.
+    Beside it lies its signature, without which `restore` does not take it.
     """
     draft = file.with_name(f"{file.name}.draft")
     try:
@@ -45,6 +47,7 @@ def dump(settings: StackSettings, service: str, file: Path, *, host: str, port: 
         draft.touch(mode=0o600)
         where = (f"--host={host}", f"--port={port}", f"--dbname={service}")
         run(settings, "pg_dump", "--format=custom", f"--file={draft}", *where)
+        signature.sign(settings, draft, holds=service, backup=file)
         draft.replace(file)
     except OSError as error:
         raise StackError(f"{file} could not be written: {error.strerror}") from error
@@ -59,25 +62,36 @@ def require_programs(settings: StackSettings) -> None:
             raise StackError(f"There is no {path}: as root, only an installation that runs without Docker has it.")
 
 
-def restore(settings: StackSettings, service: str, file: Path) -> None:
+def require_signed(settings: StackSettings, service: str, file: Path) -> None:
+    """Raise StackError unless a file is what `dump` has written of this service."""
+    signature.require(settings, file, holds=service, backup=file)
+
+
+def restore(settings: StackSettings, service: str, file: Path, *, unsigned: bool = False) -> list[str]:
     """Replace a database by what a file holds. The service must have been stopped. Raises StackError.
 
     The file is read into a database of another name first, and the one that it replaces is dropped last: whatever
-    fails, there is one under the service's name.
+    fails, there is one under the service's name. Who has been let in no more since the backup is not let in again;
+    returns what an operator must know of that. A file that is not signed is taken only if that is said; whoever wrote
+    it, what it does it does as the tables' owner and in this one database.
     """
     require_programs(settings)
+    if not unsigned:
+        require_signed(settings, service, file)
     draft, replaced = f"{service}_restored", f"{service}_replaced"
     with psycopg.connect(postgres.admin_dsn(settings), autocommit=True) as connection:
         _drop(connection, draft)
         _create(connection, draft, service)
         try:
             owner = postgres.owner_of(service)
-            run(settings, "pg_restore", "--no-owner", f"--role={owner}", "--exit-on-error", f"--dbname={draft}", file)
+            run(settings, "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={draft}", file, role=owner)
         except StackError:
             _drop(connection, draft)
             raise
+        notes = carry_over(settings, service, draft)
         _put_in_place(connection, draft, service, replaced)
         _drop(connection, replaced)
+    return notes
 
 
 def _put_in_place(connection: psycopg.Connection, draft: str, service: str, replaced: str) -> None:
@@ -104,15 +118,23 @@ def _drop(connection: psycopg.Connection, name: str) -> None:
 
 
 def run(
-    settings: StackSettings, program: str, *arguments: str | Path, user: str | None = None, cwd: Path | None = None
+    settings: StackSettings,
+    program: str,
+    *arguments: str | Path,
+    role: str = "postgres",
+    user: str | None = None,
+    cwd: Path | None = None,
 ) -> None:
-    """Run one of Postgres' own programs, on the server that runs unless told otherwise. Raises StackError."""
+    """Run one of Postgres' own programs, on the server that runs unless told otherwise. Raises StackError.
+
+    `role` is who it is to the server, `user` who to this machine.
+    """
     environment = {
         **os.environ,
         "PGHOST": settings.host,
         "PGPORT": str(settings.postgres_port),
-        "PGUSER": "postgres",
-        "PGPASSWORD": settings.secrets.get("postgres/postgres"),
+        "PGUSER": role,
+        "PGPASSWORD": settings.secrets.get(f"postgres/{role}"),
     }
     command = [str(postgres.binaries(settings) / program), *map(str, arguments)]
     result = subprocess.run(command, env=environment, user=user, cwd=cwd, capture_output=True, text=True)

@@ -83,9 +83,12 @@ class Docker:
         self._wait_ready(name)
 
     @contextmanager
-    def pause(self, *names: str) -> Iterator[None]:
-        """Parts or services are stopped while the block lasts."""
+    def pause(self, *names: str, stay_stopped: bool = False) -> Iterator[None]:
+        """Parts or services are stopped while the block lasts, or for good, whatever becomes of it."""
         self._compose("stop", *names)
+        if stay_stopped:
+            yield
+            return
         try:
             yield
         except BaseException:
@@ -208,6 +211,7 @@ def environment(settings: StackSettings) -> dict[str, str]:
         **{f"WEIR_{name}_PASSWORD": password for name, password in passwords.items()},
         "WEIR_MASTER_KEYS": settings.master_keys,
         "WEIR_RECEIVERS": str(settings.receivers),
+        "WEIR_METRICS_TOKEN": settings.metrics_token,
         "WEIR_DESK_KEY": settings.secrets.get(services.DESK_KEY),
     }
 

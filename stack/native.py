@@ -97,10 +97,13 @@ class Native:
         self._supervisor.wait_ready(name)
 
     @contextmanager
-    def pause(self, *names: str) -> Iterator[None]:
-        """Parts or services are stopped while the block lasts."""
+    def pause(self, *names: str, stay_stopped: bool = False) -> Iterator[None]:
+        """Parts or services are stopped while the block lasts, or for good, whatever becomes of it."""
         self._supervisor.know(self.programs())
         self._supervisor.stop(*names)
+        if stay_stopped:
+            yield
+            return
         try:
             yield
         except BaseException:

@@ -16,6 +16,9 @@ RULE_TESTS = ("rules_test.yml", "rules_slow_test.yml")
 """What promtool tests the rules by."""
 TARGETS, ALERTMANAGERS = "targets.json", "alertmanagers.json"
 """Where Prometheus finds the services, and whom it tells what fires: all that differs between installations."""
+TOKEN = Path("..", "secrets", "weir_metrics_token")
+"""Where prometheus.yml, seen from itself, has the token that services ask for: only its owner reads it."""
+READ_SECONDS_MAX = 5
 
 
 def fetch(settings: StackSettings) -> None:
@@ -34,6 +37,10 @@ def prepare(settings: StackSettings) -> None:
     for name in ("prometheus.yml", "rules.yml"):
         shutil.copyfile(CONFIGURATION / name, folder / name)
     (folder / TARGETS).write_text(json.dumps(targets(settings), indent=1))
+    token = folder / TOKEN
+    token.parent.mkdir(mode=0o700, exist_ok=True)
+    token.touch(mode=0o600)
+    token.write_text(settings.metrics_token)
     tell(settings)
 
 
@@ -74,6 +81,13 @@ def answers(url: str) -> bool:
             return bool(response.status == 200)
     except (URLError, OSError):
         return False
+
+
+def read(settings: StackSettings, url: str) -> str:
+    """What a service shows of itself, as Prometheus reads it. Raises URLError and OSError."""
+    request = urllib.request.Request(f"{url}/metrics", headers={"Authorization": f"Bearer {settings.metrics_token}"})
+    with urllib.request.urlopen(request, timeout=READ_SECONDS_MAX) as response:
+        return str(response.read().decode())
 
 
 def promtool(settings: StackSettings) -> Path:

@@ -30,6 +30,7 @@ def environment(settings: StackSettings, service: str) -> dict[str, str]:
         **as_environment(settings.messaging(service)),
         "WEIR_KEYS_URL": settings.database_url(KEYS),
         "WEIR_MASTER_KEYS": settings.master_keys,
+        "WEIR_METRICS_TOKEN": settings.metrics_token,
         "WEIR_PARTITIONS": str(PARTITIONS),
         "WEIR_HTTP_HOST": settings.host,
         "WEIR_HTTP_PORT": str(settings.service_port(service)),

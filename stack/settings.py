@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.common.keys import OPERATOR_SUFFIX
 from libs.common.settings import MessagingSettings
+from stack.cache import locked
 from stack.certificates import Authority
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -187,6 +188,11 @@ class StackSettings(BaseSettings):
         made_up = hashlib.sha256(self.secrets.get("master-key").encode()).digest()
         return f"installation:{base64.b64encode(made_up).decode()}"
 
+    @property
+    def metrics_token(self) -> str:
+        """By which Prometheus reads what services have done."""
+        return self.secrets.get("metrics-token")
+
     @cached_property
     def secrets(self) -> "Secrets":
         return Secrets(self.folder / "secrets.json")
@@ -211,12 +217,18 @@ class Secrets:
         self._path = path
 
     def get(self, name: str) -> str:
-        known = json.loads(self._path.read_text()) if self._path.exists() else {}
-        if name not in known:
-            known[name] = secrets.token_urlsafe(18)
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._path.with_suffix(".draft")
-            draft.touch(mode=0o600)
-            draft.write_text(json.dumps(known, indent=1))
-            draft.replace(self._path)
-        return str(known[name])
+        if found := self._known().get(name):
+            return found
+        # Two who make one up at once, as a backup beside an `up`, would each forget the other's.
+        with locked(self._path.with_suffix(".lock")):
+            known = self._known()
+            if name not in known:
+                known[name] = secrets.token_urlsafe(18)
+                draft = self._path.with_suffix(".draft")
+                draft.touch(mode=0o600)
+                draft.write_text(json.dumps(known, indent=1))
+                draft.replace(self._path)
+            return known[name]
+
+    def _known(self) -> dict[str, str]:
+        return dict(json.loads(self._path.read_text())) if self._path.exists() else {}

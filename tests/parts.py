@@ -23,6 +23,7 @@ from tests.waiting import wait_until
 TEST_FOLDER = Path(os.environ.get("WEIR_TEST_FOLDER", REPOSITORY / ".weir" / "test"))
 TEST_PORT_BASE = int(os.environ.get("WEIR_TEST_PORT_BASE", 29_000))
 """Apart from where `make up` puts its own, so that both can run at once."""
+METRICS_TOKEN = secrets.token_hex()
 
 S = TypeVar("S", bound=Settings)
 
@@ -87,9 +88,8 @@ class Parts:
     def runtime(self, service: Service, settings: type[S] | None = None, **overrides: Any) -> Iterator[Runtime]:
         """A service wired to the real parts, with a fresh database that is ready to use. Its topics are made anew."""
         with self.database(service.name) as database_url:
-            runtime = Runtime(
-                service, service.settings(database_url=database_url, **{**dict(self.messaging), **overrides})
-            )
+            given = {**dict(self.messaging), "metrics_token": METRICS_TOKEN, **overrides}
+            runtime = Runtime(service, service.settings(database_url=database_url, **given))
             topics = {kind.contract.topic.name for kind in (*runtime.handlers.reads, *runtime.handlers.writes)}
             topics.add(f"{service.name}.dead-letters.v1")
             self.create_topics(sorted(topics), retention_ms=runtime.settings.retention_ms)

@@ -47,6 +47,14 @@ class Api:
     def get(self, path: str, *, by: str | None = "shop", **parameters: Any) -> httpx.Response:
         return self._http.get(path, headers=self.headers(by=by), params=parameters)
 
+    def metrics(self) -> str:
+        """What Prometheus would read."""
+        token = self.runtime.settings.metrics_token
+        assert token is not None
+        answer = self._http.get("/metrics", headers={"Authorization": f"Bearer {token.get_secret_value()}"})
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
     def post(
         self,
         path: str,

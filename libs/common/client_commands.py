@@ -69,12 +69,12 @@ def add_clients(commands: typer.Typer, runtime: Wired, asked: Scopes) -> None:
         reason: Reason = "",
         name: Name = FIRST_KEY,
         overlap: Annotated[
-            float, typer.Option("--overlap-hours", min=0, help="how long the one before still works")
+            float, typer.Option("--overlap-hours", min=0, help="how long those before still work")
         ] = 24.0,
         days: Days = None,
         as_json: AsJson = False,
     ) -> None:
-        """Print a new key in place of one, with its scopes; the one before works on for a while."""
+        """Print a new key in place of all of a name, with their scopes; those before work on for a while."""
         ends_at = _in_days(days)
         rotate = recorded(
             lambda tx: clients.rotate(tx, client_id, name, overlap=timedelta(hours=overlap), expires_at=ends_at),

@@ -78,6 +78,10 @@ class Clients:
         found = self._cache.get(hash_key(key))
         return found[1] if found and found[0] > time.monotonic() else None
 
+    def has_known(self, key: str) -> bool:
+        """Whether it was a client's when it was looked up last, however long ago that is."""
+        return hash_key(key) in self._cache
+
     def find(self, key: str) -> Client | None:
         """The client this key belongs to, or None. Raises Outage."""
         return self._administer(lambda tx: self._find(tx, hash_key(key)))
@@ -92,6 +96,7 @@ class Clients:
             (key_hash,),
         )
         if not rows:
+            self._cache.pop(key_hash, None)
             return None
         ((client_id, granted, per_second, burst, seconds_left, is_first_today),) = rows
         if is_first_today:
@@ -151,26 +156,28 @@ def register(
 def rotate(
     tx: Connection, client_id: str, name: str, *, overlap: timedelta, expires_at: datetime | None = None
 ) -> str | None:
-    """A new key in place of the live one of this name, with its scopes; that one works on for the overlap.
+    """A new key in place of all live ones of this name, with the newest one's scopes; those work on for the overlap.
 
-    None if the client has no live key of this name.
+    Those whose own overlap, of an earlier rotation, ends sooner end then: it may be one of them that was found where it
+    should not be. None if the client has no live key of this name.
     """
-    rows = fetch(
+    # Two rotations at once: the second ends what the first has made.
+    fetch(tx, "SELECT 1 FROM clients WHERE client_id = %s FOR NO KEY UPDATE", (client_id,))
+    ended = fetch(
         tx,
         f"""UPDATE client_keys SET expires_at = least(expires_at, now() + %s)
-             WHERE key_hash = (SELECT key_hash FROM client_keys WHERE client_id = %s AND name = %s AND {_LIVE}
-                                ORDER BY created_at DESC LIMIT 1)
-            RETURNING scopes""",
+             WHERE client_id = %s AND name = %s AND {_LIVE} RETURNING created_at, scopes""",
         (overlap, client_id, name),
     )
-    if not rows:
+    if not ended:
         return None
+    _, scopes = max(ended)
     key = new_key()
     execute(
         tx,
         """INSERT INTO client_keys (key_hash, client_id, name, hint, scopes, expires_at)
            VALUES (%s, %s, %s, %s, %s::text[], %s)""",
-        (hash_key(key), client_id, name, hint_of(key), rows[0][0], expires_at),
+        (hash_key(key), client_id, name, hint_of(key), scopes, expires_at),
     )
     return key
 

@@ -2,9 +2,11 @@
 
 Problems are RFC 9457 (application/problem+json) with a `reason` from a closed list and, where a
 field of the request is to blame, its name. `/health` says that the process lives, `/ready` that it
-can work, `/metrics` what it has done.
+can work, `/metrics` what it has done: to whoever has the token for that, and to no client, for there are reasons in it
+that nobody outside may learn of.
 """
 
+import hmac
 import logging
 import math
 import time
@@ -12,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Annotated, Any
 
-import anyio.to_thread
 import msgspec
 import structlog
 from cachetools import TTLCache
@@ -23,6 +24,7 @@ from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials
 from fastapi_offline import FastAPIOffline
 from prometheus_client.exposition import choose_encoder
+from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Send
@@ -35,6 +37,7 @@ from libs.common.errors import Outage
 from libs.common.fields import CARD_NUMBER_FAULT, reason_of
 from libs.common.figures import READINESS, Readiness
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer, RequestKey
+from libs.common.key_lookup import KeyLookup, TooManyUnknownKeys
 from libs.common.message import Trace
 from libs.common.metrics import HttpMetrics, Metrics, exemplar
 from libs.common.rate_limit import Limit, Rate, RateLimiter
@@ -46,6 +49,9 @@ RETRY_AFTER_SECONDS = 2
 REQUEST_ID = "x-request-id"
 _TOLD_MAX, _TOLD_SECONDS = 1_000, 60.0
 """Of how many clients the log says that they ask too fast, and how often of each."""
+
+UNKNOWN_CLIENT = "unknown"
+"""As whom the log names those whose key nobody knows."""
 
 log = logging.getLogger(__name__)
 
@@ -115,23 +121,27 @@ def create(
     metrics: Metrics,
     is_ready: Callable[[], Mapping[str, bool]],
     body_bytes_max: int,
+    metrics_token: SecretStr | None = None,
     large_bodies: Mapping[str, int] | None = None,
     tracer: Tracer | None = None,
 ) -> FastAPI:
     """An application without routes of its own but those of operations.
 
-    `large_bodies` names the paths that take files, with their limit in bytes.
+    Who reads metrics shows `metrics_token`; without one nobody does. `large_bodies` names the paths that take files,
+    with their limit in bytes.
     """
     app = FastAPIOffline(title=title, description=description + openapi.INTRODUCTION, version="1")
-    app.state.clients = clients
+    app.state.keys = KeyLookup(clients)
     app.state.scopes = scopes
     app.state.limiter = RateLimiter(rate)
     app.state.limited = metrics.counter(
-        "http_rate_limited_total", "Requests refused because their client asks faster than it may"
+        "http_rate_limited_total",
+        "Requests refused because their client asks faster than it may, or with a key not yet seen while too many come"
+        " with keys that nobody knows",
     )
     app.state.told = TTLCache[str, None](_TOLD_MAX, _TOLD_SECONDS)
     openapi.describe(app, scopes)
-    _add_operations(app, metrics, is_ready)
+    _add_operations(app, metrics, metrics_token, is_ready)
     metrics.watch(Readiness(is_ready), READINESS)
     _add_problems(app)
     app.add_middleware(_BodyLimit, bytes_max=body_bytes_max, large_bodies=large_bodies or {})
@@ -153,37 +163,45 @@ def routes_of(app: FastAPI) -> Iterator[str]:
 async def _client(
     request: Request, authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(openapi.API_KEY)]
 ) -> Client:
-    clients: Clients = request.app.state.clients
-    client = None
+    client: Client | None = None
     if authorization is not None and (key := authorization.credentials):
-        client = clients.cached(key) or await anyio.to_thread.run_sync(clients.find, key)
+        try:
+            client = await request.app.state.keys.find(key)
+        except TooManyUnknownKeys as error:
+            _tell_once(request.app, UNKNOWN_CLIENT, str(error))
+            raise _rate_limited(str(error), error.wait_seconds) from error
     if client is None:
-        raise Problem(
-            HTTPStatus.UNAUTHORIZED,
-            "unauthenticated",
-            "send a valid API key: Authorization: Bearer …",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        raise _unauthenticated("send a valid API key: Authorization: Bearer …")
     limit = request.app.state.limiter.take(client.client_id, client.rate)
     request.state.headers = limit.headers
     if not limit.is_passed:
-        request.app.state.limited.inc()
-        told: TTLCache[str, None] = request.app.state.told
-        if client.client_id not in told:
-            told[client.client_id] = None
-            log.warning("a client asks faster than it may", extra={"client_id": client.client_id})
+        _tell_once(request.app, client.client_id, "a client asks faster than it may")
         raise too_fast(limit)
     return client
 
 
+def _tell_once(app: FastAPI, client_id: str, what: str) -> None:
+    """Count a refusal, and have the log tell of it once a minute for each client."""
+    app.state.limited.inc()
+    told: TTLCache[str, None] = app.state.told
+    if client_id not in told:
+        told[client_id] = None
+        log.warning(what, extra={"client_id": client_id})
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
 def too_fast(limit: Limit) -> Problem:
     """A client asks faster than it may."""
-    return Problem(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        "rate_limited",
-        f"at most {limit.rate.per_second:g} requests a second, and {limit.rate.burst} at once",
-        retry_after_seconds=max(1, math.ceil(limit.wait_seconds)),
-    )
+    said = f"at most {limit.rate.per_second:g} requests a second, and {limit.rate.burst} at once"
+    return _rate_limited(said, limit.wait_seconds)
+
+
+def _rate_limited(detail: str, wait_seconds: float) -> Problem:
+    seconds = max(1, math.ceil(wait_seconds))
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", detail, retry_after_seconds=seconds)
 
 
 async def _caller(request: Request, client: Annotated[Client, Depends(_client)]) -> Caller:
@@ -354,7 +372,9 @@ def _place(location: Sequence[str | int]) -> str:
 # Operations
 
 
-def _add_operations(app: FastAPI, registry: Metrics, is_ready: Callable[[], Mapping[str, bool]]) -> None:
+def _add_operations(
+    app: FastAPI, registry: Metrics, token: SecretStr | None, is_ready: Callable[[], Mapping[str, bool]]
+) -> None:
     @app.get("/health", tags=["operations"], response_class=PlainTextResponse)
     async def health() -> str:
         """The process lives."""
@@ -367,11 +387,25 @@ def _add_operations(app: FastAPI, registry: Metrics, is_ready: Callable[[], Mapp
         response.status_code = HTTPStatus.OK if all(roles.values()) else HTTPStatus.SERVICE_UNAVAILABLE
         return roles
 
-    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
-    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
+    refused = openapi.problems(HTTPStatus.UNAUTHORIZED)
+
+    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse, responses=refused)
+    async def metrics(
+        authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(openapi.METRICS_TOKEN)],
+        accept: Annotated[str, Header()] = "",
+    ) -> Response:
         """What Prometheus reads; to whoever takes OpenMetrics, with traces that fell into the buckets."""
+        _require_token(token, authorization)
         encode, media_type = choose_encoder(accept)
         return Response(encode(registry), media_type=media_type)
+
+
+def _require_token(token: SecretStr | None, shown: HTTPAuthorizationCredentials | None) -> None:
+    # Two problems, so that whoever sets Prometheus up learns at which end something is missing.
+    if token is None:
+        raise _unauthenticated("nobody may read metrics here: WEIR_METRICS_TOKEN is not set")
+    if shown is None or not hmac.compare_digest(shown.credentials.encode(), token.get_secret_value().encode()):
+        raise _unauthenticated("send what WEIR_METRICS_TOKEN says: Authorization: Bearer …; an API key is not it")
 
 
 class _Context:

@@ -18,6 +18,11 @@ API_KEY = HTTPBearer(
     scheme_name="API key",
     description="A client's key, as `python -m services.… clients add` prints it.",
 )
+METRICS_TOKEN = HTTPBearer(
+    auto_error=False,
+    scheme_name="Metrics token",
+    description="What WEIR_METRICS_TOKEN says, and no client's key.",
+)
 
 INTRODUCTION = """
 
@@ -75,7 +80,7 @@ class ProblemView(View):
 
 _MEANINGS = {
     HTTPStatus.BAD_REQUEST: "Not JSON, or without a usable Idempotency-Key.",
-    HTTPStatus.UNAUTHORIZED: "No valid API key; at the desk, not signed in.",
+    HTTPStatus.UNAUTHORIZED: "No valid API key; at the desk, not signed in; for metrics, not their token.",
     HTTPStatus.FORBIDDEN: "The key lacks the scope that this needs; at the desk, the role or the CSRF token.",
     HTTPStatus.NOT_FOUND: "There is none with this id, or none that this client may see.",
     HTTPStatus.CONFLICT: "It can't be done as things stand; or the first request with this key still runs.",
@@ -99,12 +104,12 @@ _READING = (
 
 def reading(*statuses: HTTPStatus) -> Responses:
     """The problems of a route that changes nothing: those that any has, and these."""
-    return _problems(*_READING, *statuses)
+    return problems(*_READING, *statuses)
 
 
 def changing(*statuses: HTTPStatus) -> Responses:
     """The problems of a route that changes something: those that any has, and these."""
-    return _problems(
+    return problems(
         *_READING, HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *statuses
     )
 
@@ -114,7 +119,8 @@ def answering(status: HTTPStatus, model: type[View], meaning: str = "") -> Respo
     return {status.value: {"model": model, "description": meaning or status.phrase}}
 
 
-def _problems(*statuses: HTTPStatus) -> Responses:
+def problems(*statuses: HTTPStatus) -> Responses:
+    """The problems of a route that asks for no API key."""
     return {status.value: {"model": ProblemView, "description": _MEANINGS[status]} for status in sorted(set(statuses))}
 
 
@@ -165,5 +171,6 @@ def _name_answers(responses: Mapping[str, Any]) -> None:
 def _name_problems(responses: Mapping[str, Any]) -> None:
     for status, response in responses.items():
         content = response.get("content", {})
-        if status.startswith(("4", "5")) and "application/json" in content:
-            content["application/problem+json"] = content.pop("application/json")
+        for media_type in ("application/json", "text/plain"):
+            if status.startswith(("4", "5")) and media_type in content:
+                content["application/problem+json"] = content.pop(media_type)

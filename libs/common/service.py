@@ -268,6 +268,7 @@ class Runtime:
             rate=self.settings.client_rate,
             metrics=self.metrics,
             is_ready=is_ready,
+            metrics_token=self.settings.metrics_token,
             body_bytes_max=self.settings.http_body_bytes_max,
             large_bodies=service.large_bodies(self.settings),
             tracer=self.tracer,

@@ -26,6 +26,8 @@ from libs.common.rate_limit import Rate
 SECRETS_FOLDER = "WEIR_SECRETS_DIR"
 """The variable that names a folder with a file for each secret, as containers mount them."""
 
+METRICS_TOKEN_LENGTH_MIN = 16
+
 
 def _an_address(url: str) -> str:
     try:
@@ -203,6 +205,11 @@ class Settings(MessagingSettings):
     http_key: FilePath | None = Field(None, description="of that certificate (PEM)")
     http_body_bytes_max: int = Field(64 * 1024, description="largest body of a request that is not a file")
     request_seconds_max: float = Field(10.0, description="how long a request may wait for its commit")
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=METRICS_TOKEN_LENGTH_MIN,
+        description="what Prometheus shows as a bearer token to read `/metrics`; without it nobody reads them",
+    )
     client_requests_per_second: float = Field(
         2_000.0,
         gt=0,

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chaos.installation import LOOK_SECONDS, Installation
 from chaos.shop import Shop
-from stack import postgres
+from stack import postgres, prometheus
 from stack.services import FEATURES
 from stack.settings import SERVICES
 from stack.signals import NO_TROUBLE
@@ -98,7 +98,7 @@ def test_a_broker_that_is_gone_is_told_by_every_service_that_waits_for_it(watche
 
 def test_every_value_that_a_label_has_is_one_of_those_it_may_have(watched: Installation) -> None:
     ports = [*(watched.settings.service_port(service) for service in SERVICES), watched.settings.features_port]
-    pages = [httpx.get(f"http://{watched.settings.host}:{port}/metrics").text for port in ports]
+    pages = [prometheus.read(watched.settings, f"http://{watched.settings.host}:{port}") for port in ports]
     samples = [sample for page in pages for family in text_string_to_metric_families(page) for sample in family.samples]
     assert len(samples) > 1_000
     for sample in samples:

@@ -23,7 +23,7 @@ from libs.common.message import Message
 from libs.common.record import replace
 from libs.common.scopes import Scope
 from libs.common.service import Runtime
-from tests.parts import Parts
+from tests.parts import METRICS_TOKEN, Parts
 from tests.serving import Api, database_away, rows, serving
 from tests.tally.service import UNLUCKY, Increment, Superstition, Tally, service
 
@@ -303,9 +303,20 @@ def test_a_failure_of_ours_is_not_remembered(api: Api) -> None:
 # Operations
 
 
-def test_the_operations_need_no_key(api: Api) -> None:
+def test_that_it_lives_and_is_ready_everybody_may_know(api: Api) -> None:
     assert api.get("/health", by=None).text == "ok\n"
     assert api.get("/ready", by=None).json() == READINESS
+
+
+def test_no_client_reads_metrics_for_they_tell_what_becomes_of_its_payments(api: Api) -> None:
+    for who in (None, "shop", "staff"):
+        refused = api.get("/metrics", by=who)
+        assert problem(refused) == (401, "unauthenticated", None)
+        assert "WEIR_METRICS_TOKEN" in refused.json()["detail"]
+        assert refused.headers["www-authenticate"] == "Bearer"
+    wrong = f"Bearer {METRICS_TOKEN[:-1]}\N{LATIN SMALL LETTER E WITH ACUTE}".encode("latin-1")
+    assert problem(api.request("GET", "/metrics", headers={b"Authorization": wrong}))[0] == 401
+    assert "http_requests_total" in api.metrics()
 
 
 def test_not_ready_is_503_and_says_which_role(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +331,7 @@ def test_requests_are_counted_by_route_and_not_by_what_strangers_make_up(api: Ap
     api.get("/v1/made-up-by-a-stranger")
     api.get("/v1/fails/bug")
     api.post("/v1/increments", b"x" * (BODY_BYTES_MAX + 1))
-    text = api.get("/metrics", by=None).text
+    text = api.metrics()
     assert 'http_requests_total{method="GET",route="/v1/things/{thing_id}",status="200"}' in text
     assert 'http_requests_total{method="GET",route="unknown",status="404"}' in text
     assert 'http_requests_total{method="GET",route="/v1/fails/{how}",status="500"}' in text

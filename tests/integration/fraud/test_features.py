@@ -26,7 +26,7 @@ from services.fraud.settings import FraudSettings
 from stack.services import as_environment
 from tests.deciding import decide
 from tests.integration.fraud.scene import T0, initiated, order, rows
-from tests.parts import Parts
+from tests.parts import METRICS_TOKEN, Parts
 from tests.serving import running
 from tests.waiting import wait_until
 
@@ -75,7 +75,7 @@ class Worker:
         self._fault_points.with_name(f"{self._fault_points.name}.{point}").touch()
 
     def metric(self, name: str) -> float:
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=2) as response:
+        with urllib.request.urlopen(_with_token(f"{self.url}/metrics"), timeout=2) as response:
             lines = response.read().decode().splitlines()
         return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
 
@@ -91,6 +91,10 @@ class Worker:
                 return bool(response.status == 200)
         except (URLError, OSError):
             return False
+
+
+def _with_token(url: str) -> urllib.request.Request:
+    return urllib.request.Request(url, headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
 
 
 class Bench:

@@ -46,7 +46,7 @@ def test_what_is_beyond_a_quota_is_refused_for_the_day_and_nothing_of_it_is_stor
     assert api.post(PATH, order(), key="tomorrow").status_code == 429
     run(api, "set", "shop", "payments", "2")
     assert api.post(PATH, order(), key="tomorrow").status_code == 202, "the same key, when there is room"
-    metrics = api.get("/metrics", by=None).text
+    metrics = api.metrics()
     assert 'payments_quota_refusals_total{quota="payments"} 2.0' in metrics
 
 

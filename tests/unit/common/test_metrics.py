@@ -9,7 +9,14 @@ from libs.common.message import Trace
 from libs.common.metrics import Metrics, exemplar
 from libs.common.service import Role
 
+TOKEN = "a-token-for-metrics"
 TRACE = Trace(correlation_id="one", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+
+
+def reading() -> TestClient:
+    """One who may read the metrics of a process."""
+    runtime = wired("payments", metrics_token=TOKEN)
+    return TestClient(runtime.app([Role.API], dict), headers={"Authorization": f"Bearer {TOKEN}"})
 
 
 def test_every_value_of_a_closed_label_is_there_from_the_beginning() -> None:
@@ -21,8 +28,7 @@ def test_every_value_of_a_closed_label_is_there_from_the_beginning() -> None:
 
 
 def test_a_bucket_leads_to_a_trace_that_fell_into_it_and_only_openmetrics_tells() -> None:
-    runtime = wired("payments")
-    client = TestClient(runtime.app([Role.API], dict))
+    client = reading()
     assert client.get("/health", headers={"traceparent": TRACE.traceparent}).status_code == 200
     asked = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert asked.headers["content-type"].startswith("application/openmetrics-text")
@@ -41,7 +47,7 @@ def test_what_has_no_trace_has_no_exemplar() -> None:
 def test_what_nobody_records_has_no_exemplar() -> None:
     """It would lead to a trace that is nowhere."""
     assert exemplar(Trace(correlation_id="one", traceparent=TRACE.traceparent[:-2] + "00")) is None
-    client = TestClient(wired("payments").app([Role.API], dict))
+    client = reading()
     assert client.get("/health").status_code == 200
     asked = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert "trace_id" not in asked.text
@@ -72,3 +78,18 @@ def test_no_two_services_mean_different_things_by_a_name() -> None:
     for service in catalogue.SERVICES:
         for name, description in page.descriptions(wired(service)).items():
             assert meanings.setdefault(name, description.meaning) == description.meaning
+
+
+def test_without_a_token_nobody_reads_metrics_and_it_is_said_what_is_missing() -> None:
+    client = TestClient(wired("payments").app([Role.API], dict))
+    for shown in (None, "Bearer ", "Bearer None", f"Bearer {TOKEN}"):
+        refused = client.get("/metrics", headers={"Authorization": shown} if shown else {})
+        assert refused.status_code == 401
+        assert refused.json()["detail"] == "nobody may read metrics here: WEIR_METRICS_TOKEN is not set"
+
+
+def test_the_features_worker_shows_its_metrics_to_nobody_else_either() -> None:
+    runtime = wired("fraud", metrics_token=TOKEN)
+    client = TestClient(runtime.app((), lambda: {"features": True}))
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200

@@ -133,3 +133,9 @@ def test_a_certificate_goes_with_its_key(tmp_path: Path) -> None:
     certificate.touch()
     with pytest.raises(ValidationError, match="WEIR_HTTP_CERTIFICATE and WEIR_HTTP_KEY go together"):
         settings(http_certificate=certificate)
+
+
+@pytest.mark.parametrize("token", ["", "short"])
+def test_a_token_that_could_be_guessed_is_none(token: str) -> None:
+    with pytest.raises(ValidationError, match="at least 16"):
+        settings(metrics_token=token)

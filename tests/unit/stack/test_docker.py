@@ -1,5 +1,6 @@
 """Both ways of running everything are the same suite: held together here, for they are written down twice."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,32 @@ def test_a_service_is_migrated_with_the_same_image_and_database_before_any_servi
         assert f"//{KEYS}:" in COMPOSED[service]["environment"]["WEIR_KEYS_URL"]
         assert f"//{postgres.owner_of(service)}:" in migration["environment"]["WEIR_DATABASE_URL"]
         assert f"//{service}:" in COMPOSED[service]["environment"]["WEIR_DATABASE_URL"]
+
+
+def test_prometheus_has_the_token_that_services_ask_for(settings: StackSettings) -> None:
+    variable = COMPOSED["payments"]["environment"]["WEIR_METRICS_TOKEN"]
+    for name in (*SERVICES, services.FEATURES, "prometheus"):
+        assert COMPOSED[name]["environment"]["WEIR_METRICS_TOKEN"] == variable
+    (command,) = COMPOSED["prometheus"]["command"]
+    folder = Path("/etc/weir/prometheus")
+    assert f"./deploy/prometheus:{folder}:ro" in COMPOSED["prometheus"]["volumes"]
+    assert f"--config.file={folder}/prometheus.yml" in command
+    in_memory = os.path.normpath(folder / token_file(docker.FILE.parent / "deploy" / "prometheus"))
+    assert f'"$$WEIR_METRICS_TOKEN" > {in_memory} ' in command
+    assert COMPOSED["prometheus"]["tmpfs"] == [str(Path(in_memory).parent)]
+
+    prometheus.prepare(settings)
+    folder = settings.folder / "prometheus"
+    written = folder / token_file(folder)
+    assert written.stat().st_mode & 0o777 == 0o600
+    for name in SERVICES:
+        assert services.environment(settings, name)["WEIR_METRICS_TOKEN"] == written.read_text()
+
+
+def token_file(folder: Path) -> str:
+    """Where Prometheus' configuration says that the token is."""
+    (job,) = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"]
+    return str(job["authorization"]["credentials_file"])
 
 
 def test_both_ways_let_the_desk_ask_payments(settings: StackSettings) -> None:

@@ -1,5 +1,6 @@
 """Where an installation lives."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,14 @@ def test_secrets_are_made_up_once_and_only_their_owner_reads_them(tmp_path: Path
     first = StackSettings(folder=tmp_path / "data").secrets.get("postgres/payments")
     assert StackSettings(folder=tmp_path / "data").secrets.get("postgres/payments") == first
     assert (tmp_path / "data" / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+def test_several_who_make_secrets_up_at_once_forget_none(tmp_path: Path) -> None:
+    def make_up(number: int) -> tuple[str, str]:
+        name = f"postgres/{number}"
+        return name, StackSettings(folder=tmp_path / "data").secrets.get(name)
+
+    with ThreadPoolExecutor(8) as processes:
+        made = list(processes.map(make_up, range(40)))
+    secrets = StackSettings(folder=tmp_path / "data").secrets
+    assert [secrets.get(name) for name, _ in made] == [secret for _, secret in made]
