@@ -56,7 +56,7 @@ class KeyLookup:
             return await anyio.to_thread.run_sync(self._clients.find, key)
         if (hashed := hash_key(key)) in self._nobodys:
             return None
-        self._require_room()
+        self._require_room(0)
         with anyio.move_on_after(WAIT_SECONDS_MAX) as waiting:
             await self._lookups.acquire()
         if waiting.cancelled_caught:
@@ -70,14 +70,19 @@ class KeyLookup:
         # While it waited, another request may have come with the same key, and many with keys of nobody's.
         if (client := self._clients.cached(key)) or hashed in self._nobodys:
             return client
-        self._require_room()
-        client = await anyio.to_thread.run_sync(self._clients.find, key)
-        if client is None:
-            self._bucket.take(1, self._clock())
-            self._nobodys[hashed] = None
+        self._require_room(1)
+        is_nobodys = False
+        try:
+            client = await anyio.to_thread.run_sync(self._clients.find, key)
+            is_nobodys = client is None
+        finally:
+            if is_nobodys:
+                self._nobodys[hashed] = None
+            else:
+                self._bucket.give_back(1)
         return client
 
-    def _require_room(self) -> None:
-        limit = self._bucket.take(0, self._clock())
+    def _require_room(self, cost: int) -> None:
+        limit = self._bucket.take(cost, self._clock())
         if not limit.is_passed:
             raise TooManyUnknownKeys(limit.wait_seconds)

@@ -73,6 +73,10 @@ class Bucket:
             wait_seconds=missing / rate.per_second,
         )
 
+    def give_back(self, cost: int) -> None:
+        """Undo a taking that was not needed after all."""
+        self._level = min(float(self._rate.burst), self._level + cost)
+
     def is_of(self, rate: Rate) -> bool:
         return self._rate == rate
 

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from libs.common.clients import CACHE_SECONDS, Client, Clients
+from libs.common.errors import Outage
 from libs.common.key_lookup import LOOKUPS_MAX, UNKNOWN, UNKNOWN_SECONDS, KeyLookup, TooManyUnknownKeys
 
 
@@ -19,7 +20,7 @@ class FakeClients(Clients):
         self.known, self.asked, self.at_once_max = set(known), 0, 0
         self._seconds, self._at_once, self._lock = seconds, 0, Lock()
         self._found: dict[str, float] = {}
-        self.now = 0.0
+        self.now, self.is_away = 0.0, False
 
     def cached(self, key: str) -> Client | None:
         return _client(key) if self._found.get(key, -1.0) > self.now else None
@@ -34,6 +35,8 @@ class FakeClients(Clients):
         time.sleep(self._seconds)
         with self._lock:
             self._at_once -= 1
+        if self.is_away:
+            raise Outage("the database")
         if key not in self.known:
             self._found.pop(key, None)
             return None
@@ -87,14 +90,30 @@ def clock_of(clients: FakeClients) -> Callable[[], float]:
 
 def test_of_keys_made_up_no_more_are_looked_up_than_there_is_room_for(clients: FakeClients, lookup: KeyLookup) -> None:
     answers = ask(lookup, made_up(1_000))
-    assert UNKNOWN.burst <= clients.asked < UNKNOWN.burst + LOOKUPS_MAX
+    assert clients.asked == UNKNOWN.burst
     refused = [answer for answer in answers if isinstance(answer, TooManyUnknownKeys)]
     assert len(refused) == 1_000 - clients.asked
     assert all(0 < error.wait_seconds <= 0.2 for error in refused)
-    clients.now = 1.0
-    before = clients.asked
-    ask(lookup, [f"more-{place}" for place in range(1_000)])
-    assert clients.asked - before <= UNKNOWN.per_second + LOOKUPS_MAX
+
+
+def test_as_time_passes_no_more_are_looked_up_than_may_be_also_where_two_are_under_way(
+    clients: FakeClients, lookup: KeyLookup
+) -> None:
+    ask(lookup, made_up(UNKNOWN.burst))
+    seconds = 30
+    for turn in range(10 * seconds):
+        clients.now += 0.1
+        ask(lookup, [f"{turn}-{place}" for place in range(10)])
+    assert clients.asked - UNKNOWN.burst <= UNKNOWN.per_second * seconds + 1
+
+
+def test_what_an_outage_kept_from_being_found_out_takes_no_room(clients: FakeClients, lookup: KeyLookup) -> None:
+    clients.is_away = True
+    for number in range(2 * UNKNOWN.burst):
+        with pytest.raises(Outage):
+            anyio.run(lookup.find, f"shop-{number}")
+    clients.is_away = False
+    assert ask(lookup, ["shop"]) == [_client("shop")]
 
 
 def test_who_is_known_is_let_in_meanwhile_also_when_its_key_is_to_be_looked_up_again(

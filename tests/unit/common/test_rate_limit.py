@@ -75,3 +75,13 @@ def test_every_client_has_a_bucket_of_its_own_and_a_new_rate_counts_at_once() ->
     assert not limiter.take("shop", None).is_passed
     assert limiter.take("rival", None).is_passed
     assert limiter.take("shop", Rate(per_second=1.0, burst=1)).is_passed
+
+
+def test_what_is_given_back_is_there_again_and_no_more_than_the_burst() -> None:
+    bucket = Bucket(RATE, 0.0)
+    assert bucket.take(20, 0.0).is_passed
+    bucket.give_back(1)
+    assert bucket.take(1, 0.0).is_passed
+    assert not bucket.take(1, 0.0).is_passed
+    bucket.give_back(1_000)
+    assert bucket.take(0, 0.0).remaining == RATE.burst
