@@ -109,7 +109,7 @@ def test_a_wrong_argument_is_told_in_one_line(run: Run, words: str, told: str) -
     require_one_line(run(words), words.split()[0], told)
 
 
-@pytest.mark.parametrize("verb", ["show", "replay", "discard"])
+@pytest.mark.parametrize("verb", ["show", "replay --reason so", "discard --reason so"])
 def test_a_dead_letter_by_what_is_no_id_does_not_exist(run: Run, verb: str) -> None:
     ended = run(f"payments dead-letters {verb} nonsense", database_url=NOWHERE)
     assert ended == (1, "", "there is no dead letter nonsense\n")

@@ -119,6 +119,11 @@ def case_of(event: PaymentInitiated) -> str:
     return payment_case_id(event.payment_id)
 
 
+def interventions(runtime: Runtime) -> list[str]:
+    """What operators did, the newest first."""
+    return [command for (command,) in rows(runtime, "SELECT command FROM interventions ORDER BY intervention_id DESC")]
+
+
 def rows(runtime: Runtime, query: str, *values: Any) -> list[Any]:
     with transaction(runtime.engine) as tx:
         return fetch(tx, query, values)

@@ -24,7 +24,17 @@ from services.compliance.domain.rule_change import OF_LISTS, RuleChange
 from services.compliance.matching.screening import MATCHER_VERSION
 from services.compliance.store import customers, lists, rule_changes
 from tests.deciding import decide
-from tests.integration.compliance.scene import ALIKE, NOW, case_of, initiated, order, registered, rows, suspended
+from tests.integration.compliance.scene import (
+    ALIKE,
+    NOW,
+    case_of,
+    initiated,
+    interventions,
+    order,
+    registered,
+    rows,
+    suspended,
+)
 from tests.integration.compliance.test_desk import signed_in
 from tests.serving import told
 
@@ -79,6 +89,7 @@ def test_an_imported_list_is_searched_at_once_and_a_retired_one_no_more(
     assert outcomes(compliance, ["Tortov Grimbel"]) == ["block"]
     assert "own: version" in run("lists").output
     assert "until another person confirms" in run("retire-list", "own").output
+    assert interventions(compliance)[:2] == ["retire-list", "import-list"]
     assert outcomes(compliance, ["Tortov Grimbel"]) == ["block"]
     confirm(compliance)
     assert outcomes(compliance, ["Tortov Grimbel"]) == ["clear"]
@@ -266,7 +277,9 @@ def test_the_same_file_is_read_anew_only_if_forced(compliance: Runtime, run: Run
 def test_the_same_file_again_changes_nothing(compliance: Runtime, run: Run, tmp_path: Path) -> None:
     run("import-list", "own", write(tmp_path, FIRST))
     ((version,),) = rows(compliance, "SELECT version FROM catalogue")
+    done = interventions(compliance)
     assert "has not changed" in run("import-list", "own", write(tmp_path, FIRST)).output
+    assert interventions(compliance) == done
     assert rows(compliance, "SELECT version FROM catalogue") == [(version,)]
 
 
@@ -407,3 +420,4 @@ def test_users_are_let_in_and_out_from_the_command_line(
     assert run("disable-user", "nobody").exit_code == 1
     users = rows(compliance, "SELECT username, disabled_at IS NULL FROM desk_users ORDER BY 1")
     assert users == [("analyst1", True), ("analyst2", True), ("carol", False)]
+    assert interventions(compliance)[:5] == ["disable-user", *4 * ["add-user"]]

@@ -27,7 +27,7 @@ from services.compliance.monitoring_views import (
 from services.compliance.store import rule_changes
 from stack.services import as_environment
 from tests.deciding import decide
-from tests.integration.compliance.scene import registered
+from tests.integration.compliance.scene import interventions, registered
 from tests.integration.compliance.test_desk import signed_in
 from tests.integration.compliance.test_monitoring import DAY, alerts, settled
 from tests.serving import Api, problem, require, told
@@ -176,6 +176,7 @@ def test_the_same_is_done_on_the_command_line(run: Callable[..., Result], compli
     assert run("monitoring", "end-silence", ann, "cash_report", "--reason", "no till", "--actor", "ben").exit_code == 1
     told = [json.loads(line) for line in run("monitoring", "alerts", "--customer", ann, "--json").stdout.splitlines()]
     assert len(told) == 3
+    assert interventions(compliance)[:3] == ["monitoring end-silence", "monitoring suppress", "monitoring set"]
 
 
 def test_the_case_is_at_the_desk_as_any_other_with_its_reason_in_words(

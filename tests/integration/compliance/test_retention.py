@@ -24,6 +24,7 @@ from tests.integration.compliance.scene import (
     blocked,
     case_of,
     initiated,
+    interventions,
     order,
     rows,
     suspended,
@@ -125,6 +126,7 @@ def test_each_kind_is_kept_for_its_own_time(compliance: Runtime, monkeypatch: py
         compliance, "SELECT object_id, details FROM audit_entries WHERE verb = 'records_forgotten' ORDER BY number"
     )
     assert forgotten == [("screenings", "1"), ("cases", "3")]
+    assert interventions(compliance)[:2] == 2 * ["forget-records"]
     assert CliRunner().invoke(commands.app(SERVICE), ["verify-audit"]).exit_code == 0
 
 

@@ -27,7 +27,7 @@ from services.compliance.__main__ import SERVICE
 from services.compliance.travel_api import MessageView, TakenView, TravelRecordView, TravelRulesView
 from stack.services import as_environment
 from tests.deciding import Announcer, decide
-from tests.integration.compliance.scene import NOW, case_of, initiated, rows, suspended, to_another_bank
+from tests.integration.compliance.scene import NOW, case_of, initiated, interventions, rows, suspended, to_another_bank
 from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.serving import Api, problem, require, running, told
 from tests.waiting import wait_until
@@ -259,6 +259,7 @@ def test_the_same_on_the_command_line(compliance: Runtime, run: Callable[..., Re
     assert "debtor.kind" in json.loads(run("travel-rule", "show", event.payment_id).stdout)["missing"]
     assert json.loads(run("travel-rule", "check", str(path)).stdout) == MESSAGE
     assert run("travel-rule", "read", event.payment_id, str(path), "--actor", "ops").stdout == "nothing is missing\n"
+    assert interventions(compliance)[0] == "travel-rule read"
     refused = run("travel-rule", "write", event.payment_id)
     assert (refused.exit_code, "creditor.kind" in refused.stderr) == (1, True)
     path.write_text("{}")

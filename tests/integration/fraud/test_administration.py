@@ -54,6 +54,11 @@ def test_a_rulebook_is_checked_added_released_and_rolled_back(run: Run, path: Pa
     listed = [json.loads(line) for line in run("rulebooks", "list", "--json").stdout.splitlines()]
     assert {(one["version"], one["state"]) for one in listed} == {(version, "retired"), (shipped, "live")}
     assert len(rows(fraud, "SELECT 1 FROM outbox WHERE topic = 'fraud.version.v1'")) == 6
+    assert interventions(fraud) == ["rulebooks add", "rulebooks shadow", *2 * ["rulebooks release"]]
+
+
+def interventions(fraud: Runtime) -> list[str]:
+    return [command for (command,) in rows(fraud, "SELECT command FROM interventions ORDER BY intervention_id")]
 
 
 def test_what_is_kept_can_be_tried_on_a_file_by_its_name_or_version(run: Run, path: Path, tmp_path: Path) -> None:
@@ -107,7 +112,8 @@ def test_what_is_refused_ends_with_the_reason(run: Run, path: Path, tmp_path: Pa
         assert (ended.exit_code, told in ended.stderr) == (1, True), ended.output
 
 
-def test_lists_are_kept(run: Run) -> None:
+def test_lists_are_kept(run: Run, fraud: Runtime) -> None:
+    before = len(interventions(fraud))
     assert run("lists", "add", "blocked", "debtor", ANN, "--reason", "a mule", "--actor", "ann").exit_code == 0
     until = ("--until", "2999-01-01")
     assert run("lists", "add", "blocked", "device", "phone", "--reason", "stolen", *until).exit_code == 0
@@ -116,3 +122,6 @@ def test_lists_are_kept(run: Run) -> None:
     assert (second["kind"], second["until"]) == ("device", "2999-01-01 00:00:00+00:00")
     assert run("lists", "remove", "blocked", "debtor", ANN, "--reason", "cleared").exit_code == 0
     assert json.loads(run("lists", "list", "blocked", "--json").stdout.splitlines()[0])["is_current"] is False
+    assert interventions(fraud)[before:] == ["lists add", "lists add", "lists remove"]
+    assert run("lists", "remove", "blocked", "debtor", ANN, "--reason", "cleared").exit_code == 1
+    assert len(interventions(fraud)) == before + 3, "what is refused is not done"

@@ -25,9 +25,9 @@ def no_quotas(wired: Runtime) -> None:
     wired.unit.administer(lambda tx: execute(tx, "TRUNCATE quotas"))
 
 
-def run(api: Api, *words: str) -> list[dict[str, Any]]:
+def run(api: Api, *words: str, group: str = "quotas") -> list[dict[str, Any]]:
     app = cli.app(SERVICE, commands.extend, lambda: api.runtime)
-    result = CliRunner().invoke(app, ["quotas", *words, "--json"])
+    result = CliRunner().invoke(app, [group, *words, "--json"])
     assert result.exit_code == 0, result.output
     return [json.loads(line) for line in result.stdout.splitlines()]
 
@@ -48,6 +48,13 @@ def test_what_is_beyond_a_quota_is_refused_for_the_day_and_nothing_of_it_is_stor
     assert api.post(PATH, order(), key="tomorrow").status_code == 202, "the same key, when there is room"
     metrics = api.metrics()
     assert 'payments_quota_refusals_total{quota="payments"} 2.0' in metrics
+
+
+def test_who_set_a_quota_stays_on_record(api: Api) -> None:
+    run(api, "set", "shop", "payments", "1", "--actor", "carol", "--reason", "a trial")
+    newest, *_ = run(api, "list", group="interventions")
+    assert (newest["command"], newest["actor"], newest["reason"]) == ("quotas set", "carol", "a trial")
+    assert newest["arguments"] == {"client_id": "shop", "measure": "payments", "per_day": "1"}
 
 
 def test_amounts_are_counted_by_currency_and_shown_to_operators(api: Api) -> None:
