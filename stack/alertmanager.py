@@ -1,5 +1,6 @@
 """Alertmanager, from Debian's package: it tells people what fires, where an installation knows whom to tell."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,15 @@ import yaml
 
 from stack import debian, prometheus
 from stack.cache import fetch_once
-from stack.part import Program
+from stack.part import Program, StackError
 from stack.settings import REPOSITORY, StackSettings
 
+# Debian's version looks for its templates in /usr/share alone, and nothing is installed there: it runs with a view of
+# its own of that folder, in which the package's lies over the machine's. Nobody else sees it; it takes no privilege.
+_AS_IF_INSTALLED = (
+    """mount -t overlay overlay -o "ro,lowerdir=$1/usr/share:/usr/share" /usr/share && shift && exec "$@\""""
+)
+_OWN_VIEW = ("unshare", "--map-root-user", "--mount", "sh", "-c", _AS_IF_INSTALLED, "sh")
 CONFIGURATION = REPOSITORY / "deploy" / "alertmanager" / "alertmanager.yml"
 
 
@@ -21,6 +28,8 @@ def is_wanted(settings: StackSettings) -> bool:
 
 def fetch(settings: StackSettings) -> None:
     """Bring the package, once. Raises StackError where that is not possible."""
+    if not shutil.which(_OWN_VIEW[0]):
+        raise StackError(f"it takes {_OWN_VIEW[0]}, of util-linux, which is not here")
     fetch_once(_package(settings), lambda draft: debian.unpack("prometheus-alertmanager", into=draft))
 
 
@@ -56,6 +65,8 @@ def program(settings: StackSettings) -> Program:
     return Program(
         name="alertmanager",
         command=(
+            *_OWN_VIEW,
+            str(_package(settings).resolve()),
             str(_package(settings) / "usr" / "bin" / "prometheus-alertmanager"),
             f"--config.file={folder / CONFIGURATION.name}",
             f"--storage.path={folder / 'data'}",

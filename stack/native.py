@@ -2,7 +2,7 @@
 
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from stack import alertmanager, kafka, machine, postgres, prometheus, registry, services
@@ -66,7 +66,6 @@ class Native:
     def start_services(self, say: Say) -> None:
         """Start Weir's services, and what watches them. The parts must run."""
         self._start_prometheus(say)
-        self._start_alertmanager(say)
         say("databases, topics, schemas")
         services.migrate(self._settings)
         say("the services")
@@ -144,26 +143,28 @@ class Native:
         except StackError as error:
             say(f"without Prometheus, on which no payment depends: {error}")
             return
-        prometheus.prepare(self._settings)
+        # Told first who is to be told: what it could send to nobody, Prometheus keeps for a minute.
+        prometheus.prepare(self._settings, alertmanagers=self._start_alertmanager(say))
         # Only now is it known to be there.
         self._supervisor.declare(self.programs())
         self._supervisor.start("prometheus")
 
-    def _start_alertmanager(self, say: Say) -> None:
-        if not (prometheus.is_fetched(self._settings) and alertmanager.is_wanted(self._settings)):
-            return
+    def _start_alertmanager(self, say: Say) -> Sequence[str]:
+        """Where it answers; nowhere, unless there is anybody to tell."""
+        if not alertmanager.is_wanted(self._settings):
+            return ()
         say("fetching Alertmanager")
         try:
             alertmanager.fetch(self._settings)
         except StackError as error:
             say(f"without Alertmanager, so that nobody is told what fires: {error}")
-            return
+            return ()
         alertmanager.prepare(self._settings)
         self._supervisor.declare(self.programs())
         # Anew: who is told may be somebody else by now.
         self._supervisor.stop("alertmanager")
         self._supervisor.start("alertmanager")
-        prometheus.tell(self._settings, f"{self._settings.host}:{self._settings.alertmanager_port}")
+        return (f"{self._settings.host}:{self._settings.alertmanager_port}",)
 
     def programs(self) -> list[Program]:
         """Everything there is to run; what watches only where it could be had, and who tells where anybody is told."""

@@ -3,6 +3,7 @@
 import json
 import shutil
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import URLError
 
@@ -30,23 +31,21 @@ def is_fetched(settings: StackSettings) -> bool:
     return _package(settings).exists()
 
 
-def prepare(settings: StackSettings) -> None:
-    """Write the configuration: the repository's, with the services of this installation. Nobody is told yet."""
+def prepare(settings: StackSettings, *, alertmanagers: Sequence[str] = ()) -> None:
+    """Write the configuration: the repository's, with the services of this installation, and whom it tells what fires.
+
+    `alertmanagers`: host:port of each.
+    """
     folder = _folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("prometheus.yml", "rules.yml"):
         shutil.copyfile(CONFIGURATION / name, folder / name)
     (folder / TARGETS).write_text(json.dumps(targets(settings), indent=1))
+    (folder / ALERTMANAGERS).write_text(json.dumps([{"targets": list(alertmanagers)}]))
     token = folder / TOKEN
     token.parent.mkdir(mode=0o700, exist_ok=True)
     token.touch(mode=0o600)
     token.write_text(settings.metrics_token)
-    tell(settings)
-
-
-def tell(settings: StackSettings, *alertmanagers: str) -> None:
-    """Have alerts sent to these (host:port) and to nobody else; a Prometheus that runs does so at once."""
-    (_folder(settings) / ALERTMANAGERS).write_text(json.dumps([{"targets": list(alertmanagers)}]))
 
 
 def targets(settings: StackSettings) -> list[dict[str, object]]:

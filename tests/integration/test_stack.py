@@ -487,7 +487,10 @@ def test_what_fires_reaches_whom_it_is_for_and_what_explains_itself_nobody(
         return {(label["alertname"], label.get("service", "")) for label in labels if label.get("service") in services}
 
     # By Prometheus itself: the one alert that always fires.
-    wait_until(lambda: [alert for alert in told[1]["watchdog"] if alert["labels"]["alertname"] == "Watchdog"] != [])
+    wait_until(
+        lambda: [alert for alert in told[1]["watchdog"] if alert["labels"]["alertname"] == "Watchdog"] != [],
+        seconds_max=90,
+    )
     assert not [alert for alert in told[1]["page"] if alert["labels"]["alertname"] == "Watchdog"]
     # And of two services that nobody has, so that nothing else is told of them.
     alerts = [("ServiceDown", "one"), ("RelayAbsent", "one"), ("RelayAbsent", "other")]
