@@ -20,6 +20,7 @@ from services.compliance.domain.business_days import day_of
 from services.compliance.domain.work import Work
 from services.compliance.filings import deadlines
 from services.compliance.filings.ctr import CtrReport
+from services.compliance.filings.efiling import Institution
 from services.compliance.filings.faults import FilingFault
 from services.compliance.filings.filing import (
     UNDER_WAY,
@@ -246,7 +247,7 @@ def withdraw(work: Work, command: WithdrawFiling, at: datetime) -> Sequence[Even
     return []
 
 
-def due_on(filing: Filing) -> date:
+def due_on(filing: Filing, institution: Institution | None) -> date:
     """The last day for a report, counted from the day that its rule names."""
     if filing.ofac is not None:
         return property_due_on(filing.ofac, filing.detected_on)
@@ -255,7 +256,8 @@ def due_on(filing: Filing) -> date:
     assert filing.sar is not None
     if filing.sar.prior_filed_on is not None:
         return deadlines.continuing_sar_due_on(filing.sar.prior_filed_on)
-    return deadlines.sar_due_on(filing.detected_on, is_suspect_known=bool(filing.sar.subjects))
+    by = institution.kind if institution is not None else None
+    return deadlines.sar_due_on(filing.detected_on, is_suspect_known=bool(filing.sar.subjects), by=by)
 
 
 def _with_days(work: Work, filing: Filing) -> Filing:
@@ -264,7 +266,7 @@ def _with_days(work: Work, filing: Filing) -> Filing:
         filing = replace(filing, detected_on=filing.ctr.transacted_on)
     if filing.sar is not None:
         filing = replace(filing, sar=_with_prior(work, filing.sar))
-    return replace(filing, due_on=due_on(filing))
+    return replace(filing, due_on=due_on(filing, work.policy.institution))
 
 
 def _with_prior(work: Work, sar: SarReport) -> SarReport:

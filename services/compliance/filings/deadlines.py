@@ -6,11 +6,14 @@ Days are calendar days unless said otherwise, and days of the United States' eas
 from datetime import date, timedelta
 
 from services.compliance.domain.business_days import REPORT_BUSINESS_DAYS, after_business_days
+from services.compliance.filings.efiling import InstitutionKind
 
 SAR_DAYS = 30
 """After the day of detection: 31 CFR 1020.320(b)(3), for money services businesses 1022.320(b)(3)."""
 SAR_DAYS_WITHOUT_SUSPECT = 60
-"""If nobody is suspected yet, banks may take 30 days more to find out who; in no case longer (the same)."""
+"""If nobody is suspected yet, banks, casinos and dealers in securities may take 30 days more to find out who; in no
+case longer: 31 CFR 1020.320(b)(3), 1021.320(b)(3), 1023.320(b)(3). Money services businesses have no such time."""
+MAY_SEEK_SUSPECT = frozenset({InstitutionKind.BANK, InstitutionKind.CASINO, InstitutionKind.SECURITIES})
 REVIEW_DAYS = 90
 """Activity that goes on is looked at every 90 days …"""
 CONTINUING_DAYS = 120
@@ -21,9 +24,10 @@ ANNUAL_REPORT_MONTH, ANNUAL_REPORT_DAY = 9, 30
 """Blocked property held on 30 June is reported by 30 September of each year: 31 CFR 501.603(b)(2)."""
 
 
-def sar_due_on(detected_on: date, *, is_suspect_known: bool) -> date:
-    """The last day for the first report of an activity."""
-    return detected_on + timedelta(days=SAR_DAYS if is_suspect_known else SAR_DAYS_WITHOUT_SUSPECT)
+def sar_due_on(detected_on: date, *, is_suspect_known: bool, by: InstitutionKind | None) -> date:
+    """The last day for the first report of an activity. `by`: what files it; None, the shorter time, if nobody says."""
+    days = SAR_DAYS if is_suspect_known or by not in MAY_SEEK_SUSPECT else SAR_DAYS_WITHOUT_SUSPECT
+    return detected_on + timedelta(days=days)
 
 
 def review_due_on(filed_on: date) -> date:

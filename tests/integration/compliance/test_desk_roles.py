@@ -271,6 +271,8 @@ def asked_about_rules(scene: Scene, person: Analyst, path: str) -> httpx.Respons
         return person.http.post(path, data={"name": "own", **token}, files=file, headers=headers)
     if "/rule-changes" in path:
         return asked_about_changes(scene, person, path)
+    if path.endswith("/rescreen"):
+        return person.http.post(path, data=token, headers=headers)
     if path.endswith("/retire"):
         two_versions(scene.runtime)
         return person.http.post(path.replace("{name}", "own"), data=token, headers=headers)

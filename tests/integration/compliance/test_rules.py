@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from libs.common import ids
 from libs.common.service import Runtime
-from services.compliance import commands, list_queries, queries
+from services.compliance import commands, list_queries, queries, rescreening
 from services.compliance.__main__ import SERVICE
 from services.compliance.catalogue import live_entries
 from services.compliance.domain.audit import Signature
@@ -102,6 +102,16 @@ def test_what_is_imported_set_and_silenced_by_whatever_way_is_in_the_audit_log(
     assert "payers=6" in found[3][2]
     assert "the till" in found[4][2]
     run("verify-audit")
+
+
+def test_administrators_have_everybody_looked_up_again(compliance: Runtime, address: str) -> None:
+    decide(compliance, registered("Ann Miller"))
+    with signed_in(address, "administrator") as ada:
+        page = ada.http.post("/desk/lists/rescreen", data={"csrf_token": ada.csrf_token})
+    assert rescreening.in_words(1) in page.text
+    compliance.figures.run_once(datetime.now(UTC))
+    assert compliance.metrics.get_sample_value("compliance_customers_outdated") == 1
+    assert ("rescreening_ordered", "administrator", "administrator") in entries(compliance, "lists")
 
 
 @pytest.fixture

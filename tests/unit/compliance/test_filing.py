@@ -17,6 +17,7 @@ from services.compliance.domain.filings import (
     WithdrawFiling,
 )
 from services.compliance.domain.people import Role
+from services.compliance.filings.efiling import InstitutionKind
 from services.compliance.filings.filing import Filing, FilingStatus
 from services.compliance.filings.sar import SarReport
 from tests.unit.compliance.office import Office, suspended
@@ -96,11 +97,20 @@ def test_nothing_but_the_filing_itself_tells_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "days"),
-    [({}, 30), ({"subjects": ()}, 60)],
+    ("change", "kind", "days"),
+    [
+        ({}, InstitutionKind.BANK, 30),
+        ({"subjects": ()}, InstitutionKind.BANK, 60),
+        ({"subjects": ()}, InstitutionKind.MONEY_SERVICES_BUSINESS, 30),
+        ({"subjects": ()}, None, 30),
+    ],
 )
-def test_a_suspicious_activity_report_is_due_by_what_it_says(change: dict[str, Any], days: int) -> None:
+def test_a_suspicious_activity_report_is_due_by_what_it_says_and_by_who_files_it(
+    change: dict[str, Any], kind: InstitutionKind | None, days: int
+) -> None:
     files = Files()
+    institution = replace(WEIR, kind=kind) if kind is not None else None
+    files.office.policy = replace(files.office.policy, institution=institution)
     files.office.decide(files.draft(sar=replace(files.sar, **change)))
     assert files.filing.due_on == files.today + timedelta(days=days)
 

@@ -291,8 +291,8 @@ def test_a_divided_narrative_says_all_that_it_said(words: list[tuple[int, str]])
 
 def test_reports_are_due_when_the_law_says() -> None:
     detected = date(2026, 1, 15)
-    assert deadlines.sar_due_on(detected, is_suspect_known=True) == date(2026, 2, 14)
-    assert deadlines.sar_due_on(detected, is_suspect_known=False) == date(2026, 3, 16)
+    assert deadlines.sar_due_on(detected, is_suspect_known=True, by=InstitutionKind.BANK) == date(2026, 2, 14)
+    assert deadlines.sar_due_on(detected, is_suspect_known=False, by=InstitutionKind.BANK) == date(2026, 3, 16)
     assert deadlines.review_due_on(detected) == date(2026, 4, 15)
     assert deadlines.continuing_sar_due_on(detected) == date(2026, 5, 15)
     assert deadlines.ctr_due_on(detected) == date(2026, 1, 30)
