@@ -1,7 +1,7 @@
 """A desk with something on every page, all of it fictional, and where each page is."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import prod
 from random import Random
 from typing import Any
@@ -299,6 +299,8 @@ def _work_on(runtime: Runtime, case_id: str) -> None:
     held(runtime, order("Ola Nord", "Ben Baker", minor=732_050), hours_ago=6 * 24, signs=SIGNS[1:])
     dollars = replace(order("Ivo Lund", "Ben Baker", minor=99_000), currency="USD")
     second = held(runtime, dollars, hours_ago=49, signs=SIGNS[1:])
+    listed = order("Noor Haddad", LISTED, creditor_born="1974-11-02", country="IQ", minor=615_000)
+    held(runtime, listed, hours_ago=9)
     failed = replace(order("Marit Aas", "Ben Baker", minor=5_200_000), currency="USD")
     held(runtime, failed, hours_ago=101, besides=(InternalReason.POSTING_REFUSED,))
     decide(
@@ -388,7 +390,9 @@ def _rules(runtime: Runtime, customer_id: str) -> tuple[int, int]:
         return found.import_id
 
     first = "1,person,Tortov Grimbel,\n2,person,Malvana Sproot,\n"
-    before = runtime.unit.administer(lambda tx: take_in(tx, f"{first}3,person,Ogdun Fenwrick {ids.new()},\n"))
+    # Another day each time: a version with the same content is none.
+    born = date(1930, 1, 1) + timedelta(days=datetime.now(UTC).microsecond % 25_000)
+    before = runtime.unit.administer(lambda tx: take_in(tx, f"{first}3,person,Ogdun Fenwrick,{born}\n"))
     after = runtime.unit.administer(
         lambda tx: take_in(tx, f"{first.replace('Grimbel,', 'Grimbel,1961')}4,person,Una Wex,\n")
     )
