@@ -323,7 +323,7 @@ class ComplianceMemory:
 
     def _monitored(self, bodies: Sequence[Any]) -> Monitored:
         """Cycles are the sweep's, which waits longer than a simulated story lasts."""
-        customer_ids = watching.customer_ids(bodies)
+        customer_ids = watching.customer_ids(bodies, self.screenings)
         return Monitored(
             watched={id_: self.watched.get(id_) or Watched(customer_id=id_) for id_ in sorted(customer_ids)},
             known={

@@ -23,6 +23,7 @@ from services.compliance.monitoring.alerts import SNOOZED_MAX, Alert, AlertState
 from services.compliance.monitoring.cycles import edge_of, finding_of, may_be_hop
 from services.compliance.monitoring.links import link_of
 from services.compliance.monitoring.movements import Movement, Profile, moment_of, movement_of
+from services.compliance.monitoring.outsiders import Outsiders
 from services.compliance.monitoring.watching import Told, quieten, watch
 
 CASE_ALERTS_MAX = 100
@@ -45,14 +46,16 @@ class WakeAlerts(Command):
     customer_id: str
 
 
-def watch_payment(work: Work, event: PaymentSettled, at: datetime) -> Sequence[Event]:
+def watch_payment(work: Work, event: PaymentSettled, outsiders: Outsiders, at: datetime) -> Sequence[Event]:
     """Take what has moved into both customers' histories, and raise what the scenarios find."""
-    movement = movement_of(event)
-    if movement is None:
-        return []
+    movement = movement_of(event, outsiders)
+    return [] if movement is None else _watch(work, movement, at)
+
+
+def _watch(work: Work, movement: Movement, at: datetime) -> Sequence[Event]:
     monitored, events = work.monitored, list[Event]()
     is_new = False
-    for customer_id in (movement.debtor_customer_id, movement.creditor_customer_id):
+    for customer_id in movement.customer_ids:
         before = monitored.watched[customer_id]
         watched, told = watch(before, movement, monitored.known, monitored.standards)
         is_new |= watched.history is not before.history
@@ -171,4 +174,7 @@ def _profile(work: Work, customer_id: str) -> Profile:
 def _keep_hop(work: Work, movement: Movement) -> None:
     monitored = work.monitored
     if movement.payment_id not in monitored.hops and may_be_hop(movement, monitored.standards):
-        monitored.hops.put(movement.payment_id, Hop(payment_id=movement.payment_id, edge=edge_of(movement)))
+        # What is back with somebody elsewhere closes no cycle of a customer's: it is only part of others.
+        is_back = movement.outsiders.creditor is None
+        hop = Hop(payment_id=movement.payment_id, edge=edge_of(movement), is_looked_at=not is_back)
+        monitored.hops.put(movement.payment_id, hop)

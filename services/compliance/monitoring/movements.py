@@ -1,5 +1,6 @@
-"""A movement: a payment that was settled, as monitoring sees it, and the two customers whose money it was."""
+"""A movement: a payment that was settled, as monitoring sees it, and the two parties whose money it was."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from libs.common.money import SCALES
@@ -8,6 +9,7 @@ from libs.common.rough import dollar_cents
 from schemas.accounts.events import CustomerKind
 from schemas.payments.events import PaymentSettled
 from services.compliance.matching.subject import Subject
+from services.compliance.monitoring.outsiders import NOBODY, Outsider, Outsiders
 
 ZEROS_MAX = 15
 
@@ -16,7 +18,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Profile(Record):
-    """What is known of a customer, as far as monitoring asks."""
+    """What is known of a party, as far as monitoring asks."""
 
     customer_id: str
     kind: CustomerKind | None = None
@@ -24,17 +26,22 @@ class Profile(Record):
     subject: Subject | None = None
     """Who it is by name. None if that came encrypted, or nobody is known."""
     registered_at: datetime | None = None
+    elsewhere: Outsider | None = None
+    """Set for who is no customer."""
 
     @property
-    def country(self) -> str | None:
-        return None if self.subject is None else self.subject.country
+    def countries(self) -> tuple[str, ...]:
+        if self.elsewhere is not None:
+            return self.elsewhere.countries
+        return () if self.subject is None or self.subject.country is None else (self.subject.country,)
 
 
 class Movement(Record):
-    """Money that went from one customer to another."""
+    """Money that went from one party to another, of whom one at least is our customer."""
 
     payment_id: str
     debtor_customer_id: str
+    """Who paid: a customer, or the pseudonym of somebody elsewhere."""
     creditor_customer_id: str
     amount_minor: int
     currency: str
@@ -43,33 +50,61 @@ class Movement(Record):
     is_cash: bool
     at_micros: int
     """When the payer ordered it, in microseconds since 1970; never later than when it was settled."""
+    outsiders: Outsiders = NOBODY
+
+    @property
+    def customer_ids(self) -> tuple[str, ...]:
+        """Whose histories it is part of."""
+        return _ours((self.debtor_customer_id, self.creditor_customer_id), self.outsiders)
+
+    def profile_of_other(self, *, is_out: bool, known: Mapping[str, Profile]) -> Profile:
+        """Who the other side is, for the one who paid if it is out, and else for the one who was paid."""
+        party_id = self.creditor_customer_id if is_out else self.debtor_customer_id
+        outsider = self.outsiders.creditor if is_out else self.outsiders.debtor
+        return known.get(party_id) or Profile(customer_id=party_id, elsewhere=outsider)
 
 
-def is_watched(event: PaymentSettled) -> bool:
-    """Whether money went from one customer to another: not own money, nor an event that names no customers."""
-    debtor, creditor = event.debtor_customer_id, event.creditor_customer_id
-    return bool(debtor and creditor and debtor != creditor)
+def parties_of(event: PaymentSettled, outsiders: Outsiders) -> tuple[str, str] | None:
+    """Between whom money went. None if it was own money, of no customer of ours, or if the event names no customers."""
+    if outsiders.debtor is not None and outsiders.creditor is not None:
+        return None
+    debtor = outsiders.debtor.party_id if outsiders.debtor is not None else event.debtor_customer_id
+    creditor = outsiders.creditor.party_id if outsiders.creditor is not None else event.creditor_customer_id
+    return (debtor, creditor) if debtor and creditor and debtor != creditor else None
 
 
-def movement_of(event: PaymentSettled) -> Movement | None:
-    """What moved, or None if it is not watched.
+def customers_of(event: PaymentSettled, outsiders: Outsiders) -> tuple[str, ...]:
+    """Whose histories what moved is part of."""
+    parties = parties_of(event, outsiders)
+    return () if parties is None else _ours(parties, outsiders)
+
+
+def movement_of(event: PaymentSettled, outsiders: Outsiders = NOBODY) -> Movement | None:
+    """What moved, or None if it is not watched. `outsiders`: who of its parties is elsewhere.
 
     The time is when it was ordered, and not when it was settled: what people review is released in clumps, and that
     says nothing about those who pay. An order that claims to be of the future is of when it was settled.
     """
-    if not is_watched(event):
+    parties = parties_of(event, outsiders)
+    if parties is None:
         return None
     at = min(event.instructed_at or event.settled_at, event.settled_at)
     return Movement(
         payment_id=event.payment_id,
-        debtor_customer_id=event.debtor_customer_id,
-        creditor_customer_id=event.creditor_customer_id,
+        debtor_customer_id=parties[0],
+        creditor_customer_id=parties[1],
         amount_minor=event.amount_minor,
         currency=event.currency,
         cents=dollar_cents(event.amount_minor, event.currency),
         is_cash=event.is_cash,
         at_micros=micros_of(at),
+        outsiders=outsiders,
     )
+
+
+def _ours(parties: tuple[str, str], outsiders: Outsiders) -> tuple[str, ...]:
+    sides = zip(parties, (outsiders.debtor, outsiders.creditor), strict=True)
+    return tuple(party_id for party_id, outsider in sides if outsider is None)
 
 
 def zeros_of(amount_minor: int, currency: str) -> int:

@@ -67,8 +67,8 @@ def blank(tx: Connection, erasure: Erasure) -> Mapping[str, int]:
         "customers": len(customers),
         "screenings": execute(
             tx,
-            """UPDATE screenings SET ordered = NULL, is_to_look_at = false
-                WHERE payment_id = ANY(%b::uuid[]) AND ordered IS NOT NULL""",
+            """UPDATE screenings SET ordered = NULL, is_to_look_at = false, outsiders = NULL
+                WHERE payment_id = ANY(%b::uuid[]) AND (ordered IS NOT NULL OR outsiders IS NOT NULL)""",
             payment_ids,
         ),
     }
