@@ -264,6 +264,8 @@ class PostedTransfer(Record):
     credit_account_id: str
     amount_minor: int
     currency: str
+    debit_customer_id: str | None = None
+    credit_customer_id: str | None = None
     reversed_transfer_id: str | None = None
     effective_at: datetime
     recorded_at: datetime

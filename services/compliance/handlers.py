@@ -8,7 +8,7 @@ from functools import partial
 from libs.common import vault
 from libs.common.batch import Handlers
 from libs.common.sweep import Prune
-from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered
+from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered, TransfersPosted
 from schemas.compliance.events import (
     CaseOpened,
     CaseResolved,
@@ -28,6 +28,7 @@ from schemas.payments.events import (
     PaymentResumed,
     PaymentSettled,
     PaymentSuspended,
+    RefundSettled,
 )
 from services.compliance.catalogue import live_catalogue
 from services.compliance.domain import (
@@ -89,6 +90,8 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             diligence.ReviewCustomer: diligence.review,
             # What has the money done?
             PaymentSettled: looking_back.watch_payment,
+            RefundSettled: alerting.watch_money,
+            TransfersPosted: alerting.watch_money,
             alerting.LookForCycle: alerting.look_for_cycle,
             alerting.WakeAlerts: alerting.wake,
             silencing.SilenceScenario: silencing.silence,

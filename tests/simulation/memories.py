@@ -35,6 +35,7 @@ from schemas.payments.events import (
     PaymentSuspended,
     RefundAnswerOverdue,
     RefundRequested,
+    RefundSettled,
 )
 from services.accounts.domain.chart import house_accounts
 from services.accounts.domain.customers import OpenAccount, Thaw
@@ -301,7 +302,7 @@ class ComplianceMemory:
             body.payment_id
             for body in _of(bodies, PaymentInitiated, PaymentAnswerOverdue)
             if isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited
-        } | {body.payment_id for body in _of(bodies, RescreenPayment, PaymentSettled)}
+        } | {body.payment_id for body in _of(bodies, RescreenPayment, PaymentSettled, RefundSettled)}
         now = max((message.received_at for message in messages), default=datetime.min.replace(tzinfo=UTC))
         monitored = self._monitored(bodies)
         case_ids |= watching.case_ids(monitored)

@@ -144,7 +144,7 @@ def post(ledger: Ledger, command: PostHold, at: datetime) -> Sequence[Event] | R
     )
     hold = replace(hold, posted_minor=hold.posted_minor + amount_minor, transfer_id=transfer.transfer_id)
     ledger.holds.put(hold.hold_id, hold)
-    events = [posted([transfer], at, hold_id=hold.hold_id)]
+    events = [posted(ledger, [transfer], at, hold_id=hold.hold_id)]
     if command.is_final or not hold.left_minor:
         events += _end(ledger, hold, HoldEnd.POSTED, at)
     return events

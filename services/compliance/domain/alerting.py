@@ -1,7 +1,7 @@
 """What movements of money raise: alerts, and cases of those whose money it is. Nothing is stopped by them. Pure.
 
-    PaymentSettled ─► both sides' histories ─► findings ─► alerts ─► one case a customer, until it has ended
-                                                   └─► held back until a snooze is over, or kept silent
+    payment, refund, transfer ─► histories of both sides ─► findings ─► alerts ─┬─► one case a customer, until it ends
+                                                                                └─► held back, or kept silent
 
 What moved between customers is looked at once, in its own window of event time, whenever it comes.
 """
@@ -13,8 +13,8 @@ from libs.common import ids
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
+from schemas.accounts.events import TransfersPosted
 from schemas.compliance.events import CaseOpened
-from schemas.payments.events import PaymentSettled
 from services.compliance.domain.case import SYSTEM, ActKind, Case, CustomerFacts
 from services.compliance.domain.monitored import AlertMove, Hop
 from services.compliance.domain.work import Work
@@ -22,8 +22,8 @@ from services.compliance.matching.screening import CLEAR
 from services.compliance.monitoring.alerts import SNOOZED_MAX, Alert, AlertState, CaseAlert, SilenceKind, Watched
 from services.compliance.monitoring.cycles import edge_of, finding_of, may_be_hop
 from services.compliance.monitoring.links import link_of
-from services.compliance.monitoring.movements import Movement, Profile, moment_of, movement_of
-from services.compliance.monitoring.outsiders import Outsiders
+from services.compliance.monitoring.movements import Moved, Movement, Profile, moment_of, movements_of
+from services.compliance.monitoring.outsiders import NOBODY
 from services.compliance.monitoring.watching import Told, quieten, watch
 
 CASE_ALERTS_MAX = 100
@@ -46,10 +46,12 @@ class WakeAlerts(Command):
     customer_id: str
 
 
-def watch_payment(work: Work, event: PaymentSettled, outsiders: Outsiders, at: datetime) -> Sequence[Event]:
-    """Take what has moved into both customers' histories, and raise what the scenarios find."""
-    movement = movement_of(event, outsiders)
-    return [] if movement is None else _watch(work, movement, at)
+def watch_money(work: Work, event: Moved, at: datetime) -> Sequence[Event]:
+    """Take what has moved into the histories of both sides, and raise what the scenarios find."""
+    payment_id = "" if isinstance(event, TransfersPosted) else event.payment_id
+    known = work.screenings.get(payment_id)
+    movements = movements_of(event, known.outsiders if known is not None else NOBODY)
+    return [told for movement in movements for told in _watch(work, movement, at)]
 
 
 def _watch(work: Work, movement: Movement, at: datetime) -> Sequence[Event]:

@@ -21,7 +21,6 @@ from services.compliance.domain import alerting, screenings
 from services.compliance.domain.case import SYSTEM, ActKind, Case, CaseReason, CaseStatus, PaymentFacts, Rescreened
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import Looked, LookingBack, Screening, Work
-from services.compliance.monitoring.outsiders import NOBODY
 
 LOOKING_BACK_ID = ids.named("compliance", "looking back")
 """There is one."""
@@ -49,7 +48,7 @@ def watch_payment(work: Work, event: PaymentSettled, at: datetime) -> Sequence[E
         # by a newer matcher with older lists.
         is_behind = known.order is not None and known.versions != work.parties.versions
         work.screenings.put(known.payment_id, replace(known, settled_at=event.settled_at, is_to_look_at=is_behind))
-    return alerting.watch_payment(work, event, known.outsiders if known is not None else NOBODY, at)
+    return alerting.watch_money(work, event, at)
 
 
 def look_back(work: Work, command: LookBack, at: datetime) -> Sequence[Event]:

@@ -8,13 +8,12 @@ from sqlalchemy import Connection
 
 from libs.common.message import Command
 from libs.common.writes import Writes
-from schemas.payments.events import PaymentSettled
 from services.compliance.domain.alerting import LookForCycle, WakeAlerts
 from services.compliance.domain.monitored import Monitored
 from services.compliance.domain.silencing import ConfirmParameters, EndSilence, SetParameters, SilenceScenario
 from services.compliance.domain.work import Screening
 from services.compliance.monitoring import cycles
-from services.compliance.monitoring.movements import customers_of
+from services.compliance.monitoring.movements import Moved, movements_of
 from services.compliance.monitoring.outsiders import NOBODY
 from services.compliance.standards import LiveStandards
 from services.compliance.store import monitoring, standards
@@ -68,7 +67,8 @@ def customer_ids(bodies: Iterable[Any], screened: Mapping[str, Screening]) -> se
     """The customers whose histories a batch may touch; who only stands for somebody elsewhere is none of them."""
     found = {body.customer_id for body in bodies if isinstance(body, _ABOUT_ONE_CUSTOMER)}
     for body in bodies:
-        if isinstance(body, PaymentSettled):
-            known = screened.get(body.payment_id)
-            found.update(customers_of(body, known.outsiders if known is not None else NOBODY))
+        if isinstance(body, Moved):
+            known = screened.get(getattr(body, "payment_id", ""))
+            movements = movements_of(body, known.outsiders if known is not None else NOBODY)
+            found.update(customer_id for movement in movements for customer_id in movement.customer_ids)
     return found

@@ -24,6 +24,7 @@ from schemas.payments.events import (
     PaymentResumed,
     PaymentSettled,
     PaymentSuspended,
+    RefundSettled,
 )
 from services.compliance.catalogue import Catalogue, LiveCatalogue
 from services.compliance.domain.acts import CaseCommand
@@ -82,7 +83,15 @@ _ABOUT_CUSTOMERS = (
     ReviewCustomer,
     TakeDocument,
 )
-_SCREENED_AGAIN = (LookBack, PaymentDataSupplied, PaymentSettled, RescreenPayment, SupplyPartyData, TellDetails)
+_SCREENED_AGAIN = (
+    LookBack,
+    PaymentDataSupplied,
+    PaymentSettled,
+    RefundSettled,
+    RescreenPayment,
+    SupplyPartyData,
+    TellDetails,
+)
 _ABOUT_PAYMENT_CASES = (
     PaymentSuspended,
     PaymentResumed,

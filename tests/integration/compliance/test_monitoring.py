@@ -9,7 +9,7 @@ from libs.common import ids
 from libs.common.database import transaction
 from libs.common.record import replace
 from libs.common.service import Runtime
-from schemas.accounts.events import CustomerPersonalData
+from schemas.accounts.events import CustomerPersonalData, PostedTransfer, PostedTransferKind, TransfersPosted
 from schemas.compliance.events import CaseOpened
 from schemas.payments.events import PaymentSettled
 from services.compliance.defaults import shipped_listings, shipped_versions
@@ -117,6 +117,37 @@ def test_payees_elsewhere_are_told_apart_and_who_stands_for_them_is_not_watched(
     links = "SELECT creditor_customer_id::text FROM payment_links WHERE debtor_customer_id = %s"
     payees = {payee for (payee,) in rows(compliance, links, ann)}
     assert len(payees) == 5 and all(map(ids.is_pseudonym, payees))
+
+
+def test_transfers_between_customers_come_by_kafka_and_count_once(compliance: Runtime) -> None:
+    ann, ben = ids.new(), ids.new()
+    events = [transferred(9_000, debtor=ann, creditor=ben, after=n * HOUR) for n in range(5)]
+    announcer = Announcer(compliance, TransfersPosted)
+    with running(compliance.consumer.run):
+        announcer.announce(*events, *events)
+        wait_until(lambda: rows(compliance, "SELECT count(*) FROM inbox") == [(10,)])
+    assert alerts(compliance, ann) == [("round_amounts", "open")]
+    paid = "SELECT payments, cents FROM payment_links WHERE debtor_customer_id = %s AND creditor_customer_id = %s"
+    assert rows(compliance, paid, ann, ben) == [(5, 45_000_00)]
+
+
+def transferred(dollars: int, *, debtor: str, creditor: str, after: timedelta) -> TransfersPosted:
+    at = WEDNESDAY + after
+    transfer = PostedTransfer(
+        transfer_id=ids.new(at_seconds=at.timestamp()),
+        kind=PostedTransferKind.BOOKING,
+        debit_account_id=ids.derive(debtor, "account"),
+        credit_account_id=ids.derive(creditor, "account"),
+        amount_minor=dollars * 100,
+        currency="USD",
+        debit_customer_id=debtor,
+        credit_customer_id=creditor,
+        effective_at=at,
+        recorded_at=at,
+    )
+    return TransfersPosted(
+        link_id=transfer.transfer_id, account_id=transfer.debit_account_id, transfers=(transfer,), posted_at=at
+    )
 
 
 def test_what_a_snooze_holds_back_comes_up_by_the_sweep(compliance: Runtime) -> None:
