@@ -8,7 +8,7 @@ from functools import partial
 from libs.common import vault
 from libs.common.batch import Handlers
 from libs.common.sweep import Prune
-from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered, TransfersPosted
+from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered, PropertyBlocked, TransfersPosted
 from schemas.compliance.events import (
     CaseOpened,
     CaseResolved,
@@ -129,6 +129,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             whitelisting.KeepPair: whitelisting.keep,
             # What the law asks to be reported
             PaymentBlocked: cases.record_blocked_property,
+            PropertyBlocked: cases.record_property,
             filings.DraftFiling: filings.draft,
             filings.ReviseFiling: filings.revise,
             filings.ApproveFiling: filings.approve,

@@ -14,6 +14,7 @@ from datetime import datetime
 from libs.common import ids
 from libs.common.events import Event
 from libs.common.record import replace
+from schemas.accounts.events import PropertyBlocked
 from schemas.compliance.events import CaseOpened
 from schemas.payments.events import (
     PaymentBlocked,
@@ -85,6 +86,23 @@ def record_blocked_property(work: Work, event: PaymentBlocked, at: datetime) -> 
         BlockedProperty(
             payment_id=event.payment_id,
             debtor_account_id=event.debtor_account_id,
+            amount_minor=event.amount_minor,
+            currency=event.currency,
+            transfer_id=event.transfer_id,
+            blocked_at=event.blocked_at,
+            report_due_on=report_due_on(event.blocked_at),
+        )
+    )
+    return []
+
+
+def record_property(work: Work, event: PropertyBlocked, at: datetime) -> Sequence[Event]:
+    """A listed customer's own money lies in blocked funds: the same."""
+    work.blocked.append(
+        BlockedProperty(
+            payment_id=event.transfer_id,
+            customer_id=event.customer_id,
+            debtor_account_id=event.account_id,
             amount_minor=event.amount_minor,
             currency=event.currency,
             transfer_id=event.transfer_id,
