@@ -129,7 +129,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             whitelisting.KeepPair: whitelisting.keep,
             # What the law asks to be reported
             PaymentBlocked: cases.record_blocked_property,
-            PropertyBlocked: cases.record_property,
+            PropertyBlocked: cases.record_blocked_property,
             filings.DraftFiling: filings.draft,
             filings.ReviseFiling: filings.revise,
             filings.ApproveFiling: filings.approve,

@@ -80,29 +80,17 @@ def close(
     return []
 
 
-def record_blocked_property(work: Work, event: PaymentBlocked, at: datetime) -> Sequence[Event]:
-    """Money lies in blocked funds: it has to be reported."""
+def record_blocked_property(work: Work, event: PaymentBlocked | PropertyBlocked, at: datetime) -> Sequence[Event]:
+    """Money of a payment, or a listed customer's own, lies in blocked funds: it has to be reported."""
+    if isinstance(event, PaymentBlocked):
+        payment_id, customer_id, account_id = event.payment_id, None, event.debtor_account_id
+    else:
+        payment_id, customer_id, account_id = event.transfer_id, event.customer_id, event.account_id
     work.blocked.append(
         BlockedProperty(
-            payment_id=event.payment_id,
-            debtor_account_id=event.debtor_account_id,
-            amount_minor=event.amount_minor,
-            currency=event.currency,
-            transfer_id=event.transfer_id,
-            blocked_at=event.blocked_at,
-            report_due_on=report_due_on(event.blocked_at),
-        )
-    )
-    return []
-
-
-def record_property(work: Work, event: PropertyBlocked, at: datetime) -> Sequence[Event]:
-    """A listed customer's own money lies in blocked funds: the same."""
-    work.blocked.append(
-        BlockedProperty(
-            payment_id=event.transfer_id,
-            customer_id=event.customer_id,
-            debtor_account_id=event.account_id,
+            payment_id=payment_id,
+            customer_id=customer_id,
+            debtor_account_id=account_id,
             amount_minor=event.amount_minor,
             currency=event.currency,
             transfer_id=event.transfer_id,
