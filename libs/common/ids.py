@@ -1,6 +1,6 @@
 """Identifiers: made once at the edge, derived from their cause everywhere else.
 
-Every id is a UUID of version 7 whose first 48 bits are the time its journey began. A derived id
+Every id but a pseudonym is a UUID of version 7 whose first 48 bits are the time its journey began. A derived id
 keeps those bits, so that all rows of a journey lie side by side in every index, however many
 millions there are; the other bits are a hash of the cause and of what it caused, so that a replay
 produces the same ids (docs/decisions/0003-derived-ids.md).
@@ -41,6 +41,17 @@ def derive(cause_id: str, *what: object) -> str:
 def named(*words: str) -> str:
     """The id of something there is one of, known by its name, such as an internal account."""
     return derive("00000000-0000-7000-8000-000000000000", *words)
+
+
+def pseudonym(digest: bytes) -> str:
+    """An id for whom only a hash is known: a UUID of version 8, which none of the others is."""
+    digits = digest[:16].hex()
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
+
+
+def is_pseudonym(id_: str) -> bool:
+    """Whether an id was made by `pseudonym`."""
+    return id_[_TIME_LENGTH] == "8"
 
 
 def is_id(text: str) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
+from libs.common import ids
 from libs.common.errors import Poison
 from libs.common.record import Record
 
@@ -65,6 +66,14 @@ class Keys(Record):
         assert cipher is not None, "a key that is current was destroyed"
         plain = msgspec.json.encode(personal)
         return kind(key_id=SEPARATOR.join(key_ids), ciphertext=cipher.encrypt(_NONCE, plain, place))
+
+    def pseudonym(self, owner: str, text: str) -> str:
+        """An id for a text, the same under the same key: the owner's current one. Without keys anybody can make it."""
+        data_key: bytes | None = b""
+        if self.current is not None:
+            data_key = self.data_keys[self.current[owner]]
+        assert data_key is not None, "a key that is current was destroyed"
+        return ids.pseudonym(hmac.digest(data_key, text.encode(errors="replace"), "sha256"))
 
     def unseal(self, kind: type[R], personal: P, *, about: str) -> R | P:
         """What was sealed; as it is if it was not, if a key of it was destroyed, or if there are no keys here at all.

@@ -42,7 +42,7 @@ MESSAGING: Rights = {
     "client_keys": WRITE,
     "idempotency_keys": QUEUE,
     "rewinds": QUEUE,
-    # What was done stays on record, whoever did it; what is old, the owner's function forgets (messaging_0005).
+    # What was done stays on record, whoever did it; what is old, the owner's function forgets (messaging_0004).
     "interventions": APPEND,
 }
 """What every service's role may do with the tables that every service has."""

@@ -152,6 +152,17 @@ class AccountFrozen(Event):
 
 
 @event(topic=ACCOUNT, key="customer_id", subject="account_id")
+class PropertyBlocked(Event):
+    account_id: str
+    customer_id: str
+    blocked_account_id: str
+    amount_minor: int
+    currency: str
+    transfer_id: str
+    blocked_at: datetime
+
+
+@event(topic=ACCOUNT, key="customer_id", subject="account_id")
 class AccountThawed(Event):
     account_id: str
     customer_id: str
@@ -264,6 +275,8 @@ class PostedTransfer(Record):
     credit_account_id: str
     amount_minor: int
     currency: str
+    debit_customer_id: str | None = None
+    credit_customer_id: str | None = None
     reversed_transfer_id: str | None = None
     effective_at: datetime
     recorded_at: datetime

@@ -132,6 +132,7 @@ class CustomerVerified(Event):
 @event(topic=CUSTOMER_CHECK, key="customer_id", subject="customer_id")
 class CustomerRefused(Event):
     customer_id: str
+    is_listed: bool = False
     refused_at: datetime
 
 

@@ -311,6 +311,8 @@ class RefundSettled(Event):
     payment_id: str
     debtor_account_id: str
     creditor_account_id: str
+    debtor_customer_id: str = ""
+    creditor_customer_id: str = ""
     amount_minor: int
     currency: str
     transfer_id: str

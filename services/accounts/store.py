@@ -90,6 +90,7 @@ _BALANCE_COLUMNS = {
 }
 _TERM_COLUMNS = {
     "status": "text",
+    "is_blocked": "boolean",
     "tier": "smallint",
     "floor_minor": "bigint",
     "ceiling_minor": "bigint",
@@ -196,7 +197,10 @@ def load_ledger(
     for transfer in transfers.values():
         account_ids |= {transfer.debit_account_id, transfer.credit_account_id}
     house_ids = account_ids & house_accounts().keys()
-    accounts = _lock_accounts(tx, account_ids - house_ids, customer_ids) | _lock_lanes(tx, house_ids)
+    accounts = _lock_accounts(tx, account_ids - house_ids, customer_ids)
+    refused, opening = _of(bodies, (CustomerRefused,)), _of(bodies, (OpenAccount, RegisterCustomer))
+    house_ids |= blocked_funds_of(accounts.values(), refused, customers, opening)
+    accounts |= _lock_lanes(tx, house_ids)
     # Who takes the same back at the same time is waited for by now: its accounts are locked.
     transfers |= _find_transfers(tx, "transfer_id", set(map(reversal_id, reversed_ids)))
     expiring = {body.hold_id for body in _of(bodies, (ExpireHold,))}
@@ -314,6 +318,25 @@ def named_accounts(body: Any) -> Iterator[str]:
             yield body.account_id
 
 
+def blocked_funds_of(
+    accounts: Iterable[Account],
+    refused: Iterable[CustomerRefused],
+    customers: Mapping[str, Customer],
+    opening: Iterable[OpenAccount | RegisterCustomer],
+) -> set[str]:
+    """Where the property of customers goes that is blocked, or will be by this batch: those who are refused as listed,
+    also on accounts that this very batch opens.
+    """
+    listed_ids = {body.customer_id for body in refused if body.is_listed}
+    currencies = {account.currency for account in accounts if account.is_blocked or account.customer_id in listed_ids}
+    if listed_ids:
+        currencies.update(*(customers[id_].wanted_currencies for id_ in listed_ids & customers.keys()))
+        for body in opening:
+            if body.customer_id in listed_ids:
+                currencies.update((body.currency,) if isinstance(body, OpenAccount) else body.currencies)
+    return {house_account_id(AccountKind.BLOCKED_FUNDS, currency) for currency in currencies}
+
+
 def _owners(tx: Connection, account_ids: set[str]) -> set[str]:
     if not account_ids:
         return set()
@@ -420,7 +443,7 @@ def _customer(row: Any) -> Customer:
 
 def _account(row: Any) -> Account:
     account_id, lane, customer_id, client_id, kind, currency, metadata, *terms_and_balance = row
-    status, tier, floor, ceiling, sequence, *balance = terms_and_balance
+    status, is_blocked, tier, floor, ceiling, sequence, *balance = terms_and_balance
     posted, held, entry_count, entry_hash, recorded_at, spent_on, spent_day, spent_month = balance
     return Account(
         account_id=account_id,
@@ -431,6 +454,7 @@ def _account(row: Any) -> Account:
         currency=currency,
         metadata=metadata,
         status=_ACCOUNT_STATUSES[status],
+        is_blocked=is_blocked,
         tier=tier,
         floor_minor=floor,
         ceiling_minor=ceiling,
@@ -511,7 +535,14 @@ def _customer_row(customer: Customer) -> tuple[Any, ...]:
 
 
 def _terms(account: Account) -> tuple[Any, ...]:
-    return account.status, account.tier, account.floor_minor, account.ceiling_minor, account.sequence
+    return (
+        account.status,
+        account.is_blocked,
+        account.tier,
+        account.floor_minor,
+        account.ceiling_minor,
+        account.sequence,
+    )
 
 
 def _account_row(account: Account) -> tuple[Any, ...]:

@@ -90,7 +90,7 @@ def replay(movements: Sequence[Movement], known: Mapping[str, Profile], standard
     """What the scenarios raise about movements in order of time, each customer's as live; cycles come last."""
     watched: dict[str, Watched] = {}
     for movement in movements:
-        for customer_id in (movement.debtor_customer_id, movement.creditor_customer_id):
+        for customer_id in movement.customer_ids:
             before = watched.get(customer_id) or Watched(customer_id=customer_id)
             watched[customer_id], told = watch(before, movement, known, standards)
             yield from (Raised(customer_id=customer_id, told=one) for one in told)

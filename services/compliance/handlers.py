@@ -8,7 +8,7 @@ from functools import partial
 from libs.common import vault
 from libs.common.batch import Handlers
 from libs.common.sweep import Prune
-from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered
+from schemas.accounts.events import AccountOpened, CustomerClosed, CustomerRegistered, PropertyBlocked, TransfersPosted
 from schemas.compliance.events import (
     CaseOpened,
     CaseResolved,
@@ -28,6 +28,7 @@ from schemas.payments.events import (
     PaymentResumed,
     PaymentSettled,
     PaymentSuspended,
+    RefundSettled,
 )
 from services.compliance.catalogue import live_catalogue
 from services.compliance.domain import (
@@ -89,6 +90,8 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             diligence.ReviewCustomer: diligence.review,
             # What has the money done?
             PaymentSettled: looking_back.watch_payment,
+            RefundSettled: alerting.watch_money,
+            TransfersPosted: alerting.watch_money,
             alerting.LookForCycle: alerting.look_for_cycle,
             alerting.WakeAlerts: alerting.wake,
             silencing.SilenceScenario: silencing.silence,
@@ -126,6 +129,7 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             whitelisting.KeepPair: whitelisting.keep,
             # What the law asks to be reported
             PaymentBlocked: cases.record_blocked_property,
+            PropertyBlocked: cases.record_blocked_property,
             filings.DraftFiling: filings.draft,
             filings.ReviseFiling: filings.revise,
             filings.ApproveFiling: filings.approve,

@@ -26,13 +26,13 @@ LINKS_LOOKED_AT_MAX = 2_000
 
 
 class Node(Record):
-    """A customer in the network."""
+    """A customer in the network, or somebody elsewhere, by a pseudonym."""
 
     customer_id: str
     hops: int
     """How far from those in the middle: 0, 1 or 2."""
     name: str | None
-    """None if nothing is known of the customer, or its data came encrypted."""
+    """None if nothing is known of it, as of everybody elsewhere, or if its data came encrypted."""
     status: CustomerStatus | None
 
 

@@ -9,11 +9,13 @@ from sqlalchemy import Connection, Engine
 from libs.common import ids
 from libs.common.database import array, fetch, transaction
 from libs.common.record import Record, replace
+from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, PaymentOrder
 from services.compliance import queries
 from services.compliance.domain.business_days import OFFSET, day_of, report_due_on
 from services.compliance.domain.case import SCREENING_REASONS, Case
 from services.compliance.domain.cases import payment_case_id
+from services.compliance.domain.customers import customer_case_id
 from services.compliance.domain.work import ScreenedRole
 from services.compliance.filings.filing import Filing
 from services.compliance.filings.property import (
@@ -26,6 +28,7 @@ from services.compliance.filings.property import (
     PropertyReport,
     held_on,
 )
+from services.compliance.store import customers
 from services.compliance.store.screenings import roles_of
 
 REJECTED_MAX = 100
@@ -33,8 +36,27 @@ REJECTED_MAX = 100
 
 _decode_filing = msgspec.json.Decoder(Filing).decode
 _decode_case = msgspec.json.Decoder(Case).decode
-_COLUMNS = """b.payment_id, b.amount_minor, b.currency, b.transfer_id, b.blocked_at, s.roles
-                FROM blocked_property b LEFT JOIN screenings s ON s.payment_id = b.payment_id"""
+_COLUMNS = """b.payment_id, b.amount_minor, b.currency, b.transfer_id, b.blocked_at, s.roles, c.body
+                FROM blocked_property b LEFT JOIN screenings s ON s.payment_id = b.payment_id
+                LEFT JOIN customers c ON c.customer_id = b.customer_id"""
+
+
+class BlockedRow(Record):
+    """Money in blocked funds, and whose it is as far as screening said so."""
+
+    payment_id: str
+    """The payment; the transfer, if it was a customer's own."""
+    is_customers: bool
+    """Whether it was a customer's own, and no payment's."""
+    case_id: str | None
+    """If people were asked about the payment, or the customer."""
+    screened: tuple[ScreenedRole, ...]
+    """The parties on which screening had something to say; the customer, if it is its own."""
+    debtor_account_id: str
+    amount_minor: int
+    currency: str
+    blocked_at: datetime
+    report_due_on: date
 
 
 class RejectedTransfer(Record):
@@ -57,6 +79,36 @@ class Draft(Record):
     since: date
     """The day that the deadline goes by."""
     report: PropertyReport
+
+
+def list_blocked_property(engine: Engine, *, cursor: tuple[date, str] | None, limit: int) -> list[BlockedRow]:
+    """Blocked property by the day its report is due."""
+    after = "WHERE (b.report_due_on, b.payment_id) > (%s, %s)" if cursor else ""
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            f"""SELECT b.customer_id, b.debtor_account_id, b.report_due_on, {_COLUMNS} {after}
+                 ORDER BY b.report_due_on, b.payment_id LIMIT %s""",
+            (*(cursor or ()), limit + 1),
+        )
+        about = [customer_case_id(row[0]) if row[0] else payment_case_id(row[3]) for row in rows]
+        known = fetch(tx, "SELECT case_id FROM cases WHERE case_id = ANY(%s) AND opened_at IS NOT NULL", (about,))
+    cases = {case_id for (case_id,) in known}
+    return [
+        BlockedRow(
+            payment_id=payment_id,
+            is_customers=customer_id is not None,
+            case_id=case_id if case_id in cases else None,
+            screened=_roles_of(roles, customer),
+            debtor_account_id=account_id,
+            amount_minor=amount_minor,
+            currency=currency,
+            blocked_at=blocked_at,
+            report_due_on=report_due_on,
+        )
+        for case_id, (customer_id, account_id, report_due_on, *property_) in zip(about, rows, strict=True)
+        for payment_id, amount_minor, currency, _, blocked_at, roles, customer in (property_,)
+    ]
 
 
 def draft_blocked(engine: Engine, payment_id: str) -> Draft | None:
@@ -188,9 +240,9 @@ def _roles(tx: Connection, payment_id: str) -> tuple[ScreenedRole, ...]:
     return roles_of(rows[0][0]) if rows else ()
 
 
-def _item(row: tuple[str, int, str, str, datetime, str | None]) -> PropertyItem:
-    payment_id, amount_minor, currency, transfer_id, blocked_at, stored = row
-    roles = roles_of(stored)
+def _item(row: tuple[str, int, str, str, datetime, str | None, str | None]) -> PropertyItem:
+    payment_id, amount_minor, currency, transfer_id, blocked_at, stored, customer = row
+    roles = _roles_of(stored, customer)
     return PropertyItem(
         payment_id=payment_id,
         on=day_of(blocked_at),
@@ -199,8 +251,16 @@ def _item(row: tuple[str, int, str, str, datetime, str | None]) -> PropertyItem:
         owner=_owners(roles) or OWNER_UNKNOWN,
         authority=_authority(roles),
         location=f"blocked funds, transfer {transfer_id}",
-        description="funds of a payment, blocked",
+        description="funds of a payment, blocked" if customer is None else "balance of a customer's account, blocked",
     )
+
+
+def _roles_of(stored: str | None, customer: str | None) -> tuple[ScreenedRole, ...]:
+    """What screening said of a payment's parties; or of the customer whose own it is, as of one who pays."""
+    if customer is None:
+        return roles_of(stored)
+    known = customers.decode(customer)
+    return (ScreenedRole(role=PartyRole.DEBTOR, subject=known.subject, verdict=known.verdict),)
 
 
 def _owners(roles: tuple[ScreenedRole, ...]) -> str:

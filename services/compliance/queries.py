@@ -14,10 +14,9 @@ from libs.common.fields import YEAR_MAX, YEAR_MIN
 from libs.common.record import Record
 from services.compliance.domain.alike import ALIKE_MAX, likeness_of
 from services.compliance.domain.case import Act, ActKind, Case
-from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.people import Permission, Role, may
-from services.compliance.domain.work import ScreenedRole, Screening
-from services.compliance.store.screenings import SCREENINGS, roles_of, screening_of
+from services.compliance.domain.work import Screening
+from services.compliance.store.screenings import SCREENINGS, screening_of
 
 PAGE_LENGTH = 25
 COUNTED_MAX = 20_000
@@ -95,21 +94,6 @@ class Page(Record):
 
     cases: tuple[Case, ...]
     next_cursor: str | None
-
-
-class BlockedRow(Record):
-    """Money in blocked funds, and whose it is as far as screening said so."""
-
-    payment_id: str
-    case_id: str | None
-    """If people were asked about the payment."""
-    screened: tuple[ScreenedRole, ...]
-    """The parties on which screening had something to say."""
-    debtor_account_id: str
-    amount_minor: int
-    currency: str
-    blocked_at: datetime
-    report_due_on: date
 
 
 _WAITING = "opened_at IS NOT NULL AND status IN ('open', 'taken', 'proposed')"
@@ -385,36 +369,3 @@ def find_screening(engine: Engine, payment_id: str) -> Screening | None:
             (payment_id,),
         )
     return screening_of(rows[0]) if rows else None
-
-
-def list_blocked_property(engine: Engine, *, cursor: tuple[date, str] | None, limit: int) -> list[BlockedRow]:
-    """Blocked property by the day its report is due."""
-    after = "WHERE (report_due_on, payment_id) > (%s, %s)" if cursor else ""
-    with transaction(engine) as tx:
-        rows = fetch(
-            tx,
-            f"""SELECT payment_id, debtor_account_id, amount_minor, currency, blocked_at, report_due_on
-                  FROM blocked_property {after} ORDER BY report_due_on, payment_id LIMIT %s""",
-            (*(cursor or ()), limit + 1),
-        )
-        case_ids = {payment_case_id(row[0]) for row in rows}
-        known = fetch(
-            tx, "SELECT case_id FROM cases WHERE case_id = ANY(%s) AND opened_at IS NOT NULL", (list(case_ids),)
-        )
-        screened = fetch(
-            tx, "SELECT payment_id, roles FROM screenings WHERE payment_id = ANY(%s)", ([row[0] for row in rows],)
-        )
-    cases, roles = {case_id for (case_id,) in known}, {payment_id: roles_of(stored) for payment_id, stored in screened}
-    return [
-        BlockedRow(
-            payment_id=payment_id,
-            case_id=case_id if (case_id := payment_case_id(payment_id)) in cases else None,
-            screened=roles.get(payment_id, ()),
-            debtor_account_id=debtor_account_id,
-            amount_minor=amount_minor,
-            currency=currency,
-            blocked_at=blocked_at,
-            report_due_on=report_due_on,
-        )
-        for payment_id, debtor_account_id, amount_minor, currency, blocked_at, report_due_on in rows
-    ]

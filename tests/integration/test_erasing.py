@@ -60,6 +60,16 @@ def test_a_payment_that_lists_had_nothing_to_say_to_is_forgotten(compliance: Run
     assert blank(compliance, whom_of(event)) == {"customers": 0, "screenings": 0}
 
 
+def test_a_pseudonym_of_who_was_elsewhere_is_forgotten_with_the_payment(compliance: Runtime) -> None:
+    # So little that no rule asks for anything.
+    event = scene.initiated(replace(scene.to_another_bank(minor=1), currency="USD", debtor_institution=None))
+    tell(compliance, event)
+    kept = "SELECT outsiders IS NOT NULL FROM screenings WHERE payment_id = %s"
+    assert rows(compliance, kept, (event.payment_id,)) == [(True,)]
+    blank(compliance, whom_of(event))
+    assert rows(compliance, kept, (event.payment_id,)) == [(False,)]
+
+
 def test_what_the_travel_rule_asked_for_stands_in_the_way_until_its_time_is_over(compliance: Runtime) -> None:
     event = scene.initiated(scene.to_another_bank())
     tell(compliance, event)

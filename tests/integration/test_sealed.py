@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 
-from libs.common import database
+from libs.common import database, ids
 from libs.common.database import transaction
 from libs.common.keys import DataKey, KeyStore, MasterKeys
+from libs.common.personal_data import READABLE
 from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.accounts.events import CustomerRegistered, EncryptedPersonalData
 from schemas.compliance.events import ComplianceScreened, CustomerVerified, ScreeningOutcome, UnscreenableReason
 from schemas.fraud.events import FraudAssessed
 from schemas.payments.events import EncryptedPersonalData as EncryptedPayment
-from schemas.payments.events import PaymentDataSupplied, PaymentInitiated
+from schemas.payments.events import Institution, Party, PaymentDataSupplied, PaymentInitiated, PaymentPersonalData
 from services.accounts.__main__ import SERVICE as ACCOUNTS
 from services.compliance.__main__ import SERVICE as COMPLIANCE
 from services.compliance.domain.looking_back import LookBack
 from services.compliance.domain.screenings import opened
+from services.compliance.monitoring.outsiders import outsiders_of
 from services.fraud.__main__ import SERVICE as FRAUD
 from services.payments.__main__ import SERVICE as PAYMENTS
 from tests.integration.payments.scene import assessed, held, know_accounts, order, screened
@@ -164,6 +166,27 @@ def test_an_order_that_is_looked_back_at_is_read_again(payments: Api, compliance
     assert order is not None and not isinstance(order.personal, EncryptedPayment)
     assert order.personal.debtor.name == "Ann Miller"
     tell(compliance, LookBack(payment_id=event.payment_id))
+
+
+def test_who_is_elsewhere_is_known_again_by_a_pseudonym_under_a_key_of_its_own(
+    payments: Api, compliance: Runtime
+) -> None:
+    event = initiated(payments)
+    elsewhere = replace(event.order, creditor_institution=Institution(name="Autre Banque", country="CH"))
+    one, other = (
+        PaymentInitiated(payment_id=ids.new(), order=elsewhere, initiated_at=event.initiated_at) for _ in range(2)
+    )
+    readable = PaymentPersonalData(debtor=Party(name="Ann Miller"), creditor=Party(name="Ben Baker"))
+    for each in (one, other):
+        tell(compliance, replace(each, order=replace(elsewhere, personal=readable)))
+    found = rows(
+        compliance,
+        "SELECT outsiders::json #>> '{creditor,party_id}' FROM screenings WHERE payment_id = ANY(%s::uuid[])",
+        ([one.payment_id, other.payment_id],),
+    )
+    ((pseudonym,),) = set(found)
+    unkeyed = outsiders_of("p", replace(elsewhere, personal=readable), READABLE).creditor
+    assert unkeyed is not None and ids.is_pseudonym(pseudonym) and pseudonym != unkeyed.party_id
 
 
 def test_what_a_client_tells_later_is_added_to_what_was_sealed_and_sealed_again(

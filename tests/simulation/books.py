@@ -13,7 +13,7 @@ from libs.common.chain import NO_HASH
 from libs.common.message import Command
 from libs.common.money import SCALES
 from libs.common.record import Record
-from schemas.accounts.events import HoldEnded, HoldPlaced, PostedTransferKind, TransfersPosted
+from schemas.accounts.events import HoldEnded, HoldPlaced, PostedTransferKind, PropertyBlocked, TransfersPosted
 from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.customers import SetBounds
 from services.accounts.domain.holds import PlaceHold, PostHold, VoidHold
@@ -54,6 +54,8 @@ class Books:
         self._numbers: dict[str, int] = defaultdict(int)
         self._recorded_at: dict[str, datetime] = {}
         self._blocked_minor: dict[str, int] = defaultdict(int)
+        self.blocked: dict[str, Movement] = {}
+        """What was taken from listed customers' accounts, by the transfer."""
         self._transfers_read = 0
         self._by_staff: set[str] = set()
         """The first transfer of each booking that staff asked for."""
@@ -233,6 +235,7 @@ class Books:
             assert account.held_minor == held[id_], "what is held is not the sum of the holds"
             if account.status is AccountStatus.CLOSED:
                 assert account.posted_minor == account.held_minor == 0, "money lies on a closed account"
+            assert not account.is_blocked or account.available_minor <= 0, "a listed customer's money is not blocked"
             if account.kind is AccountKind.CUSTOMER:
                 floor_minor, ceiling_minor = self._bounds.get(id_, (0, None))
                 assert account.available_minor >= floor_minor, "a balance has passed its floor"
@@ -248,9 +251,14 @@ class Books:
 
     # At the end
 
+    def hear_blocked(self, event: PropertyBlocked) -> None:
+        """A listed customer's own money is in blocked funds; compliance hears of it by the transfer's id."""
+        movement = TransferKind.BLOCKING, event.account_id, event.blocked_account_id, event.amount_minor, event.currency
+        assert self.blocked.setdefault(event.transfer_id, movement) == movement
+
     def check_at_the_end(self, of_payments: Sequence[Movement]) -> None:
-        """The journal holds what payments and requests have led to, and nothing else; each request's is told."""
-        expected = Counter(of_payments)
+        """The journal holds what payments, requests and lists have led to, and nothing else; each request's is told."""
+        expected = Counter(of_payments) + Counter(self.blocked.values())
         for movements in self._asked.values():
             expected.update(movements)
         transfers = self.accounts.transfers

@@ -35,16 +35,17 @@ from schemas.payments.events import (
     PaymentSuspended,
     RefundAnswerOverdue,
     RefundRequested,
+    RefundSettled,
 )
 from services.accounts.domain.chart import house_accounts
-from services.accounts.domain.customers import OpenAccount, Thaw
+from services.accounts.domain.customers import OpenAccount, RegisterCustomer, Thaw
 from services.accounts.domain.holds import ExpireHold, PostHold, VoidHold
 from services.accounts.domain.journal import Entry, Transfer
 from services.accounts.domain.ledger import Account, Hold, Ledger, house_account
 from services.accounts.domain.ledger import Customer as AccountsCustomer
 from services.accounts.domain.ledger import Refund as AccountsRefund
 from services.accounts.domain.transfers import Reverse, reversal_id
-from services.accounts.store import named_accounts
+from services.accounts.store import blocked_funds_of, named_accounts
 from services.compliance.catalogue import shipped_import
 from services.compliance.defaults import shipped_listings, shipped_versions
 from services.compliance.domain.acts import CaseCommand
@@ -173,6 +174,9 @@ class AccountsMemory:
             account_ids |= {hold.debtor_account_id, hold.creditor_account_id or hold.debtor_account_id}
         for transfer in transfers.values():
             account_ids |= {transfer.debit_account_id, transfer.credit_account_id}
+        known, refused = select(self.accounts, account_ids).values(), _of(bodies, CustomerRefused)
+        opening = _of(bodies, OpenAccount, RegisterCustomer)
+        account_ids |= blocked_funds_of(known, refused, select(self.customers, customer_ids), opening)
         for id_ in sorted(account_ids & house_accounts().keys() - self.accounts.keys()):
             house = house_accounts()[id_]
             self.accounts[id_] = house_account(id_, house.kind, house.currency)
@@ -214,7 +218,11 @@ class AccountsMemory:
 
     @property
     def everything(self) -> object:
-        return self.customers, self.accounts, self.holds, self.refunds, self.transfers, self.entries
+        # Whether an account of the house was opened on which nothing is booked hangs on batches, and nothing on that.
+        accounts = {
+            id_: account for id_, account in self.accounts.items() if account.customer_id or account.entry_count
+        }
+        return self.customers, accounts, self.holds, self.refunds, self.transfers, self.entries
 
 
 class FraudMemory:
@@ -301,7 +309,7 @@ class ComplianceMemory:
             body.payment_id
             for body in _of(bodies, PaymentInitiated, PaymentAnswerOverdue)
             if isinstance(body, PaymentInitiated) or Answer.COMPLIANCE in body.awaited
-        } | {body.payment_id for body in _of(bodies, RescreenPayment, PaymentSettled)}
+        } | {body.payment_id for body in _of(bodies, RescreenPayment, PaymentSettled, RefundSettled)}
         now = max((message.received_at for message in messages), default=datetime.min.replace(tzinfo=UTC))
         monitored = self._monitored(bodies)
         case_ids |= watching.case_ids(monitored)
@@ -323,7 +331,7 @@ class ComplianceMemory:
 
     def _monitored(self, bodies: Sequence[Any]) -> Monitored:
         """Cycles are the sweep's, which waits longer than a simulated story lasts."""
-        customer_ids = watching.customer_ids(bodies)
+        customer_ids = watching.customer_ids(bodies, self.screenings)
         return Monitored(
             watched={id_: self.watched.get(id_) or Watched(customer_id=id_) for id_ in sorted(customer_ids)},
             known={

@@ -25,6 +25,7 @@ from schemas.accounts.events import (
     FundsReleased,
     HoldEnded,
     HoldPlaced,
+    PropertyBlocked,
     RefundPosted,
     RefundRefusal,
     RefundRefused,
@@ -517,6 +518,9 @@ class Promises:
         self._assert_usable(event.debtor_account_id, event.creditor_account_id)
         self.books.hear_placed(event)
 
+    def _check_property_blocked(self, event: PropertyBlocked) -> None:
+        self.books.hear_blocked(event)
+
     def _check_hold_ended(self, event: HoldEnded) -> None:
         self.books.hear_ended(event)
 
@@ -550,6 +554,7 @@ class Promises:
         AccountClosed: _check_account,
         TransfersPosted: _check_moved,
         HoldPlaced: _check_placed,
+        PropertyBlocked: _check_property_blocked,
         HoldEnded: _check_hold_ended,
         **dict.fromkeys(END_EVENTS, _check_end),
     }
@@ -700,7 +705,8 @@ class Promises:
         self._check_fees()
         self._check_what_fraud_counted()
         blocked = Counter(found.payment_id for found in self.compliance.blocked)
-        assert blocked == Counter(p.payment_id for p in payments.values() if p.state is PaymentState.BLOCKED)
+        of_payments = [p.payment_id for p in payments.values() if p.state is PaymentState.BLOCKED]
+        assert blocked == Counter([*of_payments, *self.books.blocked]), "property is reported that is none, or is not"
 
     def _check_expected(self, payment: Payment, known: Known) -> None:
         """Who was listed did not get through, and what was good did."""

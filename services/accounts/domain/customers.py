@@ -24,6 +24,7 @@ from schemas.accounts.events import (
 from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from services.accounts.domain.chart import AccountKind
 from services.accounts.domain.ledger import Account, AccountStatus, Customer, CustomerStatus, Ledger
+from services.accounts.domain.property import block_available
 from services.accounts.domain.refusals import RefusalReason
 
 
@@ -109,7 +110,7 @@ def verify(ledger: Ledger, event: CustomerVerified, at: datetime) -> Sequence[Ev
     customer = replace(customer, status=CustomerStatus.VERIFIED, tier=event.tier)
     ledger.customers.put(event.customer_id, customer)
     for account in ledger.accounts_of(event.customer_id):
-        ledger.accounts.put(account.account_id, replace(account, tier=event.tier))
+        ledger.accounts.put(account.account_id, replace(account, tier=event.tier, is_blocked=False))
     return [
         _open(ledger, customer, currency, None, at)
         for currency in customer.wanted_currencies
@@ -118,8 +119,17 @@ def verify(ledger: Ledger, event: CustomerVerified, at: datetime) -> Sequence[Ev
 
 
 def refuse(ledger: Ledger, event: CustomerRefused, at: datetime) -> Sequence[Event]:
-    """The customer may not be served: no account is opened, and those there are are frozen."""
-    return _turn_away(ledger, event.customer_id, CustomerStatus.REFUSED, at)
+    """The customer may not be served: no account is opened, and those there are are frozen.
+
+    If it is listed, what it owns is blocked property, from now on until it may be served.
+    """
+    events = list(_turn_away(ledger, event.customer_id, CustomerStatus.REFUSED, at))
+    if event.is_listed and ledger.customers[event.customer_id].status is CustomerStatus.REFUSED:
+        for account in ledger.accounts_of(event.customer_id):
+            if account.status is not AccountStatus.CLOSED:
+                ledger.accounts.put(account.account_id, replace(account, is_blocked=True))
+                events += block_available(ledger, account.account_id, at)
+    return events
 
 
 def restrict(ledger: Ledger, event: CustomerRestricted, at: datetime) -> Sequence[Event]:

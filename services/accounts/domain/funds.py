@@ -30,6 +30,7 @@ from schemas.payments.events import (
 from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import Hold, HoldStatus, Ledger
+from services.accounts.domain.property import block_available
 from services.accounts.domain.refusals import Obstacle, obstacle_between, obstacle_of_status
 
 
@@ -220,7 +221,8 @@ def _release(ledger: Ledger, known: Hold, at: datetime) -> Sequence[Event]:
             amount_minor=known.left_minor,
             currency=known.currency,
             released_at=at,
-        )
+        ),
+        *block_available(ledger, known.debtor_account_id, at),
     ]
 
 

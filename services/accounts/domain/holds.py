@@ -12,6 +12,7 @@ from schemas.accounts.events import HoldEnd, HoldEnded, HoldPlaced
 from services.accounts.domain import funds
 from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import Hold, HoldKind, HoldStatus, Ledger
+from services.accounts.domain.property import block_available
 from services.accounts.domain.refusals import RefusalReason, obstacle_between, obstacle_of_status, refusal_of
 from services.accounts.domain.transfers import posted
 
@@ -144,7 +145,7 @@ def post(ledger: Ledger, command: PostHold, at: datetime) -> Sequence[Event] | R
     )
     hold = replace(hold, posted_minor=hold.posted_minor + amount_minor, transfer_id=transfer.transfer_id)
     ledger.holds.put(hold.hold_id, hold)
-    events = [posted([transfer], at, hold_id=hold.hold_id)]
+    events = [posted(ledger, [transfer], at, hold_id=hold.hold_id)]
     if command.is_final or not hold.left_minor:
         events += _end(ledger, hold, HoldEnd.POSTED, at)
     return events
@@ -211,5 +212,6 @@ def _end(ledger: Ledger, hold: Hold, reason: HoldEnd, at: datetime) -> list[Even
             released_minor=hold.left_minor,
             reason=reason,
             ended_at=at,
-        )
+        ),
+        *block_available(ledger, hold.debtor_account_id, at),
     ]

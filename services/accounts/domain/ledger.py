@@ -94,6 +94,8 @@ class Account(Record):
     currency: str
     metadata: Mapping[str, str] | None = None
     status: AccountStatus = AccountStatus.OPEN
+    is_blocked: bool = False
+    """Whether all that becomes available on it is a listed party's property."""
     tier: int | None = None
     """Its customer's, which limits what it may pay; None: no limits."""
     floor_minor: int | None = 0

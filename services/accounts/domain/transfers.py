@@ -129,7 +129,7 @@ def fund(ledger: Ledger, command: Fund, at: datetime) -> Sequence[Event] | Refus
         reference=command.reference,
         effective_at=command.effective_at,
     )
-    return [posted([transfer], at)]
+    return [posted(ledger, [transfer], at)]
 
 
 def book(ledger: Ledger, command: Book, at: datetime) -> Sequence[Event] | Refusal:
@@ -172,7 +172,7 @@ def book(ledger: Ledger, command: Book, at: datetime) -> Sequence[Event] | Refus
                 effective_at=booking.effective_at,
             )
         )
-    return [posted(made, at)]
+    return [posted(ledger, made, at)]
 
 
 def convert(ledger: Ledger, command: Convert, at: datetime) -> Sequence[Event] | Refusal:
@@ -230,7 +230,7 @@ def convert(ledger: Ledger, command: Convert, at: datetime) -> Sequence[Event] |
             )
         )
     ]
-    return [posted(made, at)]
+    return [posted(ledger, made, at)]
 
 
 def conversion(amount_minor: int, currency: str, credited_currency: str, rate: Decimal) -> Conversion:
@@ -287,7 +287,7 @@ def reverse(ledger: Ledger, command: Reverse, at: datetime) -> Sequence[Event] |
                 reference=command.reference,
             )
         )
-    return [posted(made, at)]
+    return [posted(ledger, made, at)]
 
 
 def reversal_id(transfer_id: str) -> str:
@@ -295,7 +295,7 @@ def reversal_id(transfer_id: str) -> str:
     return ids.derive(transfer_id, "accounts", TransferKind.REVERSAL)
 
 
-def posted(transfers: Sequence[Transfer], at: datetime, *, hold_id: str | None = None) -> Event:
+def posted(ledger: Ledger, transfers: Sequence[Transfer], at: datetime, *, hold_id: str | None = None) -> Event:
     """The event that tells of transfers."""
     parties = [id_ for transfer in transfers for id_ in (transfer.debit_account_id, transfer.credit_account_id)]
     # What is keyed by an account of the house would all be in one partition.
@@ -311,6 +311,8 @@ def posted(transfers: Sequence[Transfer], at: datetime, *, hold_id: str | None =
                 credit_account_id=transfer.credit_account_id,
                 amount_minor=transfer.amount_minor,
                 currency=transfer.currency,
+                debit_customer_id=ledger.accounts[transfer.debit_account_id].customer_id,
+                credit_customer_id=ledger.accounts[transfer.credit_account_id].customer_id,
                 reversed_transfer_id=transfer.reversed_transfer_id,
                 effective_at=transfer.effective_at,
                 recorded_at=transfer.recorded_at,

@@ -8,6 +8,7 @@ Money flows from left to right; what flows back is an arrow to the left. The sam
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from libs.common import ids
 from libs.common.record import Record, replace
 from services.compliance.desk.render import dollars, plain
 from services.compliance.domain.work import CustomerStatus
@@ -144,9 +145,9 @@ def _placed(columns: Mapping[int, Sequence[str]], network: Network, nodes: Mappi
     gap = min(_GAP_MAX, room / max(len(columns) - 1, 1))
     boxes: dict[str, Box] = {}
     x: float = _MARGIN
-    for column, ids in columns.items():
+    for column, found in columns.items():
         pitch = _PITCHES[abs(column)]
-        for place, customer_id in enumerate(ids):
+        for place, customer_id in enumerate(found):
             y = _MARGIN + place * pitch
             boxes[customer_id] = _box(nodes[customer_id], x, y, network.edges, nodes)
         x += widths[column] + gap
@@ -222,4 +223,6 @@ def _pending(source: Box, target: Box, amount: str) -> Arrow:
 
 
 def _name(node: Node) -> str:
-    return plain(node.name) if node.name else f"…{node.customer_id[-8:]}"
+    if node.name:
+        return plain(node.name)
+    return f"{'elsewhere ' if ids.is_pseudonym(node.customer_id) else ''}…{node.customer_id[-8:]}"

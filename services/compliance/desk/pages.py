@@ -129,7 +129,7 @@ def routes(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
         after: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Response:
         """Property of listed parties, by the day its report is due."""
-        rows = queries.list_blocked_property(
+        rows = property_queries.list_blocked_property(
             engine, cursor=queries.parse_day_cursor(after) if after else None, limit=PAGE_LENGTH
         )
         shown = rows[:PAGE_LENGTH]

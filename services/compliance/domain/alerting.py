@@ -1,7 +1,7 @@
 """What movements of money raise: alerts, and cases of those whose money it is. Nothing is stopped by them. Pure.
 
-    PaymentSettled ─► both sides' histories ─► findings ─► alerts ─► one case a customer, until it has ended
-                                                   └─► held back until a snooze is over, or kept silent
+    payment, refund, transfer ─► histories of both sides ─► findings ─► alerts ─┬─► one case a customer, until it ends
+                                                                                └─► held back, or kept silent
 
 What moved between customers is looked at once, in its own window of event time, whenever it comes.
 """
@@ -13,17 +13,18 @@ from libs.common import ids
 from libs.common.events import Event
 from libs.common.message import Command
 from libs.common.record import replace
+from schemas.accounts.events import TransfersPosted
 from schemas.compliance.events import CaseOpened
-from schemas.payments.events import PaymentSettled
 from services.compliance.domain.case import SYSTEM, ActKind, Case, CustomerFacts
 from services.compliance.domain.monitored import AlertMove, Hop
 from services.compliance.domain.work import Work
 from services.compliance.matching.screening import CLEAR
 from services.compliance.monitoring.alerts import SNOOZED_MAX, Alert, AlertState, CaseAlert, SilenceKind, Watched
 from services.compliance.monitoring.cycles import Chain, edge_of, finding_of, may_be_hop
-from services.compliance.monitoring.grounds import movements_of, movements_of_chain
+from services.compliance.monitoring.grounds import grounds_of, grounds_of_chain
 from services.compliance.monitoring.links import link_of
-from services.compliance.monitoring.movements import Movement, Profile, moment_of, movement_of
+from services.compliance.monitoring.movements import Moved, Movement, Profile, moment_of, movements_of
+from services.compliance.monitoring.outsiders import NOBODY
 from services.compliance.monitoring.watching import Told, quieten, watch
 
 CASE_ALERTS_MAX = 100
@@ -46,14 +47,18 @@ class WakeAlerts(Command):
     customer_id: str
 
 
-def watch_payment(work: Work, event: PaymentSettled, at: datetime) -> Sequence[Event]:
-    """Take what has moved into both customers' histories, and raise what the scenarios find."""
-    movement = movement_of(event)
-    if movement is None:
-        return []
+def watch_money(work: Work, event: Moved, at: datetime) -> Sequence[Event]:
+    """Take what has moved into the histories of both sides, and raise what the scenarios find."""
+    payment_id = "" if isinstance(event, TransfersPosted) else event.payment_id
+    known = work.screenings.get(payment_id)
+    movements = movements_of(event, known.outsiders if known is not None else NOBODY)
+    return [told for movement in movements for told in _watch(work, movement, at)]
+
+
+def _watch(work: Work, movement: Movement, at: datetime) -> Sequence[Event]:
     monitored, events = work.monitored, list[Event]()
     is_new = False
-    for customer_id in (movement.debtor_customer_id, movement.creditor_customer_id):
+    for customer_id in movement.customer_ids:
         before = monitored.watched[customer_id]
         watched, told = watch(before, movement, monitored.known, monitored.standards)
         is_new |= watched.history is not before.history
@@ -131,9 +136,9 @@ def _alert(watched: Watched, told: Told, payment_id: str, at: datetime, chain: C
         occurred_at=moment_of(finding.at_micros),
         raised_at=at,
         state=AlertState.OPEN if silence is None else _STATES[silence.kind],
-        movements=movements_of_chain(chain)
+        movements=grounds_of_chain(chain)
         if chain
-        else movements_of(watched.customer_id, watched.history, finding.payment_ids),
+        else grounds_of(watched.customer_id, watched.history, finding.payment_ids),
     )
 
 
@@ -177,4 +182,7 @@ def _profile(work: Work, customer_id: str) -> Profile:
 def _keep_hop(work: Work, movement: Movement) -> None:
     monitored = work.monitored
     if movement.payment_id not in monitored.hops and may_be_hop(movement, monitored.standards):
-        monitored.hops.put(movement.payment_id, Hop(payment_id=movement.payment_id, edge=edge_of(movement)))
+        # What is back with somebody elsewhere closes no cycle of a customer's: it is only part of others.
+        is_back = movement.outsiders.creditor is None
+        hop = Hop(payment_id=movement.payment_id, edge=edge_of(movement), is_looked_at=not is_back)
+        monitored.hops.put(movement.payment_id, hop)

@@ -14,6 +14,7 @@ from datetime import datetime
 from libs.common import ids
 from libs.common.events import Event
 from libs.common.record import replace
+from schemas.accounts.events import PropertyBlocked
 from schemas.compliance.events import CaseOpened
 from schemas.payments.events import (
     PaymentBlocked,
@@ -79,12 +80,17 @@ def close(
     return []
 
 
-def record_blocked_property(work: Work, event: PaymentBlocked, at: datetime) -> Sequence[Event]:
-    """Money lies in blocked funds: it has to be reported."""
+def record_blocked_property(work: Work, event: PaymentBlocked | PropertyBlocked, at: datetime) -> Sequence[Event]:
+    """Money of a payment, or a listed customer's own, lies in blocked funds: it has to be reported."""
+    if isinstance(event, PaymentBlocked):
+        payment_id, customer_id, account_id = event.payment_id, None, event.debtor_account_id
+    else:
+        payment_id, customer_id, account_id = event.transfer_id, event.customer_id, event.account_id
     work.blocked.append(
         BlockedProperty(
-            payment_id=event.payment_id,
-            debtor_account_id=event.debtor_account_id,
+            payment_id=payment_id,
+            customer_id=customer_id,
+            debtor_account_id=account_id,
             amount_minor=event.amount_minor,
             currency=event.currency,
             transfer_id=event.transfer_id,

@@ -119,7 +119,7 @@ def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Ev
         case CustomerStatus.VERIFIED:
             return [_verified(customer, at)]
         case CustomerStatus.REFUSED:
-            return [CustomerRefused(customer_id=customer.customer_id, refused_at=at)]
+            return [CustomerRefused(customer_id=customer.customer_id, is_listed=True, refused_at=at)]
         case _:
             reason = CaseReason.NOT_SCREENABLE if verdict.unscreenable else CaseReason.RESEMBLES_LISTED
             return _ask_people(work, customer, verdict, reason, at)
@@ -205,7 +205,8 @@ def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Seq
         return []
     if decision is not CaseDecision.APPROVE:
         work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.REFUSED))
-        return [CustomerRefused(customer_id=customer.customer_id, refused_at=at)]
+        is_listed = decision is CaseDecision.BLOCK
+        return [CustomerRefused(customer_id=customer.customer_id, is_listed=is_listed, refused_at=at)]
     decided = (hit.reference for hit in case.customer.verdict.hits)
     cleared = tuple(dict.fromkeys((*customer.cleared, *decided)))
     # People have looked at it: it is looked at again when its risk says so, counted from now.

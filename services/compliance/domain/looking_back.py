@@ -48,7 +48,7 @@ def watch_payment(work: Work, event: PaymentSettled, at: datetime) -> Sequence[E
         # by a newer matcher with older lists.
         is_behind = known.order is not None and known.versions != work.parties.versions
         work.screenings.put(known.payment_id, replace(known, settled_at=event.settled_at, is_to_look_at=is_behind))
-    return alerting.watch_payment(work, event, at)
+    return alerting.watch_money(work, event, at)
 
 
 def look_back(work: Work, command: LookBack, at: datetime) -> Sequence[Event]:

@@ -28,6 +28,7 @@ from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole, Screening, Work
 from services.compliance.matching.screening import ENCRYPTED, says_the_same, worst
 from services.compliance.matching.subject import Subject
+from services.compliance.monitoring.outsiders import Outsiders, outsiders_of
 from services.compliance.travel.linked import LinkedTransfers, Transfer, pair_id_of, sums_of, with_transfer
 from services.compliance.travel.record import TravelRecord, completed, missing
 from services.compliance.travel.rules import Sum
@@ -76,7 +77,11 @@ def look_again(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -
     if known is None:
         return _answer(work, payment_id, order, at)
     found = later(work, payment_id, order, known, at)
+    if not isinstance(order.personal, EncryptedPersonalData):
+        found = replace(found, outsiders=_outsiders(work, payment_id, order))
     if _says_the_same(found, known):
+        if found.outsiders != known.outsiders:
+            work.screenings.put(payment_id, replace(known, outsiders=found.outsiders))
         return []
     work.screenings.put(payment_id, found)
     return [_told(found)]
@@ -87,7 +92,7 @@ def later(work: Work, payment_id: str, order: PaymentOrder, known: Screening, at
     after = max(at, known.screened_at + timedelta.resolution)
     found = screened(work, payment_id, order, at)
     kept = {"order": known.order, "settled_at": known.settled_at, "is_to_look_at": known.is_to_look_at}
-    return replace(found, screened_at=after, sequence=known.sequence, **kept)
+    return replace(found, screened_at=after, sequence=known.sequence, outsiders=known.outsiders, **kept)
 
 
 def subjects_of(order: PaymentOrder) -> tuple[Subject, ...]:
@@ -108,7 +113,8 @@ def opened(known: Screening, keys: Keys) -> PaymentOrder | None:
 def _answer(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> Sequence[Event]:
     screening = work.screenings.get(payment_id)
     if screening is None:
-        screening = screened(work, payment_id, order, at)
+        found = screened(work, payment_id, order, at)
+        screening = replace(found, outsiders=_outsiders(work, payment_id, order))
         work.screenings.put(payment_id, screening)
     return [_told(screening)]
 
@@ -133,6 +139,12 @@ def screened(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> 
         matcher_version=matcher_version,
         catalogue_version=catalogue_version,
     )
+
+
+def _outsiders(work: Work, payment_id: str, order: PaymentOrder) -> Outsiders:
+    """Who of the parties is elsewhere, by all that was told of them."""
+    record = work.travel.get(payment_id)
+    return outsiders_of(payment_id, order if record is None else completed(record), work.pseudonym_keys)
 
 
 def _travel_record(work: Work, payment_id: str, order: PaymentOrder, at: datetime) -> TravelRecord | None:

@@ -31,6 +31,7 @@ from services.compliance.filings.filing import Filing, FilingAct
 from services.compliance.matching.screening import Verdict
 from services.compliance.matching.subject import Subject
 from services.compliance.monitoring.countries import CountryLists, Edition
+from services.compliance.monitoring.outsiders import NOBODY, Outsiders
 from services.compliance.travel.linked import LinkedTransfers
 from services.compliance.travel.record import TravelRecord
 from services.compliance.travel.rules import TravelRules
@@ -90,6 +91,8 @@ class Screening(Record, omit_defaults=True):
     """The version of all lists that it was answered with."""
     is_to_look_at: bool = False
     """Whether it is to be looked back at, whatever was looked at already."""
+    outsiders: Outsiders = NOBODY
+    """Who of its parties is elsewhere, for monitoring: it hears of a payment that settled by its id."""
     sequence: int = 0
 
     @property
@@ -165,6 +168,9 @@ class BlockedProperty(Record):
     """Money of a listed party in blocked funds, and when its report to OFAC is due."""
 
     payment_id: str
+    """The payment; the transfer, if it was no payment's but a customer's own."""
+    customer_id: str | None = None
+    """Whose it is, if no payment tells that."""
     debtor_account_id: str
     amount_minor: int
     currency: str
@@ -214,8 +220,11 @@ class Work(State):
         looking_back: Mapping[str, LookingBack] | None = None,
         changes: Mapping[str, RuleChange] | None = None,
         keys: Keys = READABLE,
+        pseudonym_keys: Keys = READABLE,
     ) -> None:
-        """`keys`: those to seal the orders with that are remembered. `lock_audit_head`: for whoever writes all this."""
+        """`keys`: those to seal the orders with that are remembered; `pseudonym_keys`: for `outsiders_of`.
+        `lock_audit_head`: for whoever writes all this.
+        """
         self.customers: Aggregates[Customer] = Aggregates(customers)
         self.screenings: Aggregates[Screening] = Aggregates(screenings)
         self.cases: Aggregates[Case] = Aggregates(cases)
@@ -242,6 +251,7 @@ class Work(State):
         self.changes: Aggregates[RuleChange] = Aggregates(changes or {})
         """Of rules, that wait for a second person."""
         self.keys = keys
+        self.pseudonym_keys = pseudonym_keys
         self.parties = parties
         self.lists_version = lists_version
         self.policy = policy

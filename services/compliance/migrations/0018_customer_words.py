@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "compliance_0018"
-down_revision = "compliance_0016"
+down_revision = "compliance_0017"
 branch_labels = None
 depends_on = None
 

@@ -17,6 +17,9 @@ class CountryList(StrEnum):
     """Jurisdictions under increased monitoring."""
 
 
+_GRAVER = list(CountryList)
+
+
 class Listing(Record):
     """A country's time on a list."""
 
@@ -47,8 +50,7 @@ class CountryLists:
         self.version = version
         self._by_country: dict[str, list[Listing]] = defaultdict(list)
         # Whoever is on both lists is on the graver.
-        graver = list(CountryList).index
-        self.listings = sorted(listings, key=lambda one: (graver(one.list_name), one.country, one.listed_from))
+        self.listings = sorted(listings, key=lambda one: (_GRAVER.index(one.list_name), one.country, one.listed_from))
         for listing in self.listings:
             self._by_country[listing.country].append(listing)
 
@@ -62,3 +64,8 @@ class CountryLists:
         if country is None or country not in self._by_country:
             return None
         return next((listing for listing in self._by_country[country] if listing.holds(on)), None)
+
+    def gravest_of(self, countries: Iterable[str], on: date) -> Listing | None:
+        """Of several countries the listing of the one on the graver list; of equals, the first."""
+        found = [listing for country in countries if (listing := self.listing_of(country, on)) is not None]
+        return min(found, key=lambda listing: _GRAVER.index(listing.list_name), default=None)

@@ -8,7 +8,7 @@ from services.compliance.monitoring.history import History
 from services.compliance.monitoring.movements import moment_of
 
 
-def movements_of(customer_id: str, history: History, payment_ids: Collection[str]) -> tuple[AlertMovement, ...]:
+def grounds_of(customer_id: str, history: History, payment_ids: Collection[str]) -> tuple[AlertMovement, ...]:
     """Those of a customer's movements; none of what came too late, or was too much, to be kept one by one."""
     wanted = set(payment_ids)
     places = ((place, history.payment_id(place)) for place in range(len(history.times)))
@@ -27,7 +27,7 @@ def movements_of(customer_id: str, history: History, payment_ids: Collection[str
     )
 
 
-def movements_of_chain(chain: Chain) -> tuple[AlertMovement, ...]:
+def grounds_of_chain(chain: Chain) -> tuple[AlertMovement, ...]:
     """The hops of a cycle, most of them between others."""
     return tuple(
         AlertMovement(

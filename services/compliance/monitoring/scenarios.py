@@ -345,7 +345,7 @@ def new_account(moment: Moment, p: NewAccount) -> Finding | None:
 def high_risk_country(moment: Moment, p: HighRiskCountry) -> Finding | None:
     """Money to or from someone in a country that was on a list of the FATF on that day."""
     entry = moment.entry
-    listing = moment.countries.listing_of(moment.other.country, date_of_day(day_number(entry.at_micros)))
+    listing = moment.countries.gravest_of(moment.other.countries, date_of_day(day_number(entry.at_micros)))
     if listing is None:
         return None
     is_graver = listing.list_name is CountryList.CALL_FOR_ACTION

@@ -58,7 +58,7 @@ def quieten(watched: Watched, told: list[Told]) -> tuple[Watched, list[Told]]:
 
 def _moment(watched: Watched, movement: Movement, known: Mapping[str, Profile], standards: Standards) -> Moment:
     is_out = movement.debtor_customer_id == watched.customer_id
-    other_id = movement.creditor_customer_id if is_out else movement.debtor_customer_id
+    other = movement.profile_of_other(is_out=is_out, known=known)
     entry = Entry(
         payment_id=movement.payment_id,
         at_micros=movement.at_micros,
@@ -66,11 +66,11 @@ def _moment(watched: Watched, movement: Movement, known: Mapping[str, Profile], 
         is_out=is_out,
         is_cash=movement.is_cash,
         zeros=zeros_of(movement.amount_minor, movement.currency),
-        counterpart=counterpart_of(other_id),
+        counterpart=counterpart_of(other.customer_id),
     )
     return Moment(
         profile=known.get(watched.customer_id) or Profile(customer_id=watched.customer_id),
-        other=known.get(other_id) or Profile(customer_id=other_id),
+        other=other,
         before=watched.history,
         history=add(watched.history, entry),
         entry=entry,

@@ -62,6 +62,7 @@ BLOCKED_PROPERTY = Table(
         "transfer_id": "uuid",
         "blocked_at": "timestamptz",
         "report_due_on": "date",
+        "customer_id": "uuid",
     },
     on_conflict="DO NOTHING",
 )
@@ -209,4 +210,5 @@ def blocked_property_row(found: BlockedProperty) -> tuple[Any, ...]:
         found.transfer_id,
         found.blocked_at,
         found.report_due_on.isoformat(),
+        found.customer_id,
     )

@@ -28,7 +28,7 @@ _CASES = """
              WHERE case_id IN (SELECT case_id FROM ours) OR case_id = ANY(%b::uuid[]) OR case_id = ANY(%b::uuid[]))
          + (SELECT count(*) FROM whitelist_pairs
              WHERE (body::json ->> 'case_id')::uuid IN (SELECT case_id FROM ours UNION SELECT unnest(%b::uuid[])))
-         + (SELECT count(*) FROM blocked_property WHERE payment_id = ANY(%b::uuid[]))"""
+         + (SELECT count(*) FROM blocked_property WHERE payment_id = ANY(%b::uuid[]) OR customer_id = %s)"""
 """One count: whoever erases is not to learn that there is a report (31 U.S.C. 5318(g)(2))."""
 _KEPT_OF_PAYMENTS = {
     "records of the travel rule": "SELECT count(*) FROM travel_records WHERE payment_id = ANY(%b::uuid[])",
@@ -53,7 +53,7 @@ def _count_cases(tx: Connection, whom: Whom) -> int:
     """Cases, also of alerts, that people were asked about; reports on them and on property; pairs; property."""
     of_payments = array("uuid", whom.payment_ids)
     cases = array("uuid", [customer_case_id(whom.customer_id), *map(payment_case_id, whom.payment_ids)])
-    ((count,),) = fetch(tx, _CASES, (whom.customer_id, cases, cases, of_payments, cases, of_payments))
+    ((count,),) = fetch(tx, _CASES, (whom.customer_id, cases, cases, of_payments, cases, of_payments, whom.customer_id))
     return int(count)
 
 
@@ -67,8 +67,8 @@ def blank(tx: Connection, erasure: Erasure) -> Mapping[str, int]:
         "customers": len(customers),
         "screenings": execute(
             tx,
-            """UPDATE screenings SET ordered = NULL, is_to_look_at = false
-                WHERE payment_id = ANY(%b::uuid[]) AND ordered IS NOT NULL""",
+            """UPDATE screenings SET ordered = NULL, is_to_look_at = false, outsiders = NULL
+                WHERE payment_id = ANY(%b::uuid[]) AND (ordered IS NOT NULL OR outsiders IS NOT NULL)""",
             payment_ids,
         ),
     }

@@ -82,7 +82,8 @@ _STATEMENTS: Mapping[RecordKind, str] = {
            WHERE (ended_at < %s OR ended_at < %s AND NOT reasons && %s::text[]
                   OR ended_at < %s AND opened_at IS NULL)
              AND NOT EXISTS (SELECT FROM filings f WHERE f.case_id = c.case_id)
-             AND NOT EXISTS (SELECT FROM blocked_property b WHERE b.payment_id = c.payment_id) LIMIT %s),
+             AND NOT EXISTS (SELECT FROM blocked_property b WHERE b.payment_id = c.payment_id)
+             AND NOT EXISTS (SELECT FROM blocked_property b WHERE b.customer_id = c.customer_id) LIMIT %s),
         words AS (DELETE FROM case_words WHERE case_id IN (SELECT case_id FROM old)),
         files AS (DELETE FROM case_files WHERE case_id IN (SELECT case_id FROM old)),
         acts AS (DELETE FROM case_acts WHERE case_id IN (SELECT case_id FROM old))

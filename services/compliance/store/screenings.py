@@ -13,6 +13,7 @@ from libs.common.writes import Table, lock_rows
 from schemas.compliance.events import ScreeningOutcome
 from schemas.payments.events import EncryptedPersonalData, PaymentOrder
 from services.compliance.domain.work import ScreenedRole, Screening
+from services.compliance.monitoring.outsiders import NOBODY, Outsiders
 
 SCREENINGS = Table(
     "screenings",
@@ -29,12 +30,14 @@ SCREENINGS = Table(
         "matcher_version": "integer",
         "catalogue_version": "bigint",
         "is_to_look_at": "boolean",
+        "outsiders": "text",
         "sequence": "integer",
     },
 )
 
 _encode = msgspec.json.Encoder().encode
 _decode_order = msgspec.json.Decoder(PaymentOrder).decode
+_decode_outsiders = msgspec.json.Decoder(Outsiders).decode
 _decode_roles = msgspec.json.Decoder(tuple[ScreenedRole, ...]).decode
 
 
@@ -53,7 +56,7 @@ def find_screenings(tx: Connection, payment_ids: Collection[str]) -> dict[str, S
 
 def screening_of(row: Sequence[Any]) -> Screening:
     payment_id, debtor_account_id, ordered, outcome, roles, missing, lists_version, screened_at, *rest = row
-    settled_at, matcher_version, catalogue_version, is_to_look_at, sequence = rest
+    settled_at, matcher_version, catalogue_version, is_to_look_at, outsiders, sequence = rest
     return Screening(
         payment_id=payment_id,
         debtor_account_id=debtor_account_id,
@@ -67,6 +70,7 @@ def screening_of(row: Sequence[Any]) -> Screening:
         matcher_version=matcher_version,
         catalogue_version=catalogue_version,
         is_to_look_at=is_to_look_at,
+        outsiders=_decode_outsiders(outsiders) if outsiders else NOBODY,
         sequence=sequence,
     )
 
@@ -101,6 +105,7 @@ def screening_row(keys: Keys, screening: Screening) -> tuple[Any, ...]:
         screening.matcher_version,
         screening.catalogue_version,
         screening.is_to_look_at,
+        _encode(screening.outsiders).decode() if screening.outsiders != NOBODY else None,
         screening.sequence,
     )
 

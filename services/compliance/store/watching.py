@@ -1,6 +1,6 @@
 """What monitoring works on, loaded and locked for a batch, and what time has made due for it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,12 +8,13 @@ from sqlalchemy import Connection
 
 from libs.common.message import Command
 from libs.common.writes import Writes
-from schemas.payments.events import PaymentSettled
 from services.compliance.domain.alerting import LookForCycle, WakeAlerts
 from services.compliance.domain.monitored import Monitored
 from services.compliance.domain.silencing import ConfirmParameters, EndSilence, SetParameters, SilenceScenario
+from services.compliance.domain.work import Screening
 from services.compliance.monitoring import cycles
-from services.compliance.monitoring.movements import is_watched
+from services.compliance.monitoring.movements import Moved, movements_of
+from services.compliance.monitoring.outsiders import NOBODY
 from services.compliance.standards import LiveStandards
 from services.compliance.store import monitoring, standards
 
@@ -23,9 +24,9 @@ CYCLE_DELAY = timedelta(minutes=5)
 _ABOUT_ONE_CUSTOMER = (LookForCycle, WakeAlerts, SilenceScenario, EndSilence)
 
 
-def load(tx: Connection, bodies: Sequence[Any], live: LiveStandards) -> Monitored:
+def load(tx: Connection, bodies: Sequence[Any], live: LiveStandards, screened: Mapping[str, Screening]) -> Monitored:
     """Lock and read what a batch may touch of monitoring; nothing if it has none of that."""
-    found = customer_ids(bodies)
+    found = customer_ids(bodies, screened)
     if not found:
         sets = any(isinstance(body, SetParameters | ConfirmParameters) for body in bodies)
         return Monitored(standards=live.current(tx) if sets else None)
@@ -62,10 +63,12 @@ def find_due(tx: Connection, now: datetime, at_most: int) -> Iterator[tuple[Comm
         yield WakeAlerts(customer_id=customer_id), customer_id, ("wake", now.isoformat())
 
 
-def customer_ids(bodies: Iterable[Any]) -> set[str]:
-    """The customers whose histories a batch may touch."""
+def customer_ids(bodies: Iterable[Any], screened: Mapping[str, Screening]) -> set[str]:
+    """The customers whose histories a batch may touch; who only stands for somebody elsewhere is none of them."""
     found = {body.customer_id for body in bodies if isinstance(body, _ABOUT_ONE_CUSTOMER)}
     for body in bodies:
-        if isinstance(body, PaymentSettled) and is_watched(body):
-            found |= {body.debtor_customer_id, body.creditor_customer_id}
+        if isinstance(body, Moved):
+            known = screened.get(getattr(body, "payment_id", ""))
+            movements = movements_of(body, known.outsiders if known is not None else NOBODY)
+            found.update(customer_id for movement in movements for customer_id in movement.customer_ids)
     return found

@@ -24,6 +24,7 @@ from schemas.payments.events import (
     PaymentResumed,
     PaymentSettled,
     PaymentSuspended,
+    RefundSettled,
 )
 from services.compliance.catalogue import Catalogue, LiveCatalogue
 from services.compliance.domain.acts import CaseCommand
@@ -51,6 +52,7 @@ from services.compliance.domain.whitelisting import ExpirePair, ProposePair
 from services.compliance.domain.work import Customer, Policy, Screening, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
 from services.compliance.matching.subject import Subject
+from services.compliance.monitoring.outsiders import KEY_OWNER, are_named
 from services.compliance.standards import LiveStandards, current_countries
 from services.compliance.store import (
     audit,
@@ -81,7 +83,15 @@ _ABOUT_CUSTOMERS = (
     ReviewCustomer,
     TakeDocument,
 )
-_SCREENED_AGAIN = (LookBack, PaymentDataSupplied, PaymentSettled, RescreenPayment, SupplyPartyData, TellDetails)
+_SCREENED_AGAIN = (
+    LookBack,
+    PaymentDataSupplied,
+    PaymentSettled,
+    RefundSettled,
+    RescreenPayment,
+    SupplyPartyData,
+    TellDetails,
+)
 _ABOUT_PAYMENT_CASES = (
     PaymentSuspended,
     PaymentResumed,
@@ -122,7 +132,7 @@ def load_work(
     rates = bool(found_customers) or any(isinstance(body, CustomerRegistered) for body in bodies)
     travelling = travel.lock_records(tx, bodies)
     linked = travel.lock_linked(tx, bodies, policy.travel, _now(messages).date())
-    monitored = watching.load(tx, bodies, live_standards)
+    monitored = watching.load(tx, bodies, live_standards, found_screenings)
     case_ids |= watching.case_ids(monitored)
     case_ids |= {payment_case_id(body.payment_id) for body in bodies if isinstance(body, _ABOUT_PAYMENT_CASES)}
     case_ids |= {customer_case_id(customer_id) for customer_id in customer_ids}
@@ -132,8 +142,9 @@ def load_work(
     asking = [body for body in bodies if isinstance(body, NextCase)]
     offered = cases.lock_offered(tx, {body.role for body in asking}, len(asking) + len(found_cases))
     found_cases |= {case_id: case for case_id, case in offered.items() if case_id not in found_cases}
-    wanted = _wanted_keys(bodies, found_screenings)
-    keys = vault.keys(owners=wanted.owners, key_ids=wanted.key_ids) if policy.look_back_for else READABLE
+    wanted = _wanted_keys(bodies, found_screenings, policy)
+    all_keys = vault.keys(owners=wanted.owners, key_ids=wanted.key_ids)
+    keys = all_keys if policy.look_back_for else READABLE
     subjects = subjects_in(bodies, found_customers, found_cases, found_screenings, travelling, keys)
     subjects += [one.subject for id_ in concerned if (one := found_customers.get(id_)) and one.subject is not None]
     now = _now(messages)
@@ -161,6 +172,7 @@ def load_work(
         looking_back=found_mark,
         changes=found_changes,
         keys=keys,
+        pseudonym_keys=all_keys,
     )
 
 
@@ -250,11 +262,25 @@ def wanted_keys(tx: Connection, messages: Sequence[Message], *, policy: Policy) 
     """The keys that `load_work` asks for, but for what others write meanwhile."""
     bodies = [message.body for message in messages]
     again = {body.payment_id for body in bodies if isinstance(body, LookBack)}
-    return _wanted_keys(bodies, screenings.find_screenings(tx, again)) if policy.look_back_for else NO_KEYS
+    return _wanted_keys(bodies, screenings.find_screenings(tx, again) if policy.look_back_for else {}, policy)
 
 
-def _wanted_keys(bodies: Sequence[Any], screened: Mapping[str, Screening]) -> KeysWanted:
-    """The keys to open the orders with that are looked back at, and to seal those with that are to be kept."""
+def _wanted_keys(bodies: Sequence[Any], screened: Mapping[str, Screening], policy: Policy) -> KeysWanted:
+    """The keys to open the orders with that are looked back at, to seal those with that are to be kept, and to make
+    pseudonyms with.
+    """
+    of_orders = _wanted_keys_of_orders(bodies, screened) if policy.look_back_for else NO_KEYS
+    of_outsiders = frozenset((KEY_OWNER,) if any(map(_may_name_outsiders, bodies)) else ())
+    return replace(of_orders, owners=of_orders.owners | of_outsiders)
+
+
+def _may_name_outsiders(body: Any) -> bool:
+    if isinstance(body, PaymentDataSupplied | PaymentInitiated | PaymentAnswerOverdue):
+        return are_named(body.order)
+    return isinstance(body, SupplyPartyData | TellDetails)
+
+
+def _wanted_keys_of_orders(bodies: Sequence[Any], screened: Mapping[str, Screening]) -> KeysWanted:
     again = {body.payment_id for body in bodies if isinstance(body, LookBack)}
     return screenings.wanted_keys(
         written=[

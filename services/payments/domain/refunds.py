@@ -118,6 +118,8 @@ def settle(payments: Payments, event: RefundPosted, at: datetime) -> Sequence[Ev
             payment_id=event.payment_id,
             debtor_account_id=event.debtor_account_id,
             creditor_account_id=event.creditor_account_id,
+            debtor_customer_id=payment.order.debtor_customer_id,
+            creditor_customer_id=payment.order.creditor_customer_id,
             amount_minor=event.amount_minor,
             currency=event.currency,
             transfer_id=event.transfer_id,

@@ -66,6 +66,8 @@ def test_money_is_moved_once_however_often_it_is_asked_for(api: Api) -> None:
     assert found.json()["effective_at"].startswith("2026-01-31")
     (transfer,) = posted(api)[-1].transfers
     assert (transfer.kind, transfer.amount_minor, transfer.debit_account_id) == (PostedTransferKind.BOOKING, 1250, ann)
+    owners = [api.get(f"/v1/accounts/{account}").json()["customer_id"] for account in (ann, ben)]
+    assert [transfer.debit_customer_id, transfer.credit_customer_id] == owners
     require_balanced(api.runtime)
 
 

@@ -9,7 +9,7 @@ import pytest
 from libs.common import ids
 from libs.common.database import execute
 from libs.common.sweep import NoClaim
-from schemas.accounts.events import DeclineReason, FundsDeclined, PostRefusal
+from schemas.accounts.events import DeclineReason, FundsDeclined, PostRefusal, PropertyBlocked
 from schemas.compliance.events import CustomerRefused, CustomerRestricted
 from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.customers import account_id_of
@@ -330,6 +330,27 @@ def test_a_hold_does_not_run_out_while_a_message_about_its_payer_waits(api: Api)
 
 
 # Freeze, thaw and close
+
+
+def test_what_a_listed_customer_owns_goes_to_blocked_funds_also_what_a_payment_held(api: Api) -> None:
+    ann, ben = opened(api, "100"), opened(api, "1")
+    owner = api.get(f"/v1/accounts/{ann}").json()["customer_id"]
+    payment = Payment(ann, ben, "30")
+    tell(api.runtime, payment.initiated)
+    tell(api.runtime, CustomerRefused(customer_id=owner, is_listed=True, refused_at=NOW))
+    assert money(api, ann) == ("30.00", "30.00", "0.00"), "what a payment holds is left to it"
+    tell(api.runtime, payment.rejected, CustomerRefused(customer_id=owner, is_listed=True, refused_at=NOW))
+    assert money(api, ann) == ("0.00", "0.00", "0.00")
+    found = [event for event in told(api.runtime) if isinstance(event, PropertyBlocked)]
+    assert [(event.account_id, event.customer_id, event.amount_minor) for event in found] == [
+        (ann, owner, 7000),
+        (ann, owner, 3000),
+    ]
+    transfer = api.get(f"/v1/transfers/{found[0].transfer_id}").json()
+    assert (transfer["kind"], transfer["credit_account_id"]) == ("blocking", found[0].blocked_account_id)
+    back = api.post(f"/v1/transfers/{found[0].transfer_id}/reverse", {})
+    assert problem(back)[:2] == (409, "of_a_payment"), "blocked funds go nowhere"
+    require_balanced(api.runtime)
 
 
 def test_a_frozen_account_neither_pays_nor_receives_until_it_is_thawed(api: Api) -> None:

@@ -9,7 +9,7 @@ from libs.common import ids
 from libs.common.database import transaction
 from libs.common.record import replace
 from libs.common.service import Runtime
-from schemas.accounts.events import CustomerPersonalData
+from schemas.accounts.events import CustomerPersonalData, PostedTransfer, PostedTransferKind, TransfersPosted
 from schemas.compliance.events import CaseOpened
 from schemas.payments.events import PaymentSettled
 from services.compliance.defaults import shipped_listings, shipped_versions
@@ -23,7 +23,7 @@ from services.compliance.monitoring.parameters import Scenario
 from services.compliance.monitoring.standards import Standards
 from services.compliance.store import monitoring, rule_changes, watching, work
 from tests.deciding import Announcer, decide
-from tests.integration.compliance.scene import registered, rows
+from tests.integration.compliance.scene import initiated, registered, rows, to_another_bank
 from tests.serving import running, tell, told
 from tests.waiting import wait_until
 
@@ -95,6 +95,59 @@ def test_who_is_known_to_live_in_a_country_on_a_list_is_told_of_to_the_other_sid
     decide(compliance, settled(100, debtor=ann, creditor=kim))
     assert alerts(compliance, ann) == [("high_risk_country", "open")]
     assert alerts(compliance, kim) == []
+
+
+def test_payees_elsewhere_are_told_apart_and_who_stands_for_them_is_not_watched(compliance: Runtime) -> None:
+    ann, nostro = ids.new(), ids.new()
+    orders = [
+        replace(to_another_bank(creditor=f"Payee {n}"), debtor_customer_id=ann, creditor_customer_id=nostro)
+        for n in range(5)
+    ]
+    announced = [initiated(ordered) for ordered in orders]
+    decide(compliance, *announced)
+    moved = [
+        replace(settled(900, debtor=ann, creditor=nostro, after=n * HOUR), payment_id=event.payment_id)
+        for n, event in enumerate(announced)
+    ]
+    decide(compliance, *moved[:4])
+    assert alerts(compliance, ann) == []
+    decide(compliance, moved[4])
+    assert alerts(compliance, ann) == [("fan_out", "open")]
+    assert rows(compliance, "SELECT count(*) FROM watched_customers WHERE customer_id = %s", nostro) == [(0,)]
+    links = "SELECT creditor_customer_id::text FROM payment_links WHERE debtor_customer_id = %s"
+    payees = {payee for (payee,) in rows(compliance, links, ann)}
+    assert len(payees) == 5 and all(map(ids.is_pseudonym, payees))
+
+
+def test_transfers_between_customers_come_by_kafka_and_count_once(compliance: Runtime) -> None:
+    ann, ben = ids.new(), ids.new()
+    events = [transferred(9_000, debtor=ann, creditor=ben, after=n * HOUR) for n in range(5)]
+    announcer = Announcer(compliance, TransfersPosted)
+    with running(compliance.consumer.run):
+        announcer.announce(*events, *events)
+        wait_until(lambda: rows(compliance, "SELECT count(*) FROM inbox") == [(10,)])
+    assert alerts(compliance, ann) == [("round_amounts", "open")]
+    paid = "SELECT payments, cents FROM payment_links WHERE debtor_customer_id = %s AND creditor_customer_id = %s"
+    assert rows(compliance, paid, ann, ben) == [(5, 45_000_00)]
+
+
+def transferred(dollars: int, *, debtor: str, creditor: str, after: timedelta) -> TransfersPosted:
+    at = WEDNESDAY + after
+    transfer = PostedTransfer(
+        transfer_id=ids.new(at_seconds=at.timestamp()),
+        kind=PostedTransferKind.BOOKING,
+        debit_account_id=ids.derive(debtor, "account"),
+        credit_account_id=ids.derive(creditor, "account"),
+        amount_minor=dollars * 100,
+        currency="USD",
+        debit_customer_id=debtor,
+        credit_customer_id=creditor,
+        effective_at=at,
+        recorded_at=at,
+    )
+    return TransfersPosted(
+        link_id=transfer.transfer_id, account_id=transfer.debit_account_id, transfers=(transfer,), posted_at=at
+    )
 
 
 def test_what_a_snooze_holds_back_comes_up_by_the_sweep(compliance: Runtime) -> None:

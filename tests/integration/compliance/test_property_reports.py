@@ -12,13 +12,25 @@ import pytest
 from libs.common import ids
 from libs.common.record import replace
 from libs.common.service import Runtime
+from schemas.accounts.events import PropertyBlocked
 from schemas.payments.events import InternalReason
 from services.compliance import property_queries
 from services.compliance.domain.business_days import day_of, report_due_on
+from services.compliance.domain.customers import customer_case_id
 from services.compliance.filings.property import OWNER_UNKNOWN
 from services.compliance.property_queries import draft_annual, draft_blocked
 from tests.deciding import decide
-from tests.integration.compliance.scene import LISTED, NOW, blocked, case_of, initiated, order, suspended
+from tests.integration.compliance.scene import (
+    ALIKE,
+    LISTED,
+    NOW,
+    blocked,
+    case_of,
+    initiated,
+    order,
+    registered,
+    suspended,
+)
 from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.serving import problem
 
@@ -61,6 +73,41 @@ def test_a_report_on_blocked_property_names_whose_it_is_by_which_list(compliance
     assert f'/desk/filings/{found["filing_id"]}">Draft' in olga.http.get("/desk/blocked").text
     again = post(olga, "property-reports", kind="blocked", payment_id=payment_id)
     assert problem(again)[:2] == (409, "already_drafted")
+
+
+def test_a_customers_own_balance_is_reported_with_whom_it_resembled(compliance: Runtime, olga: Analyst) -> None:
+    customer_id = ids.new()
+    decide(compliance, registered(ALIKE, customer_id=customer_id))
+    event = PropertyBlocked(
+        account_id=ids.new(),
+        customer_id=customer_id,
+        blocked_account_id=ids.new(),
+        amount_minor=70_00,
+        currency="EUR",
+        transfer_id=ids.new(),
+        blocked_at=NOW,
+    )
+    decide(compliance, event)
+    decide(compliance, event)
+    page = olga.http.get("/desk/blocked").text
+    assert (
+        page.count(event.transfer_id) >= 1
+        and ALIKE in page
+        and "a customer&#39;s balance" in page.replace("'", "&#39;")
+    )
+    assert f"/desk/cases/{customer_case_id(customer_id)}" in page
+    draft = draft_blocked(compliance.engine, event.transfer_id)
+    assert draft is not None
+    (item,) = draft.report.items
+    assert (item.payment_id, item.amount_minor, item.description) == (
+        event.transfer_id,
+        70_00,
+        "balance of a customer's account, blocked",
+    )
+    assert ALIKE in item.owner
+    drafted = post(olga, "property-reports", kind="blocked", payment_id=event.transfer_id, authority="EO 13224")
+    found = olga.http.get(f"/desk/api/filings/{drafted.json()['filing_id']}").json()
+    assert (found["kind"], found["due_on"]) == ("blocked", report_due_on(NOW).isoformat())
 
 
 def test_it_is_written_anew_on_its_own_page(compliance: Runtime, olga: Analyst) -> None:

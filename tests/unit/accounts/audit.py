@@ -93,6 +93,8 @@ def _require_accounts(books: Books) -> None:
         if account.kind is AccountKind.CUSTOMER:
             assert account.floor_minor is not None and account.available_minor >= account.floor_minor
             assert account.ceiling_minor is None or account.posted_minor <= account.ceiling_minor
+        if account.is_blocked:
+            assert account.available_minor <= 0, "what a listed customer can dispose of is blocked"
         if account.status is AccountStatus.CLOSED:
             assert (account.posted_minor, account.held_minor) == (0, 0), "what is closed holds nothing"
     assert set(by_currency.values()) == {0}, "money of every currency is conserved"

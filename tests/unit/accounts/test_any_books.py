@@ -13,7 +13,7 @@ from libs.common.batch import Decided
 from libs.common.inbox import Outcome
 from libs.common.record import Record, replace
 from schemas.accounts.events import FundsPostRefused, PostRefusal
-from schemas.compliance.events import CustomerRestricted, CustomerVerified
+from schemas.compliance.events import CustomerRefused, CustomerRestricted, CustomerVerified
 from schemas.payments.events import Answer, PaymentApproved
 from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.customers import Close, Freeze, SetBounds, Thaw
@@ -138,6 +138,7 @@ TURNS: list[Record] = [
         for ceiling_minor in (None, 50_00, 130_00)
     ),
     CustomerRestricted(customer_id=ANN, restricted_at=START),
+    CustomerRefused(customer_id=ANN, is_listed=True, refused_at=START),
     *(CustomerVerified(customer_id=ANN, tier=tier, verified_at=START) for tier in (0, 1, 3, 3)),
 ]
 

@@ -10,7 +10,9 @@ from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.refusals import RefusalReason
 from services.accounts.domain.transfers import reversal_id
 from tests.unit.accounts.books import (
+    ANN,
     ANNS,
+    BEN,
     BENS,
     BENS_DOLLARS,
     CLOSED,
@@ -98,6 +100,8 @@ def test_a_transfer_is_taken_back_by_a_further_one() -> None:
                 credit_account_id=ANNS,
                 amount_minor=30_00,
                 currency="EUR",
+                debit_customer_id=BEN,
+                credit_customer_id=ANN,
                 reversed_transfer_id=booking().transfer_id,
                 effective_at=books.now,
                 recorded_at=books.now,

@@ -14,7 +14,9 @@ from services.accounts.domain.ledger import BALANCE_MINOR_MAX
 from services.accounts.domain.refusals import RefusalReason
 from services.accounts.domain.transfers import Booking, Fund
 from tests.unit.accounts.books import (
+    ANN,
     ANNS,
+    BEN,
     BENS,
     BLAMED,
     BLOCKED_FUNDS,
@@ -116,6 +118,8 @@ def test_a_booking_moves_money_at_once() -> None:
                 credit_account_id=BENS,
                 amount_minor=30_00,
                 currency="EUR",
+                debit_customer_id=ANN,
+                credit_customer_id=BEN,
                 effective_at=START,
                 recorded_at=START,
             ),

@@ -97,6 +97,7 @@ class Office:
         self.linked: dict[str, LinkedTransfers] = {}
         self.policy = SETTINGS.policy
         self.keys: Keys = READABLE
+        self.pseudonym_keys: Keys = READABLE
         self.searches = 0
         self.observe: Observe = lambda *_: None
         self._version = 0
@@ -148,6 +149,7 @@ class Office:
             linked=self.linked,
             countries=self.countries,
             keys=self.keys,
+            pseudonym_keys=self.pseudonym_keys,
         )
         told: list[Event] = []
 
@@ -174,7 +176,7 @@ class Office:
         return [case.case_id for case in sorted(waiting, key=lambda case: (priority_of(case), due_at(case)))]
 
     def _monitored(self, bodies: Sequence[Record]) -> Monitored:
-        customer_ids = watching.customer_ids(bodies)
+        customer_ids = watching.customer_ids(bodies, self.screenings)
         standards = Standards(self.versions, self.countries)
         last_hops = [hop.edge for hop in self.hops.values() if not hop.is_looked_at]
         into: dict[str, list[Edge]] = {}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from libs.common.record import Record
+from schemas.accounts.events import PropertyBlocked
 from schemas.compliance.events import CaseConcern, CaseDecision, CaseOpened, CaseResolved, CaseTaken
 from schemas.payments.events import (
     InternalReason,
@@ -27,7 +28,16 @@ from services.compliance.domain.acts import (
 from services.compliance.domain.case import ActKind, CaseStatus
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.people import Role
-from tests.unit.compliance.office import ACCOUNT, DECIDE_BY, PAYMENT, START, Office, suspended
+from tests.unit.compliance.office import (
+    ACCOUNT,
+    CREDITOR_ACCOUNT,
+    CUSTOMER,
+    DECIDE_BY,
+    PAYMENT,
+    START,
+    Office,
+    suspended,
+)
 
 CASE = payment_case_id(PAYMENT)
 LISTED = PaymentEvidence(compliance_outcome="block")
@@ -438,3 +448,21 @@ def test_blocked_money_is_put_down_with_the_day_its_report_is_due() -> None:
     )
     (found,) = office.blocked
     assert found.report_due_on.isoformat() == "2026-01-20"
+
+
+def test_a_listed_customers_own_money_is_put_down_by_the_transfer_that_blocked_it() -> None:
+    office = Office()
+    office.decide(
+        PropertyBlocked(
+            account_id=ACCOUNT,
+            customer_id=CUSTOMER,
+            blocked_account_id=CREDITOR_ACCOUNT,
+            amount_minor=100,
+            currency="EUR",
+            transfer_id=CASE,
+            blocked_at=START,
+        )
+    )
+    (found,) = office.blocked
+    assert (found.payment_id, found.customer_id, found.debtor_account_id) == (CASE, CUSTOMER, ACCOUNT)
+    assert (found.amount_minor, found.report_due_on.isoformat()) == (100, "2026-01-20")

@@ -71,7 +71,7 @@ def test_a_customer_resembling_nobody_is_verified_as_far_as_it_is_identified(
 def test_a_listed_customer_is_refused() -> None:
     office = Office()
     (event,) = office.decide(registered(LISTED))
-    assert isinstance(event, CustomerRefused)
+    assert isinstance(event, CustomerRefused) and event.is_listed
     assert office.cases == {}
 
 
@@ -115,6 +115,8 @@ def test_people_reject_a_customer_and_it_is_refused(decision: CaseDecision) -> N
     office.decide(registered(ALIKE))
     _, refused = decide(office, decision)
     assert isinstance(refused, CustomerRefused)
+    # What a customer owns who is only refused is nobody's but its own.
+    assert refused.is_listed is (decision is CaseDecision.BLOCK)
     assert status(office) is CustomerStatus.REFUSED
 
 

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "messaging_0005"
+revision = "messaging_0004"
 down_revision = "messaging_0003"
 branch_labels = None
 depends_on = None
