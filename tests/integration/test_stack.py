@@ -376,6 +376,7 @@ def add_client(stack: Stack, name: str) -> None:
 
 def test_a_damaged_backup_leaves_the_database_as_it_was(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "payments.dump"
+    add_client(stack, "whole")
     backups.back_up(stack.settings, "payments", file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     file.write_bytes(file.read_bytes()[:2_000])
