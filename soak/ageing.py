@@ -44,6 +44,13 @@ EVERYWHERE: Mapping[str, Old] = {
         },
         past="rewound_at < now() - interval '450 days'",
     ),
+    "interventions": Old(
+        values={
+            "command": "'soak'", "arguments": "'{{}}'", "actor": "'soak'", "reason": "''",
+            "done_at": "now() - interval '500 days'",
+        },
+        past="done_at < now() - interval '450 days'",
+    ),
     "dead_letters": Old(
         values={
             "event_id": _ID, "status": "'discarded'", "topic": "'soak'", "partition": "0", "record_offset": "n",

@@ -1,8 +1,7 @@
 """Whose a key is: clients are let in however many keys are made up, and what is made up hardly reaches the database."""
 
-import time
 from collections.abc import Callable, Sequence
-from threading import Lock
+from threading import Event, Lock
 
 import anyio
 import pytest
@@ -32,7 +31,7 @@ class FakeClients(Clients):
         with self._lock:
             self.asked, self._at_once = self.asked + 1, self._at_once + 1
             self.at_once_max = max(self.at_once_max, self._at_once)
-        time.sleep(self._seconds)
+        Event().wait(self._seconds)
         with self._lock:
             self._at_once -= 1
         if self.is_away:
