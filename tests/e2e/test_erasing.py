@@ -82,8 +82,8 @@ def test_whoever_is_erased_is_found_nowhere_and_others_are(installation: Install
     payment = till.order(ZEB, QUIN, "10.00")
     till.wait_for("settled", payment)
     customer_id, other_id = (account.customer_id for account in till.accounts)
-    # Where lists are compared with: one table, and not a single topic.
-    assert places_of(installation, WORDS) == {"compliance.customers"}
+    # Where lists are compared with, and by which people search: not a single topic.
+    assert places_of(installation, WORDS) == {"compliance.customers", "compliance.customer_words"}
 
     status, found = erase(installation, customer_id)
     assert (status, [row["what"] for row in found]) == (
