@@ -14,7 +14,7 @@ from libs.common.dead_letters import decode_headers
 from operate.forgotten import Again
 from stack import backups
 from tests.e2e.test_operate import operate
-from tests.waiting import wait_until
+from tests.waiting import wait_for, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 _STATES = "SELECT payment_id::text, state FROM payments"
@@ -62,10 +62,10 @@ def test_orders_since_the_backup_are_named_what_moved_moves_no_second_time_and_t
 
     # What the backup knew comes to the same ends again, from what topics tell, and moves nothing.
     before = {payment_id: state for payment_id, state in known.items() if payment_id not in (*since, *waiting)}
-    wait_until(lambda: states(installation) == before, seconds_max=REST_SECONDS_MAX, every_seconds=LOOK_SECONDS)
+    wait_for(lambda: states(installation), before, seconds_max=REST_SECONDS_MAX)
     assert before.keys() >= set(under_way)
     # The answers to all others are its dead letters.
-    wait_until(lambda: set(letters(installation)) - others == {*since, *waiting}, seconds_max=REST_SECONDS_MAX)
+    wait_for(lambda: set(letters(installation)) - others, {*since, *waiting}, seconds_max=REST_SECONDS_MAX)
     assert moved(installation) == money
     installation.require_sound_ledger()
 

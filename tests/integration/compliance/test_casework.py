@@ -280,7 +280,9 @@ def test_cases_are_found_by_names_however_spelt_and_by_ids(compliance: Runtime, 
     }  # fmt: skip
     for query, count in queries.items():
         assert len(ann.http.get("/desk/api/search", params={"q": query}).json()["cases"]) == count, query
-        assert ann.http.get("/desk/search", params={"q": query}).text.count('class="row-link" href="/desk/cases/') == count, query
+        assert (
+            ann.http.get("/desk/search", params={"q": query}).text.count('class="row-link" href="/desk/cases/') == count
+        ), query
     looked = rows(compliance, "SELECT DISTINCT object_kind FROM audit_entries WHERE details LIKE 'q=%'")
     assert looked == [("search",)]
 
