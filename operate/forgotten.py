@@ -10,12 +10,12 @@ from libs.common.codec import Codec, Undecodable
 from libs.common.record import Record
 from libs.common.settings import MessagingSettings
 from operate import stored, topics
-from operate.nothing_lost import STATE_BY_END
+from operate.nothing_lost import STATE_BY_END, STATE_BY_REFUND_END
 from operate.topics import Recorded
 from schemas.payments.events import PAYMENT, REFUND, PaymentInitiated, RefundRequested
 
 _BEGINNINGS = ("PaymentInitiated", "RefundRequested")
-_ENDS = {**STATE_BY_END, "RefundSettled": "settled", "RefundRejected": "rejected"}
+_ENDS = {**STATE_BY_END, **STATE_BY_REFUND_END}
 _UNDER_WAY = {"PaymentApproved": "approved", "PaymentBlockRequested": "blocking"}
 """Accounts may act upon these yet."""
 _MOVED = ("posted", "blocked")

@@ -12,6 +12,7 @@ from libs.common.record import Record
 from libs.common.service import Runtime
 from libs.common.settings import MessagingSettings
 from operate import installation
+from stack.services import FEATURES
 from stack.settings import SERVICES
 
 TIMEOUT_SECONDS = 5
@@ -35,7 +36,7 @@ def look() -> Iterator[Health]:
     for name in SERVICES:
         yield _asked(f"{name} database", lambda name=name: _ask_database(name))  # type: ignore[misc]
         yield from _roles(name)
-    yield from _roles(installation.FEATURES)
+    yield from _roles(FEATURES)
     if (url := installation.prometheus_url()) is not None:
         yield _asked("prometheus", lambda: ask_prometheus(url))
 

@@ -10,10 +10,8 @@ from pydantic import Field, create_model
 from libs.common import cli
 from libs.common.service import Runtime, Service
 from libs.common.settings import ConfiguredSettings, MessagingSettings, Settings
+from stack.services import FEATURES
 from stack.settings import KEYS, KEYS_OPERATOR, OPERATOR, SERVICES, StackSettings
-
-FEATURES = "features"
-"""Fraud's worker besides, which answers for itself."""
 
 _Addresses = create_model(
     "_Addresses",

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from soak import ageing, costs, report
 from soak.load import Fleet, Load, highest_rate
 from soak.measuring import Measured, look
 from soak.report import Findings
+from stack.part import StackError
 from stack.progress import steps
 from stack.settings import REPOSITORY
 
@@ -45,7 +47,13 @@ def soak(
 ) -> None:
     """Load, restarts and a sample every few seconds; then a verdict on what should be flat, and the books."""
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
-    findings = _run(minutes, rate, seed)
+    # Also who is asked to end leaves nothing running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        findings = _run(minutes, rate, seed)
+    except StackError as error:
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
+        raise typer.Exit(2) from None
     text = report.page(findings)
     (FOLDER / "report.md").write_text(text)
     typer.echo(text)

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from libs.common.interventions import By, recorded
+from libs.common import interventions
+from libs.common.interventions import By
 from libs.common.money import SCALES, format_amount, parse_amount
 from libs.common.operating import Actor, AsJson, Reason, tell
 from libs.common.service import Runtime
@@ -47,11 +48,11 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         limit = _limit(measure, most)
         told = {"client_id": client_id, "measure": measure, "per_day": most}
 
-        def set_it(tx: Connection) -> bool:
+        def work(tx: Connection) -> None:
             store.set_quota(tx, client_id, measure, limit)
-            return True
+            interventions.record(tx, "quotas set", By(actor=actor, reason=reason), **told)
 
-        runtime().unit.administer(recorded(set_it, "quotas set", By(actor=actor, reason=reason), **told))
+        runtime().unit.administer(work)
         tell([told], as_json=as_json)
 
 

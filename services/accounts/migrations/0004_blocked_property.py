@@ -16,8 +16,8 @@ def upgrade() -> None:
 
 _BLOCKED = """
 ALTER TABLE accounts ADD COLUMN is_blocked boolean NOT NULL DEFAULT false;
--- What is blocked belongs to a payment or to a customer.
--- In its place comes one that allows more, which the release before this one never writes.
+-- What is blocked belongs to a payment or to a customer: the rule makes way for one that allows more, which the
+-- release before this one never writes.
 -- squawk-ignore ban-drop-constraint
 ALTER TABLE transfers DROP CONSTRAINT payments_move_by_payments_word;
 ALTER TABLE transfers ADD CONSTRAINT payments_move_by_payments_word CHECK (

@@ -49,6 +49,7 @@ from tests.integration.compliance.scene import (
     order,
     registered,
     rows,
+    settlement,
     suspended,
     to_another_bank,
 )
@@ -156,19 +157,7 @@ def settled(
 ) -> PaymentSettled:
     """Money that went from one customer to another."""
     at = at or NOW - timedelta(days=days_ago)
-    return PaymentSettled(
-        payment_id=ids.new(at_seconds=at.timestamp()),
-        debtor_account_id=ids.derive(debtor, "account"),
-        creditor_account_id=ids.derive(creditor, "account"),
-        debtor_customer_id=debtor,
-        creditor_customer_id=creditor,
-        amount_minor=dollars * 100,
-        currency="USD",
-        is_cash=is_cash,
-        instructed_at=at,
-        transfer_id=ids.new(),
-        settled_at=at,
-    )
+    return settlement(dollars, debtor=debtor, creditor=creditor, at=at, is_cash=is_cash)
 
 
 def held(

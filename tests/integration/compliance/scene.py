@@ -22,6 +22,7 @@ from schemas.payments.events import (
     PaymentInitiated,
     PaymentOrder,
     PaymentPersonalData,
+    PaymentSettled,
     PaymentSuspended,
 )
 from services.compliance.desk import passwords
@@ -112,6 +113,23 @@ def blocked(payment_id: str | None = None, *, minor: int = 125_000, at: datetime
         currency="EUR",
         transfer_id=ids.new(),
         blocked_at=at,
+    )
+
+
+def settlement(dollars: int, *, debtor: str, creditor: str, at: datetime, is_cash: bool = False) -> PaymentSettled:
+    """Money that went from one customer to another."""
+    return PaymentSettled(
+        payment_id=ids.new(at_seconds=at.timestamp()),
+        debtor_account_id=ids.derive(debtor, "account"),
+        creditor_account_id=ids.derive(creditor, "account"),
+        debtor_customer_id=debtor,
+        creditor_customer_id=creditor,
+        amount_minor=dollars * 100,
+        currency="USD",
+        is_cash=is_cash,
+        instructed_at=at,
+        transfer_id=ids.new(),
+        settled_at=at,
     )
 
 

@@ -23,7 +23,7 @@ from services.compliance.monitoring.parameters import Scenario
 from services.compliance.monitoring.standards import Standards
 from services.compliance.store import monitoring, rule_changes, watching, work
 from tests.deciding import Announcer, decide
-from tests.integration.compliance.scene import initiated, registered, rows, to_another_bank
+from tests.integration.compliance.scene import initiated, registered, rows, settlement, to_another_bank
 from tests.serving import running, tell, told
 from tests.waiting import wait_until
 
@@ -34,20 +34,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 def settled(
     dollars: int, *, debtor: str, creditor: str, after: timedelta = timedelta(0), is_cash: bool = False
 ) -> PaymentSettled:
-    at = WEDNESDAY + after
-    return PaymentSettled(
-        payment_id=ids.new(at_seconds=at.timestamp()),
-        debtor_account_id=ids.derive(debtor, "account"),
-        creditor_account_id=ids.derive(creditor, "account"),
-        debtor_customer_id=debtor,
-        creditor_customer_id=creditor,
-        amount_minor=dollars * 100,
-        currency="USD",
-        is_cash=is_cash,
-        instructed_at=at,
-        transfer_id=ids.new(),
-        settled_at=at,
-    )
+    return settlement(dollars, debtor=debtor, creditor=creditor, at=WEDNESDAY + after, is_cash=is_cash)
 
 
 def alerts(runtime: Runtime, customer_id: str) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from operate import health, installation
+from stack.services import FEATURES
 from stack.settings import SERVICES
 
 
@@ -33,8 +34,8 @@ def test_databases_are_connected_to_as_services_do(monkeypatch: pytest.MonkeyPat
 def test_a_service_may_have_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIR_PAYMENTS_URL", "http://one.example, http://two.example:8000/")
     assert installation.urls("payments") == ["http://one.example", "http://two.example:8000"]
-    assert len(installation.urls("fraud")) == len(installation.urls(installation.FEATURES)) == 1
-    assert installation.urls("fraud") != installation.urls(installation.FEATURES)
+    assert len(installation.urls("fraud")) == len(installation.urls(FEATURES)) == 1
+    assert installation.urls("fraud") != installation.urls(FEATURES)
 
 
 def test_every_process_is_asked_and_prometheus_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
