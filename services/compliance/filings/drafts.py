@@ -8,6 +8,7 @@ from schemas.accounts.events import CustomerKind
 from schemas.payments.events import EncryptedPersonalData, Institution, Party, PartyKind, PaymentOrder
 from services.compliance.domain.business_days import business_day_of, day_of
 from services.compliance.domain.case import Case
+from services.compliance.domain.screenings import subject_of
 from services.compliance.domain.work import Customer
 from services.compliance.filings.ctr import CashParty, CtrReport
 from services.compliance.filings.efiling import Address, PartyCode, Person
@@ -170,7 +171,7 @@ def _party(known: Known, party: Party, elsewhere: Institution | None, customer_i
     is_company = party.kind is PartyKind.COMPANY or (customer is not None and customer.kind is CustomerKind.COMPANY)
     account = account_id if elsewhere is None else party.account_number
     person = _person(
-        Subject(name=party.name, birth_date=party.birth_date, country=party.country),
+        subject_of(party),
         is_entity=is_company,
         is_customer=elsewhere is None,
         accounts=(account,) if account else (),

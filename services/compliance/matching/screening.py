@@ -26,7 +26,7 @@ from services.compliance.matching.subject import Subject
 from services.compliance.matching.text import is_read_whole
 from services.compliance.matching.words import WordKind
 
-MATCHER_VERSION = 3
+MATCHER_VERSION = 4
 """Raised with every change that could change an answer: what is remembered from before then no longer counts, and
 every customer, and every payment that waits for people, is looked at again."""
 

@@ -46,6 +46,25 @@ def test_a_hit_tells_the_list_the_entry_and_why_but_nothing_of_whom_it_was_compa
     assert "varkoskiy" not in hit.explanation and "RU" not in hit.explanation
 
 
+@pytest.mark.parametrize(
+    ("debtor", "number", "outcome"),
+    [
+        (ORDINARY, "ab 123-456", ScreeningOutcome.REVIEW),
+        (ALIKE, "AB123456", ScreeningOutcome.BLOCK),
+        (ALIKE, "AB999999", ScreeningOutcome.REVIEW),
+        (ORDINARY, "AB999999", ScreeningOutcome.CLEAR),
+        (ORDINARY, "12", ScreeningOutcome.CLEAR),
+    ],
+)
+def test_a_partys_document_number_is_looked_for_and_told_to_nobody(
+    debtor: str, number: str, outcome: ScreeningOutcome
+) -> None:
+    listed = 'entity_id,kind,name,identifiers\n1,person,"VARKOSKY, Dmitrun",AB123456\n'
+    event = answer(Office(listed), order(debtor, document_number=number))
+    assert event.outcome is outcome
+    assert "123456" not in str(event)
+
+
 def test_encrypted_parties_are_for_a_person_to_look_at() -> None:
     event = answer(Office(), order(is_encrypted=True))
     assert (event.outcome, event.unscreenable) == (ScreeningOutcome.REVIEW, (UnscreenableReason.ENCRYPTED,))
