@@ -15,13 +15,15 @@ from typing import IO, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+_PYTEST = ("pytest", "-q", "-p", "tests.strict", "--durations=20", "--durations-min=5")
+"""What takes longest is told, for whoever would have the whole take less."""
 FIRST: Mapping[str, tuple[str, ...]] = {
     "format": ("ruff", "format", "--check", "--quiet", "."),
     "style": ("ruff", "check", "--quiet", "."),
     "types": ("mypy", "--no-error-summary", "."),
-    **{tier: ("pytest", "-q", "-p", "tests.strict", f"tests/{tier}") for tier in ("unit", "simulation", "integration")},
+    **{tier: (*_PYTEST, f"tests/{tier}") for tier in ("unit", "simulation", "integration")},
 }
-SECOND: Mapping[str, tuple[str, ...]] = {"e2e": ("pytest", "-q", "-p", "tests.strict", "tests/e2e")}
+SECOND: Mapping[str, tuple[str, ...]] = {"e2e": (*_PYTEST, "tests/e2e")}
 
 
 class Result(NamedTuple):
