@@ -26,7 +26,6 @@ from schemas.payments.events import (
 from services.compliance.domain.case import Rescreened
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.work import ScreenedRole, Screening, Work
-from services.compliance.lists.identifiers import identifier_of
 from services.compliance.matching.screening import ENCRYPTED, says_the_same, worst
 from services.compliance.matching.subject import Subject
 from services.compliance.monitoring.outsiders import Outsiders, outsiders_of
@@ -200,8 +199,8 @@ _ROLES = (PartyRole.DEBTOR, PartyRole.CREDITOR)
 
 def subject_of(party: Party) -> Subject:
     """Whom to look for."""
-    number = identifier_of(party.document_number) if party.document_number is not None else None
-    return Subject(name=party.name, birth_date=party.birth_date, country=party.country, identifier=number)
+    subject = Subject(name=party.name, birth_date=party.birth_date, country=party.country)
+    return subject if party.document_number is None else subject.with_number(party.document_number)
 
 
 def _told(screening: Screening) -> ComplianceScreened:
