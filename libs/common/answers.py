@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 from libs.common.batch import Refusal
 from libs.common.edge import Respond
-from libs.common.http import Problem, answer_json, answer_problem
+from libs.common.http import answer_json, answer_problem
 from libs.common.idempotency import Answer
+from libs.common.problems import Problem
 
 OK, CREATED, NOT_FOUND = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NOT_FOUND
 PAGE_LENGTH_MAX = 500

@@ -12,8 +12,9 @@ from libs.common.change import Asked
 from libs.common.database import transaction
 from libs.common.edge import Respond
 from libs.common.fields import Body, Filters, Id, Instant, text
-from libs.common.http import Problem, Who
+from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import monitoring_queries as asked_of
 from services.compliance import queries

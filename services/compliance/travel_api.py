@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request, Response
 from libs.common.answers import OK, answer_one, found
 from libs.common.change import Asked
 from libs.common.fields import CARD_NUMBER_FAULT, Id, View
-from libs.common.http import Problem, Who
+from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import travel_queries as asked_of
 from services.compliance.domain.business_days import day_of

@@ -14,10 +14,11 @@ from libs.common.change import Asked
 from libs.common.clients import Client
 from libs.common.edge import Busy, Respond
 from libs.common.fields import Filters, Id, Instant
-from libs.common.http import Problem, Who, answer_for_now, answer_json, answer_problem
+from libs.common.http import Who, answer_for_now, answer_json, answer_problem
 from libs.common.idempotency import Answer
 from libs.common.money import format_amount
 from libs.common.openapi import Responses, answering, changing, reading
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.payments import queries, uploads
 from services.payments.domain import quotas

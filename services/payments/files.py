@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from libs.common.http import Problem
+from libs.common.problems import Problem
 from libs.common.record import Record
 from libs.common.text import printable
 

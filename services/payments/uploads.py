@@ -22,10 +22,11 @@ from libs.common.batch import Refusal
 from libs.common.card_numbers import without_card_numbers
 from libs.common.edge import KeyReused, Respond
 from libs.common.fields import Id, reason_of
-from libs.common.http import Caller, IdempotencyKey, Problem, Who, answer_json, request_key, too_fast
+from libs.common.http import Caller, IdempotencyKey, Who, answer_json, request_key, too_fast
 from libs.common.idempotency import Answer, RequestKey
 from libs.common.message import Command, Message
 from libs.common.openapi import answering, changing, reading
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from libs.common.text import printable
 from services.payments import files, queries

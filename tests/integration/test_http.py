@@ -18,8 +18,9 @@ from libs.common.batch import Refusal
 from libs.common.database import fetch, transaction
 from libs.common.errors import Outage
 from libs.common.fields import Body, Id
-from libs.common.http import IdempotencyKey, Problem, Who, answer_json, request_key, respond
+from libs.common.http import IdempotencyKey, Who, answer_json, request_key, respond
 from libs.common.message import Message
+from libs.common.problems import Problem
 from libs.common.record import replace
 from libs.common.scopes import Scope
 from libs.common.service import Runtime

@@ -10,8 +10,9 @@ from pydantic import Field
 from libs.common import ids
 from libs.common.answers import NOT_FOUND, OK, PAGE_LENGTH_MAX, found
 from libs.common.fields import Filters, Id, Instant
-from libs.common.http import Caller, Problem, Who
+from libs.common.http import Caller, Who
 from libs.common.openapi import Responses, answering, reading
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.camt import CannotBeStated, statement_camt

@@ -13,9 +13,9 @@ from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.card_numbers import has_card_number
 from libs.common.fields import CARD_NUMBER_FAULT
-from libs.common.http import Problem
 from libs.common.idempotency import Answer
 from libs.common.message import Trace
+from libs.common.problems import Problem
 from libs.common.record import Record, replace
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from libs.common.http import Problem
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance.desk import guard, render
 from services.compliance.desk.sessions import DeskSession, DeskSessions

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import Response
 
 from libs.common import ids
-from libs.common.http import Problem
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance import (

@@ -10,8 +10,9 @@ from fastapi.responses import RedirectResponse
 
 from libs.common import ids
 from libs.common.fields import Id
-from libs.common.http import Problem, respond
+from libs.common.http import respond
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import queries
 from services.compliance.desk import guard, render

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from libs.common.batch import Refusal
 from libs.common.fields import NO_CARD_NUMBER, Body
-from libs.common.http import Problem
 from libs.common.idempotency import Answer
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import filing_queries
 from services.compliance.desk.sessions import DeskSession

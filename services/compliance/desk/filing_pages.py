@@ -18,8 +18,8 @@ from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
 from libs.common.fields import NO_CARD_NUMBER, Id
-from libs.common.http import Problem
 from libs.common.idempotency import KEY_LENGTH_MAX
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import filing_queries, property_queries, queries
 from services.compliance.desk import guard, render

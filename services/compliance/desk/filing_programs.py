@@ -10,8 +10,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from libs.common import ids
 from libs.common.fields import Body, Id
-from libs.common.http import Problem, respond
+from libs.common.http import respond
 from libs.common.idempotency import KEY_LENGTH_MAX
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import filing_queries
 from services.compliance.desk import guard

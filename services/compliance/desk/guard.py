@@ -14,8 +14,8 @@ from fastapi.routing import APIRoute
 from libs.common import edge
 from libs.common.card_numbers import has_card_number, without_card_numbers
 from libs.common.errors import Outage
-from libs.common.http import Problem
 from libs.common.openapi import changing
+from libs.common.problems import Problem
 from services.compliance.desk import render
 from services.compliance.desk.sessions import DeskSession, DeskSessions, is_csrf_token
 from services.compliance.domain.audit import AuditVerb, ObjectKind

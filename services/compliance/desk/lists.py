@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from libs.common.batch import Refusal
 from libs.common.fields import Id
-from libs.common.http import Problem
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import list_changes, list_queries, rescreening
 from services.compliance.defaults.countries import ListingsFault

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
 from libs.common.fields import NO_CARD_NUMBER, Id
-from libs.common.http import Problem
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance import property_queries, queries, search_queries

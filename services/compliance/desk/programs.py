@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, Field
 
 from libs.common import ids
 from libs.common.fields import NO_CARD_NUMBER, Body, Id
-from libs.common.http import Problem, respond
+from libs.common.http import respond
 from libs.common.idempotency import KEY_LENGTH_MAX
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from services.compliance import list_queries, monitoring_queries, queries, search_queries

@@ -17,7 +17,7 @@ from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.database import transaction
 from libs.common.fields import Id
-from libs.common.http import Problem
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import monitoring_queries
 from services.compliance.desk import guard, render, views

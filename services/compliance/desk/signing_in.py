@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from libs.common.fields import Body
-from libs.common.http import Problem
+from libs.common.problems import Problem
 from services.compliance.desk import guard, render
 from services.compliance.desk.oidc import FLOW_SECONDS, OidcFault, Provider, ProviderFault, flow_of
 from services.compliance.desk.passwords import LENGTH_MAX

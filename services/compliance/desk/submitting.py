@@ -9,9 +9,10 @@ from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
 from libs.common.batch import Refusal
-from libs.common.http import Problem, answer_json, answer_problem
+from libs.common.http import answer_json, answer_problem
 from libs.common.idempotency import Answer, RequestKey
 from libs.common.message import Command, Message, Trace
+from libs.common.problems import Problem
 from libs.common.record import Record
 from libs.common.service import Runtime
 from services.compliance.desk.sessions import DeskSession

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from libs.common.fields import Body
-from libs.common.http import Problem
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import queries
 from services.compliance.desk import guard, passwords, render

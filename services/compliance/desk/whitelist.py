@@ -15,8 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from libs.common import ids
 from libs.common.batch import Refusal
 from libs.common.fields import NO_CARD_NUMBER, Body, Id
-from libs.common.http import Problem, respond
+from libs.common.http import respond
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import whitelist_queries
 from services.compliance.desk import guard, render

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request, Response
 
 from libs.common.answers import CREATED, NOT_FOUND, OK, answer_one, found
 from libs.common.change import Asked
-from libs.common.http import Problem, Who
+from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from schemas.fraud.events import VersionKind
 from services.fraud.bringing import add_model

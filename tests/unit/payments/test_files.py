@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from libs.common.http import Problem
+from libs.common.problems import Problem
 from services.payments.files import (
     CHUNK_LINES,
     CSV,
