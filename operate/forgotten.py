@@ -25,7 +25,7 @@ class Again(StrEnum):
     """Whether a client may order it again."""
 
     NO = "no"
-    """It has ended, or its money has moved: who orders it again pays twice."""
+    """It has ended, or its money has moved: who orders it again orders something new, and may pay twice."""
     WAIT = "wait"
     """Its money is held, and may still move."""
     YES = "yes"
@@ -109,14 +109,21 @@ def find(codec: Codec, settings: MessagingSettings, databases: Mapping[str, str]
         except Undecodable:
             return None
 
-    # Read before the database: what is ordered meanwhile is in there before it is on its topic.
+    # Of what is known nothing is kept in memory: topics hold years of it.
+    before = _known(databases)
     recorded = [
         event if event.event_type in _BEGINNINGS else event._replace(value=b"")
         for event in topics.read(settings, [PAYMENT.name, REFUND.name])
+        if event.subject not in before
     ]
-    known = {id_ for query in _KNOWN for (id_,) in stored.ask(databases, "payments", query)}
+    # Asked again: what was ordered meanwhile is in the database before it is on its topic.
+    known = _known(databases)
     money = {id_: status for query in _MONEY for id_, status in stored.ask(databases, "accounts", query)}
     return look(recorded, known, money, decode)
+
+
+def _known(databases: Mapping[str, str]) -> Collection[str]:
+    return {id_ for query in _KNOWN for (id_,) in stored.ask(databases, "payments", query)}
 
 
 _KNOWN = ("SELECT payment_id::text FROM payments", "SELECT refund_id::text FROM refunds")

@@ -76,17 +76,15 @@ def extract(
     copy = _copy_before(archive or postgres.archive_folder(settings), at)
     if archive is None:
         _complete_log(settings, at)
-    if not unsigned:
-        signature.require(settings, copy / _MANIFEST, holds=_ALL, backup=copy)
-    backups.run(settings, "pg_verifybackup", "--quiet", copy, user=postgres.server_user(), cwd=copy)
     target = {"recovery_target_time": at.isoformat()} if at else {}
-    with _replayed(settings, copy, target) as folder:
+    with _replayed(settings, copy, target, unsigned=unsigned) as folder:
         dropped_at = _dropped_at(settings, copy, folder, service)
         if dropped_at is None:
             _dump(settings, service, file, folder)
             return
     # A replay up to a moment ends at the first commit after it: if that is a DROP DATABASE, its files are gone by then.
-    with _replayed(settings, copy, {"recovery_target_lsn": dropped_at, "recovery_target_inclusive": "off"}) as folder:
+    target = {"recovery_target_lsn": dropped_at, "recovery_target_inclusive": "off"}
+    with _replayed(settings, copy, target, unsigned=unsigned) as folder:
         _dump(settings, service, file, folder)
 
 
@@ -145,15 +143,16 @@ def _complete_log(settings: StackSettings, at: datetime | None) -> None:
 
 
 @contextmanager
-def _replayed(settings: StackSettings, copy: Path, target: Mapping[str, str]) -> Iterator[Path]:
+def _replayed(settings: StackSettings, copy: Path, target: Mapping[str, str], *, unsigned: bool) -> Iterator[Path]:
     """A server of its own that has replayed the log on a copy, as far as is said; yields the folder of its socket."""
     folder = settings.postgres_folder / "replayed"
     shutil.rmtree(folder, ignore_errors=True)
     postgres.make_folder(folder)
     try:
         _run_as_server("cp", "-a", str(copy), str(folder / "data"))
+        _verify(settings, copy, folder / "data", unsigned=unsigned)
         # Only the server's own user can enter the folder of the socket; passwords may be those of another installation.
-        _run_as_server("sh", "-c", "echo local all postgres trust > hba && touch data/recovery.signal", cwd=folder)
+        _run_as_server("sh", "-c", f"{_OURS_ALONE} && echo local all postgres trust > hba", cwd=folder)
         with (folder / "server.log").open("wb") as log:
             server = subprocess.Popen(
                 _command(settings, folder, postgres.log_folder(copy.parent.parent), target),
@@ -167,6 +166,17 @@ def _replayed(settings: StackSettings, copy: Path, target: Mapping[str, str]) ->
             server.wait(STOP_SECONDS_MAX)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_OURS_ALONE = "rm -f data/*.signal && : > data/postgresql.auto.conf && touch data/recovery.signal"
+"""What pg_verifybackup leaves out, and the server would obey: settings, with commands among them, and how to begin."""
+
+
+def _verify(settings: StackSettings, copy: Path, data: Path, *, unsigned: bool) -> None:
+    """Raise StackError unless what was taken from a copy is that copy, as it was signed: nobody changes it any more."""
+    if not unsigned:
+        signature.require(settings, data / _MANIFEST, holds=_ALL, backup=copy)
+    backups.run(settings, "pg_verifybackup", "--quiet", data, user=postgres.server_user(), cwd=data)
 
 
 def _command(settings: StackSettings, folder: Path, log: Path, target: Mapping[str, str]) -> list[str]:

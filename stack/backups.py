@@ -1,15 +1,18 @@
 """One database, saved into a file and brought back from it."""
 
 import os
+import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 from psycopg import sql
 
 from stack import postgres, signature
-from stack.carried_over import carry_over
+from stack.carried_over import Restoring, carry_over
 from stack.part import StackError
 from stack.services import FEATURES
 from stack.settings import KEYS, SERVICES, StackSettings
@@ -67,6 +70,20 @@ def require_signed(settings: StackSettings, service: str, file: Path) -> None:
     signature.require(settings, file, holds=service, backup=file)
 
 
+@contextmanager
+def _taken(settings: StackSettings, service: str, file: Path, *, unsigned: bool) -> Iterator[Path]:
+    """A copy of a file that nobody else can change between the moment it is verified and the moment it is read."""
+    with TemporaryDirectory(dir=settings.folder) as folder:
+        taken = Path(folder) / file.name
+        try:
+            shutil.copyfile(file, taken)
+        except OSError as error:
+            raise StackError(f"{file} could not be read: {error.strerror}") from error
+        if not unsigned:
+            signature.require(settings, taken, holds=service, backup=file)
+        yield taken
+
+
 def restore(settings: StackSettings, service: str, file: Path, *, unsigned: bool = False) -> list[str]:
     """Replace a database by what a file holds. The service must have been stopped. Raises StackError.
 
@@ -76,19 +93,20 @@ def restore(settings: StackSettings, service: str, file: Path, *, unsigned: bool
     it, what it does it does as the tables' owner and in this one database.
     """
     require_programs(settings)
-    if not unsigned:
-        require_signed(settings, service, file)
     draft, replaced = f"{service}_restored", f"{service}_replaced"
-    with psycopg.connect(postgres.admin_dsn(settings), autocommit=True) as connection:
+    with (
+        _taken(settings, service, file, unsigned=unsigned) as taken,
+        psycopg.connect(postgres.admin_dsn(settings), autocommit=True) as connection,
+    ):
         _drop(connection, draft)
         _create(connection, draft, service)
         try:
             owner = postgres.owner_of(service)
-            run(settings, "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={draft}", file, role=owner)
+            run(settings, "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={draft}", taken, role=owner)
         except StackError:
             _drop(connection, draft)
             raise
-        notes = carry_over(settings, service, draft)
+        notes = carry_over(settings, service, draft, Restoring(file=file.name, is_signed=not unsigned))
         _put_in_place(connection, draft, service, replaced)
         _drop(connection, replaced)
     return notes

@@ -1,9 +1,13 @@
-"""What was taken away from clients and people since a backup was made: it stays taken away when that is restored.
+"""What was taken away since a backup was made: it stays taken away when that is restored, and on record.
 
-Nothing is given: what a restored database allows, and the one that it replaces does not, it allows no more. Whatever
-else they differ in is as it was when the backup was made.
+Of clients, people, and those who were erased. Nothing is given: what a restored database allows, and the one that it
+replaces does not, it allows no more. What operators have done since is on record in it as well, and the restore itself
+is. Whatever else they differ in is as it was when the backup was made.
 """
 
+import getpass
+import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,7 +16,7 @@ import psycopg
 
 from libs.common.scopes import allows
 from stack import postgres
-from stack.settings import SERVICES, StackSettings
+from stack.settings import KEYS, SERVICES, StackSettings
 
 NAMED_MAX = 20
 """Of clients or people: so many are named, and the others counted."""
@@ -30,21 +34,90 @@ class Key(NamedTuple):
     revoked_at: datetime | None
 
 
-def carry_over(settings: StackSettings, service: str, draft: str) -> list[str]:
+class Restoring(NamedTuple):
+    """What is brought back."""
+
+    file: str
+    is_signed: bool
+
+
+def carry_over(settings: StackSettings, service: str, draft: str, restoring: Restoring) -> list[str]:
     """Take away in a restored database, which has another name yet, what was taken away in the one it replaces.
 
     Returns what an operator must know of it, a line each: above all where it could not be found out.
     """
-    if service not in SERVICES:
+    if service not in (*SERVICES, KEYS):
         return []
     owner = postgres.owner_of(service)
     replaced, restored = (postgres.dsn(settings.database_url(name, owner)) for name in (service, draft))
+    notes: list[str] = []
     try:
         with psycopg.connect(replaced) as now, psycopg.connect(restored) as then:
-            return [*_keys(now, then), *(_people(now, then) if service == DESK else ())]
+            notes += _erased(now, then) if service == KEYS else _let_in(service, now, then)
     except psycopg.Error as error:
-        said = str(error).strip().splitlines()[0]
-        return [f"Whom {service} has let in no more since cannot be found out; revoke and disable again: {said}"]
+        lost = _LOST_OF_KEYS if service == KEYS else _LOST.format(service=service)
+        notes.append(f"{lost}: {str(error).strip().splitlines()[0]}")
+    if service in SERVICES:
+        with psycopg.connect(restored) as then:
+            _record(then, restoring)
+    return notes
+
+
+_LOST = "Whom {service} has let in no more since, and who did what, cannot be found out; revoke and disable again"
+_LOST_OF_KEYS = "Who has been erased since cannot be found out; erase them again"
+
+
+def _let_in(service: str, now: psycopg.Connection, then: psycopg.Connection) -> Iterator[str]:
+    yield from _keys(now, then)
+    if service == DESK:
+        yield from _people(now, then)
+    if _has_interventions(now) and _has_interventions(then):
+        _add_later(now, then, "interventions", "command, arguments, actor, reason, done_at", "done_at")
+
+
+def _add_later(now: psycopg.Connection, then: psycopg.Connection, table: str, columns: str, at: str) -> None:
+    """Add the rows of a record that is only added to which came since; what they tell of is as it was before."""
+    ((last,),) = then.execute(f"SELECT max({at}) FROM {table}".encode()).fetchall()
+    # A row is dated by the beginning of its transaction, and seen from its end on.
+    later = (
+        f"SELECT {columns} FROM {table} WHERE %s::timestamptz IS NULL OR {at} > %s - interval '1 hour' ORDER BY {at}"
+    )
+    kept = set(then.execute(later.encode(), (last, last)).fetchall())
+    rows = [row for row in now.execute(later.encode(), (last, last)).fetchall() if row not in kept]
+    places = ", ".join(["%s"] * (columns.count(",") + 1))
+    then.cursor().executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})".encode(), rows)
+
+
+def _has_interventions(connection: psycopg.Connection) -> bool:
+    """Not those of a release before there were any."""
+    return connection.execute("SELECT to_regclass('interventions') IS NOT NULL").fetchall() == [(True,)]
+
+
+def _record(then: psycopg.Connection, restoring: Restoring) -> None:
+    if _has_interventions(then):
+        then.execute(
+            "INSERT INTO interventions (command, arguments, actor, reason) VALUES ('restore', %s, %s, '')",
+            (json.dumps({"file": restoring.file, "signed": restoring.is_signed}), _operator()),
+        )
+
+
+def _operator() -> str:
+    """Who is at this machine."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+def _erased(now: psycopg.Connection, then: psycopg.Connection) -> Iterator[str]:
+    """Whose keys were destroyed since stays erased, and what was done to keys on record."""
+    destroyed = now.execute("SELECT destroyed_at, key_id FROM data_keys WHERE destroyed_at IS NOT NULL").fetchall()
+    again = then.cursor()
+    again.executemany(
+        """UPDATE data_keys SET wrapped = NULL, master_key_id = NULL, destroyed_at = %s
+            WHERE key_id = %s AND destroyed_at IS NULL""",
+        destroyed,
+    )
+    _add_later(now, then, "key_acts", "act, owner_id, key_count, actor, reason, acted_at", "acted_at")
+    if again.rowcount > 0:
+        yield f"Keys destroyed since, and so again: {again.rowcount}"
 
 
 def _keys(now: psycopg.Connection, then: psycopg.Connection) -> Iterator[str]:
@@ -68,7 +141,7 @@ def narrowed(restored: Key, current: Key) -> Key:
     revoked = [at for at in (restored.revoked_at, current.revoked_at) if at is not None]
     # `read` of the one is `payments:read` where that is all that the other has.
     common = [scope for scope in restored.scopes if allows(current.scopes, [scope])]
-    common += [scope for scope in current.scopes if scope not in common and allows(restored.scopes, [scope])]
+    common += [scope for scope in current.scopes if not allows(common, [scope]) and allows(restored.scopes, [scope])]
     return restored._replace(scopes=common, expires_at=min(ends, default=None), revoked_at=min(revoked, default=None))
 
 

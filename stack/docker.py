@@ -51,6 +51,8 @@ class Docker:
         say("Postgres, Kafka, the schema registry")
         self._up(*PARTS)
         self._wait_ready(*PARTS)
+        # The image makes databases and roles on an empty volume alone: what releases have added since is added here.
+        postgres.create_databases(self._settings)
 
     def start_services(self, say: Say) -> None:
         """Build and start Weir's services, and what watches them."""

@@ -128,6 +128,7 @@ def test_access_that_was_taken_away_does_not_come_back_with_a_backup(stack: Stac
     query(stack, _SIGNED_IN, database="compliance")
     for service, file in files.items():
         backups.back_up(stack.settings, service, file)
+    query(stack, _ACTED)
     query(stack, "UPDATE client_keys SET revoked_at = now() WHERE key_hash = 'leaked'")
     query(stack, "UPDATE client_keys SET expires_at = now(), scopes = '{read}' WHERE key_hash = 'rotated'")
     query(stack, "INSERT INTO client_keys VALUES ('newer', 'till', 'office', '…', '{read}')")
@@ -158,8 +159,33 @@ def test_access_that_was_taken_away_does_not_come_back_with_a_backup(stack: Stac
             "Whose role or password has changed since, and is the old one (set it again): bob",
         ],
     }
+    # Nor is what was done since forgotten, nor who restored what.
+    acts = query(stack, "SELECT command, arguments, actor FROM interventions ORDER BY intervention_id DESC LIMIT 2")
+    assert acts[1] == ("clients revoke", '{"client_id": "till"}', "olga")
+    assert (acts[0][0], json.loads(acts[0][1])) == ("restore", {"file": "payments.dump", "signed": True})
     query(stack, "DELETE FROM client_keys WHERE client_id = 'till'; DELETE FROM clients WHERE client_id = 'till'")
 
+
+def test_whoever_was_erased_is_not_brought_back_with_the_keys(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "keys.dump"
+    query(stack, _KEYS, database=KEYS)
+    backups.back_up(stack.settings, KEYS, file)
+    query(stack, _DESTROYED, database=KEYS)
+    with stack.way.pause(*backups.programs_of(KEYS)):
+        assert backups.restore(stack.settings, KEYS, file) == ["Keys destroyed since, and so again: 1"]
+    keys = "SELECT key_id, wrapped IS NULL, destroyed_at IS NULL FROM data_keys WHERE owner_id = 'nobody' ORDER BY 1"
+    assert query(stack, keys, database=KEYS) == [("kept", False, True), ("lost", True, False)]
+    acts = "SELECT act, actor FROM key_acts WHERE owner_id = 'nobody'"
+    assert query(stack, acts, database=KEYS) == [("destroyed", "olga")]
+
+
+_ACTED = """INSERT INTO interventions (command, arguments, actor, reason)
+VALUES ('clients revoke', '{"client_id": "till"}', 'olga', 'leaked')"""
+_KEYS = """INSERT INTO data_keys (key_id, owner_id, version, wrapped, master_key_id)
+VALUES ('lost', 'nobody', 1, 'sealed', 'one'), ('kept', 'nobody', 2, 'sealed', 'one')"""
+_DESTROYED = """
+UPDATE data_keys SET wrapped = NULL, master_key_id = NULL, destroyed_at = now() WHERE key_id = 'lost';
+INSERT INTO key_acts (act, owner_id, key_count, actor, reason) VALUES ('destroyed', 'nobody', 1, 'olga', 'asked')"""
 
 _SIGNED_IN = """INSERT INTO desk_sessions (token_hash, username, created_at, seen_at, expires_at)
 VALUES ('one', 'bob', now(), now(), now() + interval '8 h')"""
@@ -403,6 +429,17 @@ def test_a_forged_copy_is_not_replayed(stack: Stack, tmp_path: Path) -> None:
     shutil.rmtree(forged)
 
 
+def test_what_stands_in_a_copy_beside_its_manifest_is_not_obeyed(stack: Stack, tmp_path: Path) -> None:
+    copy = archive.copy_all(stack.settings)
+    done = stack.settings.postgres_folder / "done"
+    (copy / "postgresql.auto.conf").write_text(f"recovery_end_command = 'touch {done}'\n")
+    (copy / "standby.signal").touch()
+    file = tmp_path / "payments.dump"
+    archive.extract(stack.settings, "payments", file, at=datetime.now(UTC))
+    assert file.exists() and not done.exists()
+    shutil.rmtree(copy)
+
+
 def test_a_dump_that_somebody_else_made_has_no_more_rights_than_the_tables_owner(stack: Stack, tmp_path: Path) -> None:
     """Said to be taken unsigned, on a new machine: it gets hold of one database and no other."""
     file = tmp_path / "forged.dump"
@@ -494,13 +531,15 @@ def test_what_fires_reaches_whom_it_is_for_and_what_explains_itself_nobody(
     )
     assert not [alert for alert in told[1]["page"] if alert["labels"]["alertname"] == "Watchdog"]
     # And of two services that nobody has, so that nothing else is told of them.
-    alerts = [("ServiceDown", "one"), ("RelayAbsent", "one"), ("RelayAbsent", "other")]
+    alerts = [("ServiceDown", "one"), ("RoleNotReady", "one"), ("RelayAbsent", "one"), ("RelayAbsent", "other")]
     address = f"http://{stack.settings.host}:{stack.settings.alertmanager_port}/api/v2/alerts"
     labels = [{"alertname": name, "severity": "page", "service": service} for name, service in alerts]
+    for label in labels[:2]:
+        label["instance"] = "one:8000"
     httpx.post(address, json=[{"labels": one} for one in labels]).raise_for_status()
     # Each service's alerts come in one message, after as long as it may take until all of them are there.
     wait_until(lambda: {service for _, service in names("page", "one", "other")} == {"one", "other"})
-    assert names("page", "one", "other") == {("ServiceDown", "one"), ("RelayAbsent", "other")}
+    assert names("page", "one", "other") == {("ServiceDown", "one"), ("RelayAbsent", "one"), ("RelayAbsent", "other")}
     assert not names("ticket", "one", "other")
 
 

@@ -30,6 +30,7 @@ def key(**given: Any) -> Key:
         ({"scopes": ["read"]}, {"scopes": ["read", "staff"]}, {"scopes": ["read"]}),
         ({"scopes": ["read"]}, {"scopes": ["payments:read"]}, {"scopes": ["payments:read"]}),
         ({"scopes": ["payments:read"]}, {"scopes": ["read", "write"]}, {"scopes": ["payments:read"]}),
+        ({"scopes": ["read"]}, {"scopes": ["read", "payments:read"]}, {"scopes": ["read"]}),
         ({"scopes": ["write"]}, {"scopes": ["read"]}, {"scopes": []}),
     ],
 )

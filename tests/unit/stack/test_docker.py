@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stack import docker, kafka, postgres, prometheus, registry, services
+from stack import alertmanager, docker, kafka, postgres, prometheus, registry, services
 from stack.docker import Docker
 from stack.native import Native
 from stack.settings import KEYS, SERVICES, StackSettings
@@ -152,6 +152,15 @@ def test_what_prometheus_watches_in_containers_are_the_services() -> None:
     assert [target["targets"] for target in targets] == [
         [f"{service}:8000"] for service in (*SERVICES, services.FEATURES)
     ]
+
+
+def test_alertmanager_in_a_container_finds_the_addresses_where_they_are_mounted() -> None:
+    # It takes these paths as they stand.
+    mounted = {volume.rsplit(":", 2)[1] for volume in COMPOSED["alertmanager"]["volumes"][1:]}
+    receivers = yaml.safe_load(alertmanager.CONFIGURATION.read_text())["receivers"]
+    files = [Path(webhook["url_file"]) for receiver in receivers for webhook in receiver["webhook_configs"]]
+    assert len(files) == 3
+    assert {str(file.parent) for file in files} <= mounted
 
 
 def test_prometheus_tells_the_alertmanager_that_is_in_a_container() -> None:
