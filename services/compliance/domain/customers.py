@@ -119,7 +119,7 @@ def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Ev
         case CustomerStatus.VERIFIED:
             return [_verified(customer, at)]
         case CustomerStatus.REFUSED:
-            return [CustomerRefused(customer_id=customer.customer_id, is_listed=True, refused_at=at)]
+            return _refuse(work, customer, at, is_listed=True)
         case _:
             reason = CaseReason.NOT_SCREENABLE if verdict.unscreenable else CaseReason.RESEMBLES_LISTED
             return _ask_people(work, customer, verdict, reason, at)
@@ -180,7 +180,9 @@ def _screen_again(
         customer = rated(work, customer, at, keeps_review=before.review_on is None)
     work.customers.put(customer.customer_id, customer)
     if customer.status is CustomerStatus.REFUSED:
-        return []
+        # Refused for another reason, or before this was told: what it owns is blocked property now.
+        is_new = verdict.outcome is ScreeningOutcome.BLOCK and not customer.is_told_listed
+        return _refuse(work, customer, at, is_listed=True) if is_new else []
     if verdict.unscreenable is None and customer.status is not CustomerStatus.VERIFIED:
         return _ask_people(work, customer, verdict, reason, at)
     if verdict.unscreenable is not None or verdict.outcome is ScreeningOutcome.CLEAR:
@@ -204,16 +206,23 @@ def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Seq
         # There is nobody any more whom it would let be served.
         return []
     if decision is not CaseDecision.APPROVE:
-        work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.REFUSED))
-        is_listed = decision is CaseDecision.BLOCK
-        return [CustomerRefused(customer_id=customer.customer_id, is_listed=is_listed, refused_at=at)]
+        # What belongs to somebody listed is blocked, in whichever words people refuse to serve them.
+        return _refuse(work, customer, at, is_listed=decision is CaseDecision.BLOCK or case.is_about_listed_party)
     decided = (hit.reference for hit in case.customer.verdict.hits)
     cleared = tuple(dict.fromkeys((*customer.cleared, *decided)))
     # People have looked at it: it is looked at again when its risk says so, counted from now.
-    served = replace(customer, status=CustomerStatus.VERIFIED, cleared=cleared, review_on=None)
+    served = replace(customer, status=CustomerStatus.VERIFIED, is_told_listed=False, cleared=cleared, review_on=None)
     customer = rated(work, served, at)
     work.customers.put(customer.customer_id, customer)
     return [_verified(customer, at)]
+
+
+def _refuse(work: Work, customer: Customer, at: datetime, *, is_listed: bool) -> Sequence[Event]:
+    """Serve the customer no more; what somebody listed owns becomes blocked property, by accounts."""
+    is_told_listed = is_listed or customer.is_told_listed
+    refused = replace(customer, status=CustomerStatus.REFUSED, is_told_listed=is_told_listed)
+    work.customers.put(customer.customer_id, refused)
+    return [CustomerRefused(customer_id=customer.customer_id, is_listed=is_listed, refused_at=at)]
 
 
 def doubt(work: Work, case: Case, at: datetime) -> Sequence[Event]:

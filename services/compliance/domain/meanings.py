@@ -64,7 +64,10 @@ def _meanings(case: Case) -> dict[CaseDecision, str]:
     if case.is_second_look:
         return dict.fromkeys((CaseDecision.APPROVE, CaseDecision.REJECT, CaseDecision.BLOCK), _NOTHING_IS_CHANGED)
     if case.payment is None:
-        reject, block = "do not serve this customer", "do not serve this listed customer"
+        block = "do not serve this listed customer: what it owns is blocked"
+        reject = "do not serve this customer"
+        if case.is_about_listed_party:
+            reject += "; what it owns is blocked all the same"
     else:
         is_listed = case.is_about_listed_party and case.may_end_in(CaseDecision.REJECT)
         reject = "refuse it; the money is blocked all the same" if is_listed else "refuse it, money goes back"

@@ -136,6 +136,8 @@ class Customer(Record, omit_defaults=True):
     subject: Subject | None
     """None if its data came encrypted: such a customer can't be screened again either."""
     status: CustomerStatus
+    is_told_listed: bool = False
+    """Whether accounts has been told that what it owns is blocked property."""
     verdict: Verdict
     cleared: tuple[str, ...] = ()
     """Entries that people have decided are someone else."""

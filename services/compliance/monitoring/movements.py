@@ -122,8 +122,10 @@ def _transferred(event: TransfersPosted) -> Sequence[Movement]:
     """
     legs = event.transfers
     payer, payee = legs[0].debit_customer_id, legs[-1].credit_customer_id
-    if len(legs) == 2 and legs[0].currency != legs[1].currency and payer and payee:
-        # A conversion, or one that is taken back: two legs, and one movement of what was given away.
+    by_house = len(legs) == 2 and legs[0].credit_customer_id is None and legs[1].debit_customer_id is None
+    if by_house and legs[0].currency != legs[1].currency and payer and payee:
+        # A conversion, or one that is taken back: two legs, and one movement of what was given away. Between customers
+        # themselves legs in two currencies are two movements.
         return _posted(legs[0], payer, payee)
     return [
         movement

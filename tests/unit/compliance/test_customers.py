@@ -15,6 +15,7 @@ from schemas.compliance.events import (
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, RefusalReason, TakeCase
 from services.compliance.domain.case import CaseStatus
 from services.compliance.domain.customers import RescreenCustomer
+from services.compliance.domain.meanings import choices
 from services.compliance.domain.people import Role
 from services.compliance.domain.work import CustomerStatus
 from services.compliance.matching.screening import CLEAR, MATCHER_VERSION
@@ -209,6 +210,30 @@ def test_a_customer_who_is_listed_now_can_not_be_approved() -> None:
         note="seen",
     )
     assert office.refusal(approve) == RefusalReason.LISTED_PARTY
+
+
+@pytest.mark.parametrize("decision", [CaseDecision.REJECT, CaseDecision.BLOCK])
+def test_what_a_listed_customer_owns_is_blocked_in_whichever_words_people_refuse_to_serve_it(
+    decision: CaseDecision,
+) -> None:
+    office = Office()
+    office.decide(registered("Zarifan Qandarus"))
+    office.switch_to(NEWLY_BLOCKED)
+    office.decide(RESCREEN)
+    assert "blocked" in {choice.decision: choice.meaning for choice in choices(office.case())}[decision]
+    _, refused = decide(office, decision)
+    assert isinstance(refused, CustomerRefused) and refused.is_listed
+
+
+def test_whoever_is_listed_after_having_been_refused_is_told_once_so_that_what_it_owns_is_blocked() -> None:
+    office = Office()
+    office.decide(registered(ALIKE))
+    decide(office, CaseDecision.REJECT)
+    office.switch_to(LIST + f"3,person,{ALIKE},,,,,,\n")
+    (refused,) = office.decide(RESCREEN)
+    assert isinstance(refused, CustomerRefused) and refused.is_listed
+    office.switch_to(LIST + f"3,person,{ALIKE},,,,,,\n4,person,Someone Else,,,,,,\n")
+    assert office.decide(RESCREEN) == []
 
 
 def test_a_refused_customer_stays_refused_whatever_lists_say() -> None:

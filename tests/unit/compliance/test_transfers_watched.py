@@ -110,6 +110,19 @@ def test_a_conversion_is_one_movement_of_what_was_given_and_one_that_is_taken_ba
     assert (taken_back.amount_minor, taken_back.currency) == (800_000, "EUR")
 
 
+def test_customers_who_swap_currencies_have_moved_money_both_ways() -> None:
+    swap = posted(leg(CUSTOMER, EVE), leg(EVE, CUSTOMER, 8_000, currency="EUR"))
+    assert [(one.debtor_customer_id, one.creditor_customer_id) for one in movements_of(swap)] == [
+        (CUSTOMER, EVE),
+        (EVE, CUSTOMER),
+    ]
+    on = posted(leg(CUSTOMER, EVE), leg(EVE, FAY, 8_000, currency="EUR"))
+    assert [(one.debtor_customer_id, one.creditor_customer_id) for one in movements_of(on)] == [
+        (CUSTOMER, EVE),
+        (EVE, FAY),
+    ]
+
+
 def test_a_transfer_that_is_taken_back_is_a_movement_the_other_way_round() -> None:
     office = Office()
     office.decide(posted(leg(CUSTOMER, EVE)), posted(leg(EVE, CUSTOMER, kind=K.REVERSAL, after=HOUR)))
