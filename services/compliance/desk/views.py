@@ -14,7 +14,7 @@ from services.compliance.desk.country_words import country_in_words
 from services.compliance.desk.parties import PartyView, customer_party, payment_parties
 from services.compliance.desk.render import amount, moment, plain
 from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseFile, CaseReason, CaseStatus, Task
-from services.compliance.domain.meanings import word_of
+from services.compliance.domain.meanings import word_of, words_of
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.matching.owned import Ownership
@@ -203,7 +203,7 @@ def case_view(
     case: Case, acts: list[Act], screening: Screening | None, alerts: CaseAlerts, owned: Ownership, now: datetime
 ) -> CaseView:
     """A case as its page shows it; `owned` tells who owns what."""
-    evidence = case.payment.evidence if case.payment else None
+    evidence, words = case.payment.evidence if case.payment else None, words_of(case, acts)
     parties = payment_parties(case.payment.order, screening, owned) if case.payment else customer_party(case, owned)
     return CaseView(
         row=case_row(case, now),
@@ -223,7 +223,7 @@ def case_view(
         compliance_findings=tuple(map(_finding, evidence.compliance_hits)) if evidence and screening is None else (),
         funds_outcome=evidence.funds_outcome if evidence else None,
         alerts=alert_views(alerts, reason_in_words),
-        acts=tuple(_act(case, act) for act in acts),
+        acts=tuple(_act(act, words.get(act.number, "")) for act in acts),
         is_listed=case.is_about_listed_party,
         is_rejected_transfer=case.is_rejected_transfer,
         refused=tuple(decision for decision in CaseDecision if not case.may_end_in(decision)),
@@ -373,7 +373,7 @@ def _finding(finding: Finding) -> FindingView:
     return FindingView(source=finding.source, score_percent=_percent(finding.score), reason=finding.reason)
 
 
-def _act(case: Case, act: Act) -> ActView:
+def _act(act: Act, decision_words: str) -> ActView:
     is_ours = act.actor == SYSTEM
     return ActView(
         what=ACTS[act.kind],
@@ -381,7 +381,7 @@ def _act(case: Case, act: Act) -> ActView:
         taken_from=act.taken_from,
         acted_at=act.acted_at,
         decision=act.decision and act.decision.value,
-        decision_words=_said(case, act.decision),
+        decision_words=decision_words,
         note=_CODE.sub(lambda code: reason_in_words(code[0]), act.note) if is_ours else act.note,
     )
 

@@ -4,9 +4,11 @@ Events and the API say approve, reject and block whatever it is about. To people
 held, or a customer that is to be served: of what has moved already they say whether it is explained or suspicious.
 """
 
+from collections.abc import Sequence
+
 from libs.common.record import Record
 from schemas.compliance.events import CaseDecision
-from services.compliance.domain.case import Case, CaseReason
+from services.compliance.domain.case import SYSTEM, Act, Case, CaseReason
 
 _NOTHING_IS_CHANGED = "should have been decided; nothing is changed by it"
 _ABOUT_MOVED = {
@@ -36,6 +38,19 @@ def choices(case: Case) -> tuple[Choice, ...]:
 def word_of(case: Case, decision: CaseDecision) -> str:
     """A decision about this case as people say it."""
     return _ABOUT_MOVED.get(decision, decision.value) if _is_about_moved(case) else decision.value
+
+
+def words_of(case: Case, acts: Sequence[Act]) -> dict[int, str]:
+    """What was decided or proposed by each of a case's acts, by its number, as people said it then.
+
+    Of a payment that was held once, and was found to have settled later, the earlier acts were about held money.
+    """
+    decided = {act.number: act.decision for act in acts if act.decision is not None}
+    found = [act.number for act in acts if act.actor == SYSTEM and CaseReason.FOUND_LATER in act.note]
+    since = min(found, default=0) if _was_found_later(case) else 0
+    return {
+        number: word_of(case, decision) if number > since else decision.value for number, decision in decided.items()
+    }
 
 
 def _is_about_moved(case: Case) -> bool:

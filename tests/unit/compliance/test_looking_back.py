@@ -20,6 +20,7 @@ from schemas.payments.events import (
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.case import CaseReason, CaseStatus
 from services.compliance.domain.looking_back import GoOn, LookBack
+from services.compliance.domain.meanings import words_of
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import Priority, priority_of
 from services.compliance.domain.travel import TellDetails
@@ -29,6 +30,7 @@ from services.compliance.store.work import subjects_in
 from services.compliance.travel.record import Details
 from tests.unit.compliance.office import (
     ACCOUNT,
+    ALIKE,
     CREDITOR_ACCOUNT,
     CUSTOMER,
     LIST,
@@ -96,6 +98,26 @@ def test_a_listed_party_is_urgent_and_what_people_decide_is_told_to_nobody() -> 
     office.decide(TakeCase(**about, actor="ann", version=1))
     office.decide(ProposeDecision(**about, actor="ann", version=2, decision=CaseDecision.BLOCK, note="reported"))
     assert office.decide(ConfirmDecision(**about, actor="ben", version=3, note="")) == []
+
+
+def test_what_was_decided_about_held_money_is_not_reworded_when_it_is_found_later() -> None:
+    office = Office()
+    office.decide(initiated(order(ALIKE)), suspended())
+    about: dict[str, Any] = {"case_id": office.case().case_id, "role": Role.SUPERVISOR}
+
+    def approve(version: int) -> None:
+        said = {"decision": CaseDecision.APPROVE, "note": "seen"}
+        office.decide(TakeCase(**about, actor="ann", version=version))
+        office.decide(ProposeDecision(**about, actor="ann", version=version + 1, **said))
+        office.decide(ConfirmDecision(**about, actor="ben", version=version + 2, note=""))
+
+    approve(1)
+    office.decide(settled())
+    office.switch_to(LIST + '3,person,"VARKOSKIY, Dmitrum",,,,,,\n')
+    office.decide(LOOK)
+    approve(office.case().version)
+    words = list(words_of(office.case(), office.acts).values())
+    assert words == ["approve", "approve", "explained", "explained"]
 
 
 def test_it_is_looked_at_once_a_version_and_only_news_is_told() -> None:
