@@ -160,6 +160,7 @@ class PropertyBlocked(Event):
     currency: str
     transfer_id: str
     blocked_at: datetime
+    payment_id: str | None = None
 
 
 @event(topic=ACCOUNT, key="customer_id", subject="account_id")

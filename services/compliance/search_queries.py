@@ -18,7 +18,7 @@ from services.compliance.store.customers import decode as decode_customer
 FOUND_MAX = 50
 """Of each: cases, and customers."""
 LOOKED_AT_MAX = 2_000
-"""What a search looks at, where more begin like what was asked for."""
+"""Of what has all words that were asked for: so much is put in order."""
 
 _AFTER_ALL_WORDS = "\U0010ffff"
 """Sorts after whatever may follow the beginning of a word."""

@@ -222,7 +222,7 @@ def _release(ledger: Ledger, known: Hold, at: datetime) -> Sequence[Event]:
             currency=known.currency,
             released_at=at,
         ),
-        *block_available(ledger, known.debtor_account_id, at),
+        *block_available(ledger, known.debtor_account_id, at, payment_id=known.hold_id),
     ]
 
 

@@ -16,8 +16,11 @@ from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import Ledger
 
 
-def block_available(ledger: Ledger, account_id: str, at: datetime) -> list[Event]:
-    """Move what is available on an account whose property is blocked (31 CFR 501.603); on any other nothing."""
+def block_available(ledger: Ledger, account_id: str, at: datetime, *, payment_id: str | None = None) -> list[Event]:
+    """Move what is available on an account whose property is blocked (31 CFR 501.603); on any other nothing.
+
+    `payment_id`: the payment that has just let go of it, so that nobody reports its money as given back.
+    """
     account = ledger.accounts[account_id]
     amount_minor = account.available_minor
     if not account.is_blocked or amount_minor <= 0:
@@ -41,5 +44,6 @@ def block_available(ledger: Ledger, account_id: str, at: datetime) -> list[Event
             currency=account.currency,
             transfer_id=transfer.transfer_id,
             blocked_at=at,
+            payment_id=payment_id,
         )
     ]

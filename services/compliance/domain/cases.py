@@ -85,7 +85,7 @@ def record_blocked_property(work: Work, event: PaymentBlocked | PropertyBlocked,
     if isinstance(event, PaymentBlocked):
         payment_id, customer_id, account_id = event.payment_id, None, event.debtor_account_id
     else:
-        payment_id, customer_id, account_id = event.transfer_id, event.customer_id, event.account_id
+        payment_id, customer_id, account_id = event.payment_id or event.transfer_id, event.customer_id, event.account_id
     work.blocked.append(
         BlockedProperty(
             payment_id=payment_id,

@@ -168,12 +168,16 @@ def pair_ended(work: Work, pair: Pair, at: datetime) -> Sequence[Event]:
 def _screen_again(
     work: Work, customer: Customer, reason: CaseReason, at: datetime, *, but_for: str | None = None
 ) -> Sequence[Event]:
+    matcher_version, catalogue_version = work.parties.versions
+    before, known_by = customer, {"matcher_version": matcher_version, "catalogue_version": catalogue_version}
+    if before.status is CustomerStatus.REFUSED and before.is_told_listed:
+        # By which entry its property was blocked stays known: reports name that, whatever lists say since.
+        work.customers.put(before.customer_id, replace(before, **known_by))
+        return []
     verdict, resembles = customer.verdict, customer.resembles
     if customer.subject is not None:
         verdict = work.parties.verdict(customer.subject, at, cleared=customer.cleared, but_for=but_for)
         resembles = resemblance(work.parties.resembled(customer.subject, verdict, cleared=customer.cleared))
-    matcher_version, catalogue_version = work.parties.versions
-    before, known_by = customer, {"matcher_version": matcher_version, "catalogue_version": catalogue_version}
     customer = replace(customer, verdict=verdict, resembles=resembles, **known_by)
     if before.rating is not None and _known(customer, day_of(at)).resembles != _known(before, day_of(at)).resembles:
         # While people look at it there is no day: they set the next one.
@@ -181,8 +185,7 @@ def _screen_again(
     work.customers.put(customer.customer_id, customer)
     if customer.status is CustomerStatus.REFUSED:
         # Refused for another reason, or before this was told: what it owns is blocked property now.
-        is_new = verdict.outcome is ScreeningOutcome.BLOCK and not customer.is_told_listed
-        return _refuse(work, customer, at, is_listed=True) if is_new else []
+        return _refuse(work, customer, at, is_listed=True) if verdict.outcome is ScreeningOutcome.BLOCK else []
     if verdict.unscreenable is None and customer.status is not CustomerStatus.VERIFIED:
         return _ask_people(work, customer, verdict, reason, at)
     if verdict.unscreenable is not None or verdict.outcome is ScreeningOutcome.CLEAR:

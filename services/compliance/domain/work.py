@@ -170,7 +170,7 @@ class BlockedProperty(Record):
     """Money of a listed party in blocked funds, and when its report to OFAC is due."""
 
     payment_id: str
-    """The payment; the transfer, if it was no payment's but a customer's own."""
+    """The payment that had held it; the transfer, if none had and it was a customer's own."""
     customer_id: str | None = None
     """Whose it is, if no payment tells that."""
     debtor_account_id: str

@@ -21,7 +21,8 @@ CREATE TABLE customer_words (
 );
 CREATE INDEX customer_words_by_customer ON customer_words (customer_id, word);
 
--- Of those that are there, the words as they are written in Latin letters; how they sound comes with what is told anew.
+-- Of those that are there, the words as they are written in plain Latin letters; all others, and how they sound, come
+-- when everybody is looked up again, as the next version of the matcher has it done.
 INSERT INTO customer_words (word, customer_id)
 SELECT DISTINCT w.word, c.customer_id
   FROM customers c

@@ -88,11 +88,13 @@ def find_to_check(tx: Connection, now: datetime, at_most: int) -> list[Customer]
 
 
 def word_rows(before: Customer | None, after: Customer) -> list[tuple[str, str]]:
-    """The rows of WORDS that a customer has gained."""
-    if before is not None and before.subject == after.subject:
+    """The rows of WORDS of a customer who is new, or about whom something is; those that are there stay as they are.
+
+    All of them, and again with every version of the matcher: an earlier release has written none, or other ones.
+    """
+    if before is not None and (before.subject, before.matcher_version) == (after.subject, after.matcher_version):
         return []
-    gained = customer_words(after) - (customer_words(before) if before is not None else frozenset())
-    return [(word, after.customer_id) for word in gained]
+    return [(word, after.customer_id) for word in customer_words(after)]
 
 
 def customer_row(customer: Customer) -> tuple[Any, ...]:

@@ -82,6 +82,17 @@ def test_what_something_holds_is_blocked_when_that_ends(held: Record, ended: Rec
     _require_sound(books)
 
 
+@pytest.mark.parametrize("ended", [Pay().rejected, Pay().cancelled, Pay().release_requested])
+def test_of_which_payment_blocked_money_was_let_go_is_told_so_that_nobody_reports_it_as_given_back(
+    ended: Record,
+) -> None:
+    books = Books()
+    books.hears(Pay().initiated)
+    books.hears(LISTED, ended)
+    told = [event.payment_id for event in books.events if isinstance(event, PropertyBlocked)]
+    assert told == [None, Pay().payment_id]
+
+
 def test_what_a_payment_holds_that_is_blocked_itself_is_blocked_once() -> None:
     books = Books()
     books.hears(Pay().initiated)

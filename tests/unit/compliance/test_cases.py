@@ -466,3 +466,21 @@ def test_a_listed_customers_own_money_is_put_down_by_the_transfer_that_blocked_i
     (found,) = office.blocked
     assert (found.payment_id, found.customer_id, found.debtor_account_id) == (CASE, CUSTOMER, ACCOUNT)
     assert (found.amount_minor, found.report_due_on.isoformat()) == (100, "2026-01-20")
+
+
+def test_what_a_refused_payment_had_held_is_put_down_as_that_payments() -> None:
+    office = Office()
+    office.decide(
+        PropertyBlocked(
+            account_id=ACCOUNT,
+            customer_id=CUSTOMER,
+            blocked_account_id=CREDITOR_ACCOUNT,
+            amount_minor=100,
+            currency="EUR",
+            transfer_id=CASE,
+            blocked_at=START,
+            payment_id=PAYMENT,
+        )
+    )
+    (found,) = office.blocked
+    assert (found.payment_id, found.customer_id, found.transfer_id) == (PAYMENT, CUSTOMER, CASE)

@@ -19,6 +19,7 @@ from services.compliance.domain.meanings import choices
 from services.compliance.domain.people import Role
 from services.compliance.domain.work import CustomerStatus
 from services.compliance.matching.screening import CLEAR, MATCHER_VERSION
+from services.compliance.store.customers import word_rows
 from tests.unit.compliance.office import ALIKE, CUSTOMER, HEADER, LIST, LISTED, ORDINARY, START, Office, registered
 
 RESCREEN = RescreenCustomer(customer_id=CUSTOMER)
@@ -236,12 +237,26 @@ def test_whoever_is_listed_after_having_been_refused_is_told_once_so_that_what_i
     assert office.decide(RESCREEN) == []
 
 
-def test_a_refused_customer_stays_refused_whatever_lists_say() -> None:
+def test_a_refused_customer_stays_refused_whatever_lists_say_and_by_which_entry_stays_known() -> None:
     office = Office()
     office.decide(registered(LISTED))
     office.switch_to(HEADER + "9,person,Someone Else,,,,,,\n")
     assert office.decide(RESCREEN) == []
     assert status(office) is CustomerStatus.REFUSED
+    customer = office.customers[CUSTOMER]
+    assert [hit.entity_id for hit in customer.verdict.hits] == ["1"]
+    assert customer.catalogue_version == 2
+
+
+def test_a_customer_is_found_by_all_words_of_its_name_whichever_release_has_put_it_down() -> None:
+    office = Office()
+    office.decide(registered("José Müller"))
+    customer = office.customers[CUSTOMER]
+    words = {word for word, _ in word_rows(None, customer)}
+    assert {"jose", "muller"} <= words
+    assert word_rows(customer, customer) == []
+    of_old = replace(customer, matcher_version=MATCHER_VERSION - 1)
+    assert {word for word, _ in word_rows(of_old, customer)} == words
 
 
 def test_news_about_a_customer_under_review_takes_a_proposal_back() -> None:
