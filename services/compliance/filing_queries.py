@@ -90,9 +90,9 @@ def list_filing_acts(engine: Engine, filing_id: str) -> list[FilingAct]:
     ]
 
 
-def find_known(engine: Engine, case: Case, today: date) -> Known:
-    """What a report on a case can begin with."""
-    alerts = tuple(monitoring_queries.list_case_alerts(engine, case))
+def find_known(engine: Engine, case: Case, today: date, *, since: date | None = None) -> Known:
+    """What a report on a case can begin with; `since`: of one that goes on, when the one before it ended."""
+    alerts = tuple(monitoring_queries.list_alerts_to_report(engine, case, since))
     histories = network_queries.find_histories(engine, [case.customer_id]) if case.customer_id is not None else {}
     with transaction(engine) as tx:
         answered = screenings.find_screenings(tx, {id_ for alert in alerts for id_ in alert.payment_ids})

@@ -1,7 +1,7 @@
 """What people and programs ask about monitoring: read-only SQL, and the shapes of the answers."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -20,6 +20,7 @@ from services.compliance.store.monitoring import alert_of
 from services.compliance.store.standards import load_versions
 
 CASE_ALERTS_MAX = 50
+REPORTED_ALERTS_MAX = 2_000
 COUNTERPARTS_LOOKED_AT_MAX = 5_000
 """Of a customer, on each side: beyond these, who the other side of a movement was may stay unnamed."""
 SHARES_LOOKED_AT_MAX = 50_000
@@ -68,6 +69,23 @@ def list_case_alerts(engine: Engine, case: Case) -> list[Alert]:
             """SELECT body, state, case_id FROM alerts WHERE customer_id = %s AND case_id = %s
                 ORDER BY raised_at DESC, alert_id DESC LIMIT %s""",
             (case.customer_id, case.case_id, CASE_ALERTS_MAX),
+        )
+    return [alert_of(*row) for row in rows]
+
+
+def list_alerts_to_report(engine: Engine, case: Case, since: date | None = None) -> list[Alert]:
+    """The alerts that a report rests on, the oldest first, at most REPORTED_ALERTS_MAX: those of a case; or, where one
+    goes on, all that the customer's cases have had of what moved since a day: each decision is followed by a new case.
+    """
+    if case.customer_id is None:
+        return []
+    chosen, value = ("case_id = %s", case.case_id) if since is None else ("occurred_at >= %s", since)
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            f"""SELECT body, state, case_id FROM alerts WHERE customer_id = %s AND case_id IS NOT NULL AND {chosen}
+                 ORDER BY raised_at, alert_id LIMIT %s""",
+            (case.customer_id, value, REPORTED_ALERTS_MAX),
         )
     return [alert_of(*row) for row in rows]
 

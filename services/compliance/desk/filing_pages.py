@@ -110,13 +110,15 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         case = queries.find_case(runtime.engine, case_id)
         if case is None:
             raise Problem(HTTPStatus.NOT_FOUND, "case_unknown", "There is no such case.")
-        known = filing_queries.find_known(runtime.engine, case, day_of(datetime.now(UTC)))
+        before = _continued(filings.find(continues), case_id) if continues is not None else None
+        since = before.sar.ended_on if before is not None and before.sar is not None else None
+        known = filing_queries.find_known(runtime.engine, case, day_of(datetime.now(UTC)), since=since)
         report: SarReport | CtrReport
-        if continues is not None:
-            report = continue_sar(known, _continued(filings.find(continues), case_id))
+        if before is not None:
+            report = continue_sar(known, before)
         else:
             report = draft_sar(known) if _form_kind(kind) is FilingKind.SAR else draft_ctr(known)
-        values = shown(report, known.today if continues else known.detected_on)
+        values = {**shown(report, known.today if continues else known.detected_on), "continues": continues or ""}
         return _form_page(person, _kind_of(report), case_id, None, values)
 
     @router.post("/new")
@@ -124,6 +126,9 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
         """Keep a draft."""
         form = await _form_of(request, person)
         kind, case_id = _form_kind(form.get("kind", "")), form.get("case_id", "")
+        before = None
+        if (continues := form.get("continues", "")) and kind is FilingKind.SAR:
+            before = _continued(await run_in_threadpool(filings.find, continues), case_id)
 
         def command(report: dict[str, Any], detected_on: date) -> FilingCommand:
             filing_id = ids.named("compliance", "filing", form.get("request_id", ""))
@@ -136,7 +141,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
                 **report,
             )
 
-        return await _write(filings, request, person, form, kind, case_id, None, command)
+        return await _write(filings, request, person, form, kind, case_id, None, command, before)
 
     @router.get("/{filing_id}")
     def show_filing(
@@ -236,6 +241,7 @@ def _continued(filing: Filing, case_id: str) -> Filing:
     """A report that another may continue. Raises Problem for one that none can."""
     if filing.sar is None or filing.status is not FilingStatus.FILED or filing.case_id != case_id:
         raise Problem(HTTPStatus.CONFLICT, "wrong_status", "Only a suspicious activity report that was filed goes on.")
+    _require_written_here(filing)
     return filing
 
 
@@ -265,11 +271,16 @@ async def _write(
     case_id: str,
     filing: Filing | None,
     command: Callable[[dict[str, Any], date], FilingCommand],
+    before: Filing | None = None,
 ) -> Response:
-    """Have a form's report kept; what is wrong with it is told above the form, with what was written kept."""
+    """Have a form's report kept; what is wrong with it is told above the form, with what was written kept.
+
+    `before`: the one that it continues, whose people are known by more than the form has fields for.
+    """
+    written = filing or before
     try:
-        before = persons_of(filing.sar or filing.ctr) if filing is not None else ()
-        report = {kind.value: (read_sar if kind is FilingKind.SAR else read_ctr)(form, before)}
+        people = persons_of(written.sar or written.ctr) if written is not None else ()
+        report = {kind.value: (read_sar if kind is FilingKind.SAR else read_ctr)(form, people)}
         detected_on = read_day(form, "detected_on" if kind is FilingKind.SAR else "transacted_on")
     except FilingFault as fault:
         detail = str(fault)

@@ -220,7 +220,7 @@ def _days(known: Known, alerts: Iterable[Alert]) -> set[date]:
 
 
 def _dollars_involved(known: Known, alerts: Sequence[Alert]) -> int | None:
-    """Whole dollars, rounded up as the form asks; of alerts about the same payments the largest counts alone."""
+    """Whole dollars, rounded up as the form asks; of alerts on the same payments the largest, and what others add."""
     if known.case.payment is not None:
         order = known.case.payment.order
         return _dollars(order.amount_minor) if order.currency == "USD" else None
@@ -228,6 +228,9 @@ def _dollars_involved(known: Known, alerts: Sequence[Alert]) -> int | None:
     for alert in sorted(alerts, key=_cents_of, reverse=True):
         if counted.isdisjoint(alert.payment_ids):
             cents += _cents_of(alert)
+        else:
+            more = sum(movement.cents for movement in alert.movements if movement.payment_id not in counted)
+            cents += min(more, _cents_of(alert))
         counted.update(alert.payment_ids)
     return _dollars(cents) if cents else None
 

@@ -11,12 +11,17 @@ import pytest
 from libs.common import ids
 from libs.common.record import replace
 from libs.common.service import Runtime
+from schemas.compliance.events import CaseDecision
+from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.filings import ApproveFiling, DraftFiling
 from services.compliance.domain.people import Role
+from services.compliance.monitoring_queries import list_alerts_to_report
+from services.compliance.queries import find_case
 from tests.deciding import decide
 from tests.integration.compliance.reports import FORM, REPORT, TODAY, as_json, filing_on
 from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, rows, suspended
 from tests.integration.compliance.test_desk import Analyst, signed_in
+from tests.integration.compliance.test_monitoring import WEDNESDAY, settled
 from tests.unit.compliance.forms import require_form
 from tests.unit.compliance.test_filings import CTR
 
@@ -81,12 +86,16 @@ def test_what_goes_on_is_continued_from_the_report_before_and_leaves_the_list(
     begun = officer.http.get("/desk/filings/new", params={"case_id": case_id, "continues": filing_id}).text
     assert 'value="31000123456789"' in begun and f'value="{TODAY.isoformat()}"' in begun
     assert all(f'value="{one.last_name}"' in begun for one in REPORT.subjects if one.last_name == "Mules Ltd")
+    assert f'name="continues" value="{filing_id}"' in begun
     form = {**FORM, "case_id": case_id, "request_id": ids.new(), "prior_document_number": "31000123456789"}
+    # Of whom the form has fewer fields than are known: the rest is as it was.
+    form |= {"continues": filing_id, "subjects.0.last_name": REPORT.subjects[0].last_name}
     kept = post(officer, "/desk/filings/new", **form)
     assert kept.status_code == 303, kept.text
     second = kept.headers["location"].partition("?")[0].rpartition("/")[2]
     drafted = officer.http.get(f"/desk/api/filings/{second}").json()
     assert drafted["due_on"] == (TODAY + timedelta(days=120)).isoformat()
+    assert [one["number"] for one in drafted["sar"]["subjects"][0]["documents"]] == ["P 123-456"]
     decide(compliance, ApproveFiling(filing_id=second, actor="oscar", role=Role.OFFICER, version=1))
     assert filing_id in officer.http.get("/desk/filings", params={"queue": "review"}).text
     filed = post(officer, f"/desk/filings/{second}/filed", version=2, document_number="2", filed_on=TODAY.isoformat())
@@ -97,6 +106,29 @@ def test_what_goes_on_is_continued_from_the_report_before_and_leaves_the_list(
     assert reviewed.status_code == 303
     assert "Nothing is to be looked at again" in officer.http.get("/desk/filings", params={"queue": "review"}).text
     assert "It has ended." in officer.http.get(f"/desk/filings/{second}").text
+
+
+def test_what_goes_on_is_found_in_the_cases_that_came_after_the_one_that_was_reported(compliance: Runtime) -> None:
+    ann, till, day = ids.new(), ids.new(), timedelta(days=1)
+
+    def pay(after: timedelta) -> list[str]:
+        decide(compliance, settled(11_000, debtor=till, creditor=ann, after=after, is_cash=True))
+        found = rows(compliance, "SELECT case_id::text FROM cases WHERE customer_id = %s ORDER BY opened_at", ann)
+        return [case_id for (case_id,) in found]
+
+    (reported,) = pay(0 * day)
+    about: dict[str, Any] = {"case_id": reported, "role": Role.SUPERVISOR}
+    decide(compliance, TakeCase(**about, actor="ann", version=1))
+    suspicious: dict[str, Any] = {"decision": CaseDecision.REJECT, "note": "a report is written"}
+    decide(compliance, ProposeDecision(**about, actor="ann", version=2, **suspicious))
+    decide(compliance, ConfirmDecision(**about, actor="ben", version=3, note=""))
+    later = pay(20 * day)
+    assert len(later) == 2, "the next alert is another case's"
+    case = find_case(compliance.engine, reported)
+    assert case is not None
+    moved_on = [WEDNESDAY.date(), (WEDNESDAY + 20 * day).date()]
+    since = [list_alerts_to_report(compliance.engine, case, since) for since in (None, moved_on[0] + day)]
+    assert [[alert.occurred_at.date() for alert in found] for found in since] == [moved_on[:1], moved_on[1:]]
 
 
 def test_a_report_on_more_people_than_the_form_shows_is_not_cut(

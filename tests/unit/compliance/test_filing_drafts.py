@@ -18,7 +18,7 @@ from services.compliance.filings.filing import Filing, FilingStatus
 from services.compliance.filings.sar import Suspicion, SuspiciousKind
 from services.compliance.matching.screening import CLEAR
 from services.compliance.matching.subject import Subject
-from services.compliance.monitoring.alerts import Alert, AlertState
+from services.compliance.monitoring.alerts import Alert, AlertMovement, AlertState
 from services.compliance.monitoring.history import EMPTY, Entry, add
 from services.compliance.monitoring.movements import micros_of
 from services.compliance.monitoring.parameters import Scenario
@@ -207,6 +207,16 @@ def test_cash_of_the_other_way_and_what_came_after_the_alert_are_counted() -> No
         )
     report = draft_ctr(known(cash_alert(6, 12_000_00, "13"), history=history))
     assert (report.cash_in_dollars, report.cash_out_dollars) == (12_500, 200)
+
+
+def test_of_alerts_that_share_payments_each_adds_what_the_others_have_not_counted() -> None:
+    def fan_in(day: int, *payments: str) -> Alert:
+        found = alert(Scenario.FAN_IN, day, *payments, total_cents=len(payments) * 1_000_00)
+        movements = [AlertMovement(payment_id=ids.named(one), at=found.occurred_at, cents=1_000_00) for one in payments]
+        return replace(found, movements=tuple(movements))
+
+    report = draft_sar(known(fan_in(6, "1", "2", "3"), fan_in(7, "2", "3", "4"), fan_in(8, "4", "5")))
+    assert report.dollars == 5_000
 
 
 def test_what_goes_on_begins_with_what_was_reported() -> None:

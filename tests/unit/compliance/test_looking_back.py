@@ -106,7 +106,7 @@ def test_what_was_decided_about_held_money_is_not_reworded_when_it_is_found_late
     about: dict[str, Any] = {"case_id": office.case().case_id, "role": Role.SUPERVISOR}
 
     def approve(version: int) -> None:
-        said = {"decision": CaseDecision.APPROVE, "note": "seen"}
+        said: dict[str, Any] = {"decision": CaseDecision.APPROVE, "note": "seen"}
         office.decide(TakeCase(**about, actor="ann", version=version))
         office.decide(ProposeDecision(**about, actor="ann", version=version + 1, **said))
         office.decide(ConfirmDecision(**about, actor="ben", version=version + 2, note=""))
