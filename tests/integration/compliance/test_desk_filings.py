@@ -89,7 +89,9 @@ def test_what_goes_on_is_continued_from_the_report_before_and_leaves_the_list(
     assert f'name="continues" value="{filing_id}"' in begun
     form = {**FORM, "case_id": case_id, "request_id": ids.new(), "prior_document_number": "31000123456789"}
     # Of whom the form has fewer fields than are known: the rest is as it was.
-    form |= {"continues": filing_id, "subjects.0.last_name": REPORT.subjects[0].last_name}
+    ann = REPORT.subjects[0]
+    form |= {"subjects.0.last_name": str(ann.last_name), "subjects.0.first_name": str(ann.first_name)}
+    form["continues"] = filing_id
     kept = post(officer, "/desk/filings/new", **form)
     assert kept.status_code == 303, kept.text
     second = kept.headers["location"].partition("?")[0].rpartition("/")[2]
