@@ -77,7 +77,7 @@ def too_large(bytes_max: int) -> Problem:
     """A body that no route here takes."""
     return Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "bodytoo_large",
+        "body_too_large",
         f"a request here has at most {bytes_max} bytes",
         field="body",
     )
