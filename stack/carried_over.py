@@ -9,7 +9,7 @@ import getpass
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
@@ -22,6 +22,8 @@ NAMED_MAX = 20
 """Of clients or people: so many are named, and the others counted."""
 DESK = "compliance"
 """Whose database knows people besides clients."""
+SEEN_LATER_MAX = timedelta(hours=1)
+"""A row is dated by the beginning of its transaction, and seen from its end on."""
 
 
 class Key(NamedTuple):
@@ -63,7 +65,7 @@ def carry_over(settings: StackSettings, service: str, draft: str, restoring: Res
     return notes
 
 
-_LOST = "Whom {service} has let in no more since, and who did what, cannot be found out; revoke and disable again"
+_LOST = "Whom {service} has let in no more since cannot be found out; revoke and disable again"
 _LOST_OF_KEYS = "Who has been erased since cannot be found out; erase them again"
 
 
@@ -71,6 +73,8 @@ def _let_in(service: str, now: psycopg.Connection, then: psycopg.Connection) -> 
     yield from _keys(now, then)
     if service == DESK:
         yield from _people(now, then)
+    # Whatever becomes of the record.
+    then.commit()
     if _has_interventions(now) and _has_interventions(then):
         _add_later(now, then, "interventions", "command, arguments, actor, reason, done_at", "done_at")
 
@@ -78,12 +82,10 @@ def _let_in(service: str, now: psycopg.Connection, then: psycopg.Connection) -> 
 def _add_later(now: psycopg.Connection, then: psycopg.Connection, table: str, columns: str, at: str) -> None:
     """Add the rows of a record that is only added to which came since; what they tell of is as it was before."""
     ((last,),) = then.execute(f"SELECT max({at}) FROM {table}".encode()).fetchall()
-    # A row is dated by the beginning of its transaction, and seen from its end on.
-    later = (
-        f"SELECT {columns} FROM {table} WHERE %s::timestamptz IS NULL OR {at} > %s - interval '1 hour' ORDER BY {at}"
-    )
-    kept = set(then.execute(later.encode(), (last, last)).fetchall())
-    rows = [row for row in now.execute(later.encode(), (last, last)).fetchall() if row not in kept]
+    since = last and last - SEEN_LATER_MAX
+    later = f"SELECT {columns} FROM {table} WHERE %s::timestamptz IS NULL OR {at} > %s ORDER BY {at}".encode()
+    kept = set(then.execute(later, (since, since)).fetchall())
+    rows = [row for row in now.execute(later, (since, since)).fetchall() if row not in kept]
     places = ", ".join(["%s"] * (columns.count(",") + 1))
     then.cursor().executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})".encode(), rows)
 
@@ -115,6 +117,7 @@ def _erased(now: psycopg.Connection, then: psycopg.Connection) -> Iterator[str]:
             WHERE key_id = %s AND destroyed_at IS NULL""",
         destroyed,
     )
+    then.commit()
     _add_later(now, then, "key_acts", "act, owner_id, key_count, actor, reason, acted_at", "acted_at")
     if again.rowcount > 0:
         yield f"Keys destroyed since, and so again: {again.rowcount}"
