@@ -1,6 +1,9 @@
 """The schema registry: the ids our schemas have there, and the schemas behind ids met on topics."""
 
 import json
+import logging
+import time
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
@@ -15,6 +18,10 @@ from libs.common.settings import MessagingSettings
 COMPATIBILITY = "FULL_TRANSITIVE"
 _AVRO = "AVRO"
 _TIMEOUT_SECONDS = 5
+REGISTER_SECONDS_MAX = 30.0
+REGISTER_RETRY_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
 
 
 class IncompatibleSchema(Exception):
@@ -45,6 +52,22 @@ class Registry:
                 if error.http_status_code in (409, 422):
                     raise IncompatibleSchema(f"{subject}: {error.error_message}") from error
                 raise
+
+    def register_all(self, contracts: Iterable[Contract], *, seconds_max: float = REGISTER_SECONDS_MAX) -> None:
+        """Register each, once more while the registry fails, for so long: one whose own database was away fails with
+        every connection that it still has to it. Raises Outage and IncompatibleSchema.
+        """
+        deadline = time.monotonic() + seconds_max
+        for contract in contracts:
+            while True:
+                try:
+                    self.register(contract)
+                    break
+                except Outage as outage:
+                    if time.monotonic() > deadline:
+                        raise
+                    log.warning("registering once more", extra={"error": str(outage)})
+                    time.sleep(REGISTER_RETRY_SECONDS)
 
     def faults(self, contract: Contract) -> list[str]:
         """Why a schema may not follow those that its subject has; empty when it may, or is one of them."""

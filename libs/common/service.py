@@ -295,8 +295,7 @@ class Runtime:
         self.unit.administer(lambda tx: outbox.fix_shards(tx, self.settings.outbox_shards))
         contracts = [event_type.contract for event_type in self.handlers.writes]
         kafka.create_topics(self.settings, self.service.name, {contract.topic.name for contract in contracts})
-        for contract in contracts:
-            self.registry.register(contract)
+        self.registry.register_all(contracts)
 
     def _give_rights(self, tx: Connection, role: str, *, revokes: bool) -> None:
         said = {role: {**MESSAGING, **self.service.rights}, role + RETENTION_SUFFIX: self.service.retention_rights}

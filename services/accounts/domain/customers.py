@@ -127,7 +127,9 @@ def refuse(ledger: Ledger, event: CustomerRefused, at: datetime) -> Sequence[Eve
     if event.is_listed and ledger.customers[event.customer_id].status is CustomerStatus.REFUSED:
         for account in ledger.accounts_of(event.customer_id):
             if account.status is not AccountStatus.CLOSED:
-                ledger.accounts.put(account.account_id, replace(account, is_blocked=True))
+                # All of it is: also what the account was never to fall below.
+                floor_minor = min(account.floor_minor or 0, 0)
+                ledger.accounts.put(account.account_id, replace(account, is_blocked=True, floor_minor=floor_minor))
                 events += block_available(ledger, account.account_id, at)
     return events
 

@@ -126,6 +126,13 @@ def test_an_overdrawn_account_has_nothing_that_could_be_blocked() -> None:
     _require_sound(books)
 
 
+def test_what_an_account_was_never_to_fall_below_is_blocked_too() -> None:
+    books = Books(changes={ANNS: {"floor_minor": 5_00}})
+    books.hears(LISTED)
+    assert blocked(books) == [(ANNS, 100_00, "EUR")]
+    _require_sound(books)
+
+
 def test_blocked_funds_are_locked_of_every_currency_that_a_batch_may_block() -> None:
     books, dollars = Books(), OpenAccount(customer_id=ANN, currency="USD")
     of_ann, known = [books.accounts[ANNS]], {ANN: replace(books.customers[ANN], wanted_currencies=("JPY",))}
