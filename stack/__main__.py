@@ -131,7 +131,8 @@ def restore(
     with steps(console) as say, tempfile.TemporaryDirectory() as folder:
         if file is None:
             _require_native(stack)
-            file = Path(folder) / name
+            # It stays on record by this name.
+            file = Path(folder) / f"{name} as of {to.isoformat() if to else 'the end of the archive'}"
             say(f"{name}'s database as it was, replayed beside the one in use")
             at = to.replace(tzinfo=UTC) if to else None
             archive.extract(stack.settings, name, file, at=at, archive=lost, unsigned=unsigned)
