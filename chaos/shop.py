@@ -68,9 +68,9 @@ class Shop:
         """What nobody may find in a log: everybody's name."""
         return [party.name for party in self._parties]
 
-    def pay(self, url: str | None = None, *, traceparent: str | None = None) -> str:
-        """One payment by a POST of its own; its id."""
-        key, body, trace = self._key(), self._line(), {"traceparent": traceparent} if traceparent else {}
+    def pay(self, url: str | None = None, *, kind: Kind | None = None, traceparent: str | None = None) -> str:
+        """One payment by a POST of its own, of this kind or whichever is next; its id."""
+        key, body, trace = self._key(), self._line(kind), {"traceparent": traceparent} if traceparent else {}
         at = time.monotonic()
         response = self._post(f"{url or self._installation.url('payments')}/v1/payments", key, body, more=trace)
         assert response.status_code == 202, response.text
@@ -94,8 +94,8 @@ class Shop:
         with self._lock:
             return [payment_id for payment_id, sent_at in self._paid_at.items() if sent_at > at]
 
-    def pay_many(self, count: int, url: str | None = None) -> list[str]:
-        return [self.pay(url) for _ in range(count)]
+    def pay_many(self, count: int, url: str | None = None, *, kind: Kind | None = None) -> list[str]:
+        return [self.pay(url, kind=kind) for _ in range(count)]
 
     def pay_until(self, condition: Callable[[], bool], *, urls: Sequence[str | None] = (None,)) -> None:
         """Pay, at each address in turn, until the condition holds."""
@@ -217,9 +217,9 @@ class Shop:
     def _key(self) -> str:
         return f"{self._run}/{ids.new()}"
 
-    def _line(self) -> bytes:
+    def _line(self, kind: Kind | None = None) -> bytes:
         with self._lock:
-            order = next(self._orders)
+            order = next(order for order in self._orders if kind in (None, order.kind))
         return line(order, self._parties, self._opened, self.currency)
 
     def _stored_singles(self) -> set[str]:
