@@ -77,7 +77,7 @@ def events_page() -> str:
 def _row(entry: Entry) -> str:
     contract = entry.event_type.contract
     link = f"[{entry.name}]({contract.topic.service}/{entry.name}.avsc)"
-    readers = ", ".join(entry.readers) or "outside readers"
+    readers = ", ".join(entry.readers) or ("nobody" if contract.topic.is_restricted else "outside readers")
     return (
         f"| {link} | {contract.meaning} | {entry.publisher} | {readers} "
         f"| `{contract.key_path}` | `{contract.subject_path}` |"

@@ -87,14 +87,17 @@ def judge(
     def memory(names: Iterable[str]) -> _Memory:
         return _Memory(held_since, names)
 
-    events = {event.event_id: event for event in _without_junk(recorded, kept.taken.values())}.values()
+    events: dict[str, Recorded] = {}
+    for event in _without_junk(recorded, kept.taken.values()):
+        # Whoever reads keeps to the first.
+        events.setdefault(event.event_id, event)
     read_by = {service: memory(_topics_read_by(service)) for service in SERVICES}
     return [
-        _journeys_end(events, kept, memory(_topics_of("PaymentInitiated", *STATE_BY_END)), may_wait=may_wait),
+        _journeys_end(events.values(), kept, memory(_topics_of("PaymentInitiated", *STATE_BY_END)), may_wait=may_wait),
         *(_inbox_equals_topics(name, recorded, kept.taken[name], read_by[name]) for name in SERVICES),
         *(_nothing_waits(name, kept.taken[name]) for name in SERVICES),
         *_databases_agree(recorded, kept, read_by),
-        _refunds_end(events, kept, memory(_topics_of("RefundRequested", *STATE_BY_REFUND_END))),
+        _refunds_end(events.values(), kept, memory(_topics_of("RefundRequested", *STATE_BY_REFUND_END))),
     ]
 
 

@@ -106,7 +106,10 @@ TABLES: Mapping[str, Mapping[str, Table]] = {
         "case_words": _record(_CASE),
         "case_acts": _record(_CASE),
         "blocked_property": _record("never forgotten (31 CFR 501.601)"),
-        "filings": _record("5 years, 10 if on a rejected transfer (31 CFR 1010.430(d), 501.601): forget-records"),
+        "filings": _record(
+            "5 years, 10 if on a rejected transfer, never if on blocked property or annual"
+            " (31 CFR 1010.430(d), 501.601): forget-records"
+        ),
         "filing_acts": _record("as long as their filing"),
         "whitelist_pairs": _record("10 years after a pair's end (31 CFR 501.601), then forget-records"),
         "travel_records": _record("5 years (31 CFR 1010.430(d)), then forget-records"),

@@ -68,6 +68,8 @@ class Contract(Record):
     schema: dict[str, Any]
     key_path: str
     subject_path: str
+    is_end: bool
+    """Whether it is the last that happens to its subject, which ends once, in one of several ways."""
     key_of: Callable[[Any], str]
     subject_of: Callable[[Any], str]
 
@@ -90,11 +92,11 @@ class Event(Record):
 E = TypeVar("E", bound=Event)
 
 
-def event(*, topic: Topic, key: str, subject: str) -> Callable[[type[E]], type[E]]:
+def event(*, topic: Topic, key: str, subject: str, is_end: bool = False) -> Callable[[type[E]], type[E]]:
     """Bind a class to the `.avsc` beside it.
 
     `key` and `subject` are the paths of the fields that hold the record's key and the id of the
-    aggregate it is about. Raises ContractError when class and schema differ.
+    aggregate it is about; of `is_end` see Contract. Raises ContractError when class and schema differ.
     """
 
     def bind(cls: type[E]) -> type[E]:
@@ -107,6 +109,7 @@ def event(*, topic: Topic, key: str, subject: str) -> Callable[[type[E]], type[E
             schema=schema,
             key_path=key,
             subject_path=subject,
+            is_end=is_end,
             key_of=attrgetter(key),
             subject_of=attrgetter(subject),
         )

@@ -200,7 +200,7 @@ class PaymentReleaseRequested(Event):
     requested_at: datetime
 
 
-@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id", is_end=True)
 class PaymentSettled(Event):
     payment_id: str
     debtor_account_id: str
@@ -216,7 +216,7 @@ class PaymentSettled(Event):
     settled_at: datetime
 
 
-@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id", is_end=True)
 class PaymentRejected(Event):
     payment_id: str
     debtor_account_id: str
@@ -224,14 +224,14 @@ class PaymentRejected(Event):
     rejected_at: datetime
 
 
-@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id", is_end=True)
 class PaymentCancelled(Event):
     payment_id: str
     debtor_account_id: str
     cancelled_at: datetime
 
 
-@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id")
+@event(topic=PAYMENT, key="debtor_account_id", subject="payment_id", is_end=True)
 class PaymentBlocked(Event):
     payment_id: str
     debtor_account_id: str
@@ -305,7 +305,7 @@ class RefundAnswerOverdue(Event):
     overdue_at: datetime
 
 
-@event(topic=REFUND, key="debtor_account_id", subject="refund_id")
+@event(topic=REFUND, key="debtor_account_id", subject="refund_id", is_end=True)
 class RefundSettled(Event):
     refund_id: str
     payment_id: str
@@ -319,7 +319,7 @@ class RefundSettled(Event):
     settled_at: datetime
 
 
-@event(topic=REFUND, key="debtor_account_id", subject="refund_id")
+@event(topic=REFUND, key="debtor_account_id", subject="refund_id", is_end=True)
 class RefundRejected(Event):
     refund_id: str
     payment_id: str

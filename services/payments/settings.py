@@ -82,7 +82,10 @@ def _one_each(terms: tuple[T, ...]) -> tuple[T, ...]:
 class PaymentsSettings(Settings):
     ask_again_seconds: float = Field(30, description="an answer is asked for again after this")
     suspend_seconds: float = Field(120, description="a payment without all answers is suspended after this")
-    review_seconds: float = Field(5 * 24 * 3600, description="a suspended payment is given up after this")
+    review_seconds: float = Field(
+        5 * 24 * 3600,
+        description="a suspended payment is given up after this, unless screening has doubts: then it waits for people",
+    )
     capture_seconds: float = Field(
         7 * 24 * 3600,
         gt=0,

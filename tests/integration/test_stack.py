@@ -248,8 +248,8 @@ def test_a_moment_is_brought_back_and_nothing_later(stack: Stack, tmp_path: Path
 
     assert restored.returncode == 0, restored.stdout
     assert set(before) - set(names(stack)) == {("too late",)}
-    (told,) = query(stack, "SELECT arguments FROM interventions ORDER BY intervention_id DESC LIMIT 1")[0]
-    assert json.loads(told) == {"file": f"payments as of {moment}", "signed": True}
+    told = query(stack, "SELECT arguments FROM interventions WHERE command = 'restore' ORDER BY intervention_id")
+    assert json.loads(told[-1][0]) == {"file": f"payments as of {moment}", "signed": True}
     assert {part.name: part.state for part in stack.way.states()}["payments"] == "ready"
     assert query(stack, "SELECT datname FROM pg_database WHERE datname LIKE 'payments%'") == [("payments",)]
     assert not (stack.settings.postgres_folder / "replayed").exists()

@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from libs.common.events import Event
 from libs.common.inbox import Outcome
 from libs.common.message import Command, Message, Trace
 from libs.common.record import replace
+from schemas.payments.events import PaymentCancelled, PaymentRejected, PaymentResumed, PublicReason
 from tests.tally.service import UNLUCKY, Counter, Increment, Tally, load, service
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -142,3 +143,28 @@ def test_a_failed_decision_is_collected_with_all_that_its_error_leads_to() -> No
     del failed
     gc.collect()
     assert seen[0]() is None
+
+
+class Unnumbered(Tally):
+    """Which lets happen what it does not know."""
+
+    def number(self, events: Iterable[Event]) -> list[int]:
+        return [1 for _ in events]
+
+
+def test_an_end_has_one_id_whatever_it_is_and_whatever_brings_it_about() -> None:
+    """A service that reads its topics again may meet the answers in another order: readers drop what they know."""
+    payment_id = ids.new()
+    of_it: dict[str, Any] = {"payment_id": payment_id, "debtor_account_id": "a"}
+    cancelled = PaymentCancelled(**of_it, cancelled_at=START)
+    rejected = PaymentRejected(**of_it, reason=PublicReason.DECLINED, rejected_at=START)
+    resumed = PaymentResumed(**of_it, resumed_at=START)
+
+    def ids_of(number: int, *events: Event) -> list[str]:
+        handlers = replace(HANDLERS, decisions={Increment: lambda *_: list(events)})
+        (decided,) = decide(message("a", 1, number=number), handlers=handlers, state=Unnumbered({}))
+        return [row.headers["ce_id"] for row in decided.rows]
+
+    assert len(ids_of(1, cancelled)) == 1
+    assert ids_of(1, cancelled) == ids_of(2, resumed, rejected)[1:]
+    assert ids_of(1, resumed) == ids_of(1, resumed) != ids_of(2, resumed)

@@ -3,10 +3,14 @@ decided, and what topics have forgotten, is neither."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
+
+from docs import catalogue
 from libs.common import ids
 from libs.common.record import replace
-from operate.nothing_lost import CLOCKS_SECONDS, Finding, judge, still
+from operate.nothing_lost import CLOCKS_SECONDS, STATE_BY_END, STATE_BY_REFUND_END, Finding, judge, still
 from operate.stored import Stored, Taken
 from operate.topics import Recorded
 from stack.settings import SERVICES
@@ -70,7 +74,7 @@ def kept(*journeys: list[Recorded]) -> Stored:
     )
 
 
-def of_service(stored: Stored, name: str, **changes: frozenset[str]) -> Stored:
+def of_service(stored: Stored, name: str, **changes: frozenset[str] | Mapping[str, frozenset[str]]) -> Stored:
     return replace(stored, taken={**stored.taken, name: replace(stored.taken[name], **changes)})
 
 
@@ -171,3 +175,184 @@ def test_what_began_before_the_topics_do_is_not_looked_for_there_and_it_is_said_
     assert f"topics have forgotten what began before {since:%Y-%m-%d}"[:45] in told.detail
     # What is lost of what they should hold still is, is lost.
     assert faults(old, stored, held).keys() == {"accepted but not on the topic", "applied but not published"}
+
+
+def a_settlement() -> list[Recorded]:
+    subject = ids.new(at_seconds=NOW.timestamp())
+    return [
+        event(event_type, subject, offset=number)
+        for number, event_type in enumerate(("PaymentInitiated", "PaymentSettled"))
+    ]
+
+
+def a_refund() -> list[Recorded]:
+    subject = ids.new(at_seconds=NOW.timestamp())
+    return [
+        event(event_type, subject, offset=number)._replace(topic="payments.refund.v1")
+        for number, event_type in enumerate(("RefundRequested", "RefundSettled"))
+    ]
+
+
+JOURNEY, REFUND = a_settlement(), a_refund()
+ID, REFUND_ID = JOURNEY[0].subject, REFUND[0].subject
+NOTHING: frozenset[str] = frozenset()
+
+
+def all_well() -> tuple[list[Recorded], Stored]:
+    """A payment that was settled and given back, and everybody says so."""
+    recorded = [*JOURNEY, *REFUND]
+    stored = replace(kept(JOURNEY), payments={ID: "settled"}, holds={ID: "posted"}, refunded=frozenset({REFUND_ID}))
+    applied = frozenset(one.event_id for one in recorded)
+    for name in SERVICES:
+        stored = of_service(stored, name, applied=applied)
+    return recorded, reads_only(stored, recorded)
+
+
+def without(recorded: list[Recorded], event_type: str) -> list[Recorded]:
+    return [one for one in recorded if one.event_type != event_type]
+
+
+def told(recorded: list[Recorded], stored: Stored) -> dict[str, set[str]]:
+    """What is wrong, but for the inboxes, which differ wherever something is spoilt on a topic."""
+    findings = [one for one in judge(recorded, stored) if "has applied what it reads" not in one.what]
+    return {f"{one.what}: {fault}": set(which) for one in findings for fault, which in one.faults.items()}
+
+
+END = "every payment accepted has exactly one end"
+GIVEN_BACK = "every refund has exactly one end, and its money moved with it"
+SECOND_END = event("PaymentRejected", ID, offset=8, event_id=ids.new())
+SECOND_REFUND_END = event("RefundRejected", REFUND_ID, offset=8, event_id=ids.new())._replace(
+    topic="payments.refund.v1"
+)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "changes", "expected"),
+    [
+        pytest.param([*JOURNEY, *REFUND], {}, {}, id="all is well"),
+        pytest.param(
+            [*REFUND],
+            {},
+            {f"{END}: accepted but not on the topic": {ID}},
+            id="what was accepted is not on its topic",
+        ),
+        pytest.param(
+            [*JOURNEY, *REFUND],
+            {"payments": {}, "holds": {}, "assessed": NOTHING, "screened": NOTHING},
+            {
+                f"{END}: on the topic but not accepted": {ID},
+                f"{END}: with another end in the database": {ID},
+            },
+            id="a database has forgotten a payment",
+        ),
+        pytest.param(
+            without([*JOURNEY, *REFUND], "PaymentSettled"),
+            {},
+            {f"{END}: without an end": {ID}, f"{END}: neither ended nor waiting": {ID}},
+            id="an end was never told",
+        ),
+        pytest.param(
+            without([*JOURNEY, *REFUND], "PaymentSettled"),
+            {"payments": {ID: "suspended"}, "holds": {ID: "held"}},
+            {f"{END}: without an end": {ID}},
+            id="a payment still waits",
+        ),
+        pytest.param(
+            [*JOURNEY, SECOND_END, *REFUND],
+            {},
+            {f"{END}: with more than one end": {ID}},
+            id="a payment has ended twice",
+        ),
+        pytest.param(
+            [*JOURNEY, *REFUND],
+            {"payments": {ID: "rejected"}},
+            {
+                f"{END}: with another end in the database": {ID},
+                "the money went where each payment ended: moved otherwise": {ID},
+            },
+            id="a database knows of another end",
+        ),
+        *(
+            pytest.param(
+                [*JOURNEY, *REFUND],
+                {"holds": {ID: status}},
+                {"the money went where each payment ended: moved otherwise": {ID}},
+                id=f"settled, but {status}",
+            )
+            for status in ("held", "released", "declined", "blocked")
+        ),
+        pytest.param(
+            [*JOURNEY, *REFUND],
+            {"holds": {}},
+            {
+                "accounts knows every payment: missing": {ID},
+                "the money went where each payment ended: moved otherwise": {ID},
+            },
+            id="settled without any money",
+        ),
+        pytest.param(
+            [*JOURNEY, *REFUND],
+            {"assessed": NOTHING},
+            {"fraud has assessed every payment: missing": {ID}},
+            id="unassessed",
+        ),
+        pytest.param(
+            [*JOURNEY, *REFUND],
+            {"screened": frozenset({ID, "x"})},
+            {"compliance has screened every payment: unknown to payments": {"x"}},
+            id="screened what nobody ordered",
+        ),
+        pytest.param(
+            without([*JOURNEY, *REFUND], "RefundSettled"),
+            {"refunded": NOTHING},
+            {f"{GIVEN_BACK}: without an end": {REFUND_ID}},
+            id="a refund was never ended",
+        ),
+        pytest.param(
+            [*JOURNEY, *REFUND, SECOND_REFUND_END],
+            {"refunded": NOTHING},
+            {f"{GIVEN_BACK}: with more than one end": {REFUND_ID}},
+            id="a refund has ended twice",
+        ),
+        pytest.param(
+            [*JOURNEY, *REFUND],
+            {"refunded": NOTHING},
+            {f"{GIVEN_BACK}: settled without money, or the other way round": {REFUND_ID}},
+            id="a refund moved nothing",
+        ),
+        pytest.param(
+            [*JOURNEY],
+            {"refunded": frozenset({REFUND_ID})},
+            {f"{GIVEN_BACK}: settled without money, or the other way round": {REFUND_ID}},
+            id="money was given back unasked",
+        ),
+    ],
+)
+def test_whatever_is_wrong_is_told_by_its_name(
+    recorded: list[Recorded], changes: Mapping[str, Any], expected: Mapping[str, set[str]]
+) -> None:
+    _, stored = all_well()
+    assert told(recorded, replace(stored, **changes)) == expected
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_whatever_waits_is_told_with_its_service(name: str) -> None:
+    recorded, stored = all_well()
+    waiting = of_service(stored, name, waiting={"the outbox": frozenset({"x"}), "parked": NOTHING})
+    assert told(recorded, waiting) == {f"{name} has nothing waiting: in the outbox": {"x"}}
+
+
+def test_of_two_ends_under_one_id_readers_keep_to_the_first_and_so_does_the_judge() -> None:
+    """After a restore from an old backup payments may come to another end: it has the id of the first."""
+    recorded, stored = all_well()
+    second = SECOND_END._replace(event_id=JOURNEY[-1].event_id)
+    assert told([*recorded, second], stored) == {}
+    otherwise = replace(stored, payments={ID: "rejected"})
+    assert f"{END}: with another end in the database" in told([*recorded, second], otherwise)
+
+
+def test_the_ends_are_those_that_contracts_call_so() -> None:
+    assert {entry.name for entry in catalogue.entries() if entry.event_type.contract.is_end} == {
+        *STATE_BY_END,
+        *STATE_BY_REFUND_END,
+    }
