@@ -67,6 +67,18 @@ class Parts:
                 connection.execute(f'DROP OWNED BY "{name}"'.encode())
                 connection.execute(f'DROP ROLE "{name}"'.encode())
 
+    def empty(self, runtime: Runtime, *tables: str) -> None:
+        """Delete all rows of these tables of a service's database, whatever guards them.
+
+        Not by TRUNCATE, which makes every table and index a new file: for tests of a few rows that is most of their time.
+        """
+        deletions = "".join(f"DELETE FROM {table};" for table in tables)
+        database = make_url(runtime.settings.database_url).database or ""
+        with psycopg.connect(postgres.admin_dsn(self.settings, database)) as connection:
+            connection.execute("SET session_replication_role = replica")
+            # Whoever is still writing ends first.
+            connection.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE; {deletions}".encode())
+
     def create_topics(self, names: Sequence[str], *, partitions: int = 24, retention_ms: int = -1) -> None:
         """Make topics anew, without what they held."""
         self.delete_topics(names)

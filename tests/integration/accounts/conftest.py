@@ -4,18 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from libs.common.database import execute
 from libs.common.service import Runtime
 from services.accounts.__main__ import SERVICE
 from tests.parts import Parts
 from tests.serving import Api, serving
 
-_GUARDED = ("accounts", "holds", "refunds", "transfers", "entries")
-_EMPTY = f"""
-{"".join(f"ALTER TABLE {table} DISABLE TRIGGER USER;" for table in _GUARDED)}
-TRUNCATE customers, accounts, holds, refunds, transfers, entries, outbox, inbox, dead_letters, idempotency_keys;
-{"".join(f"ALTER TABLE {table} ENABLE TRIGGER USER;" for table in _GUARDED)}
-"""
+_EMPTIED = (
+    *("customers", "accounts", "holds", "refunds", "transfers", "entries"),
+    *("outbox", "inbox", "dead_letters", "idempotency_keys"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +28,7 @@ def served(wired: Runtime) -> Iterator[Api]:
 
 
 @pytest.fixture
-def api(served: Api) -> Api:
+def api(parts: Parts, served: Api) -> Api:
     """Accounts as if nothing had ever happened."""
-    served.runtime.unit.administer(lambda tx: execute(tx, _EMPTY))
+    parts.empty(served.runtime, *_EMPTIED)
     return served

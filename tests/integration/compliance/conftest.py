@@ -17,27 +17,14 @@ from tests.integration.compliance.scene import add_people
 from tests.parts import Parts
 from tests.serving import listening
 
-_EMPTY = """
-ALTER TABLE case_acts DISABLE TRIGGER case_acts_are_final;
-ALTER TABLE case_files DISABLE TRIGGER case_files_are_final;
-ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_are_final;
-ALTER TABLE filing_acts DISABLE TRIGGER filing_acts_are_final;
-ALTER TABLE alert_silences DISABLE TRIGGER alert_silences_are_final;
-ALTER TABLE scenario_versions DISABLE TRIGGER scenario_versions_are_final;
-TRUNCATE screened_parties, screenings, customers, customer_words, cases, case_acts, case_words, case_files, filings,
-         filing_acts,
-         blocked_property, audit_entries, desk_sessions, desk_failures, watched_customers, alerts, hops, payment_links,
-         whitelist_pairs, looking_back, rule_changes, rule_change_contents, linked_transfers, travel_records,
-         alert_silences, scenario_versions, country_listings, country_imports, outbox, inbox,
-         dead_letters, idempotency_keys, clients, client_keys;
-ALTER TABLE case_acts ENABLE TRIGGER case_acts_are_final;
-ALTER TABLE case_files ENABLE TRIGGER case_files_are_final;
-ALTER TABLE audit_entries ENABLE TRIGGER audit_entries_are_final;
-ALTER TABLE filing_acts ENABLE TRIGGER filing_acts_are_final;
-ALTER TABLE alert_silences ENABLE TRIGGER alert_silences_are_final;
-ALTER TABLE scenario_versions ENABLE TRIGGER scenario_versions_are_final;
-UPDATE audit_head SET entry_count = 0, entry_hash = '';
-"""
+_EMPTIED = (
+    *("screened_parties", "screenings", "customers", "customer_words", "watched_customers", "travel_records"),
+    *("cases", "case_acts", "case_words", "case_files", "filings", "filing_acts", "blocked_property"),
+    *("alerts", "alert_silences", "scenario_versions", "hops", "payment_links", "linked_transfers", "looking_back"),
+    *("whitelist_pairs", "rule_changes", "rule_change_contents", "country_listings", "country_imports"),
+    *("audit_entries", "desk_sessions", "desk_failures", "clients", "client_keys"),
+    *("outbox", "inbox", "dead_letters", "idempotency_keys"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +43,10 @@ def address(wired: Runtime) -> Iterator[str]:
 
 
 @pytest.fixture
-def compliance(wired: Runtime) -> Runtime:
+def compliance(parts: Parts, wired: Runtime) -> Runtime:
     """Compliance as if nothing had ever happened, but for its lists and users."""
-    wired.unit.administer(lambda tx: execute(tx, _EMPTY))
+    parts.empty(wired, *_EMPTIED)
+    wired.unit.administer(lambda tx: execute(tx, "UPDATE audit_head SET entry_count = 0, entry_hash = ''"))
     return wired
 
 

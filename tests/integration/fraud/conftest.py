@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from libs.common.database import execute
 from libs.common.service import Runtime
 from services.fraud.__main__ import SERVICE
 from tests.parts import Parts
 from tests.serving import Api, serving
 
-_EMPTY = """
-TRUNCATE entities, assessments, shadow_verdicts, tallies, versions, version_changes, list_entries,
-         outbox, inbox, dead_letters, idempotency_keys"""
+_EMPTIED = (
+    *("entities", "assessments", "shadow_verdicts", "tallies", "versions", "version_changes", "list_entries"),
+    *("outbox", "inbox", "dead_letters", "idempotency_keys"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,9 @@ def wired(parts: Parts) -> Iterator[Runtime]:
 
 
 @pytest.fixture
-def fraud(wired: Runtime) -> Runtime:
+def fraud(parts: Parts, wired: Runtime) -> Runtime:
     """Fraud as if nothing had ever happened."""
-    wired.unit.administer(lambda tx: execute(tx, _EMPTY))
+    parts.empty(wired, *_EMPTIED)
     return wired
 
 

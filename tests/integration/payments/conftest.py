@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-from libs.common.database import execute
 from libs.common.service import Runtime
 from services.payments.__main__ import SERVICE
 from services.payments.settings import FeeTerms
@@ -13,8 +12,10 @@ from tests.integration.payments.scene import BODY_BYTES_MAX, FILE_BYTES_MAX, kno
 from tests.parts import Parts
 from tests.serving import Api, serving
 
-_EMPTY = """TRUNCATE payments, refunds, batches, refused_lines, known_accounts, outbox, inbox, dead_letters,
-                     idempotency_keys"""
+_EMPTIED = (
+    *("payments", "refunds", "batches", "refused_lines", "known_accounts"),
+    *("outbox", "inbox", "dead_letters", "idempotency_keys"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,8 @@ def served(wired: Runtime) -> Iterator[Api]:
 
 
 @pytest.fixture
-def api(served: Api) -> Api:
+def api(parts: Parts, served: Api) -> Api:
     """Payments as if nothing had ever been ordered, with a few accounts it knows of."""
-    served.runtime.unit.administer(lambda tx: execute(tx, _EMPTY))
+    parts.empty(served.runtime, *_EMPTIED)
     know_accounts(served.runtime)
     return served
