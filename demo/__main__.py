@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from demo import client, summary
 from demo.analysts import Analysts
-from demo.card_file import CardFile, WrongFile
+from demo.card_file import CardFile
+from demo.card_table import WrongFile
 from demo.desk import seed_users
 from demo.generated import Generated
 from demo.run import Demo, Unended, Watch
@@ -58,7 +60,7 @@ def main(
                 with console.status("stopping"):
                     stack.down()
     except (StackError, WrongFile, Unended) as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(2)
     sys.exit(0 if is_well else 1)
 
