@@ -18,6 +18,7 @@ from demo.card_table import WrongFile
 from demo.desk import seed_users
 from demo.generated import Generated
 from demo.run import Demo, Unended, Watch
+from demo.stock import take_stock
 from demo.story import Story
 from stack.part import StackError
 from stack.settings import StackSettings
@@ -99,9 +100,9 @@ def _run(stack: Stack, story: Story, *, simulates_analysts: bool, began: float) 
         demo = Demo(settings, story, settings.secrets.get("api-key/demo"), _Bars(progress))
         result = demo.run(Analysts(settings) if simulates_analysts else None, began=began)
     with console.status("comparing topics, inboxes and databases"):
-        stock = summary.take_stock(settings, result, may_wait=not simulates_analysts)
-    summary.show(console, settings, result, stock, seconds=time.monotonic() - began)
-    return stock.is_well
+        taken = take_stock(settings, result, may_wait=not simulates_analysts)
+    summary.show(console, taken, seconds=time.monotonic() - began)
+    return taken.is_well
 
 
 class _Bars(Watch):
