@@ -154,7 +154,7 @@ class _Checked:
             raise WrongFile(f"{self._place(name, row)}{shown} is {why}")
 
     def _place(self, name: str, row: int) -> str:
-        """As people count: rows from 1, and the lines of a text with the header's as the first."""
+        """As people count: rows from 1, and of a text its lines from the header's on, but for blank ones."""
         return f"{self._path}: {name} of {f'row {row + 1:,}' if self._is_parquet else f'line {row + 2:,}'}"
 
 

@@ -48,10 +48,10 @@ _HARMLESS = Expectation(
             Outcome(words="rejected after review", reason=InternalReason.REVIEW_TIMED_OUT),
         }
     ),
-    # False alarms of fraud. A payer who was robbed a week ago, or a shop where others were, makes the next harmless
-    # payment suspect. Runs show about one in a thousand suspected; ten times as many rejected, and the rules are wrong.
+    # False alarms of fraud: a payer or a shop with a fraud lately makes the next harmless payment suspect. Backtests of
+    # streams of 1,000 to 100,000 payments show at most 3 in 1,000, all for people to see, who reject some of them.
     few=3,
-    share_max=Fraction(1, 100),
+    share_max=Fraction(5, 1_000),
 )
 
 EXPECTATIONS: Mapping[Kind, Expectation] = {
