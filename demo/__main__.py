@@ -8,14 +8,17 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from demo import client, summary
 from demo.analysts import Analysts
-from demo.card_file import CardFile, WrongFile
+from demo.card_file import CardFile
+from demo.card_table import WrongFile
 from demo.desk import seed_users
 from demo.generated import Generated
 from demo.run import Demo, Unended, Watch
+from demo.stock import take_stock
 from demo.story import Story
 from stack.part import StackError
 from stack.settings import StackSettings
@@ -58,7 +61,7 @@ def main(
                 with console.status("stopping"):
                     stack.down()
     except (StackError, WrongFile, Unended) as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(f"[red]{escape(str(error))}[/red]")
         sys.exit(2)
     sys.exit(0 if is_well else 1)
 
@@ -97,9 +100,9 @@ def _run(stack: Stack, story: Story, *, simulates_analysts: bool, began: float) 
         demo = Demo(settings, story, settings.secrets.get("api-key/demo"), _Bars(progress))
         result = demo.run(Analysts(settings) if simulates_analysts else None, began=began)
     with console.status("comparing topics, inboxes and databases"):
-        stock = summary.take_stock(settings, result, may_wait=not simulates_analysts)
-    summary.show(console, settings, result, stock, seconds=time.monotonic() - began)
-    return stock.is_well
+        taken = take_stock(settings, result, may_wait=not simulates_analysts)
+    summary.show(console, taken, seconds=time.monotonic() - began)
+    return taken.is_well
 
 
 class _Bars(Watch):

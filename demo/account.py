@@ -1,19 +1,20 @@
-"""What became of the payments of a run: their ends, what was expected of them, and examples with their timelines."""
+"""What became of the payments of a run: their ends, and examples with their timelines."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import psycopg
 
-from demo.run import EXPECTED_ENDS
-from demo.story import Kind, Ordered
+from demo.story import Ordered
 from libs.common.record import Record
 from operate.topics import Recorded
 from stack import postgres
 
 REFUSED = "refused"
+LOST = "lost"
+"""What became of a payment that was taken on, and that payments doesn't know."""
 AFTER_REVIEW = " after review"
 
 
@@ -27,6 +28,10 @@ class End(Record):
     was_reviewed: bool
     seconds: float | None
     """From its being taken on to its end; None while it goes on."""
+
+    @property
+    def reason(self) -> str:
+        return self.internal_reason or self.public_reason
 
     @property
     def words(self) -> str:
@@ -43,7 +48,7 @@ class TimelineEntry(Record):
 
 
 def ends(dsn: str, payment_ids: Iterable[str]) -> dict[str, End]:
-    """How each payment ended, as payments keeps it."""
+    """How each payment ended, as payments keeps it; those that it doesn't know are not there."""
     query = "SELECT payment_id::text, body FROM payments WHERE payment_id = ANY(%b::uuid[])"
     with psycopg.connect(postgres.dsn(dsn)) as connection:
         rows = connection.execute(query.encode(), (list(payment_ids),)).fetchall()
@@ -72,25 +77,9 @@ def by_end(ordered: Sequence[Ordered], found: Mapping[str, End]) -> Counter[tupl
         if item.refusal is not None:
             counts[REFUSED, item.refusal] += 1
         else:
-            end = found[item.payment_id]
-            counts[end.state, end.internal_reason or end.public_reason] += 1
+            end = found.get(item.payment_id)
+            counts[(end.state, end.reason) if end else (LOST, "")] += 1
     return counts
-
-
-def unexpected(ordered: Sequence[Ordered], found: Mapping[str, End]) -> dict[Kind, Counter[str]]:
-    """For each kind of payment, what happened that should not have."""
-    surprises: dict[Kind, Counter[str]] = defaultdict(Counter)
-    for kind, words in outcomes(ordered, found):
-        if kind in EXPECTED_ENDS and words not in EXPECTED_ENDS[kind]:
-            surprises[kind][words] += 1
-    return surprises
-
-
-def outcomes(ordered: Sequence[Ordered], found: Mapping[str, End]) -> list[tuple[Kind, str]]:
-    """What each payment was made to be, and what happened."""
-    return [
-        (item.order.kind, REFUSED if item.refusal is not None else found[item.payment_id].words) for item in ordered
-    ]
 
 
 def timeline(payment_id: str, recorded: Iterable[Recorded], case_ids: Mapping[str, str]) -> list[TimelineEntry]:

@@ -8,20 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
-from demo import people
+from demo import card_table, people
+from demo.card_table import AMOUNT, CUSTOMER, LABEL, SCENARIO, TERMINAL, TIME, WrongFile
 from demo.story import Kind, Order, Party
+from libs.common.money import AMOUNT_MINOR_MAX
 
-REQUIRED = ("TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT")
-LABELS = ("TX_FRAUD", "TX_FRAUD_SCENARIO")
 SHORT_OF_MONEY_EVERY = 40
 """One customer in so many begins with less than the file needs."""
-
-
-class WrongFile(Exception):
-    """The input can't be read as card transactions; the message says why."""
 
 
 class CardFile:
@@ -30,17 +24,18 @@ class CardFile:
     currency = "EUR"
 
     def __init__(self, path: Path, *, rows: int | None, from_date: date | None, seed: int) -> None:
+        """Read and check the file. Raises WrongFile."""
         self.title = f"card transactions of {path.name}"
-        table = _read(path)
+        table = card_table.read(path)
         if from_date is not None:
-            start = pa.scalar(datetime.combine(from_date, datetime.min.time()), type=table["TX_DATETIME"].type)
-            table = table.filter(pc.greater_equal(table["TX_DATETIME"], start))
-        table = table.sort_by("TX_DATETIME")
+            start = pa.scalar(datetime.combine(from_date, datetime.min.time()), type=table[TIME].type)
+            table = table.filter(pc.greater_equal(table[TIME], start))
+        table = table.sort_by(TIME)
         self._table = table.slice(0, rows) if rows else table
         if not self._table.num_rows:
             raise WrongFile(f"{path} holds no transactions" + (f" from {from_date} on" if from_date else ""))
-        self._customers = sorted(pc.unique(self._table["CUSTOMER_ID"]).to_pylist())
-        self._terminals = sorted(pc.unique(self._table["TERMINAL_ID"]).to_pylist())
+        self._customers = _ids(self._table[CUSTOMER])
+        self._terminals = _ids(self._table[TERMINAL])
         self._numbers = {("customer", id_): number for number, id_ in enumerate(self._customers)}
         self._numbers |= {("terminal", id_): len(self._customers) + n for n, id_ in enumerate(self._terminals)}
         self._seed = seed
@@ -50,8 +45,7 @@ class CardFile:
 
     def parties(self) -> list[Party]:
         chance = Random(self._seed)
-        needs = self._table.group_by("CUSTOMER_ID").aggregate([("TX_AMOUNT", "sum")])
-        needed = dict(zip(needs["CUSTOMER_ID"].to_pylist(), needs["TX_AMOUNT_sum"].to_pylist(), strict=True))
+        needed = self._needed()
         customers = [
             Party(
                 number=self._numbers["customer", id_],
@@ -59,7 +53,7 @@ class CardFile:
                 is_company=False,
                 country=chance.choice(people.COUNTRIES),
                 birth_date=people.birth_date(chance),
-                funds_minor=_funds(float(needed[id_]), is_short=n % SHORT_OF_MONEY_EVERY == 0),
+                funds_minor=_funds(needed.get(id_, 0.0), is_short=n % SHORT_OF_MONEY_EVERY == 0),
             )
             for n, id_ in enumerate(self._customers)
         ]
@@ -80,41 +74,31 @@ class CardFile:
                 yield self._order(row)
 
     def _order(self, row: dict[str, Any]) -> Order:
-        fraud = row.get("TX_FRAUD")
+        fraud = row.get(LABEL)
         return Order(
             kind=Kind.REAL,
-            debtor=self._numbers["customer", row["CUSTOMER_ID"]],
-            creditor=self._numbers["terminal", row["TERMINAL_ID"]],
-            amount=f"{row['TX_AMOUNT']:.2f}",
-            instructed_at=row["TX_DATETIME"].replace(tzinfo=UTC).isoformat(),
+            debtor=self._numbers["customer", row[CUSTOMER]],
+            creditor=self._numbers["terminal", row[TERMINAL]],
+            amount=f"{row[AMOUNT]:.2f}",
+            instructed_at=row[TIME].replace(tzinfo=UTC).isoformat(),
             label=None if fraud is None else bool(fraud),
-            scenario=row.get("TX_FRAUD_SCENARIO"),
+            scenario=row.get(SCENARIO),
         )
 
+    def _needed(self) -> dict[str, float]:
+        """What each customer's payments come to, but for those that nobody could pay."""
+        amounts = self._table[AMOUNT]
+        is_payable = pc.and_(pc.greater(amounts, 0), pc.less_equal(amounts, AMOUNT_MINOR_MAX / 100))
+        sums = self._table.filter(is_payable).group_by(CUSTOMER).aggregate([(AMOUNT, "sum")])
+        return dict(zip(sums[CUSTOMER].to_pylist(), sums[f"{AMOUNT}_sum"].to_pylist(), strict=True))
 
-def _read(path: Path) -> pa.Table:
-    if not path.is_file():
-        raise WrongFile(f"there is no file {path}")
-    try:
-        if path.suffix == ".parquet":
-            names = pyarrow.parquet.read_schema(path).names
-            table = pyarrow.parquet.read_table(path, columns=[c for c in (*REQUIRED, *LABELS) if c in names])
-        else:
-            table = pyarrow.csv.read_csv(path)
-    except pa.ArrowException as error:
-        raise WrongFile(f"{path} is neither parquet nor CSV: {error}") from error
-    missing = [column for column in REQUIRED if column not in table.column_names]
-    if missing:
-        raise WrongFile(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.column_names)}")
-    try:
-        times = table["TX_DATETIME"].cast(pa.timestamp("us"))
-        amounts = table["TX_AMOUNT"].cast(pa.float64())
-    except pa.ArrowException as error:
-        raise WrongFile(f"{path}: {error}") from error
-    table = table.set_column(table.column_names.index("TX_DATETIME"), "TX_DATETIME", times)
-    return table.set_column(table.column_names.index("TX_AMOUNT"), "TX_AMOUNT", amounts)
+
+def _ids(column: pa.ChunkedArray) -> list[str]:
+    """Everyone once; whole numbers are in their own order."""
+    return sorted(pc.unique(column).to_pylist(), key=lambda id_: (len(id_), id_))
 
 
 def _funds(needed: float, *, is_short: bool) -> int:
     """Whole cents, with something to spare; or clearly too few."""
-    return max(1, round(needed * (60 if is_short else 110))) + (0 if is_short else 10_000)
+    funds = max(1, round(needed * (60 if is_short else 110))) + (0 if is_short else 10_000)
+    return min(funds, AMOUNT_MINOR_MAX)

@@ -13,7 +13,7 @@ from demo.analysts import Analysts
 from demo.client import Opened, WeirClient, line
 from demo.labels import Labels
 from demo.shop import Shop
-from demo.story import Kind, Order, Ordered, Party, Story
+from demo.story import Order, Ordered, Party, Story
 from libs.common import ids
 from libs.common.record import Record
 from stack import postgres
@@ -38,6 +38,8 @@ class Result(Record):
     began_at: datetime
     parties: int
     opened: int
+    to_fund: int
+    """Parties who begin with money."""
     funded: int
     ordered: tuple[Ordered, ...]
     labels: int
@@ -45,8 +47,8 @@ class Result(Record):
     """From the first order to the last one's being accepted."""
     settled_seconds: float
     """Until every payment that no person had to look at had ended."""
-    first_settled_seconds: float
-    """From the very beginning, installation included."""
+    first_settled_seconds: float | None
+    """From the very beginning, installation included; None if no payment settled."""
     decided: dict[str, int]
     left_alone: int
     captured: int
@@ -115,6 +117,7 @@ class Demo:
             began_at=began_at,
             parties=len(parties),
             opened=self._count_opened(opened),
+            to_fund=sum(party.funds_minor > 0 for party in parties),
             funded=funded,
             ordered=tuple(self._ordered),
             labels=self._labels.reported,
@@ -213,8 +216,8 @@ class Demo:
     def _count_refused(self) -> int:
         return sum(ordered.refusal is not None for ordered in self._ordered)
 
-    def _first_settlement(self, began: float) -> Callable[[], float]:
-        """Watch for the first settlement; the result tells when it came."""
+    def _first_settlement(self, began: float) -> Callable[[], float | None]:
+        """Watch for the first settlement; the result tells when it came, if it did."""
         found: list[float] = []
 
         def watch() -> None:
@@ -225,7 +228,7 @@ class Demo:
                 time.sleep(LOOK_SECONDS)
 
         threading.Thread(target=watch, daemon=True).start()
-        return lambda: found[0] if found else float("nan")
+        return lambda: found[0] if found else None
 
     @property
     def _batches(self) -> tuple[list[str]]:
@@ -247,16 +250,3 @@ _ALL = "SELECT count(*) FROM payments WHERE batch_id = ANY(%b::uuid[]) AND check
 def _segments(orders: Iterator[Order]) -> Iterator[list[Order]]:
     while segment := list(islice(orders, SEGMENT)):
         yield segment
-
-
-EXPECTED_ENDS: dict[Kind, frozenset[str]] = {
-    Kind.GOOD: frozenset({"settled"}),
-    Kind.SUSPICIOUS: frozenset({"settled after review", "rejected", "rejected after review"}),
-    Kind.LISTED: frozenset({"blocked"}),
-    Kind.ALIKE: frozenset({"settled after review", "rejected after review"}),
-    Kind.UNDERFUNDED: frozenset({"rejected"}),
-    Kind.SHIPPED_IN_PART: frozenset({"settled"}),
-    Kind.RETURNED: frozenset({"settled"}),
-    Kind.MALFORMED: frozenset({"refused"}),
-}
-"""What should become of a payment that was made to be something."""

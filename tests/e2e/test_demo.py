@@ -1,15 +1,20 @@
 """The demo, run as a newcomer would: it ends well only if everything it shows holds."""
 
-import csv
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
+import pyarrow.parquet
+
+from demo.story import Kind
 from tests.e2e.conftest import DemoRuns
 
 PAYMENTS = 300
 ROWS, CUSTOMERS, TERMINALS = 120, 12, 5
 FRAUDS_EVERY = 10
+SKIPPED, FROM = 30, "2018-07-01"
+"""Rows that are older than the day from which on they count."""
 
 
 def test_generated_payments_end_as_expected_and_the_summary_shows_what_was_promised(demo: DemoRuns) -> None:
@@ -18,6 +23,8 @@ def test_generated_payments_end_as_expected_and_the_summary_shows_what_was_promi
     for part in (
         "payments by end and reason",
         "what was expected, and what happened",
+        "every account is open, and has its money",
+        "no payment became what it must not",
         "journey p50",
         "journey p95",
         "journey p99",
@@ -35,17 +42,23 @@ def test_generated_payments_end_as_expected_and_the_summary_shows_what_was_promi
     ):
         assert part in run.stdout, part
     assert "✗" not in run.stdout
+    sentence = " ".join(run.stdout.split())
+    assert f" of {PAYMENTS} payments became what was expected" in sentence
+    assert "Became what must not be: none." in sentence
     assert _counted(run.stdout, "all") == [PAYMENTS]
+    kinds = [_counted(run.stdout, f"✓ │ {kind}") for kind in Kind if kind is not Kind.REAL]
+    assert [payments - expected - otherwise for payments, expected, otherwise in kinds] == [0] * len(kinds)
+    assert sum(payments for payments, _, _ in kinds) == PAYMENTS
 
 
 def test_a_file_of_card_transactions_is_streamed_with_its_labels_beside_the_decisions(
     demo: DemoRuns, tmp_path: Path
 ) -> None:
-    path = tmp_path / "cards.csv"
+    path = tmp_path / "cards.parquet"
     _write_cards(path)
-    run = demo.run("--input", str(path))
+    run = demo.run("--input", str(path), "--from", FROM)
     assert run.returncode == 0, run.stdout[-6_000:] + run.stderr[-2_000:]
-    assert "card transactions of cards.csv" in run.stdout
+    assert "card transactions of cards.parquet" in run.stdout
     assert _counted(run.stdout, "all") == [ROWS]
     assert sum(_counted(run.stdout, "fraud, scenario 2")) == ROWS // FRAUDS_EVERY
     # One amount is nothing: refused before anyone assessed it.
@@ -56,17 +69,18 @@ def test_a_file_of_card_transactions_is_streamed_with_its_labels_beside_the_deci
 
 def _write_cards(path: Path) -> None:
     """A fortnight of transactions, so that labels, which come a week late, are reported within the run."""
-    chance, start = Random(3), datetime(2018, 7, 1, 8)
-    with path.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT", "TX_FRAUD", "TX_FRAUD_SCENARIO"])
-        for number in range(ROWS):
-            is_fraud = number % FRAUDS_EVERY == 0
-            amount = 0 if number == 1 else round(chance.uniform(2, 90), 2)
-            at = start + timedelta(hours=3 * number)
-            rows.writerow(
-                [at.isoformat(" "), number % CUSTOMERS, number % TERMINALS, amount, int(is_fraud), 2 * is_fraud]
-            )
+    chance, start = Random(3), datetime.fromisoformat(FROM) + timedelta(hours=8)
+    numbers = range(-SKIPPED, ROWS)
+    frauds = [number % FRAUDS_EVERY == 0 for number in numbers]
+    columns = {
+        "TX_DATETIME": [start + timedelta(hours=3 * number if number >= 0 else 24 * number) for number in numbers],
+        "CUSTOMER_ID": [number % CUSTOMERS for number in numbers],
+        "TERMINAL_ID": [number % TERMINALS for number in numbers],
+        "TX_AMOUNT": [0.0 if number == 1 else round(chance.uniform(2, 90), 2) for number in numbers],
+        "TX_FRAUD": [int(is_fraud) for is_fraud in frauds],
+        "TX_FRAUD_SCENARIO": [2 * is_fraud for is_fraud in frauds],
+    }
+    pyarrow.parquet.write_table(pa.table(columns), path)
 
 
 def _counted(output: str, label: str) -> list[int]:
