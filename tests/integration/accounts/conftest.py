@@ -10,11 +10,12 @@ from services.accounts.__main__ import SERVICE
 from tests.parts import Parts
 from tests.serving import Api, serving
 
-_GUARDED = ("accounts", "holds", "refunds", "transfers", "entries")
+GUARDED = ("accounts", "holds", "refunds", "transfers", "entries")
+"""What triggers watch over."""
 _EMPTY = f"""
-{"".join(f"ALTER TABLE {table} DISABLE TRIGGER USER;" for table in _GUARDED)}
+{"".join(f"ALTER TABLE {table} DISABLE TRIGGER USER;" for table in GUARDED)}
 TRUNCATE customers, accounts, holds, refunds, transfers, entries, outbox, inbox, dead_letters, idempotency_keys;
-{"".join(f"ALTER TABLE {table} ENABLE TRIGGER USER;" for table in _GUARDED)}
+{"".join(f"ALTER TABLE {table} ENABLE TRIGGER USER;" for table in GUARDED)}
 """
 
 
