@@ -266,10 +266,11 @@ _MONEY = Dashboard(
         ),
         Panel(
             title="Books",
-            meaning="What all balances add up to, and accounts that contradict their entries: zero",
+            meaning="What balances or entries add up to; accounts, holds that contradict entries, transfers: zero",
             queries=(
                 ("{{currency}}", "max by (currency) (abs(ledger_imbalance_minor))"),
                 ("accounts", "max(ledger_accounts_wrong)"),
+                ("holds", "max(ledger_holds_wrong)"),
             ),
             worrying=1,
         ),

@@ -10,8 +10,7 @@ import typer
 from libs.common.money import format_amount
 from libs.common.operating import AsJson, tell
 from libs.common.service import Runtime
-from services.accounts import queries
-from services.accounts.queries import verification
+from services.accounts.queries import reconciliation, verification
 
 SECONDS_MAX = 3_600.0
 
@@ -21,8 +20,9 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
 
     @commands.command("check-books")
     def check_books(as_json: AsJson = False) -> None:
-        """Recompute every balance from the entries and holds; name the accounts that differ, and fail if any does."""
-        books = queries.check_books(runtime().engine, seconds_max=SECONDS_MAX)
+        """Recompute every balance from entries and holds, every hold and refund from transfers; name what differs, and
+        fail if anything does."""
+        books = reconciliation.check_books(runtime().engine, seconds_max=SECONDS_MAX)
         if as_json:
             tell([books], as_json=True)
             raise typer.Exit(0 if books["is_balanced"] else 1)
@@ -31,6 +31,8 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
         for what, name in (("entries", "balances_differing_from_entries"), ("holds", "balances_differing_from_holds")):
             for difference in books[name]:
                 typer.echo(_words(what, difference), err=True)
+        for difference in books["holds_differing_from_transfers"]:
+            typer.echo(_words_of_hold(difference), err=True)
         if not books["is_balanced"]:
             raise typer.Exit(1)
         entries = books["entries_by_currency"]
@@ -70,3 +72,8 @@ def extend(commands: typer.Typer, runtime: Callable[[], Runtime]) -> None:
 def _words(what: str, difference: dict[str, object]) -> str:
     kept, computed = difference["kept_minor"], difference["computed_minor"]
     return f"account {difference['account_id']} keeps {kept} (minor units) where its {what} add up to {computed}"
+
+
+def _words_of_hold(difference: dict[str, object]) -> str:
+    hold_id, what, kept, computed = difference.values()
+    return f"hold {hold_id} keeps {kept} (minor units) as {what} where its transfers add up to {computed}"

@@ -41,6 +41,10 @@ class AccountsSettings(Settings):
         " nothing",
     )
     checked_accounts: int = Field(1_000, ge=1, description="accounts compared with their entries at each look, in turn")
+    checked_holds: int = Field(1_000, ge=1, description="holds compared with their transfers at each look, in turn")
+    checked_entries: int = Field(
+        2_000, ge=1, description="entries whose hashes are computed anew at each look, in turn"
+    )
 
     @property
     def hold_lifetime(self) -> timedelta:

@@ -282,6 +282,17 @@ class DifferenceView(View):
     computed_minor: int
 
 
+class HoldDifferenceView(View):
+    """A hold, or the refunds of its payment, that say something else than the transfers."""
+
+    hold_id: str
+    what: str = Field(
+        description="`posted`, `posted_fee`, `refunded`, `refunds` (of the payment, together) or `blocked`"
+    )
+    kept_minor: int
+    computed_minor: int
+
+
 class BooksView(View):
     """Whether the books balance, and what does not."""
 
@@ -290,4 +301,5 @@ class BooksView(View):
     imbalance_minor_by_currency: dict[str, int]
     balances_differing_from_entries: list[DifferenceView]
     balances_differing_from_holds: list[DifferenceView]
+    holds_differing_from_transfers: list[HoldDifferenceView]
     open_holds: int

@@ -107,6 +107,14 @@ class Fault(Record):
     what: str
 
 
+class Reached(Record):
+    """How far a lane was found to be what was written."""
+
+    number: int = 0
+    balance_minor: int = 0
+    hash: bytes = NO_HASH
+
+
 def first_fault(
     account_id: str,
     lane: int,
@@ -117,7 +125,18 @@ def first_fault(
 ) -> Fault | None:
     """Compute the hashes of a lane anew: its entries in order, each with its transfer; count and newest hash as they
     stand on the account. What comes after the first fault proves nothing."""
-    number, balance_minor, hash_before = 0, 0, NO_HASH
+    reached = follow(account_id, lane, lines)
+    if isinstance(reached, Fault):
+        return reached
+    return fault_at_end(account_id, lane, reached, entry_count=entry_count, entry_hash=entry_hash)
+
+
+def follow(
+    account_id: str, lane: int, lines: Iterable[tuple[Entry, Transfer | None]], reached: Reached = Reached()
+) -> Reached | Fault:
+    """Compute the hashes of the next entries of a lane anew: how far it is what was written then, or where it is
+    not."""
+    number, balance_minor, hash_before = reached.number, reached.balance_minor, reached.hash
     for entry, transfer in lines:
         number, balance_minor = number + 1, balance_minor + entry.amount_minor
         fault = partial(Fault, account_id=account_id, lane=lane, number=number)
@@ -138,6 +157,11 @@ def first_fault(
         )
         if entry != written:
             return fault(what="is not what was written, or its transfer is not")
-    if (number, hash_before) != (entry_count, entry_hash):
-        return Fault(account_id=account_id, lane=lane, number=number + 1, what="is missing at the end")
-    return None
+    return Reached(number=number, balance_minor=balance_minor, hash=hash_before)
+
+
+def fault_at_end(account_id: str, lane: int, reached: Reached, *, entry_count: int, entry_hash: bytes) -> Fault | None:
+    """Whether a lane ends where its account says that it does."""
+    if (reached.number, reached.hash) == (entry_count, entry_hash):
+        return None
+    return Fault(account_id=account_id, lane=lane, number=reached.number + 1, what="is missing at the end")

@@ -15,10 +15,6 @@ from services.accounts.domain.chart import CHART, AccountKind
 from services.accounts.domain.ledger import Account, Hold
 from services.accounts.store import HOLD_COLUMNS, TRANSFER_COLUMNS, decode_personal, hold_of, transfer_of
 
-DIFFERENCES_SHOWN_MAX = 100
-MEASURED_MAX = 100_000
-"""Open holds that Prometheus is told of: beyond them nobody needs to know how many more there are."""
-
 # An account of the house stands where its lanes together stand.
 _ACCOUNT = """
 SELECT a.account_id, a.customer_id, a.kind, a.currency, a.status, a.metadata, a.floor_minor, a.ceiling_minor,
@@ -228,92 +224,6 @@ def trial_balance(engine: Engine) -> dict[str, Any]:
     }
 
 
-def check_books(engine: Engine, *, seconds_max: float = 30) -> dict[str, Any]:
-    """Recompute every balance from the entries and holds, and name what differs. Reads all there is; raises Outage
-    when that takes too long."""
-    with snapshot(engine) as tx:
-        execute(tx, f"SET LOCAL statement_timeout = {int(seconds_max * 1_000)}")
-        sums = fetch(
-            tx,
-            """SELECT a.currency, count(*), coalesce(sum(e.amount_minor), 0)::bigint
-                 FROM entries e JOIN accounts a USING (account_id, lane) GROUP BY a.currency ORDER BY 1""",
-        )
-        wrong_balances = fetch(
-            tx,
-            """SELECT a.account_id, a.posted_minor, coalesce(sum(e.amount_minor), 0)::bigint
-                 FROM accounts a LEFT JOIN entries e USING (account_id, lane)
-                GROUP BY a.account_id, a.lane HAVING a.posted_minor <> coalesce(sum(e.amount_minor), 0)
-                    OR a.entry_count <> count(e.account_id) LIMIT %s""",
-            (DIFFERENCES_SHOWN_MAX,),
-        )
-        wrong_holds = fetch(
-            tx,
-            f"""SELECT a.account_id, a.held_minor, coalesce(sum({_LEFT}), 0)::bigint
-                 FROM accounts a LEFT JOIN holds h ON h.debtor_account_id = a.account_id AND h.status = 'held'
-                GROUP BY a.account_id, a.lane HAVING a.held_minor <> coalesce(sum({_LEFT}), 0) LIMIT %s""",
-            (DIFFERENCES_SHOWN_MAX,),
-        )
-        ((open_holds,),) = fetch(tx, "SELECT count(*) FROM holds WHERE status = 'held'")
-    imbalances = {currency: total for currency, _, total in sums if total}
-    return {
-        "is_balanced": not (imbalances or wrong_balances or wrong_holds),
-        "entries_by_currency": {currency: count for currency, count, _ in sums},
-        "imbalance_minor_by_currency": imbalances,
-        "balances_differing_from_entries": [_difference(row) for row in wrong_balances],
-        "balances_differing_from_holds": [_difference(row) for row in wrong_holds],
-        "open_holds": open_holds,
-    }
-
-
-_LEFT = "amount_minor + fee_minor - h.posted_minor - posted_fee_minor"
-"""What of a hold is still set aside, as `Hold.left_minor` has it."""
-
-
-def measure_holds(tx: Connection) -> int:
-    """Holds whose money is set aside, as far as it is worth counting."""
-    ((count,),) = fetch(
-        tx,
-        "SELECT count(*) FROM (SELECT 1 FROM holds WHERE expires_at IS NOT NULL LIMIT %s) AS open_holds",
-        (MEASURED_MAX,),
-    )
-    return int(count)
-
-
-def measure_imbalances(tx: Connection) -> dict[str, float]:
-    """What the balances of all accounts add up to, by currency: zero, since every transfer takes what it gives."""
-    rows = fetch(tx, "SELECT currency, sum(posted_minor) FROM accounts GROUP BY currency")
-    return {currency: float(total) for currency, total in rows}
-
-
-def find_wrong_accounts(tx: Connection, *, after: str | None, limit: int) -> tuple[list[str], str | None]:
-    """Of a page of accounts, those that do not stand where their entries end or hold what their holds add up to; and
-    where to go on, None at the end."""
-    rows = fetch(
-        tx,
-        f"""WITH page AS (
-             SELECT account_id FROM accounts
-              WHERE lane = 0 AND (%s::uuid IS NULL OR account_id > %s) ORDER BY account_id LIMIT %s
-           ), held AS (
-             SELECT h.debtor_account_id, sum({_LEFT}) AS held_minor
-               FROM page JOIN holds h ON h.debtor_account_id = page.account_id
-              WHERE h.expires_at IS NOT NULL GROUP BY h.debtor_account_id
-           )
-           SELECT a.account_id,
-                  bool_or((a.posted_minor, a.entry_count, a.entry_hash, a.held_minor) IS DISTINCT FROM
-                          (coalesce(newest.balance_minor, 0), coalesce(newest.number, 0), coalesce(newest.hash, ''),
-                           coalesce(held.held_minor, 0)))
-             FROM page JOIN accounts a USING (account_id)
-             LEFT JOIN LATERAL (
-               SELECT number, balance_minor, hash FROM entries e
-                WHERE e.account_id = a.account_id AND e.lane = a.lane ORDER BY number DESC LIMIT 1
-             ) newest ON true
-             LEFT JOIN held ON held.debtor_account_id = a.account_id
-            GROUP BY a.account_id ORDER BY a.account_id""",
-        (after, after, limit),
-    )
-    return [account_id for account_id, is_wrong in rows if is_wrong], rows[-1][0] if len(rows) == limit else None
-
-
 def account_view(account: Account) -> dict[str, Any]:
     """A customer's account as everyone sees it."""
     return _account_view(
@@ -388,8 +298,3 @@ def _account_view(
         "lanes": lanes,
         "metadata": metadata or {},
     }
-
-
-def _difference(row: Any) -> dict[str, Any]:
-    account_id, kept, computed = row
-    return {"account_id": account_id, "kept_minor": kept, "computed_minor": computed}

@@ -1,18 +1,25 @@
 """Verifying the journal: every hash computed anew, and the first entry that does not fit named."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine
 
 from libs.common.database import fetch
-from libs.common.record import Record
+from libs.common.record import Record, replace
 from services.accounts import queries
 from services.accounts.domain.journal import Entry, Fault, Transfer, first_fault
 from services.accounts.store import ENTRY_COLUMNS, TRANSFER_COLUMNS, entry_of, transfer_of
 
 PAGE_LENGTH = 10_000
+LANES_READ_MAX = 1_000
+"""At a look, however few entries they have."""
+
+Lane = tuple[str, int]
+"""An account, and which of its lanes."""
+FIRST_LANE: Lane = ("00000000-0000-0000-0000-000000000000", 0)
 
 
 class Verified(Record):
@@ -81,11 +88,16 @@ def _lines(tx: Connection, account_id: str, lane: int) -> Iterator[tuple[Entry, 
             binary=True,
         )
         for row in rows:
-            entry, transfer = entry_of(row[:_ENTRY_LENGTH]), row[_ENTRY_LENGTH:]
-            yield entry, None if transfer[0] is None else transfer_of(transfer)
+            entry, transfer = _line(row)
+            yield entry, transfer
             after = entry.number
         if len(rows) < PAGE_LENGTH:
             return
+
+
+def _line(row: Any) -> tuple[Entry, Transfer | None]:
+    transfer = row[_ENTRY_LENGTH:]
+    return entry_of(row[:_ENTRY_LENGTH]), None if transfer[0] is None else transfer_of(transfer)
 
 
 _ENTRY_LENGTH = len(Entry.__struct_fields__)
@@ -102,3 +114,71 @@ def verified_view(verified: Verified) -> dict[str, Any]:
         "entries": verified.entry_count,
         "faults": [msgspec.structs.asdict(fault) for fault in verified.faults],
     }
+
+
+class LaneRead(Record):
+    """A lane as it stands, and some of its entries."""
+
+    place: Lane
+    currency: str
+    posted_minor: int
+    entry_count: int
+    entry_hash: bytes
+    lines: tuple[tuple[Entry, Transfer | None], ...]
+    is_last: bool = True
+    """Whether there are no later ones."""
+
+
+def find_some_lane(tx: Connection) -> Lane:
+    """Anywhere, to begin a round at: where workers live shorter than a round takes, one that always began at the same
+    place would never come to the end."""
+    rows = fetch(
+        tx,
+        """SELECT account_id, lane FROM accounts ORDER BY account_id, lane
+           OFFSET (SELECT floor(random() * count(*))::bigint FROM accounts) LIMIT 1""",
+    )
+    return rows[0] if rows else FIRST_LANE
+
+
+def read_lanes(tx: Connection, place: Lane, number: int, entries_max: int) -> tuple[list[LaneRead], bool]:
+    """The journal behind an entry of a lane, with what each lane said of itself at that very moment; and whether that
+    is all of it. At most so many entries and LANES_READ_MAX lanes."""
+    rows = fetch(
+        tx,
+        f"""WITH lanes AS MATERIALIZED (
+             SELECT account_id, lane, currency, posted_minor, entry_count, entry_hash FROM accounts
+              WHERE (account_id, lane) >= (%s::uuid, %s::smallint) ORDER BY account_id, lane LIMIT %s
+           ), page AS MATERIALIZED (
+             SELECT {ENTRY_COLUMNS} FROM entries
+              WHERE (account_id, lane, number) > (%s::uuid, %s::smallint, %s::bigint) AND (account_id, lane) <=
+                    (SELECT account_id, lane FROM lanes ORDER BY account_id DESC, lane DESC LIMIT 1)
+              ORDER BY account_id, lane, number LIMIT %s
+           )
+           SELECT l.*, {_columns("e", ENTRY_COLUMNS)}, {_columns("t", TRANSFER_COLUMNS)}
+             FROM lanes l LEFT JOIN page e USING (account_id, lane) LEFT JOIN transfers t USING (transfer_id)
+            ORDER BY l.account_id, l.lane, e.number""",
+        (*place, LANES_READ_MAX, *place, number, entries_max),
+        binary=True,
+    )
+    lanes = [_lane_read(of_lane, list(found)) for of_lane, found in groupby(rows, key=lambda row: row[:_LANE_LENGTH])]
+    if sum(len(lane.lines) for lane in lanes) < entries_max:
+        return lanes, len(lanes) < LANES_READ_MAX
+    while not lanes[-1].lines:
+        lanes.pop()
+    return [*lanes[:-1], replace(lanes[-1], is_last=False)], False
+
+
+def _lane_read(of_lane: Any, rows: list[Any]) -> LaneRead:
+    account_id, lane, currency, posted_minor, entry_count, entry_hash = of_lane
+    lines = (row[_LANE_LENGTH:] for row in rows)
+    return LaneRead(
+        place=(account_id, lane),
+        currency=currency,
+        posted_minor=posted_minor,
+        entry_count=entry_count,
+        entry_hash=entry_hash,
+        lines=tuple(_line(line) for line in lines if line[0] is not None),
+    )
+
+
+_LANE_LENGTH = 6

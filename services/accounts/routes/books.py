@@ -16,7 +16,7 @@ from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.camt import CannotBeStated, statement_camt
-from services.accounts.queries import statements, verification
+from services.accounts.queries import reconciliation, statements, verification
 from services.accounts.queries.statements import Period, Statement
 from services.accounts.routes.answers import require_visible
 from services.accounts.views import BooksView, StatementView, TrialBalanceView, VerificationView
@@ -105,8 +105,8 @@ class BookRoutes:
         return queries.trial_balance(self._engine)
 
     def get_books(self, who: Who) -> dict[str, Any]:
-        """Whether the books balance: everything recomputed from the entries."""
-        return queries.check_books(self._engine)
+        """Whether the books balance: everything recomputed from the transfers and entries."""
+        return reconciliation.check_books(self._engine)
 
     def _whole(self, account_id: str, period: Period, who: Caller) -> Statement:
         require_visible(self._engine, account_id, who)

@@ -13,6 +13,8 @@ _EMPTIED = (
     *("customers", "accounts", "holds", "refunds", "transfers", "entries"),
     *("outbox", "inbox", "dead_letters", "idempotency_keys"),
 )
+GUARDED = ("accounts", "holds", "refunds", "transfers", "entries")
+"""What triggers watch over."""
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,10 @@ from schemas.payments.events import (
     PaymentPersonalData,
     PaymentRejected,
     PublicReason,
+    RefundRequested,
 )
-from services.accounts import queries
 from services.accounts.domain.customers import account_id_of
+from services.accounts.queries import reconciliation
 from tests.serving import Api, tell
 
 NOW = datetime.now(UTC)
@@ -55,8 +56,8 @@ def money(api: Api, account_id: str) -> tuple[str, str, str]:
 
 
 def require_balanced(runtime: Runtime) -> None:
-    """Everything recomputed from the entries and holds is as it is kept."""
-    books = queries.check_books(runtime.engine)
+    """Everything recomputed from the transfers, entries and holds is as it is kept."""
+    books = reconciliation.check_books(runtime.engine)
     assert books["is_balanced"], books
 
 
@@ -102,6 +103,9 @@ class Payment:
             reason=PublicReason.DECLINED,
             rejected_at=NOW,
         )
+
+    def refund(self, amount_minor: int) -> RefundRequested:
+        return RefundRequested(**{**self._money, "amount_minor": amount_minor}, refund_id=ids.new(), requested_at=NOW)
 
     @property
     def _money(self) -> dict[str, Any]:

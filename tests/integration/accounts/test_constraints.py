@@ -7,8 +7,9 @@ import pytest
 
 from libs.common import ids
 from libs.common.service import Runtime
+from schemas.payments.events import RefundRequested
 from services.accounts.domain.chart import AccountKind, house_account_id
-from tests.integration.accounts.scene import Payment, money, opened, require_balanced
+from tests.integration.accounts.scene import NOW, Payment, money, opened, require_balanced
 from tests.serving import Api, rows, tell
 
 
@@ -207,6 +208,32 @@ UPDATE accounts SET posted_minor = posted_minor + 1000, entry_count = entry_coun
     "a reversal of nothing": TRANSFER.format(currency="EUR").replace("funding", "reversal"),
     "a capture of no hold": TRANSFER.format(currency="EUR").replace("funding", "capture"),
     "a second hold for one payment": "INSERT INTO holds SELECT * FROM holds WHERE hold_id = :held",
+    "money said to be posted that has not moved": "UPDATE holds SET posted_minor = 1 WHERE hold_id = :held",
+    "a payment said to be posted that has not moved": """
+        UPDATE holds SET status = 'posted', posted_minor = amount_minor, transfer_id = :new, expires_at = NULL
+         WHERE hold_id = :held
+        """,
+    "money said to be blocked that has not moved": """
+        UPDATE holds SET status = 'blocked', transfer_id = :new, expires_at = NULL WHERE hold_id = :held
+        """,
+    "money said to be refunded that has not moved": "UPDATE holds SET refunded_minor = 1 WHERE hold_id = :posted",
+    "a hold that has ended opened again": """
+        UPDATE holds SET status = 'held', expires_at = now() + interval '1 day' WHERE hold_id = :posted
+        """,
+    "a hold added as posted that has not moved": """
+        INSERT INTO holds (hold_id, kind, debtor_account_id, creditor_account_id, amount_minor, fee_minor, currency,
+                           status, posted_minor, posted_fee_minor, refunded_minor, transfer_id, sequence)
+        SELECT :new, kind, debtor_account_id, creditor_account_id, amount_minor, fee_minor, currency, status,
+               posted_minor, posted_fee_minor, refunded_minor, transfer_id, 1 FROM holds WHERE hold_id = :posted
+        """,
+    "a refund by a transfer that does not exist": """
+        INSERT INTO refunds (refund_id, payment_id, amount_minor, status, transfer_id, sequence)
+        VALUES (:new, :posted, 5, 'posted', :next, 1)
+        """,
+    "a refund by a payment's own transfer": """
+        INSERT INTO refunds (refund_id, payment_id, amount_minor, status, transfer_id, sequence)
+        SELECT :new, hold_id, posted_minor, 'posted', transfer_id, 1 FROM holds WHERE hold_id = :posted
+        """,
 }
 
 
@@ -218,6 +245,41 @@ def test_the_database_refuses(books: Books, statement: str) -> None:
     assert (refused.value.sqlstate or "").startswith("23"), "poison, by the words of libs/common/errors.py"
     assert contents(books) == before
     require_balanced(books.runtime)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE holds SET refunded_minor = 0 WHERE hold_id = :posted",
+        "UPDATE holds SET refunded_minor = refunded_minor - 1 WHERE hold_id = :posted",
+        "UPDATE holds SET refunded_minor = refunded_minor + 1 WHERE hold_id = :posted",
+        "UPDATE refunds SET amount_minor = 1",
+        """INSERT INTO refunds (refund_id, payment_id, amount_minor, status, transfer_id, sequence)
+           SELECT :new, payment_id, amount_minor + 1, status, transfer_id, 1 FROM refunds""",
+    ],
+)
+def test_what_was_given_back_is_given_back_once_whatever_is_tried_by_hand(books: Books, statement: str) -> None:
+    first, second = (refund_of(books, amount_minor) for amount_minor in (8_00, 3_00))
+    tell(books.runtime, first)
+    before = contents(books)
+    with pytest.raises(psycopg.IntegrityError):
+        books.run(statement)
+    assert contents(books) == before
+    tell(books.runtime, second)
+    assert money(books.api, books.ben)[0] == "2.00", "of ten eight are back, and three more there are not"
+    require_balanced(books.runtime)
+
+
+def refund_of(books: Books, amount_minor: int) -> RefundRequested:
+    return RefundRequested(
+        refund_id=ids.new(),
+        payment_id=books.posted,
+        debtor_account_id=books.ann,
+        creditor_account_id=books.ben,
+        amount_minor=amount_minor,
+        currency="EUR",
+        requested_at=NOW,
+    )
 
 
 def contents(books: Books) -> list[Any]:

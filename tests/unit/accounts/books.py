@@ -53,7 +53,7 @@ START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 LIFETIME = timedelta(days=30)
 HANDLERS = handlers(AccountsSettings(database_url="postgresql://nowhere", hold_seconds=int(LIFETIME.total_seconds())))
 
-ANN, BEN = ids.named("ann"), ids.named("ben")
+ANN, BEN, CLEO = ids.named("ann"), ids.named("ben"), ids.named("cleo")
 ANNS, BENS = account_id_of(ANN, "EUR"), account_id_of(BEN, "EUR")
 BENS_DOLLARS = account_id_of(BEN, "USD")
 NOBODYS = ids.named("nobody's account")
@@ -126,7 +126,7 @@ def account(account_id: str, customer_id: str, currency: str = "EUR", **fields: 
 
 
 class Books:
-    """What accounts keeps. Ann has 100.00, Ben nothing."""
+    """What accounts keeps. Ann has 100.00, Ben nothing, and Cleo not even an account."""
 
     def __init__(self, *, changes: Changes | None = None, without: Iterable[str] = ()) -> None:
         """`changes` are other fields for accounts; `without` are accounts that don't exist."""
@@ -138,7 +138,7 @@ class Books:
             ),
             *(account(ANNS, ANN), account(BENS, BEN), account(BENS_DOLLARS, BEN, "USD")),
         ]
-        self.customers = {ANN: customer(ANN), BEN: customer(BEN)}
+        self.customers = {id_: customer(id_) for id_ in (ANN, BEN, CLEO)}
         self.accounts = {a.account_id: a for a in known if a.account_id not in set(without)}
         self.holds: dict[str, Hold] = {}
         self.refunds: dict[str, Refund] = {}

@@ -6,9 +6,11 @@ import pytest
 
 from libs.common.record import Record
 from schemas.accounts.events import HoldEnd, HoldEnded, HoldPlaced, PostedTransferKind, TransfersPosted
+from services.accounts.domain.holds import PostHold, PostHolds
 from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import HoldKind, HoldStatus
 from services.accounts.domain.refusals import RefusalReason
+from tests.unit.accounts.audit import require_balance
 from tests.unit.accounts.books import (
     ANNS,
     BENS,
@@ -269,6 +271,59 @@ def test_a_hold_is_posted_up_to_the_last_cent_of_the_ceiling() -> None:
     books.set({BENS: {"ceiling_minor": 29_99}})
     assert books.refuses(Reserve().posted(30_00)) == ("ceiling_exceeded", "hold_id")
     assert books.refuses(Reserve().posted(29_99)) is None
+
+
+# Posting several, all or none
+
+
+def test_several_holds_are_posted_by_one_request_in_their_order() -> None:
+    books = Books()
+    first, second = Reserve(1, 30_00), Reserve(2, 20_00)
+    books.hears(first.placed, second.placed)
+    books.hears(PostHolds(postings=(second.posted(5_00), first.posted(), second.posted(part=2))))
+    assert books.told == ["TransfersPosted", "TransfersPosted", "HoldEnded", "TransfersPosted", "HoldEnded"]
+    assert [(t.hold_id, t.amount_minor) for t in books.transfers[-3:]] == [
+        (second.hold_id, 5_00),
+        (first.hold_id, 30_00),
+        (second.hold_id, 15_00),
+    ]
+    assert (books.money(ANNS), books.money(BENS)[0]) == ((50_00, 0, 50_00), 50_00)
+    require_balance(books)
+
+
+SECOND = Reserve(2, 20_00)
+NOT_POSTED_TOGETHER: dict[str, tuple[PostHold, str, str]] = {
+    "one that is not there": (Reserve(3).posted(), "hold_unknown", "hold_id"),
+    "more than one holds": (SECOND.posted(20_01), "amount_exceeds_held", "amount"),
+    "another currency": (SECOND.posted(1, currency="USD"), "currency_not_held", "currency"),
+    "one that the list itself has ended": (Reserve(1).posted(part=2), "hold_ended", "hold_id"),
+    "a payment's": (PAYMENTS.posted(), "of_a_payment", "hold_id"),
+}
+
+
+@pytest.mark.parametrize(("last", "reason", "field"), NOT_POSTED_TOGETHER.values(), ids=NOT_POSTED_TOGETHER)
+def test_of_several_holds_none_is_posted_if_one_is_refused(last: PostHold, reason: str, field: str) -> None:
+    books = Books()
+    books.hears(Reserve(1, 30_00).placed, SECOND.placed, Pay().initiated)
+    before = books.kept
+    request = PostHolds(postings=(Reserve(1).posted(), SECOND.posted(1), last))
+    assert books.refuses(request) == (reason, f"postings.2.{field}")
+    assert (books.kept, books.events) == (before, [])
+    # What follows in the same batch finds all as it was.
+    refused, posted = books.run([request, Reserve(1).posted(part=3)])
+    assert refused.refusal is not None and posted.refusal is None
+    assert (books.money(ANNS), books.money(BENS)[0]) == ((70_00, 50_00, 20_00), 30_00)
+    require_balance(books)
+
+
+def test_several_holds_are_posted_up_to_the_last_cent_of_the_ceiling_or_not_at_all() -> None:
+    books = Books()
+    books.hears(Reserve(1, 30_00).placed, SECOND.placed)
+    books.set({BENS: {"ceiling_minor": 49_99}})
+    both = Reserve(1).posted(), SECOND.posted()
+    assert books.refuses(PostHolds(postings=both)) == ("ceiling_exceeded", "postings.1.hold_id")
+    books.set({BENS: {"ceiling_minor": 50_00}})
+    assert books.refuses(PostHolds(postings=both)) is None
 
 
 # Voiding
