@@ -19,7 +19,6 @@ from services.accounts.domain.transfers import (
     Booking,
     Convert,
     Fund,
-    Reverse,
     conversion,
     reversal_id,
 )
@@ -107,12 +106,8 @@ class TransferRoutes:
     async def reverse(self, asked: Asked, transfer_id: Id, body: Reversal | None = None) -> Response:
         """Take a transfer back by a further one, with those that were linked to it. What payments moved is refunded,
         and what an account of the house has a part in is for staff."""
-        command = Reverse(
-            transfer_id=transfer_id,
-            reference=body.reference if body else None,
-            by_staff=asked.who.client.is_staff,
-            tenant_id=asked.who.client.tenant_id,
-        )
+        client = asked.who.client
+        command = (body or Reversal()).command(transfer_id, client.tenant_id, by_staff=client.is_staff)
         view = {"transfer_id": reversal_id(transfer_id), "reversed_transfer_id": transfer_id}
         return await asked.carry_out(
             self._edge,
