@@ -30,8 +30,8 @@ SELECT a.account_id, a.customer_id, a.kind, a.currency, a.status, a.metadata, a.
   ) AS total
  WHERE a.lane = 0"""
 
-TRANSFER_AND_ITS_REVERSAL = f"""
-{TRANSFER_COLUMNS}, (SELECT r.transfer_id FROM transfers r WHERE r.reversed_transfer_id = t.transfer_id)"""
+TRANSFER_AND_ITS_REVERSAL = f"""{TRANSFER_COLUMNS},
+       (SELECT r.transfer_id FROM transfers r WHERE r.reversed_transfer_id = t.transfer_id) AS reversed_by"""
 """Of `t`, whatever it is selected from."""
 
 

@@ -68,10 +68,11 @@ def list_holds(
 ) -> dict[str, Any]:
     """Holds of an account by id: those asked for, and of payments those that are still held."""
     conditions = _given({"debtor_account_id = %s": account_id, "hold_id > %s": after})
-    if status is HoldStatus.HELD:
+    is_held = status is HoldStatus.HELD
+    if is_held:
         # In the words of the index of what is held, which is small.
         conditions["expires_at IS NOT NULL"] = ()
-    if not (with_payments and status is HoldStatus.HELD):
+    if not (is_held and with_payments):
         conditions[f"kind = '{HoldKind.REQUEST}'"] = ()
     with transaction(engine) as tx:
         rows, cursor = _page(
@@ -80,7 +81,7 @@ def list_holds(
             looked_at=f"SELECT {HOLD_COLUMNS} FROM holds WHERE {_all_of(conditions)}",
             order="hold_id",
             parameters=_parameters(conditions),
-            wanted=_given({"status = %s": status}),
+            wanted={} if is_held else _given({"status = %s": status}),
             limit=limit,
         )
     return {"holds": [hold_view(hold_of(row)) for row in rows], "next_cursor": cursor}
@@ -96,22 +97,26 @@ def list_transfers(
     after: str | None,
     limit: int,
 ) -> dict[str, Any]:
-    """Transfers that were linked in their order, or those with a reference by id, or else those of an account as they
-    stand in its books. Raises NoSuchPlace.
+    """Transfers that were linked in their order; or those of an account as they stand in its books; or else those with
+    a reference by id, which are anybody's. Raises NoSuchPlace.
 
     Whether the account is the tenant's is for who asks to know.
     """
-    wanted = _given({_VISIBLE: tenant_id} if account_id is None else {_OF_ACCOUNT: account_id})
-    if link_id is not None:
-        source, order, conditions = "transfers", "link_number", _given({"link_id = %s": link_id})
-        wanted |= _given({"reference = %s": reference})
-    elif reference is not None:
-        source, order, conditions = "transfers", "transfer_id", _given({"reference = %s": reference})
-    else:
-        # All of them are the account's.
-        source, order, conditions = _ENTERED, "lane, number", _given({"account_id = %s": account_id})
-        wanted = {}
+    wanted: Conditions = {}
     with transaction(engine) as tx:
+        if link_id is not None:
+            source, order, conditions = "transfers", "link_number", _given({"link_id = %s": link_id})
+            wanted = _given({_VISIBLE: tenant_id} if account_id is None else {_OF_ACCOUNT: account_id})
+            wanted |= _given({"reference = %s": reference})
+        elif account_id is not None:
+            source, order, conditions = _ENTERED, "lane, number", _given({"account_id = %s": account_id})
+            named = _given({"reference = %s": reference})
+            if named and _is_common(tx, reference):
+                wanted = named
+            else:
+                conditions |= named
+        else:
+            source, order, conditions = "transfers", "transfer_id", _given({"reference = %s": reference})
         if after is not None:
             conditions |= _beyond(tx, source, conditions, order, after)
         rows, cursor = _page(
@@ -137,17 +142,28 @@ def _page(
     limit: int,
 ) -> tuple[list[Any], str | None]:
     """The wanted ones of the rows looked at, and the id to go on after; it is the first of their columns."""
+    most = LOOKED_AT_MAX if wanted else limit + 1
     rows = fetch(
         tx,
         f"""SELECT {columns}, is_wanted, place FROM (
               SELECT l.*, ({_all_of(wanted)}) AS is_wanted, row_number() OVER (ORDER BY {order}) AS place
-                FROM ({looked_at} ORDER BY {order} LIMIT {LOOKED_AT_MAX}) AS l
-            ) AS t WHERE is_wanted OR place = {LOOKED_AT_MAX} ORDER BY place LIMIT %s""",
+                FROM ({looked_at} ORDER BY {order} LIMIT {most}) AS l
+            ) AS t WHERE is_wanted OR place = {most} ORDER BY {order} LIMIT %s""",
         (*_parameters(wanted), *parameters, limit + 1),
     )
     shown = rows[:limit]
-    goes_on = len(rows) > limit or bool(shown and shown[-1][-1] == LOOKED_AT_MAX)
+    goes_on = len(rows) > limit or bool(shown and shown[-1][-1] == most)
     return [row[:-2] for row in shown if row[-2]], shown[-1][0] if goes_on else None
+
+
+def _is_common(tx: Connection, reference: str | None) -> bool:
+    """Whether so many transfers have a reference that an account's are found sooner than those."""
+    ((count,),) = fetch(
+        tx,
+        "SELECT count(*) FROM (SELECT FROM transfers WHERE reference = %s LIMIT %s) AS referenced",
+        (reference, LOOKED_AT_MAX),
+    )
+    return bool(count == LOOKED_AT_MAX)
 
 
 def _beyond(tx: Connection, source: str, conditions: Conditions, order: str, transfer_id: str) -> Conditions:

@@ -122,8 +122,11 @@ class TransferRoutes:
         )
 
     def list_transfers(self, who: Who, filters: Annotated[TransferFilters, Query()]) -> dict[str, Any]:
-        """An account's transfers as they stand in its books, those with a reference by id, or those of a link in their
-        order, a page at a time. A page may be short, or empty, and have a next one."""
+        """An account's transfers as they stand in its books, or those of a link in their order, a page at a time; for
+        staff also all with a reference. A page may be short, or empty, and have a next one."""
+        if not who.client.is_staff and filters.account_id is None and filters.link_id is None:
+            words = "a reference alone is for staff: name an account or a link"
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "missing", words, field="account_id")
         if filters.account_id is not None and not is_visible(self._engine, filters.account_id, who):
             return {"transfers": [], "next_cursor": None}
         try:

@@ -141,26 +141,32 @@ def test_transfers_are_found_by_their_reference_and_their_link(api: Api) -> None
     booked(api, ben, ann, reference="rent of May")
     link_id = api.get(f"/v1/transfers/{one}").json()["link_id"]
     for limit in LIMITS:
-        assert transfers(api, reference="rent", limit=limit) == [*sorted([one, two]), four]
+        assert transfers(api, by="staff", reference="rent", limit=limit) == [*sorted([one, two]), four]
         assert transfers(api, reference="rent", account_id=ann, limit=limit) == [one, four]
         assert transfers(api, link_id=link_id, limit=limit) == [one, two, three]
         assert transfers(api, link_id=link_id, reference="rent", account_id=eve, limit=limit) == [two]
-    assert transfers(api, reference="ren") == transfers(api, link_id=four) == []
+    assert transfers(api, by="staff", reference="ren") == transfers(api, link_id=four) == []
+    alone = api.get("/v1/transfers", reference="rent")
+    assert problem(alone) == (422, "missing", "account_id"), "what others call theirs must not be seen by its places"
     (page,) = pages(api, "/v1/transfers", link_id=link_id)
     assert [transfer["link_number"] for transfer in page["transfers"]] == [0, 1, 2]
 
 
-def test_transfers_with_a_reference_that_others_use_as_well_are_looked_for_a_page_at_a_time(
+def test_a_reference_that_many_transfers_have_is_looked_for_among_the_accounts_own(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lists, "LOOKED_AT_MAX", 2)
     ann, ben, eve = opened(api, "100"), opened(api, "100"), opened(api)
     for _ in range(5):
         booked(api, ann, ben, reference="salary")
+    gifts = [booked(api, ann, eve) for _ in range(2)]
     last = booked(api, ann, eve, reference="salary")
     for limit in LIMITS:
         assert transfers(api, reference="salary", account_id=eve, limit=limit) == [last]
-        assert len(transfers(api, reference="salary", limit=limit)) == 6
+        assert len(transfers(api, reference="salary", account_id=ann, limit=limit)) == 6
+        assert len(transfers(api, by="staff", reference="salary", limit=limit)) == 6
+    first = next(pages(api, "/v1/transfers", reference="salary", account_id=eve))
+    assert first == {"transfers": [], "next_cursor": gifts[1]}
 
 
 # What is another's, and what makes no sense
@@ -175,7 +181,7 @@ def test_nothing_of_anothers_is_in_a_list(api: Api) -> None:
     nobody = api.get("/v1/holds", by="rival", account_id=ids.new())
     assert api.get("/v1/holds", by="rival", account_id=ann).content == nobody.content
     nothing = api.get("/v1/transfers", by="rival", account_id=ids.new())
-    for filters in ({"account_id": ann}, {"reference": "rent"}, {"link_id": link_id}):
+    for filters in ({"account_id": ann}, {"account_id": ann, "reference": "rent"}, {"link_id": link_id}):
         assert api.get("/v1/transfers", by="rival", **filters).content == nothing.content, filters
         assert len(api.get("/v1/transfers", by="shop", **filters).json()["transfers"]) >= 2
         assert len(api.get("/v1/transfers", by="staff", **filters).json()["transfers"]) >= 2
@@ -183,14 +189,17 @@ def test_nothing_of_anothers_is_in_a_list(api: Api) -> None:
     assert api.get("/v1/transfers", by="rival", account_id=ann, **cursor).content == nothing.content
 
 
-def test_a_reference_that_two_clients_use_shows_each_its_own(api: Api) -> None:
+def test_a_reference_that_two_clients_use_shows_each_its_own(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     ann, ben = opened(api, "100"), opened(api)
     theirs = booked(api, ann, ben, reference="rent")
-    mine = booked(api, opened(api, "5", by="rival"), opened(api, by="rival"), by="rival", reference="rent")
-    for limit in LIMITS:
-        assert transfers(api, by="rival", reference="rent", limit=limit) == [mine]
-        assert transfers(api, by="shop", reference="rent", limit=limit) == [theirs]
-        assert transfers(api, by="staff", reference="rent", limit=limit) == [theirs, mine]
+    eve, finn = opened(api, "5", by="rival"), opened(api, by="rival")
+    mine = booked(api, eve, finn, by="rival", reference="rent")
+    for most in (1, 10_000):
+        monkeypatch.setattr(lists, "LOOKED_AT_MAX", most)
+        for limit in LIMITS:
+            assert transfers(api, by="rival", reference="rent", account_id=eve, limit=limit) == [mine]
+            assert transfers(api, by="shop", reference="rent", account_id=ann, limit=limit) == [theirs]
+            assert transfers(api, by="staff", reference="rent", limit=limit) == [theirs, mine]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +231,7 @@ def test_a_filter_that_makes_no_sense_is_refused(api: Api, path: str, parameters
 def test_a_cursor_of_another_list_is_refused(api: Api) -> None:
     ann, ben, eve = opened(api, "100"), opened(api, "100"), opened(api, "1")
     elsewhere = booked(api, ann, ben)
-    for another in ({"account_id": eve}, {"reference": "rent"}, {"link_id": elsewhere}):
+    for another in ({"account_id": eve}, {"account_id": eve, "reference": "rent"}, {"link_id": elsewhere}):
         answer = api.get("/v1/transfers", **another, cursor=elsewhere)
         assert problem(answer) == (422, "not_a_cursor", "cursor")
 
