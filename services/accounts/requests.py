@@ -23,7 +23,7 @@ from libs.common.fields import (
 from schemas.accounts.events import CustomerKind, CustomerPersonalData
 from services.accounts.domain.customers import RegisterCustomer, SetBounds
 from services.accounts.domain.holds import PlaceHold, PostHold
-from services.accounts.domain.transfers import Booking, Convert, Fund
+from services.accounts.domain.transfers import OF_CONVERSIONS, Booking, Convert, Fund, Reverse
 
 BATCH_LENGTH_MAX = 1_000
 BATCH_BYTES_MAX = 2 * 1024 * 1024
@@ -34,11 +34,18 @@ RATE = r"^[0-9]{1,10}(\.[0-9]{1,10})?$"
 
 
 CUSTOMER: dict[str, Any] = {"name": "Ann Miller", "birth_date": "1980-05-17", "country": "DE", "currencies": ["EUR"]}
+ACCOUNT: dict[str, Any] = {
+    "customer_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5060",
+    "currency": "USD",
+    "metadata": {"product": "travel"},
+}
 FUNDING: dict[str, Any] = {
     "account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061",
     "currency": "EUR",
     "amount": "250.00",
     "reference": "salary",
+    "metadata": {"bank_reference": "NTRF-2026-11-3391"},
+    "effective_at": "2026-11-20T00:00:00Z",
 }
 TRANSFER: dict[str, Any] = {
     "debit_account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061",
@@ -55,6 +62,8 @@ CONVERSION: dict[str, Any] = {
     "amount": "100.00",
     "credited_currency": "USD",
     "rate": "1.0843",
+    "reference": "invoice 4711",
+    "metadata": {"quote": "Q-88213"},
 }
 HOLD: dict[str, Any] = {
     "debit_account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061",
@@ -63,6 +72,13 @@ HOLD: dict[str, Any] = {
     "amount": "80.00",
     "expires_at": "2026-12-01T00:00:00Z",
 }
+HOLD_POSTING: dict[str, Any] = {
+    "currency": "EUR",
+    "amount": "30.00",
+    "reference": "first delivery",
+    "metadata": {"delivery": "1"},
+}
+HOLD_ID = "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5064"
 
 Reference = Annotated[
     str,
@@ -73,6 +89,7 @@ Metadata = Annotated[
     dict[Annotated[str, text(40)], Annotated[str, text()]],
     Field(max_length=METADATA_LENGTH_MAX, description="whatever its owner wants to find again"),
 ]
+EffectiveAt = Annotated[Instant, Field(description="when it counts, if that is not now: its value date")]
 
 
 class NewCustomer(Body):
@@ -102,11 +119,17 @@ class NewCustomer(Body):
 class NewCustomers(Body):
     """Up to a thousand customers."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"customers": [CUSTOMER, {"name": "Miller Ltd", "kind": "company"}]}]}
+    )
+
     customers: Annotated[list[NewCustomer], Field(min_length=1, max_length=BATCH_LENGTH_MAX)]
 
 
 class NewAccount(Body):
     """One more account for a verified customer."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ACCOUNT]})
 
     customer_id: Id
     currency: Currency
@@ -115,6 +138,8 @@ class NewAccount(Body):
 
 class Freezing(Body):
     """How an account is frozen."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"may_receive": True}]})
 
     may_receive: bool = Field(False, description="whether money may still come in")
 
@@ -151,7 +176,8 @@ class Funding(MoneyBody):
 
     account_id: Id
     reference: Reference | None = None
-    effective_at: Instant | None = None
+    metadata: Metadata | None = None
+    effective_at: EffectiveAt | None = None
 
     def command(self, tenant_id: str | None) -> Fund:
         return Fund(
@@ -161,12 +187,15 @@ class Funding(MoneyBody):
             amount_minor=self.amount_minor,
             currency=self.currency,
             reference=self.reference,
+            metadata=self.metadata,
             effective_at=self.effective_at,
         )
 
 
 class Fundings(Body):
     """Up to a thousand fundings."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"fundings": [FUNDING]}]})
 
     fundings: Annotated[list[Funding], Field(min_length=1, max_length=BATCH_LENGTH_MAX)]
 
@@ -189,7 +218,7 @@ class NewTransfer(_BetweenAccounts):
 
     reference: Reference | None = None
     metadata: Metadata | None = None
-    effective_at: Instant | None = Field(None, description="when it counts, if that is not now")
+    effective_at: EffectiveAt | None = None
 
     def booking(self) -> Booking:
         return Booking(
@@ -207,6 +236,17 @@ class NewTransfer(_BetweenAccounts):
 class NewTransfers(Body):
     """Up to a thousand transfers."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "is_linked": True,
+                    "transfers": [TRANSFER, {**TRANSFER, "amount": "0.50", "reference": "its fee, given back"}],
+                }
+            ]
+        }
+    )
+
     is_linked: bool = Field(False, description="whether all of them are made or none")
     transfers: Annotated[list[NewTransfer], Field(min_length=1, max_length=BATCH_LENGTH_MAX)]
 
@@ -221,6 +261,17 @@ class NewConversion(_BetweenAccounts):
         description="units of the credited currency for one of the debited: up to ten digits before and after the point"
     )
     reference: Reference | None = None
+    metadata: Metadata | None = Field(
+        None, description="besides `rate` and `remainder`, which the books add themselves"
+    )
+    effective_at: EffectiveAt | None = None
+
+    @field_validator("metadata")
+    @classmethod
+    def _not_of_the_books(cls, metadata: dict[str, str] | None) -> dict[str, str] | None:
+        if taken := [name for name in OF_CONVERSIONS if name in (metadata or {})]:
+            raise PydanticCustomError("reserved", "{name} is what the books say themselves", {"name": taken[0]})
+        return metadata
 
     @model_validator(mode="after")
     def _two_currencies(self) -> Self:
@@ -240,13 +291,31 @@ class NewConversion(_BetweenAccounts):
             credited_currency=self.credited_currency,
             rate=Decimal(self.rate),
             reference=self.reference,
+            metadata=self.metadata,
+            effective_at=self.effective_at,
         )
 
 
 class Reversal(Body):
     """Why a transfer is taken back."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reference": "booked twice", "metadata": {"ticket": "4712"}}]}
+    )
+
     reference: Reference | None = None
+    metadata: Metadata | None = None
+    effective_at: EffectiveAt | None = None
+
+    def command(self, transfer_id: str, tenant_id: str | None, *, by_staff: bool) -> Reverse:
+        return Reverse(
+            transfer_id=transfer_id,
+            reference=self.reference,
+            metadata=self.metadata,
+            effective_at=self.effective_at,
+            by_staff=by_staff,
+            tenant_id=tenant_id,
+        )
 
 
 class NewHold(_BetweenAccounts):
@@ -271,11 +340,14 @@ class NewHold(_BetweenAccounts):
 class HoldPosting(Body):
     """What of a hold is to be moved: all that is left, if no amount is given."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"currency": "EUR", "amount": "30.00"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [HOLD_POSTING]})
 
     currency: Currency | None = None
     amount: Amount | None = None
     is_final: bool = Field(False, description="whether what is left then is given back")
+    reference: Reference | None = None
+    metadata: Metadata | None = None
+    effective_at: EffectiveAt | None = None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
@@ -297,19 +369,26 @@ class HoldPosting(Body):
             amount_minor=amount_minor,
             currency=self.currency,
             is_final=self.is_final,
+            reference=self.reference,
+            metadata=self.metadata,
+            effective_at=self.effective_at,
         )
 
 
 class HoldPostingOf(HoldPosting):
     """What of one hold is to be moved."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"hold_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5064"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"hold_id": HOLD_ID, **HOLD_POSTING}]})
 
     hold_id: Id
 
 
 class HoldPostings(Body):
     """What of up to a thousand holds is to be moved."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"postings": [{"hold_id": HOLD_ID, **HOLD_POSTING, "is_final": True}]}]}
+    )
 
     is_linked: bool = Field(False, description="whether all of them are posted or none")
     postings: Annotated[list[HoldPostingOf], Field(min_length=1, max_length=BATCH_LENGTH_MAX)]

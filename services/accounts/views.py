@@ -1,8 +1,9 @@
 """What the API of accounts answers, for its OpenAPI page. `queries` writes it; a test holds the two together."""
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from libs.common.fields import View
 from schemas.accounts.events import CustomerKind
@@ -10,9 +11,93 @@ from services.accounts.domain.chart import AccountKind, AccountType
 from services.accounts.domain.journal import TransferKind
 from services.accounts.domain.ledger import AccountStatus, CustomerStatus, HoldKind, HoldStatus
 
+_STANDING: dict[str, Any] = {
+    "account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061",
+    "customer_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5060",
+    "kind": "customer",
+    "number": 2010,
+    "type": "liability",
+    "currency": "EUR",
+    "status": "open",
+    "posted": "237.50",
+    "held": "80.00",
+    "available": "157.50",
+    "floor": "0.00",
+    "ceiling": None,
+    "lanes": 1,
+    "metadata": {"product": "current"},
+}
+ACCOUNT: dict[str, Any] = {
+    **_STANDING,
+    "limits": {
+        "tier": 1,
+        "per_transaction": "1000.00",
+        "daily": {"limit": "2500.00", "spent": "92.50", "remaining": "2407.50"},
+        "monthly": {"limit": "10000.00", "spent": "1312.50", "remaining": "8687.50"},
+    },
+}
+STATEMENT: dict[str, Any] = {
+    **_STANDING,
+    "lane": 0,
+    "from": "2026-11-01T00:00:00Z",
+    "before": None,
+    "opening": "250.00",
+    "closing": "237.50",
+    "closing_hash": "9f2c4b7e61d80a35c1e4f7b2069d8a53e7c14f0b2d6a98c35e71f4b0a2d69c83",
+    "entry_count": 1,
+    "entries": [
+        {
+            "number": 2,
+            "transfer_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5065",
+            "kind": "booking",
+            "payment_id": None,
+            "counterparty_account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5062",
+            "reference": "correction of 3 March",
+            "amount": "-12.50",
+            "balance": "237.50",
+            "effective_at": "2026-11-20T00:00:00Z",
+            "recorded_at": "2026-11-23T09:30:00.123456Z",
+            "hash": "9f2c4b7e61d80a35c1e4f7b2069d8a53e7c14f0b2d6a98c35e71f4b0a2d69c83",
+        }
+    ],
+    "next_after": None,
+}
+TRANSFER: dict[str, Any] = {
+    "transfer_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5065",
+    "kind": "booking",
+    "link_id": None,
+    "link_number": 0,
+    "payment_id": None,
+    "hold_id": None,
+    "reversed_transfer_id": None,
+    "reversed_by": None,
+    "debit_account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061",
+    "credit_account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5062",
+    "amount": "12.50",
+    "currency": "EUR",
+    "reference": "correction of 3 March",
+    "metadata": {"ticket": "4711"},
+    "effective_at": "2026-11-20T00:00:00Z",
+    "recorded_at": "2026-11-23T09:30:00.123456Z",
+}
+HOLD: dict[str, Any] = {
+    "hold_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5064",
+    "kind": "request",
+    "status": "held",
+    "debit_account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061",
+    "credit_account_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5062",
+    "currency": "EUR",
+    "amount": "80.00",
+    "fee": "0.00",
+    "posted": "30.00",
+    "left": "50.00",
+    "refunded": "0.00",
+    "expires_at": "2026-12-01T00:00:00Z",
+}
 
-class AccountView(View):
-    """An account: `posted` is what it has, `held` what of it is set aside, `available` the rest.
+
+class StandingView(View):
+    """What an account has: `posted` is what it has, `held` what of it is set aside, `available` the rest.
 
     `number` and `type` are its line in the chart of accounts; `lanes` is how many parts its entries stand in.
     """
@@ -31,6 +116,35 @@ class AccountView(View):
     ceiling: str | None
     lanes: int
     metadata: dict[str, str]
+
+
+class AllowanceView(View):
+    """What may leave an account in a period, what has been paid or is held to be paid, and what is left; without a
+    limit just what has been spent.
+    """
+
+    limit: str | None
+    spent: str
+    remaining: str | None
+
+
+class LimitsView(View):
+    """What a customer of this tier may pay: at once, this day and this month, both of UTC. What staff books does not
+    count.
+    """
+
+    tier: int
+    per_transaction: str | None
+    daily: AllowanceView
+    monthly: AllowanceView
+
+
+class AccountView(StandingView):
+    """An account and what may still leave it; accounts of the house have no limits."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ACCOUNT]})
+
+    limits: LimitsView | None
 
 
 class BalanceView(View):
@@ -66,12 +180,14 @@ class EntryView(View):
     hash: str
 
 
-class StatementView(AccountView):
+class StatementView(StandingView):
     """An account with a page of its entries over a period, and the number to go on after if there are more.
 
     `opening` and `closing` are the balances before and after the whole period, which has `entry_count` entries;
     `closing_hash` stands for all that was entered until its end.
     """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [STATEMENT]})
 
     lane: int
     start: datetime | None = Field(alias="from")
@@ -189,11 +305,16 @@ class ReversalView(View):
 
 
 class TransferView(View):
-    """A transfer as it was recorded."""
+    """A transfer as it was recorded; those that were made with it, all or none, share its `link_id`, numbered in their
+    order, and `reversed_by` took it back.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [TRANSFER]})
 
     transfer_id: str
     kind: TransferKind
     link_id: str | None
+    link_number: int
     payment_id: str | None
     hold_id: str | None
     reversed_transfer_id: str | None
@@ -208,8 +329,17 @@ class TransferView(View):
     recorded_at: datetime
 
 
+class TransferPage(View):
+    """Some transfers, and the cursor of the next page if there is one."""
+
+    transfers: list[TransferView]
+    next_cursor: str | None
+
+
 class HoldView(View):
     """Money set aside: `posted` of the `amount` has been moved, `left` is still held, with the `fee` on top."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [HOLD]})
 
     hold_id: str
     kind: HoldKind
@@ -223,6 +353,13 @@ class HoldView(View):
     left: str | None
     refunded: str | None
     expires_at: datetime | None
+
+
+class HoldPage(View):
+    """Some holds, and the cursor of the next page if there is one."""
+
+    holds: list[HoldView]
+    next_cursor: str | None
 
 
 class HoldBatchView(View):

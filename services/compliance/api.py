@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from libs.common.database import transaction
 from libs.common.fields import Body, Country, PartialDate, text
@@ -23,6 +23,12 @@ from services.compliance.views import ListsView, ScreeningView
 
 class ScreeningRequest(Body):
     """A party to be compared with every list."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Ann Miller", "birth_date": "1980-05-17", "country": "DE", "kind": "person"}]
+        }
+    )
 
     name: Annotated[str, text()]
     birth_date: PartialDate | None = None

@@ -99,6 +99,18 @@ class NewSilence(Body):
 class SilenceEnd(Body):
     """A customer to be left alone no more."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer_id": "0199a2b4-5c6d-7e8f-9a0b-1c2d3e4f5061",
+                    "scenario": "cash_report",
+                    "reason": "the branch in Main Street is closed",
+                }
+            ]
+        }
+    )
+
     customer_id: Id
     scenario: Scenario
     reason: Reason

@@ -34,6 +34,10 @@ ASSESSMENT: dict[str, Any] = {
     "device_id": "phone-4711",
     "ip_country": "DE",
 }
+LABELS: list[Any] = [
+    {"payment_id": "0199a2b4-5c6d-7e8f-9c1d-3e4f50617283", "label": "fraud", "scenario": "stolen card"},
+    {"payment_id": "0199a2b4-5c6d-7e8f-9d2e-4f5061728394", "label": "genuine"},
+]
 RULEBOOK: dict[str, Any] = {
     "name": "cards, winter",
     "text": 'threshold review 0.5\nthreshold block 0.9\n\nrule large\n    "The amount is large."\n'
@@ -107,6 +111,8 @@ class NewLabel(Body):
 
 class NewLabels(Body):
     """Up to a thousand labels."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"labels": LABELS}]})
 
     labels: Annotated[list[NewLabel], Field(min_length=1, max_length=LABELS_MAX)]
 

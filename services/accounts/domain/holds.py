@@ -1,6 +1,6 @@
 """Money set aside by request: placed, posted in one or several parts, voided; and every hold's own end. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from libs.common.batch import Refusal, refusal
@@ -49,6 +49,9 @@ class PostHold(Command):
     """Of the amount."""
     is_final: bool = False
     """Whether what is left then is given back."""
+    reference: str | None = None
+    metadata: Mapping[str, str] | None = None
+    effective_at: datetime | None = None
     tenant_id: str | None = None
     """Whose it must be; None: anyone's, for staff."""
 
@@ -142,6 +145,9 @@ def post(ledger: Ledger, command: PostHold, at: datetime) -> Sequence[Event] | R
         amount_minor=amount_minor,
         held_minor=amount_minor,
         at=at,
+        reference=command.reference,
+        metadata=command.metadata,
+        effective_at=command.effective_at,
     )
     hold = replace(hold, posted_minor=hold.posted_minor + amount_minor, transfer_id=transfer.transfer_id)
     ledger.holds.put(hold.hold_id, hold)

@@ -29,6 +29,9 @@ _FUNDING_REASONS: Mapping[Obstacle, RefusalReason] = {
 }
 """There is but one account in a funding."""
 
+RATE, REMAINDER = OF_CONVERSIONS = ("rate", "remainder")
+"""What the metadata of a conversion say besides what was asked for."""
+
 _KINDS_TOLD = {kind: PostedTransferKind(kind.value) for kind in TransferKind if kind not in OF_PAYMENTS}
 
 
@@ -40,6 +43,7 @@ class Fund(Command):
     amount_minor: int
     currency: str
     reference: str | None = None
+    metadata: Mapping[str, str] | None = None
     effective_at: datetime | None = None
     tenant_id: str | None = None
     """Whose it must be; None: anyone's, for staff."""
@@ -83,6 +87,9 @@ class Convert(Command):
     rate: Decimal
     """Units of the credited currency for one of the debited."""
     reference: str | None = None
+    metadata: Mapping[str, str] | None = None
+    """Beside what the books say of every conversion (`OF_CONVERSIONS`)."""
+    effective_at: datetime | None = None
 
 
 class Reverse(Command):
@@ -90,6 +97,8 @@ class Reverse(Command):
 
     transfer_id: str
     reference: str | None = None
+    metadata: Mapping[str, str] | None = None
+    effective_at: datetime | None = None
     by_staff: bool = False
     """Whether accounts of the house may have a part in it."""
     tenant_id: str | None = None
@@ -127,6 +136,7 @@ def fund(ledger: Ledger, command: Fund, at: datetime) -> Sequence[Event] | Refus
         amount_minor=command.amount_minor,
         at=at,
         reference=command.reference,
+        metadata=command.metadata,
         effective_at=command.effective_at,
     )
     return [posted(ledger, [transfer], at)]
@@ -209,7 +219,7 @@ def convert(ledger: Ledger, command: Convert, at: datetime) -> Sequence[Event] |
             amount="amount",
         )
     assert debtor is not None and creditor is not None
-    metadata = {"rate": str(command.rate), "remainder": f"{given.remainder:f}"}
+    metadata = {**(command.metadata or {}), RATE: str(command.rate), REMAINDER: f"{given.remainder:f}"}
     made = [
         ledger.transfer(
             ids.derive(command.transfer_id, "accounts", "leg", number) if number else command.transfer_id,
@@ -222,6 +232,7 @@ def convert(ledger: Ledger, command: Convert, at: datetime) -> Sequence[Event] |
             link_number=number,
             reference=command.reference,
             metadata=metadata,
+            effective_at=command.effective_at,
         )
         for number, (debit_account_id, credit_account_id, amount_minor) in enumerate(
             (
@@ -285,6 +296,8 @@ def reverse(ledger: Ledger, command: Reverse, at: datetime) -> Sequence[Event] |
                 link_number=number,
                 reversed_transfer_id=transfer.transfer_id,
                 reference=command.reference,
+                metadata=command.metadata,
+                effective_at=command.effective_at,
             )
         )
     return [posted(ledger, made, at)]

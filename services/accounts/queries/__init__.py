@@ -1,8 +1,8 @@
 """What people and programs ask about the ledger: read-only SQL, and the shapes of the answers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine
@@ -12,18 +12,23 @@ from libs.common.money import format_amount
 from libs.common.vault import Vault
 from schemas.accounts.events import CustomerPersonalData
 from services.accounts.domain.chart import CHART, AccountKind
-from services.accounts.domain.ledger import Account, Hold
+from services.accounts.domain.ledger import Account, AccountStatus, Hold
+from services.accounts.domain.limits import Limits, LimitTable
 from services.accounts.store import HOLD_COLUMNS, TRANSFER_COLUMNS, decode_personal, hold_of, transfer_of
 
 # An account of the house stands where its lanes together stand.
-_ACCOUNT = """
+ACCOUNT = """
 SELECT a.account_id, a.customer_id, a.kind, a.currency, a.status, a.metadata, a.floor_minor, a.ceiling_minor,
-       total.lanes, total.posted_minor, total.held_minor
+       a.tier, a.spent_on, a.spent_day_minor, a.spent_month_minor, total.lanes, total.posted_minor, total.held_minor
   FROM accounts a CROSS JOIN LATERAL (
     SELECT count(*) AS lanes, sum(l.posted_minor)::bigint AS posted_minor, sum(l.held_minor)::bigint AS held_minor
       FROM accounts l WHERE l.account_id = a.account_id
   ) AS total
  WHERE a.lane = 0"""
+
+TRANSFER_AND_ITS_REVERSAL = f"""{TRANSFER_COLUMNS},
+       (SELECT r.transfer_id FROM transfers r WHERE r.reversed_transfer_id = t.transfer_id) AS reversed_by"""
+"""Of `t`, whatever it is selected from."""
 
 
 @contextmanager
@@ -40,7 +45,9 @@ def wait_for_writers(engine: Engine, account_id: str) -> None:
         execute(tx, "SELECT 1 FROM accounts WHERE account_id = %s ORDER BY lane FOR SHARE", (account_id,))
 
 
-def find_customer(engine: Engine, vault: Vault, customer_id: str, *, tenant_id: str | None) -> dict[str, Any] | None:
+def find_customer(
+    engine: Engine, vault: Vault, customer_id: str, *, tenant_id: str | None, limits: LimitTable
+) -> dict[str, Any] | None:
     """A tenant's customer with its accounts; nameless if its personal data were erased. Raises Outage."""
     with snapshot(engine) as tx:
         rows = fetch(
@@ -49,7 +56,7 @@ def find_customer(engine: Engine, vault: Vault, customer_id: str, *, tenant_id: 
                 WHERE customer_id = %s AND (%s::text IS NULL OR client_id IS NULL OR client_id = %s)""",
             (customer_id, tenant_id, tenant_id),
         )
-        accounts = fetch(tx, f"{_ACCOUNT} AND a.customer_id = %s ORDER BY a.account_id", (customer_id,))
+        accounts = fetch(tx, f"{ACCOUNT} AND a.customer_id = %s ORDER BY a.account_id", (customer_id,))
     if not rows:
         return None
     ((id_, kind, status, tier, stored),) = rows
@@ -60,7 +67,7 @@ def find_customer(engine: Engine, vault: Vault, customer_id: str, *, tenant_id: 
         "status": status,
         "tier": tier,
         **{field: getattr(personal, field, None) or None for field in ("name", "country", "birth_date", "address")},
-        "accounts": [_row_view(account) for account in accounts],
+        "accounts": [row_view(account, limits) for account in accounts],
     }
 
 
@@ -71,36 +78,16 @@ def find_owner(engine: Engine, account_id: str) -> tuple[str | None] | None:
     return rows[0] if rows else None
 
 
-def find_account(engine: Engine, account_id: str) -> dict[str, Any] | None:
+def find_account(engine: Engine, account_id: str, limits: LimitTable) -> dict[str, Any] | None:
     with transaction(engine) as tx:
-        return account_in(tx, account_id)
+        rows = fetch(tx, f"{ACCOUNT} AND a.account_id = %s", (account_id,))
+    return row_view(rows[0], limits) if rows else None
 
 
 def account_in(tx: Connection, account_id: str) -> dict[str, Any] | None:
-    """The same within a transaction, for what is to fit it."""
-    rows = fetch(tx, f"{_ACCOUNT} AND a.account_id = %s", (account_id,))
-    return _row_view(rows[0]) if rows else None
-
-
-def list_accounts(
-    engine: Engine,
-    *,
-    tenant_id: str | None,
-    customer_id: str | None,
-    kind: AccountKind | None,
-    after: str | None,
-    limit: int,
-) -> dict[str, Any]:
-    with transaction(engine) as tx:
-        rows = fetch(
-            tx,
-            f"""{_ACCOUNT} AND (%s::uuid IS NULL OR a.customer_id = %s) AND (%s::text IS NULL OR a.kind = %s)
-                 AND (%s::text IS NULL OR a.client_id IS NULL OR a.client_id = %s)
-                 AND (%s::uuid IS NULL OR a.account_id > %s) ORDER BY a.account_id LIMIT %s""",
-            (customer_id, customer_id, kind, kind, tenant_id, tenant_id, after, after, limit + 1),
-        )
-    page = [_row_view(row) for row in rows[:limit]]
-    return {"accounts": page, "next_cursor": page[-1]["account_id"] if len(rows) > limit else None}
+    """What an account has, within a transaction, for what is to fit it."""
+    rows = fetch(tx, f"{ACCOUNT} AND a.account_id = %s", (account_id,))
+    return _standing_view(*_account_of(rows[0])) if rows else None
 
 
 def balance_at(
@@ -162,28 +149,10 @@ def _dated_otherwise(tx: Connection, account_id: str, at: datetime) -> int:
 
 def find_transfer(engine: Engine, transfer_id: str) -> dict[str, Any] | None:
     with transaction(engine) as tx:
-        rows = fetch(tx, f"SELECT {TRANSFER_COLUMNS} FROM transfers WHERE transfer_id = %s", (transfer_id,))
-        taken_back = fetch(tx, "SELECT transfer_id FROM transfers WHERE reversed_transfer_id = %s", (transfer_id,))
-    if not rows:
-        return None
-    transfer = transfer_of(rows[0])
-    return {
-        "transfer_id": transfer.transfer_id,
-        "kind": transfer.kind.value,
-        "link_id": transfer.link_id,
-        "payment_id": transfer.payment_id,
-        "hold_id": transfer.hold_id,
-        "reversed_transfer_id": transfer.reversed_transfer_id,
-        "reversed_by": taken_back[0][0] if taken_back else None,
-        "debit_account_id": transfer.debit_account_id,
-        "credit_account_id": transfer.credit_account_id,
-        "amount": format_amount(transfer.amount_minor, transfer.currency),
-        "currency": transfer.currency,
-        "reference": transfer.reference,
-        "metadata": transfer.metadata or {},
-        "effective_at": transfer.effective_at,
-        "recorded_at": transfer.recorded_at,
-    }
+        rows = fetch(
+            tx, f"SELECT {TRANSFER_AND_ITS_REVERSAL} FROM transfers AS t WHERE transfer_id = %s", (transfer_id,)
+        )
+    return transfer_view(rows[0]) if rows else None
 
 
 def find_hold(engine: Engine, hold_id: str) -> dict[str, Any] | None:
@@ -224,21 +193,9 @@ def trial_balance(engine: Engine) -> dict[str, Any]:
     }
 
 
-def account_view(account: Account) -> dict[str, Any]:
-    """A customer's account as everyone sees it."""
-    return _account_view(
-        account.account_id,
-        account.customer_id,
-        account.kind,
-        account.currency,
-        account.status,
-        account.metadata,
-        account.floor_minor,
-        account.ceiling_minor,
-        1,
-        account.posted_minor,
-        account.held_minor,
-    )
+def account_view(account: Account, limits: Limits, on: date, *, lanes: int = 1) -> dict[str, Any]:
+    """An account as everyone sees it, with what may still leave it on a day."""
+    return {**_standing_view(account, lanes), "limits": _limits_view(account, limits, on)}
 
 
 def hold_view(hold: Hold) -> dict[str, Any]:
@@ -264,37 +221,105 @@ def hold_view(hold: Hold) -> dict[str, Any]:
     }
 
 
-def _row_view(row: Any) -> dict[str, Any]:
-    account_id, customer_id, kind, *rest = row
-    return _account_view(account_id, customer_id, AccountKind(kind), *rest)
-
-
-def _account_view(
-    account_id: str,
-    customer_id: str | None,
-    kind: AccountKind,
-    currency: str,
-    status: str,
-    metadata: Mapping[str, str] | None,
-    floor_minor: int | None,
-    ceiling_minor: int | None,
-    lanes: int,
-    posted_minor: int,
-    held_minor: int,
-) -> dict[str, Any]:
+def transfer_view(row: Any) -> dict[str, Any]:
+    """A transfer as everyone sees it, from a row of `TRANSFER_AND_ITS_REVERSAL`."""
+    *columns, reversed_by = row
+    transfer = transfer_of(columns)
     return {
-        "account_id": account_id,
-        "customer_id": customer_id,
-        "kind": kind.value,
-        "number": CHART[kind].number,
-        "type": CHART[kind].type.value,
-        "currency": currency,
-        "status": str(status),
-        "posted": format_amount(posted_minor, currency),
-        "held": format_amount(held_minor, currency),
-        "available": format_amount(posted_minor - held_minor, currency),
-        "floor": None if floor_minor is None else format_amount(floor_minor, currency),
-        "ceiling": None if ceiling_minor is None else format_amount(ceiling_minor, currency),
-        "lanes": lanes,
-        "metadata": metadata or {},
+        "transfer_id": transfer.transfer_id,
+        "kind": transfer.kind.value,
+        "link_id": transfer.link_id,
+        "link_number": transfer.link_number,
+        "payment_id": transfer.payment_id,
+        "hold_id": transfer.hold_id,
+        "reversed_transfer_id": transfer.reversed_transfer_id,
+        "reversed_by": reversed_by,
+        "debit_account_id": transfer.debit_account_id,
+        "credit_account_id": transfer.credit_account_id,
+        "amount": format_amount(transfer.amount_minor, transfer.currency),
+        "currency": transfer.currency,
+        "reference": transfer.reference,
+        "metadata": transfer.metadata or {},
+        "effective_at": transfer.effective_at,
+        "recorded_at": transfer.recorded_at,
     }
+
+
+def row_view(row: Any, limits: LimitTable) -> dict[str, Any]:
+    """An account as everyone sees it now, from a row of `ACCOUNT`."""
+    account, lanes = _account_of(row)
+    return account_view(account, limits.of(account.tier, account.currency), datetime.now(UTC).date(), lanes=lanes)
+
+
+def _account_of(row: Any) -> tuple[Account, int]:
+    """An account with the balance of all its lanes, and how many those are."""
+    account_id, customer_id, kind, currency, status, metadata, floor, ceiling, tier, *spent, lanes, posted, held = row
+    spent_on, spent_day, spent_month = spent
+    account = Account(
+        account_id=account_id,
+        customer_id=customer_id,
+        kind=AccountKind(kind),
+        currency=currency,
+        status=AccountStatus(status),
+        metadata=metadata,
+        floor_minor=floor,
+        ceiling_minor=ceiling,
+        tier=tier,
+        spent_on=spent_on,
+        spent_day_minor=spent_day,
+        spent_month_minor=spent_month,
+        posted_minor=posted,
+        held_minor=held,
+    )
+    return account, lanes
+
+
+def _standing_view(account: Account, lanes: int) -> dict[str, Any]:
+    line, currency = CHART[account.kind], account.currency
+    return {
+        "account_id": account.account_id,
+        "customer_id": account.customer_id,
+        "kind": account.kind.value,
+        "number": line.number,
+        "type": line.type.value,
+        "currency": currency,
+        "status": account.status.value,
+        "posted": format_amount(account.posted_minor, currency),
+        "held": format_amount(account.held_minor, currency),
+        "available": format_amount(account.available_minor, currency),
+        "floor": _amount(account.floor_minor, currency),
+        "ceiling": _amount(account.ceiling_minor, currency),
+        "lanes": lanes,
+        "metadata": account.metadata or {},
+    }
+
+
+def _limits_view(account: Account, limits: Limits, on: date) -> dict[str, Any] | None:
+    if account.tier is None:
+        return None
+    day_minor, month_minor = account.spent(on)
+    return {
+        "tier": account.tier,
+        "per_transaction": _amount(limits.once, account.currency),
+        "daily": _allowance_view(limits.day, day_minor, account.currency),
+        "monthly": _allowance_view(limits.month, month_minor, account.currency),
+    }
+
+
+def _allowance_view(limit_minor: int | None, spent_minor: int, currency: str) -> dict[str, Any]:
+    # What was spent may be more than a limit that was lowered since, or than one that was not counted.
+    remaining_minor = None if limit_minor is None else max(0, limit_minor - spent_minor)
+    return {
+        "limit": _amount(limit_minor, currency),
+        "spent": format_amount(spent_minor, currency),
+        "remaining": _amount(remaining_minor, currency),
+    }
+
+
+def _amount(minor: int | None, currency: str) -> str | None:
+    return None if minor is None else format_amount(minor, currency)
+
+
+def _difference(row: Any) -> dict[str, Any]:
+    account_id, kept, computed = row
+    return {"account_id": account_id, "kept_minor": kept, "computed_minor": computed}

@@ -14,8 +14,9 @@ from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.domain.chart import AccountKind
 from services.accounts.domain.customers import Close, Freeze, OpenAccount, SetBounds, Thaw, account_id_of
+from services.accounts.queries import lists
 from services.accounts.requests import Bounds, Freezing, NewAccount
-from services.accounts.routes.answers import answer_account, require_visible
+from services.accounts.routes.answers import answer_account, limits_of, require_visible
 from services.accounts.views import AccountPage, AccountView, BalanceView
 
 
@@ -59,6 +60,7 @@ class AccountRoutes:
     def __init__(self, runtime: Runtime) -> None:
         self._edge = runtime.edge
         self._engine = runtime.engine
+        self._limits = limits_of(runtime)
 
     async def open_account(self, asked: Asked, body: NewAccount) -> Response:
         """Open one more account for a verified customer."""
@@ -73,8 +75,9 @@ class AccountRoutes:
 
     def list_accounts(self, who: Who, filters: Annotated[AccountFilters, Query()]) -> dict[str, Any]:
         """Accounts by id, a page at a time. Those of the house are for staff."""
-        return queries.list_accounts(
+        return lists.list_accounts(
             self._engine,
+            self._limits,
             tenant_id=who.client.tenant_id,
             customer_id=filters.customer_id,
             kind=filters.kind if who.client.is_staff else AccountKind.CUSTOMER,
@@ -83,9 +86,9 @@ class AccountRoutes:
         )
 
     def get_account(self, account_id: Id, who: Who) -> dict[str, Any]:
-        """An account with its balances: posted, held, and what is available."""
+        """An account: what is posted, held and available, and what is left of its limits."""
         require_visible(self._engine, account_id, who)
-        return found(queries.find_account(self._engine, account_id), "account_id")
+        return found(queries.find_account(self._engine, account_id, self._limits), "account_id")
 
     def get_balance(self, account_id: Id, who: Who, moment: Annotated[Moment, Query()]) -> dict[str, Any]:
         """What was posted on an account at any instant."""

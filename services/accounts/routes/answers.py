@@ -12,11 +12,14 @@ from libs.common.batch import Refusal
 from libs.common.edge import Respond
 from libs.common.http import Caller, answer_json
 from libs.common.idempotency import Answer
+from libs.common.service import Runtime
 from libs.common.tenants import may_touch
 from services.accounts import queries
 from services.accounts.domain.chart import house_accounts
 from services.accounts.domain.ledger import Ledger
+from services.accounts.domain.limits import LimitTable
 from services.accounts.domain.refusals import UNKNOWN
+from services.accounts.settings import AccountsSettings
 
 
 def answer_one(status: HTTPStatus, view: Callable[[Ledger], dict[str, Any]], *, in_path: str | None = None) -> Respond:
@@ -38,7 +41,17 @@ def answer_each(name: str, views: Sequence[Callable[[Ledger], dict[str, Any]]]) 
 
 
 def answer_account(status: HTTPStatus, account_id: str, *, in_path: str | None = None) -> Respond:
-    return answer_one(status, lambda ledger: queries.account_view(ledger.accounts[account_id]), in_path=in_path)
+    def view(ledger: Ledger) -> dict[str, Any]:
+        account = ledger.accounts[account_id]
+        return queries.account_view(account, ledger.limits_of(account), ledger.recorded_at.date())
+
+    return answer_one(status, view, in_path=in_path)
+
+
+def limits_of(runtime: Runtime) -> LimitTable:
+    """What each tier may pay."""
+    assert isinstance(runtime.settings, AccountsSettings)
+    return runtime.settings.limits
 
 
 def is_visible(engine: Engine, account_id: str, who: Caller) -> bool:

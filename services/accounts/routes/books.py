@@ -93,7 +93,7 @@ class BookRoutes:
 
     def verify(self, account_id: Id, who: Who) -> dict[str, Any]:
         """Compute every hash of an account's entries anew, and name the first entry that does not fit."""
-        found(queries.find_account(self._engine, account_id), "account_id")
+        found(queries.find_owner(self._engine, account_id), "account_id")
         verified = verification.verify_account(self._engine, account_id, entries_max=VERIFIED_ENTRIES_MAX)
         if verified is None:
             words = f"it has more than {VERIFIED_ENTRIES_MAX} entries: use the command verify-journal"

@@ -17,7 +17,7 @@ from services.accounts import queries
 from services.accounts.domain.customers import CloseCustomer, RegisterCustomer, account_id_of
 from services.accounts.domain.ledger import CustomerStatus, Ledger
 from services.accounts.requests import NewCustomer, NewCustomers
-from services.accounts.routes.answers import answer_one
+from services.accounts.routes.answers import answer_one, limits_of
 from services.accounts.views import ClosedCustomerView, CustomerView, RegisteredBatchView, RegisteredView
 
 
@@ -39,6 +39,7 @@ class CustomerRoutes:
         self._edge = runtime.edge
         self._engine = runtime.engine
         self._vault = runtime.vault
+        self._limits = limits_of(runtime)
 
     async def register_customer(self, asked: Asked, body: NewCustomer) -> Response:
         """Register a customer. Its accounts are opened as soon as compliance has verified it."""
@@ -58,7 +59,9 @@ class CustomerRoutes:
 
     def get_customer(self, customer_id: Id, who: Who) -> dict[str, Any]:
         """A customer: how far it is verified, and its accounts."""
-        customer = queries.find_customer(self._engine, self._vault, customer_id, tenant_id=who.client.tenant_id)
+        customer = queries.find_customer(
+            self._engine, self._vault, customer_id, tenant_id=who.client.tenant_id, limits=self._limits
+        )
         return found(customer, "customer_id")
 
     async def close_customer(self, asked: Asked, customer_id: Id) -> Response:

@@ -1,22 +1,24 @@
 """Money set aside by request."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
-from libs.common.answers import CREATED, NOT_FOUND, OK, found
+from libs.common.answers import CREATED, NOT_FOUND, OK, PAGE_LENGTH_MAX, found
 from libs.common.change import Asked
-from libs.common.fields import Id
+from libs.common.fields import Filters, Id
 from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.domain.holds import PostHold, PostHolds, VoidHold
-from services.accounts.domain.ledger import HoldKind, Ledger
+from services.accounts.domain.ledger import HoldKind, HoldStatus, Ledger
+from services.accounts.queries import lists
 from services.accounts.requests import HoldPosting, HoldPostings, NewHold
-from services.accounts.routes.answers import answer_each, answer_one, require_visible
-from services.accounts.views import HoldBatchView, HoldView
+from services.accounts.routes.answers import answer_each, answer_one, is_visible, require_visible
+from services.accounts.views import HoldBatchView, HoldPage, HoldView
 
 
 def add(router: APIRouter, runtime: Runtime) -> None:
@@ -25,12 +27,22 @@ def add(router: APIRouter, runtime: Runtime) -> None:
     made, one, change = answering(CREATED, HoldView), answering(OK, HoldView), changing(NOT_FOUND)
     tags: list[Any] = ["holds"]
     router.post("/holds", tags=tags, status_code=CREATED, responses=changing() | made)(ask.place)
+    router.get("/holds", tags=tags, responses=reading() | answering(OK, HoldPage))(ask.list_holds)
     path = "/holds/{hold_id}"
     router.get(path, tags=tags, responses=reading(NOT_FOUND) | one)(ask.get_hold)
     router.post(f"{path}/post", tags=tags, responses=change | one)(ask.post)
     many = answering(OK, HoldBatchView)
     router.post("/hold-posting-batches", tags=tags, responses=changing() | many)(ask.post_many)
     router.post(f"{path}/void", tags=tags, responses=change | one)(ask.void)
+
+
+class HoldFilters(Filters):
+    """Which holds to list."""
+
+    account_id: Id = Field(description="the account whose money is set aside")
+    status: HoldStatus | None = None
+    cursor: Id | None = Field(None, description="`next_cursor` of the page before")
+    limit: int = Field(100, ge=1, le=PAGE_LENGTH_MAX)
 
 
 class HoldRoutes:
@@ -43,6 +55,20 @@ class HoldRoutes:
         command = body.command(asked.who.client.tenant_id)
         answer = answer_one(CREATED, _view_of(command.hold_id))
         return await asked.carry_out(self._edge, "holds", [command], answer)
+
+    def list_holds(self, who: Who, filters: Annotated[HoldFilters, Query()]) -> dict[str, Any]:
+        """An account's holds by request, by id, a page at a time; for staff that asks for what is `held` also those of
+        payments. A page may be short, or empty, and have a next one."""
+        if not is_visible(self._engine, filters.account_id, who):
+            return {"holds": [], "next_cursor": None}
+        return lists.list_holds(
+            self._engine,
+            account_id=filters.account_id,
+            status=filters.status,
+            with_payments=who.client.is_staff,
+            after=filters.cursor,
+            limit=filters.limit,
+        )
 
     def get_hold(self, hold_id: Id, who: Who) -> dict[str, Any]:
         """What became of money that was set aside by request; for staff also of a payment's."""

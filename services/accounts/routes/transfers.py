@@ -1,16 +1,20 @@
 """Money moved by request: fundings, transfers one by one or linked, conversions, reversals."""
 
 from collections.abc import Callable
-from typing import Any
+from http import HTTPStatus
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from libs.common.answers import CREATED, NOT_FOUND, OK, found
+from libs.common.answers import CREATED, NOT_FOUND, OK, PAGE_LENGTH_MAX, found
 from libs.common.change import Asked
-from libs.common.fields import Id
+from libs.common.fields import Filters, Id, text
 from libs.common.http import Who
 from libs.common.money import format_amount
 from libs.common.openapi import answering, changing, reading
+from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.accounts import queries
 from services.accounts.domain.ledger import Ledger
@@ -19,10 +23,10 @@ from services.accounts.domain.transfers import (
     Booking,
     Convert,
     Fund,
-    Reverse,
     conversion,
     reversal_id,
 )
+from services.accounts.queries import lists
 from services.accounts.requests import Funding, Fundings, NewConversion, NewTransfer, NewTransfers, Reversal
 from services.accounts.routes.answers import answer_each, answer_one, is_visible
 from services.accounts.views import (
@@ -32,6 +36,7 @@ from services.accounts.views import (
     FundingBatchView,
     FundingView,
     ReversalView,
+    TransferPage,
     TransferView,
 )
 
@@ -50,9 +55,28 @@ def add(router: APIRouter, runtime: Runtime) -> None:
     router.post("/transfer-batches", tags=tags, responses=changing() | batch)(ask.book_many)
     converted, reversed_ = answering(CREATED, ConversionView), answering(CREATED, ReversalView)
     router.post("/conversions", tags=tags, status_code=CREATED, responses=changing() | converted)(ask.convert)
+    router.get("/transfers", tags=tags, responses=reading() | answering(OK, TransferPage))(ask.list_transfers)
     path = "/transfers/{transfer_id}"
     router.get(path, tags=tags, responses=reading(NOT_FOUND) | answering(OK, TransferView))(ask.get_transfer)
     router.post(f"{path}/reverse", tags=tags, status_code=CREATED, responses=change | reversed_)(ask.reverse)
+
+
+class TransferFilters(Filters):
+    """Which transfers to list."""
+
+    reference: Annotated[str, text()] | None = Field(None, description="to the letter")
+    link_id: Id | None = Field(None, description="what they share that were made together, all or none")
+    account_id: Id | None = Field(None, validate_default=True, description="either side's")
+    cursor: Id | None = Field(None, description="`next_cursor` of the page before")
+    limit: int = Field(100, ge=1, le=PAGE_LENGTH_MAX)
+
+    @field_validator("account_id")
+    @classmethod
+    def _about_something(cls, account_id: str | None, info: ValidationInfo) -> str | None:
+        # One that makes no sense is not in there, and told of by itself.
+        if account_id is None and all(info.data.get(name, "") is None for name in ("reference", "link_id")):
+            raise PydanticCustomError("missing", "one of account_id, reference and link_id is needed")
+        return account_id
 
 
 class TransferRoutes:
@@ -97,6 +121,27 @@ class TransferRoutes:
             self._edge, "conversions", [command], answer_one(CREATED, lambda _: _converted_view(command))
         )
 
+    def list_transfers(self, who: Who, filters: Annotated[TransferFilters, Query()]) -> dict[str, Any]:
+        """An account's transfers as they stand in its books, or those of a link in their order, a page at a time; for
+        staff also all with a reference. A page may be short, or empty, and have a next one."""
+        if not who.client.is_staff and filters.account_id is None and filters.link_id is None:
+            words = "a reference alone is for staff: name an account or a link"
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "missing", words, field="account_id")
+        if filters.account_id is not None and not is_visible(self._engine, filters.account_id, who):
+            return {"transfers": [], "next_cursor": None}
+        try:
+            return lists.list_transfers(
+                self._engine,
+                tenant_id=who.client.tenant_id,
+                account_id=filters.account_id,
+                reference=filters.reference,
+                link_id=filters.link_id,
+                after=filters.cursor,
+                limit=filters.limit,
+            )
+        except lists.NoSuchPlace as error:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not_a_cursor", str(error), field="cursor") from error
+
     def get_transfer(self, transfer_id: Id, who: Who) -> dict[str, Any]:
         """A transfer as it was recorded, and the one that took it back if it was."""
         transfer = found(queries.find_transfer(self._engine, transfer_id), "transfer_id")
@@ -107,12 +152,8 @@ class TransferRoutes:
     async def reverse(self, asked: Asked, transfer_id: Id, body: Reversal | None = None) -> Response:
         """Take a transfer back by a further one, with those that were linked to it. What payments moved is refunded,
         and what an account of the house has a part in is for staff."""
-        command = Reverse(
-            transfer_id=transfer_id,
-            reference=body.reference if body else None,
-            by_staff=asked.who.client.is_staff,
-            tenant_id=asked.who.client.tenant_id,
-        )
+        client = asked.who.client
+        command = (body or Reversal()).command(transfer_id, client.tenant_id, by_staff=client.is_staff)
         view = {"transfer_id": reversal_id(transfer_id), "reversed_transfer_id": transfer_id}
         return await asked.carry_out(
             self._edge,

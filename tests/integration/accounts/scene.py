@@ -27,9 +27,9 @@ from tests.serving import Api, tell
 NOW = datetime.now(UTC)
 
 
-def registered(api: Api, *currencies: str, **fields: Any) -> str:
-    """Register a customer, and return its id."""
-    response = api.post("/v1/customers", {"name": "Ann Miller", "currencies": list(currencies), **fields})
+def registered(api: Api, *currencies: str, by: str = "shop", **fields: Any) -> str:
+    """Register a customer of a client's, and return its id."""
+    response = api.post("/v1/customers", {"name": "Ann Miller", "currencies": list(currencies), **fields}, by=by)
     assert response.status_code == HTTPStatus.CREATED, response.text
     return str(response.json()["customer_id"])
 
@@ -38,13 +38,13 @@ def verified(customer_id: str, tier: int = 3) -> CustomerVerified:
     return CustomerVerified(customer_id=customer_id, tier=tier, verified_at=NOW)
 
 
-def opened(api: Api, amount: str | None = None, *, currency: str = "EUR") -> str:
+def opened(api: Api, amount: str | None = None, *, currency: str = "EUR", by: str = "shop", tier: int = 3) -> str:
     """A verified customer's account, funded if there is an amount; return its id."""
-    customer_id = registered(api, currency)
-    tell(api.runtime, verified(customer_id))
+    customer_id = registered(api, currency, by=by)
+    tell(api.runtime, verified(customer_id, tier))
     account_id = account_id_of(customer_id, currency)
     if amount is not None:
-        funded = api.post("/v1/fundings", {"account_id": account_id, "currency": currency, "amount": amount})
+        funded = api.post("/v1/fundings", {"account_id": account_id, "currency": currency, "amount": amount}, by=by)
         assert funded.status_code == HTTPStatus.CREATED, funded.text
     return account_id
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from libs.common import ids
-from services.accounts.domain.customers import account_id_of
 from services.accounts.scopes import SCOPES
 from tests.integration.accounts.scene import opened, registered, verified
 from tests.serving import Api, counts, tell
@@ -89,7 +88,7 @@ def bodies(names: dict[str, str], mine: str) -> Iterator[tuple[str, dict[str, An
 def test_in_a_body_what_is_anothers_is_not_there(api: Api, shops: Belongings) -> None:
     rivals = registered(api, "EUR", name="Ben Baker")
     tell(api.runtime, verified(rivals))
-    mine = opened_by(api, "rival")
+    mine = opened(api, "5.00", by="rival")
     before = counts(api.runtime, *STORED)
     nothing = dict.fromkeys(shops.ids, ids.new())
     asked = set()
@@ -107,18 +106,8 @@ def test_in_a_body_what_is_anothers_is_not_there(api: Api, shops: Belongings) ->
     assert {f"POST {path}" for path in asked} == in_bodies - begins
 
 
-def opened_by(api: Api, client: str) -> str:
-    """A funded account of another client's customer."""
-    body = {"name": "Ben Baker", "currencies": ["EUR"]}
-    customer_id = api.post("/v1/customers", body, by=client).json()["customer_id"]
-    tell(api.runtime, verified(customer_id))
-    account_id = account_id_of(customer_id, "EUR")
-    api.post("/v1/fundings", {"account_id": account_id, "currency": "EUR", "amount": "5.00"}, by=client)
-    return account_id
-
-
 def test_lists_show_ones_own_and_the_houses(api: Api, shops: Belongings) -> None:
-    mine, houses = opened_by(api, "rival"), opened_by(api, "staff")
+    mine, houses = opened(api, "5.00", by="rival"), opened(api, "5.00", by="staff")
     listed = api.get("/v1/accounts", by="rival").json()["accounts"]
     assert {account["account_id"] for account in listed} == {mine, houses}
     assert api.get("/v1/accounts", by="rival", customer_id=shops.customer_id).json()["accounts"] == []

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from schemas.compliance.events import CustomerVerified
 from services.accounts.domain.ledger import BALANCE_MINOR_MAX
 from services.accounts.domain.limits import NOTHING, STANDARD_LIMITS, UNLIMITED, Limits
+from services.accounts.queries import account_view
 from services.accounts.settings import AccountsSettings
 from tests.unit.accounts.books import (
     ANN,
@@ -178,3 +179,43 @@ def test_staff_books_on_the_house_without_limits() -> None:
     books = rich()
     books.hears(*(book(booking(n, 10**12, debit=EXTERNAL, credit=SUSPENSE), by_staff=True) for n in range(3)))
     assert books.money(SUSPENSE)[0] == 3 * 10**12
+
+
+def shown(books: Books, account_id: str = ANNS) -> Any:
+    """The limits of an account as its customer sees them now."""
+    account = books.accounts[account_id]
+    return account_view(account, STANDARD_LIMITS.of(account.tier, account.currency), books.now.date())["limits"]
+
+
+def test_an_account_shows_its_limits_and_what_is_left_of_them() -> None:
+    books = rich()
+    unspent = {"limit": "2500.00", "spent": "0.00", "remaining": "2500.00"}
+    assert shown(books)["daily"] == unspent
+    books.hears(book(booking(1, 1_000_00)), Reserve(1, 250_50).placed, Pay(1, 249_50).initiated)
+    assert shown(books) == {
+        "tier": 1,
+        "per_transaction": "1000.00",
+        "daily": {"limit": "2500.00", "spent": "1500.00", "remaining": "1000.00"},
+        "monthly": {"limit": "10000.00", "spent": "1500.00", "remaining": "8500.00"},
+    }
+    assert books.refuses(book(booking(2, 1_000_00), booking(3, 1))) == ("daily_limit_exceeded", "transfers.1.amount")
+    books.now += timedelta(days=1)
+    assert shown(books)["daily"] == unspent
+    assert shown(books)["monthly"]["remaining"] == "8500.00"
+    books.now += timedelta(days=31)
+    assert shown(books)["monthly"]["remaining"] == "10000.00"
+
+
+def test_what_was_spent_before_a_limit_was_lowered_leaves_nothing_rather_than_less() -> None:
+    books = rich(tier=2)
+    books.hears(book(booking(1, 15_000_00)))
+    books.hears(CustomerVerified(customer_id=ANN, tier=1, verified_at=START))
+    assert shown(books)["daily"] == {"limit": "2500.00", "spent": "15000.00", "remaining": "0.00"}
+
+
+def test_whoever_has_no_limit_sees_what_was_spent_and_the_house_nothing() -> None:
+    books = rich(tier=3)
+    books.hears(book(booking(1, 30_00)))
+    unlimited = {"limit": None, "spent": "30.00", "remaining": None}
+    assert shown(books) == {"tier": 3, "per_transaction": None, "daily": unlimited, "monthly": unlimited}
+    assert shown(books, EXTERNAL) is None
