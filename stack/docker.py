@@ -185,7 +185,11 @@ class Docker:
     def _write_overrides(self) -> Path:
         path = self._settings.folder / "compose.overrides.yml"
         # JSON is YAML. Without a single service Compose wants no such file to be empty, so there is always one.
-        found = {name: {"environment": dict(values)} for name, values in self._overrides.items()}
+        found = {
+            program: {"environment": dict(values)}
+            for name, values in self._overrides.items()
+            for program in ((name, f"{name}-migrate") if name in SERVICES else (name,))
+        }
         path.write_text(json.dumps({"services": found or {"payments": {}}}))
         return path
 

@@ -67,14 +67,14 @@ class Native:
         """Start Weir's services, and what watches them. The parts must run."""
         self._start_prometheus(say)
         say("databases, topics, schemas")
-        services.migrate(self._settings)
+        services.migrate(self._settings, self._overrides)
         say("the services")
         self._supervisor.start(*SERVICE_PROGRAMS)
         self._supervisor.wait_ready(*SERVICE_PROGRAMS)
 
     def migrate(self, *names: str) -> None:
         """Bring services' databases to what this code expects. Raises StackError."""
-        services.migrate(self._settings, names)
+        services.migrate(self._settings, self._overrides, names)
 
     def stop(self) -> None:
         """Stop everything, also what outlived a supervisor that crashed."""

@@ -95,12 +95,17 @@ def features_program(settings: StackSettings, overrides: Mapping[str, str]) -> P
     )
 
 
-def migrate(settings: StackSettings, names: Iterable[str] = SERVICES) -> None:
-    """Prepare services' databases, topics and schemas, side by side. Repeatable. Raises StackError."""
+def migrate(
+    settings: StackSettings, overrides: Mapping[str, Mapping[str, str]], names: Iterable[str] = SERVICES
+) -> None:
+    """Prepare services' databases, topics and schemas, side by side, with the settings that the services will have.
+
+    Repeatable. Raises StackError.
+    """
     running = {
         service: subprocess.Popen(
             [sys.executable, "-m", f"services.{service}", "migrate"],
-            env={**os.environ, **migration_environment(settings, service)},
+            env={**os.environ, **migration_environment(settings, service), **overrides.get(service, {})},
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

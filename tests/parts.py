@@ -70,7 +70,7 @@ class Parts:
     def empty(self, runtime: Runtime, *tables: str) -> None:
         """Delete all rows of these tables of a service's database, whatever guards them.
 
-        Not by TRUNCATE, which makes every table and index a new file: for tests of a few rows that is most of their time.
+        Not by TRUNCATE, which makes every table and index a new file: for tests of a few rows that takes longest.
         """
         deletions = "".join(f"DELETE FROM {table};" for table in tables)
         database = make_url(runtime.settings.database_url).database or ""
