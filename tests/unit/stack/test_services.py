@@ -1,4 +1,4 @@
-"""What one installation's services are told apart from all others', those that prepare their topics are told as well."""
+"""What the services of one installation are told apart from others, those who prepare their topics are told as well."""
 
 import json
 from collections.abc import Mapping
