@@ -16,7 +16,7 @@ from libs.common.record import Record
 from schemas.accounts.events import HoldEnded, HoldPlaced, PostedTransferKind, PropertyBlocked, TransfersPosted
 from services.accounts.domain.chart import AccountKind, house_account_id
 from services.accounts.domain.customers import SetBounds
-from services.accounts.domain.holds import PlaceHold, PostHold, VoidHold
+from services.accounts.domain.holds import PlaceHold, PostHold, PostHolds, VoidHold
 from services.accounts.domain.journal import OF_PAYMENTS, Transfer, TransferKind, digest_of, hash_of
 from services.accounts.domain.ledger import AccountStatus, HoldKind, HoldStatus
 from services.accounts.domain.limits import STANDARD_LIMITS
@@ -55,6 +55,8 @@ class Books:
         self._recorded_at: dict[str, datetime] = {}
         self._blocked_minor: dict[str, int] = defaultdict(int)
         self.blocked: dict[str, Movement] = {}
+        self.let_go_by: dict[str, str] = {}
+        """By transfer to blocked funds: the payment that had held the money, or the transfer itself."""
         """What was taken from listed customers' accounts, by the transfer."""
         self._transfers_read = 0
         self._by_staff: set[str] = set()
@@ -89,6 +91,9 @@ class Books:
                 self._reserves[command.hold_id] = Reserve(placed=command, left_minor=command.amount_minor)
             case PostHold():
                 self._note_post(command)
+            case PostHolds():
+                for posting in command.postings:
+                    self._note_post(posting)
             case VoidHold():
                 reserve = self._reserves[command.hold_id]
                 assert reserve.is_open, "given back twice"
@@ -252,7 +257,8 @@ class Books:
     # At the end
 
     def hear_blocked(self, event: PropertyBlocked) -> None:
-        """A listed customer's own money is in blocked funds; compliance hears of it by the transfer's id."""
+        """A listed customer's own money is in blocked funds; compliance hears of it."""
+        self.let_go_by[event.transfer_id] = event.payment_id or event.transfer_id
         movement = TransferKind.BLOCKING, event.account_id, event.blocked_account_id, event.amount_minor, event.currency
         assert self.blocked.setdefault(event.transfer_id, movement) == movement
 

@@ -38,8 +38,8 @@ from schemas.payments.events import (
     RefundSettled,
 )
 from services.accounts.domain.chart import house_accounts
-from services.accounts.domain.customers import OpenAccount, RegisterCustomer, Thaw
-from services.accounts.domain.holds import ExpireHold, PostHold, VoidHold
+from services.accounts.domain.customers import CloseCustomer, OpenAccount, RegisterCustomer, Thaw
+from services.accounts.domain.holds import ExpireHold, PostHold, PostHolds, VoidHold
 from services.accounts.domain.journal import Entry, Transfer
 from services.accounts.domain.ledger import Account, Hold, Ledger, house_account
 from services.accounts.domain.ledger import Customer as AccountsCustomer
@@ -161,12 +161,14 @@ class AccountsMemory:
 
     def load(self, messages: Sequence[Message]) -> Ledger:
         bodies = [message.body for message in messages]
-        about_customers = _of(bodies, CustomerVerified, CustomerRefused, CustomerRestricted, OpenAccount)
+        about_customers = _of(bodies, CustomerVerified, CustomerRefused, CustomerRestricted, OpenAccount, CloseCustomer)
         customer_ids = {body.customer_id for body in about_customers}
         thawed = select(self.accounts, {body.account_id for body in _of(bodies, Thaw)})
         customer_ids |= {account.owner_id for account in thawed.values()}
         about_holds = _of(bodies, ExpireHold, PostHold, VoidHold)
-        holds = select(self.holds, _payment_ids(bodies) | {body.hold_id for body in about_holds})
+        hold_ids = _payment_ids(bodies) | {body.hold_id for body in about_holds}
+        hold_ids |= {posting.hold_id for body in _of(bodies, PostHolds) for posting in body.postings}
+        holds = select(self.holds, hold_ids)
         transfers = self._reversible({body.transfer_id for body in _of(bodies, Reverse)})
         account_ids = {account.account_id for account in self.accounts.values() if account.customer_id in customer_ids}
         account_ids |= {account_id for body in bodies for account_id in named_accounts(body)}

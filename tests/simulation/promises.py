@@ -706,7 +706,9 @@ class Promises:
         self._check_what_fraud_counted()
         blocked = Counter(found.payment_id for found in self.compliance.blocked)
         of_payments = [p.payment_id for p in payments.values() if p.state is PaymentState.BLOCKED]
-        assert blocked == Counter([*of_payments, *self.books.blocked]), "property is reported that is none, or is not"
+        assert blocked == Counter([*of_payments, *self.books.let_go_by.values()]), (
+            "property is reported that is none, or is not"
+        )
 
     def _check_expected(self, payment: Payment, known: Known) -> None:
         """Who was listed did not get through, and what was good did."""

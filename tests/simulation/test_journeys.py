@@ -201,6 +201,9 @@ def test_the_stories_are_about_everything_that_matters() -> None:
         ("Reverse", RefusalReason.ALREADY_REVERSED),
         ("PostHold", RefusalReason.HOLD_ENDED),
         ("PostHold", RefusalReason.OF_A_PAYMENT),
+        ("PostHolds", None),
+        ("PostHolds", RefusalReason.AMOUNT_EXCEEDS_HELD),
+        ("Reverse", RefusalReason.OF_THE_HOUSE),
     ):
         assert asked[request, why], (request, why)
     assert sum(count for (_, why), count in asked.items() if why is RefusalReason.CEILING_EXCEEDED) >= 1

@@ -31,7 +31,7 @@ from services.accounts.domain.customers import (
     Thaw,
     account_id_of,
 )
-from services.accounts.domain.holds import PlaceHold, PostHold, VoidHold
+from services.accounts.domain.holds import PlaceHold, PostHold, PostHolds, VoidHold
 from services.accounts.domain.journal import OF_PAYMENTS
 from services.accounts.domain.ledger import HoldKind
 from services.accounts.domain.refusals import RefusalReason
@@ -203,6 +203,7 @@ class Town:
             (self._reserve, 3),
             (self._spend_much, 1),
             (self._use_reserve, 2.5),
+            (self._use_reserves, 1.5),
             (self._set_bounds, 1),
             (self._change_fees, 0.5),
             (self._work_on_a_case, 9),
@@ -479,7 +480,7 @@ class Town:
         if pool:
             original = self.chance.choice(pool[-12:])
             expected = self.promises.books.why_not_reversed(original)
-            reason = self._request(Reverse(transfer_id=original.transfer_id, by_staff=True))
+            reason = self._request(Reverse(transfer_id=original.transfer_id, by_staff=self._happens(0.6)))
             assert expected is None or reason == expected, f"{reason}, and not {expected}, of {original}"
 
     def _reserve(self) -> None:
@@ -516,6 +517,22 @@ class Town:
             )
         reason = self._request(command)
         assert (reason is RefusalReason.OF_A_PAYMENT) == (hold.kind is HoldKind.PAYMENT)
+
+    def _use_reserves(self) -> None:
+        """Some of what is set aside is posted together, all or nothing: at times too much, or what is over."""
+        requested = [hold for hold in self.accounts.holds.values() if hold.kind is HoldKind.REQUEST]
+        pool = [hold for hold in requested if hold.left_minor and self._happens(0.9)] or requested
+        postings = tuple(
+            PostHold(
+                hold_id=hold.hold_id,
+                transfer_id=self.world.new_id(),
+                amount_minor=self.chance.randint(1, hold.left_minor + 1) if self._happens(0.3) else None,
+                is_final=self._happens(0.3),
+            )
+            for hold in self.chance.sample(pool, min(len(pool), self.chance.choice((1, 2, 2, 3))))
+        )
+        if postings:
+            self._request(PostHolds(postings=postings))
 
     # What the staff does
 
