@@ -1,5 +1,6 @@
 """The whole suite as supervised processes on real parts, and the means to do it harm."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -36,6 +38,7 @@ PORTS_OF_OTHERS, PORTS_OF_OTHERS_MAX = 110, 40
 RESTART_SECONDS_MAX = 150
 REST_SECONDS_MAX = 150
 END_SECONDS_MAX = 30
+COMMAND_SECONDS_MAX = 120
 LOOK_SECONDS = 0.2
 """Between two looks that cost something: the processes under test need the machine."""
 _OF_PAYMENTS = {
@@ -48,10 +51,14 @@ _OF_PAYMENTS = {
 class Installation:
     """Kafka, Postgres, the registry, and every service as a process of this machine: only those can be killed."""
 
-    def __init__(self, folder: Path, port_base: int, *, overrides: Mapping[str, str] | None = None) -> None:
-        """`overrides` are environment variables of every service."""
+    def __init__(
+        self, folder: Path, port_base: int, *, is_secure: bool = False, overrides: Mapping[str, str] | None = None
+    ) -> None:
+        """`is_secure`: its parts speak TLS alone. `overrides` are environment variables of every service."""
         self._of_all = overrides or {}
-        self.settings = StackSettings(folder=folder, port_base=port_base, stack="native", kafka_detour=True)
+        self.settings = StackSettings(
+            folder=folder, port_base=port_base, stack="native", stack_secure=is_secure, kafka_detour=True
+        )
         self.faults = self.settings.folder / "faults"
         self.stack = Stack(self.settings, overrides={service: self._overrides(service) for service in SERVICES})
         self.supervisor = self.stack.supervisor
@@ -67,6 +74,7 @@ class Installation:
             "WEIR_PORT_BASE": str(self.settings.port_base),
             "WEIR_STACK": "native",
             "WEIR_KAFKA_DETOUR": "true",
+            "WEIR_STACK_SECURE": str(self.settings.is_secure).lower(),
         }
 
     def up(self) -> None:
@@ -86,6 +94,19 @@ class Installation:
 
     def url(self, service: str) -> str:
         return f"http://{self.settings.host}:{self.settings.service_port(service)}"
+
+    def operate(self, *words: str) -> tuple[int, list[dict[str, Any]]]:
+        """A command of `bin/weir`: its exit status, and what it says for programs."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "operate", *words, "--json"],
+            cwd=REPOSITORY,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
+        )
+        assert "Traceback" not in ended.stderr, ended.stderr
+        return ended.returncode, [json.loads(line) for line in ended.stdout.splitlines()]
 
     def metric(self, url: str, name: str) -> float:
         """The sum of a process' metric over its labels."""

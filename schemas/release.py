@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from libs.common.compatibility import differences
+from libs.common.compatibility import breaches
 from libs.common.events import Contract, Event
 
 RELEASED = Path(__file__).parent / "released"
@@ -57,7 +57,7 @@ def faults_of(contract: Contract) -> list[str]:
     return [
         f"  version {number}: {fault}"
         for number, version in enumerate(versions(contract), 1)
-        for fault in differences(old=version, new=contract.schema)
+        for fault in breaches(old=version, new=contract.schema)
     ]
 
 

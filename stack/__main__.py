@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -59,7 +59,7 @@ def status(once: Annotated[bool, typer.Option("--once", help="once, and no more"
         if stack.is_up:
             console.print(live.view(stack.settings))
         return
-    live.watch(console, lambda: Group(states(stack), "", live.view(stack.settings)))
+    live.watch(console, lambda: everything(stack))
 
 
 @app.command()
@@ -177,6 +177,13 @@ def show(stack: Stack) -> None:
     console.print(f"Weir runs {_WAYS[stack.way_name]}, with its data in {_short(stack.settings.folder)}\n")
     console.print(states(stack))
     console.print("\nlog of one: python -m stack logs NAME · anew: … restart NAME · end: make down")
+
+
+def everything(stack: Stack) -> RenderableType:
+    """What runs, and how it does; it may have been stopped since somebody began to look."""
+    if not stack.is_up:
+        return "nothing is running any more"
+    return Group(states(stack), "", live.view(stack.settings))
 
 
 def states(stack: Stack) -> Table:

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from stack import signals
 from stack.settings import SERVICES, StackSettings
-from stack.signals import SIGNALS, Alert, PrometheusAway, Signal
+from stack.signals import PAGE, SIGNALS, TICKET, Alert, PrometheusAway, Signal
 
 LOOK_SECONDS = 2.0
 ALERTS_SHOWN_MAX = 12
-_COLOURS = {"page": "red", "ticket": "yellow"}
+_COLOURS = {PAGE: "red", TICKET: "yellow"}
 
 
 def watch(console: Console, view: Callable[[], RenderableType]) -> None:
@@ -72,9 +72,11 @@ def _alerts(found: list[Alert]) -> RenderableType:
         return Text("no alert fires", style="green")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("alert", "", "what to do"):
-        table.add_column(title)
+        # What is to be looked for stands whole, however narrow the terminal.
+        table.add_column(title, overflow="fold")
     for alert in found[:ALERTS_SHOWN_MAX]:
-        table.add_row(Text(alert.name, style=_COLOURS[alert.severity]), alert.summary, alert.runbook)
+        # As text: what stands in brackets is no style of ours.
+        table.add_row(Text(alert.name, _COLOURS.get(alert.severity, "")), Text(alert.summary), Text(alert.runbook))
     if len(found) > ALERTS_SHOWN_MAX:
         table.add_row(f"and {len(found) - ALERTS_SHOWN_MAX} more", "", "")
     return table

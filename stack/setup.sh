@@ -22,5 +22,12 @@ fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
 # Compiled once here, not by each of a dozen processes that start side by side.
 .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes -r requirements/dev.lock
+# Of what is installed, LightGBM alone rests on a library of the system's that a bare machine lacks.
+if ! said=$(.venv/bin/python -c 'import lightgbm' 2>&1); then
+  case $said in
+    *libgomp*) fail "LightGBM needs the system's libgomp1 (Debian, Ubuntu: apt-get install libgomp1)." ;;
+    *) fail "LightGBM can not be used: $said" ;;
+  esac
+fi
 touch .venv/.ready
 echo "set up in $((SECONDS - began)) s"

@@ -5,6 +5,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 from urllib.error import URLError
 
@@ -12,8 +13,8 @@ from stack.settings import StackSettings
 
 API = 'route=~"/(v1|desk).*"'
 """What clients and people ask for; health checks apart."""
-NO_TROUBLE = "none"
-"""The severity of the alert that always fires, so that its absence is noticed elsewhere."""
+PAGE, TICKET, NO_TROUBLE = "page", "ticket", "none"
+"""Severities: wakes someone; waits for the morning; always fires, so that its absence is noticed elsewhere."""
 _TIMEOUT_SECONDS = 3
 
 
@@ -125,7 +126,9 @@ def firing(settings: StackSettings) -> list[Alert]:
         )
         for alert in found
     ]
-    return sorted(alerts, key=lambda alert: (alert.severity, alert.name, alert.summary))
+    return sorted(
+        alerts, key=lambda alert: (alert.severity != PAGE, alert.severity != TICKET, alert.name, alert.summary)
+    )
 
 
 def _by_service(result: Any) -> dict[str, float]:
@@ -139,5 +142,6 @@ def _ask(settings: StackSettings, path: str, **parameters: str) -> Any:
             f"{address}?{urllib.parse.urlencode(parameters)}", timeout=_TIMEOUT_SECONDS
         ) as answer:
             return json.load(answer)["data"]
-    except (URLError, OSError) as error:
-        raise PrometheusAway(str(error)) from error
+    except (URLError, OSError, HTTPException, ValueError, LookupError, TypeError) as error:
+        # Also where something else answers there, or it breaks off.
+        raise PrometheusAway(str(error) or type(error).__name__) from error

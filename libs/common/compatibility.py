@@ -17,7 +17,7 @@ from avro.schema import parse
 _FROZEN = ("logicalType", "precision", "scale", "size")
 
 
-def differences(*, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def breaches(*, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Why `new` may not follow `old`: an empty list when it may. Each entry names the place."""
     rules = (_removals, _frozen_changes, _default_changes, _symbol_changes, _avro_faults)
     return [*undocumented(new), *(fault for rule in rules for fault in rule(old, new))]

@@ -8,8 +8,8 @@ from typing import Any
 from libs.common import envelope, ids, parking
 from libs.common.batch import Handlers, Unreadable
 from libs.common.codec import Codec, Undecodable
-from libs.common.compatibility import differences
 from libs.common.message import Message, Source
+from libs.common.schema_diff import differences
 from libs.common.text import printable
 
 
@@ -65,7 +65,7 @@ class Receiver:
         contracts = [kind.contract for kind in self._handlers.reads if kind.contract.full_name == _place_of(written)]
         if not contracts:
             return [f"{_place_of(written)} is not read here"]
-        return differences(old=contracts[0].schema, new=written)
+        return differences(written=written, read=contracts[0].schema)
 
 
 def _place_of(schema: Mapping[str, Any]) -> str:

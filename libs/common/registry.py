@@ -10,7 +10,7 @@ import httpx
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from libs.common.compatibility import differences
+from libs.common.compatibility import breaches
 from libs.common.errors import Outage
 from libs.common.events import Contract
 from libs.common.settings import MessagingSettings
@@ -44,7 +44,7 @@ class Registry:
         with _Outages():
             self._require_compatibility()
             for version in self._versions(subject):
-                if faults := differences(old=version, new=contract.schema):
+                if faults := breaches(old=version, new=contract.schema):
                     raise IncompatibleSchema(f"{subject}: " + "; ".join(faults))
             try:
                 return self._client.register_schema(subject, _schema(contract))
@@ -73,7 +73,7 @@ class Registry:
         """Why a schema may not follow those that its subject has; empty when it may, or is one of them."""
         with _Outages():
             versions = self._versions(contract.registry_subject)
-        return [fault for version in versions for fault in differences(old=version, new=contract.schema)]
+        return [fault for version in versions for fault in breaches(old=version, new=contract.schema)]
 
     def id_of(self, contract: Contract) -> int:
         """The id under which this very schema was registered. Raises UnregisteredSchema."""

@@ -1,40 +1,20 @@
 """The operators' command line over all services: health, a payment's timeline, reconciliation."""
 
-import json
-import subprocess
-import sys
 from datetime import UTC, datetime
-from typing import Any
 
 from chaos.installation import LOOK_SECONDS, Installation
 from chaos.shop import Shop
-from stack.settings import REPOSITORY, SERVICES
+from stack.settings import SERVICES
 from tests.waiting import wait_until
-
-COMMAND_SECONDS_MAX = 120
-
-
-def operate(installation: Installation, *words: str) -> tuple[int, list[dict[str, Any]]]:
-    """A command's exit status, and what it says for programs."""
-    result = subprocess.run(
-        [sys.executable, "-m", "operate", *words, "--json"],
-        cwd=REPOSITORY,
-        env=installation.environment,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS_MAX,
-    )
-    assert "Traceback" not in result.stderr, result.stderr
-    return result.returncode, [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def test_everything_is_well_until_something_is_away(installation: Installation, shop: Shop) -> None:
     installation.wait_ready()
-    status, parts = operate(installation, "health")
+    status, parts = installation.operate("health")
     assert (status, {part["state"] for part in parts}) == (0, {"well"}), parts
     assert {part["part"] for part in parts} >= {"kafka", "registry", *SERVICES}
     with installation.away("fraud"):
-        status, parts = operate(installation, "health")
+        status, parts = installation.operate("health")
     assert status == 1
     assert [part["part"] for part in parts if part["state"] == "ill"] == ["fraud"]
 
@@ -53,7 +33,7 @@ def test_a_payments_timeline_is_told_by_all_services_in_order(installation: Inst
 
     wait_until(is_one_settled, seconds_max=60, every_seconds=1.0)
     wait_until(lambda: not installation.rows("payments", "SELECT 1 FROM outbox LIMIT 1"), every_seconds=LOOK_SECONDS)
-    status, events = operate(installation, "timeline", settled()[0])
+    status, events = installation.operate("timeline", settled()[0])
     assert status == 0
     names = [event["event"] for event in events]
     assert names[0] == "PaymentInitiated" and names.index("PaymentApproved") < names.index("FundsPosted")
@@ -66,7 +46,7 @@ def test_a_payments_timeline_is_told_by_all_services_in_order(installation: Inst
 def test_services_topics_and_databases_agree(installation: Installation, shop: Shop) -> None:
     shop.pay_many(5)
     installation.come_to_rest()
-    status, findings = operate(installation, "reconcile")
+    status, findings = installation.operate("reconcile")
     assert status == 0, [finding for finding in findings if finding["holds"] != "yes"]
     assert len(findings) > 10
     # Of topics that are read from a time on it is the same, but for less.
@@ -74,7 +54,7 @@ def test_services_topics_and_databases_agree(installation: Installation, shop: S
     since = datetime.now(UTC).isoformat(timespec="seconds").partition("+")[0]
     shop.pay_many(3)
     installation.come_to_rest()
-    status, later = operate(installation, "reconcile", "--from", since)
+    status, later = installation.operate("reconcile", "--from", since)
     assert status == 0, [finding for finding in later if finding["holds"] != "yes"]
     assert [finding["what"] for finding in later] == [finding["what"] for finding in findings]
     assert [finding["detail"] for finding in later] != [finding["detail"] for finding in findings]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from libs.common.compatibility import differences, undocumented
+from libs.common.compatibility import breaches, undocumented
 from libs.common.events import Event
 from tests.unit.common.any_event import CONTRACTS
 
@@ -182,20 +182,20 @@ REFUSED = {
 @pytest.mark.parametrize("change", ALLOWED)
 def test_a_schema_may_follow_if(change: str) -> None:
     old, new = ALLOWED[change]
-    assert differences(old=old, new=new) == []
+    assert breaches(old=old, new=new) == []
 
 
 @pytest.mark.parametrize("change", REFUSED)
 def test_a_schema_may_not_follow_if(change: str) -> None:
     old, new, why = REFUSED[change]
-    assert why in "; ".join(differences(old=old, new=new))
+    assert why in "; ".join(breaches(old=old, new=new))
 
 
 @pytest.mark.parametrize("event_type", CONTRACTS, ids=lambda kind: kind.contract.full_name)
 def test_every_contract_is_documented_and_may_follow_itself(event_type: type[Event]) -> None:
     schema = event_type.contract.schema
     assert undocumented(schema) == []
-    assert differences(old=schema, new=schema) == []
+    assert breaches(old=schema, new=schema) == []
 
 
 @pytest.mark.parametrize("event_type", CONTRACTS, ids=lambda kind: kind.contract.full_name)
