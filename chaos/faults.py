@@ -52,6 +52,9 @@ def roles_killed(scene: Scene) -> None:
     scene.installation.supervisor.wait_ready(FEATURES)
     scene.say("features killed")
     scene.recover()
+    scene.installation.restart(FEATURES)
+    scene.say("features stopped")
+    scene.recover()
 
 
 def _replace(scene: Scene, service: str, others: list[Another], number: int, *, is_polite: bool) -> None:
@@ -91,6 +94,16 @@ def postgres_killed(scene: Scene) -> None:
     scene.recover()
     scene.installation.stack.way.restart("postgres")
     scene.say("restarted")
+    scene.recover()
+
+
+def postgres_away(scene: Scene) -> None:
+    """The database is killed, and stays away: what is asked for meanwhile is put off, and done in the end."""
+    put_off = scene.shop.seen["503"]
+    with scene.installation.away("postgres"):
+        scene.last(AWAY_SECONDS)
+    assert scene.shop.seen["503"] > put_off, "nothing was put off"
+    scene.say(f"{AWAY_SECONDS} s")
     scene.recover()
 
 
@@ -310,6 +323,7 @@ FAULTS = {
         all_killed,
         kafka_away,
         postgres_killed,
+        postgres_away,
         registry_away,
         database_wire,
         broker_wire,

@@ -14,7 +14,7 @@ SHARE_OF_TIME = 0.25
 @pytest.mark.parametrize("name", ["database_wire", "broker_wire", "pool_exhausted"])
 def test_after_a_fault_everything_still_holds(installation: Installation, shop: Shop, name: str) -> None:
     scene = Scene(installation, shop, seed=SEED, fault=name, share_of_time=SHARE_OF_TIME)
-    with shop.trading():
+    with scene.under_way():
         FAULTS[name].inflict(scene)
     assert len(scene.recoveries) == len(scene.done) > 1
     installation.come_to_rest()
