@@ -46,9 +46,9 @@ class Sent(Record):
 class Asking:
     """Requests of one client, each under a key of its own."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, *, transport: httpx.BaseTransport | None = None) -> None:
         self._installation = installation
-        self._http = httpx.Client(timeout=30, headers=installation.authorization)
+        self._http = httpx.Client(timeout=30, headers=installation.authorization, transport=transport)
         self._sent: dict[str, Sent] = {}
         self._repeated: set[str] = set()
         self._lock = threading.Lock()

@@ -206,7 +206,7 @@ def pool_exhausted(scene: Scene) -> None:
         scene.last(LOCKED_SECONDS)
     scene.say(f"{service}: {TABLES[service]} locked")
     scene.recover()
-    with _no_connections(scene.installation, service):
+    with no_connections(scene.installation, service):
         scene.last(LOCKED_SECONDS)
     scene.say(f"{service}: no connections")
     scene.recover()
@@ -222,7 +222,8 @@ def _is_waited_for(holder: psycopg.Connection, table: str) -> bool:
 
 
 @contextmanager
-def _no_connections(installation: Installation, service: str) -> Iterator[None]:
+def no_connections(installation: Installation, service: str) -> Iterator[None]:
+    """A service's role may not connect to its database while the block lasts."""
     role = sql.Identifier(service)
     with psycopg.connect(postgres.admin_dsn(installation.settings), autocommit=True) as stranger:
         stranger.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 0").format(role))
