@@ -17,7 +17,7 @@ from demo.generated import Generated
 from demo.story import Kind, Party
 from tests.waiting import wait_until
 
-FILE_SECONDS, DEPOSIT_SECONDS, MOVE_SECONDS, SERVE_SECONDS = 2.0, 0.6, 1.5, 1.0
+FILE_SECONDS, DEPOSIT_SECONDS, MOVE_SECONDS, SERVE_SECONDS = 2.0, 0.6, 1.5, 1.5
 """Between two of each: enough that something is always under way, and no more, for restarts need the machine too."""
 SINGLE_PAYERS = 2
 FILE_LINES = 10
