@@ -19,6 +19,8 @@ from tests.waiting import wait_until
 
 TOLD_IN_REQUESTS = ("Ben Baker", "1 Mill Race", "Ghent", "CH9300762011623852957", "P1234567", *test_erasing.WORDS)
 """What clients of the other tests say of people, their names and birth dates apart."""
+STACKS = re.compile(r'|(Current thread|Thread) 0x[0-9a-f]+ .*|  File ".*", line \d+ in .*|  \.\.\.')
+"""What a process that gives itself up says last: where each of its threads was, without any value."""
 SCENES = (test_money_back.PARTIES, test_travel_rule.PARTIES, test_erasing.PARTIES)
 
 
@@ -29,7 +31,9 @@ def test_logs_are_json_with_ids_and_hold_no_personal_data_and_no_secret(installa
     assert set(texts) >= {f"{name}.log" for name in (*SERVICES, FEATURES)}
     for name, text in texts.items():
         for line in text.splitlines():
-            assert {"event", "level", "service", "timestamp"} <= set(json.loads(line)), f"{name}: {line}"
+            if not STACKS.fullmatch(line):
+                assert line.startswith("{"), f"{name}: {line}"
+                assert {"event", "level", "service", "timestamp"} <= set(json.loads(line)), f"{name}: {line}"
     parties = [party for scene in SCENES for party in scene]
     birth_dates = [party.birth_date for party in parties if party.birth_date]
     names = [party.name for party in parties]
