@@ -122,11 +122,9 @@ def _inflict_all(faults: Sequence[Fault], installation: Installation, shop: Shop
 def _inflict(fault: Fault, scene: Scene) -> Outcome:
     began, broken = time.monotonic(), ""
     try:
-        with scene.shop.trading():
+        with scene.under_way():
             fault.inflict(scene)
-        scene.installation.come_to_rest()
-        scene.shop.require_once()
-        scene.installation.require_sound_ledger()
+        scene.require_well()
     except Exception as error:
         # Whatever it was, the faults before it are still to be reported.
         place = [frame.name for frame in traceback.extract_tb(error.__traceback__) if "chaos" in frame.filename]
@@ -152,7 +150,8 @@ def _report(outcomes: Sequence[Outcome]) -> None:
     if not any(outcome.broken for outcome in outcomes):
         console.print(
             "After each: every payment accepted has one end, no event is lost, none is applied twice, every request "
-            "sent again gets the answer it got, the books balance and every hash of the journal is right."
+            "sent again gets the answer it got, what was captured, withdrawn, given back and moved is what was "
+            "acknowledged, the books balance, and every hash of the journal and of the audit log is right."
         )
 
 

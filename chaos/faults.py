@@ -52,6 +52,9 @@ def roles_killed(scene: Scene) -> None:
     scene.installation.supervisor.wait_ready(FEATURES)
     scene.say("features killed")
     scene.recover()
+    scene.installation.restart(FEATURES)
+    scene.say("features stopped")
+    scene.recover()
 
 
 def _replace(scene: Scene, service: str, others: list[Another], number: int, *, is_polite: bool) -> None:
@@ -91,6 +94,16 @@ def postgres_killed(scene: Scene) -> None:
     scene.recover()
     scene.installation.stack.way.restart("postgres")
     scene.say("restarted")
+    scene.recover()
+
+
+def postgres_away(scene: Scene) -> None:
+    """The database is killed, and stays away: what is asked for meanwhile is put off, and done in the end."""
+    put_off = scene.shop.seen["503"]
+    with scene.installation.away("postgres"):
+        scene.last(AWAY_SECONDS)
+    assert scene.shop.seen["503"] > put_off, "nothing was put off"
+    scene.say(f"{AWAY_SECONDS} s")
     scene.recover()
 
 
@@ -193,7 +206,7 @@ def pool_exhausted(scene: Scene) -> None:
         scene.last(LOCKED_SECONDS)
     scene.say(f"{service}: {TABLES[service]} locked")
     scene.recover()
-    with _no_connections(scene.installation, service):
+    with no_connections(scene.installation, service):
         scene.last(LOCKED_SECONDS)
     scene.say(f"{service}: no connections")
     scene.recover()
@@ -209,7 +222,8 @@ def _is_waited_for(holder: psycopg.Connection, table: str) -> bool:
 
 
 @contextmanager
-def _no_connections(installation: Installation, service: str) -> Iterator[None]:
+def no_connections(installation: Installation, service: str) -> Iterator[None]:
+    """A service's role may not connect to its database while the block lasts."""
     role = sql.Identifier(service)
     with psycopg.connect(postgres.admin_dsn(installation.settings), autocommit=True) as stranger:
         stranger.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 0").format(role))
@@ -310,6 +324,7 @@ FAULTS = {
         all_killed,
         kafka_away,
         postgres_killed,
+        postgres_away,
         registry_away,
         database_wire,
         broker_wire,

@@ -41,6 +41,8 @@ END_SECONDS_MAX = 30
 COMMAND_SECONDS_MAX = 120
 LOOK_SECONDS = 0.2
 """Between two looks that cost something: the processes under test need the machine."""
+_OF_LEDGER = (("accounts", "check-books"), ("accounts", "verify-journal"))
+_OF_AUDIT_LOG = ("compliance", "verify-audit")
 _OF_PAYMENTS = {
     "WEIR_REVIEW_SECONDS": str(REVIEW_SECONDS),
     "WEIR_CAPTURE_SECONDS": str(CAPTURE_SECONDS),
@@ -141,6 +143,14 @@ class Installation:
         pid = self.pid_of(name)
         _kill(family(pid))
         self._wait_for_another(name, pid)
+
+    def restart(self, name: str) -> None:
+        """Ask a supervised program to stop, see that it stops well, and start it again; return when it can be used."""
+        self.supervisor.stop(name)
+        status = self.supervisor.exit_status(name)
+        assert status == 0, f"{name} ended with {status}"
+        self.supervisor.start(name)
+        self.supervisor.wait_ready(name)
 
     @contextmanager
     def away(self, name: str) -> Iterator[None]:
@@ -271,18 +281,26 @@ class Installation:
 
     def require_sound_ledger(self) -> None:
         """As an operator has it checked: every balance and every hash, computed anew from the entries."""
-        commands = {
+        self._require_sound(*_OF_LEDGER)
+
+    def require_sound_records(self) -> None:
+        """The same, and compliance's audit log."""
+        self._require_sound(*_OF_LEDGER, _OF_AUDIT_LOG)
+
+    def _require_sound(self, *checks: tuple[str, str]) -> None:
+        """Have services check what they keep, side by side, each by a command of its own."""
+        running = {
             word: subprocess.Popen(
-                [sys.executable, "-m", "services.accounts", word],
-                env={**os.environ, **services.environment(self.settings, "accounts")},
+                [sys.executable, "-m", f"services.{service}", word],
+                env={**os.environ, **services.environment(self.settings, service)},
                 cwd=REPOSITORY,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-            for word in ("check-books", "verify-journal")
+            for service, word in checks
         }
-        for word, process in commands.items():
+        for word, process in running.items():
             output, _ = process.communicate(timeout=REST_SECONDS_MAX)
             assert process.returncode == 0, f"{word}: {output}"
 

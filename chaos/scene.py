@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 import psycopg
 
-from chaos.installation import LOOK_SECONDS, RESTART_SECONDS_MAX, Installation, wait_seconds
+from chaos.installation import LOOK_SECONDS, REST_SECONDS_MAX, RESTART_SECONDS_MAX, Installation, wait_seconds
 from chaos.proxy import Proxy
-from chaos.shop import Shop
+from chaos.shop import SORTS, Shop
+from demo.analysts import Analysts
 from libs.common.record import Record
-from tests.waiting import wait_until
+from tests.waiting import wait_for, wait_until
 
 
 class Recovery(Record):
@@ -53,6 +54,30 @@ class Scene:
         until_ready = time.monotonic() - began
         wait_until(lambda: self._has_settled_since(began), seconds_max=RESTART_SECONDS_MAX, every_seconds=LOOK_SECONDS)
         self.recoveries.append(Recovery(until_ready=until_ready, until_settling=time.monotonic() - began))
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Customers pay and move money, and analysts decide what is held up, for as long as the block lasts, and until
+        each sort of thing has been done since it began."""
+        analysts, before = Analysts(self.installation.settings), self.shop.done()
+
+        def not_done() -> list[str]:
+            done = self.shop.done() - before
+            return [sort for sort in SORTS if not done[sort]] + ([] if analysts.decided else ["decided"])
+
+        analysts.start()
+        try:
+            with self.shop.trading():
+                yield
+                wait_for(not_done, [], seconds_max=REST_SECONDS_MAX)
+        finally:
+            analysts.stop()
+
+    def require_well(self) -> None:
+        """Wait until nothing is under way; then all that was acknowledged was done, once, and all records are sound."""
+        self.installation.come_to_rest()
+        self.shop.require_once()
+        self.installation.require_sound_records()
 
     @contextmanager
     def detour(self, *, to_kafka: bool) -> Iterator[Proxy]:

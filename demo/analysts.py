@@ -40,17 +40,27 @@ class Analysts:
         self._thread.join()
 
     def _run(self) -> None:
-        people = {name: _sign_in(self._desk, name, password) for name, password in self._passwords.items()}
+        people: dict[str, httpx.Client] = {}
         while not self._stop.is_set():
+            worked = 0
             try:
+                people = people or self._sign_in()
                 worked = self._propose(people[PROPOSER]) + self._confirm(people[CONFIRMER])
+            except httpx.HTTPStatusError as error:
+                # The desk has a database that is away, or one that no longer knows that they were signed in.
+                if error.response.status_code == httpx.codes.UNAUTHORIZED:
+                    assert people, "the analysts are not let in"
+                    people = {}
             except httpx.HTTPError:
-                # The desk is away, or has a database that is: people would come back to it, too.
-                worked = 0
+                # The desk is away: people would come back to it, too.
+                pass
             if not worked:
                 self._stop.wait(LOOK_SECONDS)
         for person in people.values():
             person.close()
+
+    def _sign_in(self) -> dict[str, httpx.Client]:
+        return {name: _sign_in(self._desk, name, password) for name, password in self._passwords.items()}
 
     def _propose(self, person: httpx.Client) -> int:
         worked = 0

@@ -13,8 +13,8 @@ from soak.costs import cpu_by_service, cpu_seconds
 from stack.settings import SERVICES
 
 SENDERS = 4
-SINGLES_SECONDS, MONEY_SECONDS = 1.0, 2.0
-"""Between two payments by a request of their own, and between two deposits."""
+SINGLES_SECONDS, DEPOSITS_SECONDS, MOVES_SECONDS, SERVING_SECONDS = 1.0, 2.0, 4.0, 4.0
+"""Between two payments by a request of their own, deposits, movements past payments, and looks at what was ordered."""
 PROBE_SECONDS = 20
 
 
@@ -51,12 +51,15 @@ class Load:
     @contextmanager
     def going(self) -> Iterator[None]:
         """Pay for as long as the block lasts; fails if anything was refused."""
-        with ThreadPoolExecutor(SENDERS + 2) as pool:
+        besides = (
+            (self._shop.pay, SINGLES_SECONDS),
+            (self._shop.deposit, DEPOSITS_SECONDS),
+            (self._shop.move_money, MOVES_SECONDS),
+            (self._shop.serve, SERVING_SECONDS),
+        )
+        with ThreadPoolExecutor(SENDERS + len(besides)) as pool:
             running = [pool.submit(self._send, number / SENDERS) for number in range(SENDERS)]
-            running += [
-                pool.submit(self._again, self._shop.pay, SINGLES_SECONDS),
-                pool.submit(self._again, self._shop.bring_money, MONEY_SECONDS),
-            ]
+            running += [pool.submit(self._again, once, seconds) for once, seconds in besides]
             try:
                 yield
             finally:

@@ -107,6 +107,10 @@ class Supervisor:
         """The process id, or 0 when it is not running."""
         return int(self._rpc.getProcessInfo(name)["pid"])
 
+    def exit_status(self, name: str) -> int:
+        """How a program ended that does not run: 0 if it ended well."""
+        return int(self._rpc.getProcessInfo(name)["exitstatus"])
+
     def states(self) -> list[PartState]:
         """How each declared program is."""
         found = {info["name"]: info for info in self._rpc.getAllProcessInfo()}

@@ -2,12 +2,14 @@
 
 import logging
 import sys
+import threading
 from typing import TextIO
 
 import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.typing import Processor
 
+log = logging.getLogger(__name__)
 QUIET = ("uvicorn.access", "httpx", "httpcore", "aiokafka", "faust", "mode")
 
 
@@ -35,3 +37,12 @@ def configure(service: str, level: str, *, to: TextIO | None = None) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    threading.excepthook = _log_end_of_thread
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """As Python has it printed, but as a record like any other: also of libraries' threads."""
+    if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
+        return
+    name = ended.thread.name if ended.thread is not None else "unknown"
+    log.error("a thread was ended by an exception", extra={"thread_name": name}, exc_info=ended.exc_value)

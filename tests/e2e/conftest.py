@@ -18,10 +18,10 @@ DEMO_SECONDS_MAX = 280
 ORDER = (
     *("test_demo", "test_money_back", "test_travel_rule", "test_erasing", "test_alerts", "test_traces", "test_operate"),
     *("test_killed", "test_ledger_killed", "test_zombie", "test_faults"),
-    *("test_consuming", "test_restored"),
+    *("test_consuming", "test_logs", "test_restored"),
 )
-"""The demo begins with an empty installation; whoever reads the topics late meets all that the deaths left there; and
-what a restore from an old backup leaves behind stays."""
+"""The demo begins with an empty installation; whoever reads the topics or the logs late meets all that the deaths left
+there; and what a restore from an old backup leaves behind stays."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,8 +15,8 @@ from typing import Any, cast
 
 import httpx
 
+from chaos.asking import ANSWER_SECONDS_MAX, PAUSE_SECONDS
 from chaos.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
-from chaos.shop import ANSWER_SECONDS_MAX, PAUSE_SECONDS
 from demo.client import WeirClient
 from demo.story import Party
 from libs.common import ids

@@ -1,10 +1,7 @@
-"""One trace from the request to settlement, through all four services; and what logs say, and never say."""
+"""One trace from the request to settlement, through all four services."""
 
-import json
-import re
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -90,34 +87,3 @@ def test_what_a_caller_does_not_want_recorded_is_not(
     installation.come_to_rest()
     wait_until(lambda: len(collector.of_trace(wanted)) >= 4, seconds_max=30, every_seconds=LOOK_SECONDS)
     assert collector.of_trace(unwanted) == []
-
-
-def test_logs_are_json_with_ids_and_hold_no_name_no_address_and_no_secret(
-    installation: Installation, shop: Shop
-) -> None:
-    """After whatever the tests before this one have done: kills, outages, refusals, files, reviews."""
-    shop.pay_many(20)
-    installation.come_to_rest()
-    texts = {
-        path.name: path.read_text(errors="replace") for path in (installation.settings.folder / "logs").glob("*.log")
-    }
-    ours = {name: text for name, text in texts.items() if name.removesuffix(".log").split("-")[0] in SERVICES}
-    assert set(ours) >= {f"{service}.log" for service in SERVICES}
-    for name, text in ours.items():
-        for line in text.splitlines():
-            record = json.loads(line)
-            assert {"event", "level", "service", "timestamp"} <= set(record), f"{name}: {line}"
-    forbidden = [*shop.personal_data, *_secrets_of(installation)]
-    assert len(forbidden) > 20
-    for name, text in ours.items():
-        lowered = text.lower()
-        found = [word for word in forbidden if word.lower() in lowered]
-        assert not found, f"{name} tells {found[:3]}"
-        assert not re.search(r"\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b", text), f"{name} holds what looks like an IBAN"
-        assert not re.search(r"\b\d{13,19}\b", text), f"{name} holds what looks like the number of a card"
-        assert not re.search(r"Bearer\s+\S|postgresql(\+psycopg)?://[^:\s]+:[^@\s]+@", text), f"{name} holds a key"
-
-
-def _secrets_of(installation: Installation) -> list[str]:
-    kept = json.loads(Path(installation.settings.folder / "secrets.json").read_text())
-    return [value for value in kept.values() if isinstance(value, str)]
