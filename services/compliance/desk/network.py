@@ -23,7 +23,7 @@ _MARGIN = 10
 _WIDTHS = {0: 190, 1: 190, 2: 200}
 _HEIGHTS = {0: 44, 1: 40, 2: 36}
 _PITCHES = {0: 130, 1: 50, 2: 42}
-_LETTERS = 25
+_LETTERS = {0: 21, 1: 24, 2: 25}
 _AMOUNTS_LETTERS = 27
 """As much of amounts as there is room for."""
 _BACK = 5
@@ -179,6 +179,7 @@ def _height(lane: Sequence[str], hops: int) -> int:
 
 def _box(node: Node, x: float, y: float, edges: Iterable[Edge], nodes: Mapping[str, Node]) -> Box:
     name = _name(node)
+    letters = _LETTERS[node.hops]
     return Box(
         customer_id=node.customer_id,
         hops=node.hops,
@@ -187,7 +188,7 @@ def _box(node: Node, x: float, y: float, edges: Iterable[Edge], nodes: Mapping[s
         width=_WIDTHS[node.hops],
         height=_HEIGHTS[node.hops],
         name=name,
-        label=name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…",
+        label=name if len(name) <= letters else f"{name[: letters - 1]}…",
         amounts=_amounts(node, edges, nodes),
         is_doubted=node.status in _DOUBTED,
         is_known=node.status is not None,
