@@ -167,10 +167,10 @@ def _placed(columns: Mapping[int, Sequence[str]], network: Network, nodes: Mappi
 
 
 def _lanes(found: Sequence[str], hops: int) -> Sequence[Sequence[str]]:
-    """A column's customers in as few lanes as don't get too high, which are about as long as each other."""
+    """A column's customers in as few lanes as don't get too high, side by side: all keep the height of their own."""
     longest = (HEIGHT_MAX - 2 * _MARGIN - _HEIGHTS[hops]) // _PITCHES[hops] + 1
-    length = math.ceil(len(found) / math.ceil(len(found) / longest))
-    return [found[start : start + length] for start in range(0, len(found), length)]
+    count = math.ceil(len(found) / longest)
+    return [found[number::count] for number in range(count)]
 
 
 def _height(lane: Sequence[str], hops: int) -> int:
