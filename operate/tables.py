@@ -128,7 +128,7 @@ TABLES: Mapping[str, Mapping[str, Table]] = {
         "desk_users": _nature("a row for each person"),
         "desk_sessions": _job("each sign-in, when a session's time is over"),
         "desk_failures": _job("each failure to sign in, after minutes"),
-        "audit_entries": _record("what was looked at and done at the desk, chained: never forgotten"),
+        "audit_entries": _record("what was looked at and done, and by whom, chained: never forgotten"),
         "audit_head": _nature("one row"),
     },
 }  # fmt: skip

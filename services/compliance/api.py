@@ -12,8 +12,9 @@ from libs.common.fields import Body, Country, PartialDate, text
 from libs.common.http import Who
 from libs.common.openapi import answering, reading
 from libs.common.service import Runtime
-from services.compliance import diligence_api, monitoring_api, queries, travel_api
+from services.compliance import diligence_api, looks, monitoring_api, queries, travel_api
 from services.compliance.catalogue import live_catalogue
+from services.compliance.domain.audit import ObjectKind
 from services.compliance.lists.listed import ListedParty, PartyKind
 from services.compliance.matching.screening import Hit, screen
 from services.compliance.matching.subject import Subject
@@ -47,8 +48,9 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
     router = APIRouter(prefix="/v1", tags=["screening"], responses=reading())
 
     @router.post("/screenings", responses=reading(HTTPStatus.BAD_REQUEST) | answering(HTTPStatus.OK, ScreeningView))
+    @looks.shown(runtime, ObjectKind.SCREENING, _found)
     def screen_name(who: Who, body: ScreeningRequest) -> dict[str, Any]:
-        """Compare a party with every live list, and say what was found and why. Nothing is stored."""
+        """Compare a party with every live list, and say what was found and why. Nothing is stored of the party."""
         with transaction(runtime.engine) as tx:
             catalogue = live.current(tx)
         subject = Subject(
@@ -67,11 +69,17 @@ def routes(runtime: Runtime) -> Sequence[APIRouter]:
         }
 
     @router.get("/lists", responses=answering(HTTPStatus.OK, ListsView))
+    @looks.shown(runtime, ObjectKind.LISTS)
     def get_lists(who: Who) -> dict[str, Any]:
         """Which version of which list is searched."""
         return {"lists": queries.list_lists(runtime.engine)}
 
     return [router, monitoring_api.router(runtime), travel_api.router(runtime), diligence_api.router(runtime)]
+
+
+def _found(screened: dict[str, Any]) -> str:
+    """Whom a screening has shown, and of whom was asked nothing."""
+    return " ".join((screened["outcome"], *(f"{hit['list_name']}/{hit['entity_id']}" for hit in screened["hits"])))
 
 
 def _hit_view(hit: Hit) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from libs.common.openapi import answering, changing, reading
 from libs.common.service import Runtime
 from schemas.accounts.events import CustomerKind
 from services.compliance import diligence_queries as asked_of
+from services.compliance import looks
 from services.compliance.diligence.documents import Document, DocumentKind, DocumentStatus, RefusedBecause
 from services.compliance.diligence.rating import Factor, RiskLevel
+from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.diligence import DiligenceRefusal, TakeDocument
 from services.compliance.domain.work import CustomerStatus
 from services.compliance.settings import ComplianceSettings
@@ -97,7 +99,8 @@ def router(runtime: Runtime) -> APIRouter:
     """The routes under /v1/customers."""
     ask = CustomerRoutes(runtime)
     routes = APIRouter(prefix="/v1/customers/{customer_id}", tags=["customers"])
-    routes.get("", responses=reading(HTTPStatus.NOT_FOUND) | answering(OK, CustomerView))(ask.get_customer)
+    customer = looks.shown(runtime, ObjectKind.CUSTOMER)
+    routes.get("", responses=reading(HTTPStatus.NOT_FOUND) | answering(OK, CustomerView))(customer(ask.get_customer))
     routes.post(
         "/documents",
         status_code=CREATED,

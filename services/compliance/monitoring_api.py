@@ -16,9 +16,9 @@ from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.problems import Problem
 from libs.common.service import Runtime
+from services.compliance import looks, queries
 from services.compliance import monitoring_queries as asked_of
-from services.compliance import queries
-from services.compliance.domain.audit import CLIENT
+from services.compliance.domain.audit import CLIENT, ObjectKind
 from services.compliance.domain.silencing import EndSilence, RefusalReason, SetParameters, SilenceScenario
 from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import AlertState, SilenceKind
@@ -163,11 +163,14 @@ def router(runtime: Runtime) -> APIRouter:
     ask = MonitoringRoutes(runtime)
     found = APIRouter(prefix="/v1", tags=["monitoring"])
     add = found.post
-    found.get("/alerts", responses=reading() | answering(OK, AlertPage))(ask.list_alerts)
-    found.get("/silences", responses=reading() | answering(OK, SilencesView))(ask.list_silences)
+    alerts = looks.shown(runtime, ObjectKind.ALERTS)
+    silences = looks.shown(runtime, ObjectKind.SILENCES)
+    scenarios = looks.shown(runtime, ObjectKind.SCENARIOS)
+    found.get("/alerts", responses=reading() | answering(OK, AlertPage))(alerts(ask.list_alerts))
+    found.get("/silences", responses=reading() | answering(OK, SilencesView))(silences(ask.list_silences))
     add("/silences", status_code=CREATED, responses=changing() | answering(CREATED, CustomerSilenceView))(ask.silence)
     add("/silences/endings", responses=changing() | answering(OK, CustomerSilenceView))(ask.end_silence)
-    found.get("/scenarios", responses=reading() | answering(OK, ScenariosView))(ask.list_scenarios)
+    found.get("/scenarios", responses=reading() | answering(OK, ScenariosView))(scenarios(ask.list_scenarios))
     add("/scenarios", status_code=CREATED, responses=changing() | answering(CREATED, ChangeView))(ask.set_parameters)
     return found
 

@@ -16,10 +16,11 @@ from libs.common.answers import PAGE_LENGTH_MAX
 from libs.common.cli import Actor, AsJson, By, Reason, answer, carry_out, fail, recorded, tell
 from libs.common.database import transaction
 from libs.common.service import Runtime
+from services.compliance import looks
 from services.compliance import monitoring_queries as asked_of
 from services.compliance.backtest import BacktestFault, run_backtest
 from services.compliance.defaults.countries import ListingsFault
-from services.compliance.domain.audit import OPERATOR, Signature
+from services.compliance.domain.audit import OPERATOR, ObjectKind, Signature
 from services.compliance.domain.silencing import EndSilence, SetParameters, SilenceScenario
 from services.compliance.importing import import_countries as import_countries_of
 from services.compliance.importing import read_countries
@@ -95,6 +96,7 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
 
     @group.command("alerts")
     def list_alerts(
+        actor: Actor,
         scenario: Scenario | None = None,
         customer: Annotated[str | None, typer.Option(help="a customer's id")] = None,
         state: AlertState | None = None,
@@ -102,9 +104,11 @@ def _add_parameters(group: typer.Typer, runtime: MakeRuntime) -> None:
         as_json: AsJson = False,
     ) -> None:
         """The newest alerts."""
+        found = runtime()
         page = asked_of.list_alerts(
-            runtime().engine, scenario=scenario, customer_id=_an_id(customer), state=state, limit=limit
+            found.engine, scenario=scenario, customer_id=_an_id(customer), state=state, limit=limit
         )
+        looks.put_down(found, Signature(actor=actor, role=OPERATOR), ObjectKind.ALERTS, customer or "")
         tell(page["alerts"], as_json=as_json)
 
 

@@ -1,6 +1,6 @@
 """What people and programs ask about monitoring: read-only SQL, and the shapes of the answers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -99,8 +99,8 @@ class Counterpart(Record):
     is_known: bool
 
 
-class CaseAlerts(Record):
-    """The alerts of a case, and what makes them readable."""
+class ReadableAlerts(Record):
+    """Alerts of a customer, and what makes them readable."""
 
     alerts: tuple[Alert, ...] = ()
     counterparts: Mapping[int | str, Counterpart] = {}
@@ -109,16 +109,33 @@ class CaseAlerts(Record):
     """The parameters that they went by."""
 
 
-def find_case_alerts(engine: Engine, case: Case) -> CaseAlerts:
+def find_case_alerts(engine: Engine, case: Case) -> ReadableAlerts:
     """The alerts of a case, with the parameters they went by, and who paid or was paid: as long as that is kept."""
     alerts = list_case_alerts(engine, case)
     if not alerts or case.customer_id is None:
-        return CaseAlerts()
+        return ReadableAlerts()
     with transaction(engine) as tx:
-        known = (*shipped_versions(), *load_versions(tx))
-        counterparts = _find_counterparts(tx, case.customer_id, alerts)
+        return _readable(tx, case.customer_id, alerts)
+
+
+def find_silent_alerts(engine: Engine, customer_id: str, *, limit: int) -> ReadableAlerts:
+    """What silences keep from people now: a customer's alerts that are suppressed or snoozed, the newest first."""
+    silent = [state for state in AlertState if state is not AlertState.OPEN]
+    with transaction(engine) as tx:
+        rows = fetch(
+            tx,
+            """SELECT body, state, case_id FROM alerts WHERE customer_id = %s AND state = ANY(%b::text[])
+                ORDER BY raised_at DESC, alert_id DESC LIMIT %s""",
+            (customer_id, array("text", silent), limit),
+        )
+        return _readable(tx, customer_id, [alert_of(*row) for row in rows])
+
+
+def _readable(tx: Connection, customer_id: str, alerts: Sequence[Alert]) -> ReadableAlerts:
+    known = (*shipped_versions(), *load_versions(tx))
+    counterparts = _find_counterparts(tx, customer_id, alerts) if alerts else {}
     versions = {(version.scenario, version.version): version for version in known}
-    return CaseAlerts(alerts=tuple(alerts), counterparts=counterparts, versions=versions)
+    return ReadableAlerts(alerts=tuple(alerts), counterparts=counterparts, versions=versions)
 
 
 def _find_counterparts(tx: Connection, customer_id: str, alerts: Iterable[Alert]) -> dict[int | str, Counterpart]:

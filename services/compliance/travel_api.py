@@ -14,7 +14,9 @@ from libs.common.http import Who
 from libs.common.openapi import answering, changing, reading
 from libs.common.problems import Problem
 from libs.common.service import Runtime
+from services.compliance import looks
 from services.compliance import travel_queries as asked_of
+from services.compliance.domain.audit import CLIENT, ObjectKind
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.travel import TellDetails, TravelRefusal
 from services.compliance.settings import ComplianceSettings
@@ -135,11 +137,14 @@ def router(runtime: Runtime) -> APIRouter:
     ask = TravelRoutes(runtime)
     routes = APIRouter(prefix="/v1/travel-rule", tags=["travel rule"])
     one = "/payments/{payment_id}"
-    routes.get("/rules", responses=reading() | answering(OK, TravelRulesView))(ask.list_rules)
-    routes.get(one, responses=reading(HTTPStatus.NOT_FOUND) | answering(OK, TravelRecordView))(ask.get_record)
+    rules = looks.shown(runtime, ObjectKind.TRAVEL_RULES)
+    record = looks.shown(runtime, ObjectKind.PAYMENT)
+    message = looks.shown(runtime, ObjectKind.PAYMENT, lambda _: "message")
+    routes.get("/rules", responses=reading() | answering(OK, TravelRulesView))(rules(ask.list_rules))
+    routes.get(one, responses=reading(HTTPStatus.NOT_FOUND) | answering(OK, TravelRecordView))(record(ask.get_record))
     routes.get(
         f"{one}/message", responses=reading(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT) | answering(OK, MessageView)
-    )(ask.get_message)
+    )(message(ask.get_message))
     routes.post(
         f"{one}/message",
         openapi_extra=_MESSAGE,
@@ -187,6 +192,7 @@ class TravelRoutes:
         command = TellDetails(
             payment_id=payment_id,
             by=asked.who.client.client_id,
+            role=CLIENT,
             debtor=told.debtor,
             creditor=told.creditor,
             message=content.decode(),

@@ -11,7 +11,9 @@ from libs.common import ids
 from libs.common.cli import Actor, AsJson, By, Reason, answer, carry_out, fail, tell, tell_whole
 from libs.common.fields import CARD_NUMBER_FAULT
 from libs.common.service import Runtime
+from services.compliance import looks
 from services.compliance import travel_queries as asked_of
+from services.compliance.domain.audit import OPERATOR, ObjectKind, Signature
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.travel import TellDetails
 from services.compliance.domain.work import Policy
@@ -35,10 +37,12 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
         tell(map(asked_of.rule_view, _policy(runtime()).travel.rules), as_json=as_json)
 
     @group.command("show")
-    def show(payment_id: PaymentId, as_json: AsJson = False) -> None:
+    def show(payment_id: PaymentId, actor: Actor, as_json: AsJson = False) -> None:
         """What rules ask about a payment, what is known of its parties, and what is missing."""
         found = runtime()
-        tell_whole(asked_of.record_view(_record(found, payment_id), _policy(found).travel), as_json=as_json)
+        record = _record(found, payment_id)
+        looks.put_down(found, _operator(actor), ObjectKind.PAYMENT, payment_id)
+        tell_whole(asked_of.record_view(record, _policy(found).travel), as_json=as_json)
 
     @group.command("check")
     def check(path: Path) -> None:
@@ -50,13 +54,14 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
         typer.echo(write_message(message, _today()).decode())
 
     @group.command("write")
-    def write(payment_id: PaymentId) -> None:
+    def write(payment_id: PaymentId, actor: Actor) -> None:
         """The IVMS101 message that goes with a payment."""
         found = runtime()
         try:
             message = asked_of.written_message(found.engine, _record(found, payment_id), _policy(found))
         except IvmsFault as fault:
             fail(str(fault))
+        looks.put_down(found, _operator(actor), ObjectKind.PAYMENT, payment_id, "message")
         typer.echo(message.decode())
 
     @group.command("read")
@@ -74,6 +79,7 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
             TellDetails(
                 payment_id=payment_id,
                 by=actor,
+                role=OPERATOR,
                 debtor=told.debtor,
                 creditor=told.creditor,
                 message=content.decode(),
@@ -85,6 +91,10 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
         missing = asked_of.record_view(_record(found, payment_id), _policy(found).travel)["missing"]
         words = f"still missing: {', '.join(missing)}" if missing else "nothing is missing"
         answer(words, {"payment_id": payment_id, "missing": missing}, as_json=as_json)
+
+
+def _operator(actor: str) -> Signature:
+    return Signature(actor=actor, role=OPERATOR)
 
 
 def _policy(runtime: Runtime) -> Policy:

@@ -9,7 +9,7 @@ from libs.common.record import Record
 from services.compliance.desk.render import parameter, parameter_name, plain, words
 from services.compliance.monitoring.alerts import Alert, AlertMovement
 from services.compliance.monitoring.parameters import Parameters, values_of
-from services.compliance.monitoring_queries import CaseAlerts, Counterpart
+from services.compliance.monitoring_queries import Counterpart, ReadableAlerts
 
 VALUES = {
     "count": "Payments",
@@ -89,12 +89,12 @@ class AlertView(Record):
     parameters_version: str
 
 
-def alert_views(found: CaseAlerts, called: Callable[[str], str]) -> tuple[AlertView, ...]:
+def alert_views(found: ReadableAlerts, called: Callable[[str], str]) -> tuple[AlertView, ...]:
     """Each alert of a case; `called` tells what a scenario looks for."""
     return tuple(_view(alert, called(alert.scenario.value), found) for alert in found.alerts)
 
 
-def _view(alert: Alert, what: str, found: CaseAlerts) -> AlertView:
+def _view(alert: Alert, what: str, found: ReadableAlerts) -> AlertView:
     version = found.versions.get((alert.scenario, alert.parameters_version))
     known = {movement.payment_id: movement for movement in alert.movements}
     # In order of time; what was not kept one by one comes last.

@@ -14,15 +14,21 @@ from services.compliance.desk.render import dollars, plain
 from services.compliance.domain.work import CustomerStatus
 from services.compliance.network_queries import Edge, Network, Node
 
-WIDTH_MAX = 1_190
-_GAP_MAX = 150
+WIDTH_USUAL = 1_190
+"""As wide as a page: more only if there are so many customers that they stand in several lanes."""
+HEIGHT_MAX = 1_270
+_GAP_MIN, _GAP_MAX = 50, 150
+_LANE_GAP = 16
 _MARGIN = 10
 _WIDTHS = {0: 190, 1: 190, 2: 200}
-_HEIGHTS = {0: 44, 1: 40, 2: 24}
-_PITCHES = {0: 130, 1: 50, 2: 30}
-_LETTERS = {0: 25, 1: 25, 2: 16}
+_HEIGHTS = {0: 44, 1: 40, 2: 36}
+_PITCHES = {0: 130, 1: 50, 2: 42}
+_LETTERS = {0: 21, 1: 24, 2: 25}
+_AMOUNTS_LETTERS = 27
+"""As much of amounts as there is room for."""
 _BACK = 5
 """How far apart the two arrows lie of those who pay each other."""
+_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 _DOUBTED = {CustomerStatus.RESTRICTED, CustomerStatus.REFUSED}
 
 
@@ -140,18 +146,35 @@ def _columns(network: Network, nodes: Mapping[str, Node]) -> Mapping[int, list[s
 
 
 def _placed(columns: Mapping[int, Sequence[str]], network: Network, nodes: Mapping[str, Node]) -> dict[str, Box]:
-    widths = {column: _WIDTHS[abs(column)] for column in columns}
-    room = WIDTH_MAX - 2 * _MARGIN - sum(widths.values())
-    gap = min(_GAP_MAX, room / max(len(columns) - 1, 1))
+    lanes = {column: _lanes(found, abs(column)) for column, found in columns.items()}
+    widths = {column: len(side) * (_WIDTHS[abs(column)] + _LANE_GAP) - _LANE_GAP for column, side in lanes.items()}
+    room = WIDTH_USUAL - 2 * _MARGIN - sum(widths.values())
+    gap = min(_GAP_MAX, max(_GAP_MIN, room / max(len(columns) - 1, 1)))
+    height = max(_height(lane, abs(column)) for column, side in lanes.items() for lane in side)
     boxes: dict[str, Box] = {}
     x: float = _MARGIN
-    for column, found in columns.items():
-        pitch = _PITCHES[abs(column)]
-        for place, customer_id in enumerate(found):
-            y = _MARGIN + place * pitch
-            boxes[customer_id] = _box(nodes[customer_id], x, y, network.edges, nodes)
+    for column, side in lanes.items():
+        hops = abs(column)
+        # The first lane is the one that is nearest to the middle.
+        for number, lane in enumerate(reversed(side) if column < 0 else side):
+            left = x + number * (_WIDTHS[hops] + _LANE_GAP)
+            top = _MARGIN + (height - _height(lane, hops)) / 2
+            for place, customer_id in enumerate(lane):
+                y = top + place * _PITCHES[hops]
+                boxes[customer_id] = _box(nodes[customer_id], left, y, network.edges, nodes)
         x += widths[column] + gap
     return boxes
+
+
+def _lanes(found: Sequence[str], hops: int) -> Sequence[Sequence[str]]:
+    """A column's customers in as few lanes as don't get too high, side by side: all keep the height of their own."""
+    longest = (HEIGHT_MAX - 2 * _MARGIN - _HEIGHTS[hops]) // _PITCHES[hops] + 1
+    count = math.ceil(len(found) / longest)
+    return [found[number::count] for number in range(count)]
+
+
+def _height(lane: Sequence[str], hops: int) -> int:
+    return (len(lane) - 1) * _PITCHES[hops] + _HEIGHTS[hops]
 
 
 def _box(node: Node, x: float, y: float, edges: Iterable[Edge], nodes: Mapping[str, Node]) -> Box:
@@ -182,9 +205,20 @@ def _amounts(node: Node, edges: Iterable[Edge], nodes: Mapping[str, Node]) -> st
             paid += edge.cents
         if edge.creditor_customer_id == node.customer_id and nodes[edge.debtor_customer_id].hops < node.hops:
             got += edge.cents
-    if node.hops == 2:
-        return dollars(max(paid, got))
-    return " · ".join(f"{word} {dollars(cents)}" for word, cents in (("pays", paid), ("gets", got)) if cents)
+    told = [(word, cents) for word, cents in (("pays", paid), ("gets", got)) if cents]
+    exact = " · ".join(f"{word} {dollars(cents)}" for word, cents in told)
+    if len(exact) <= _AMOUNTS_LETTERS:
+        return exact
+    return " · ".join(f"{word} {_short(cents)}" for word, cents in told)
+
+
+def _short(cents: int) -> str:
+    """123456789 is "$1.2M": the arrows and the table tell all of it."""
+    whole = cents / 100
+    for unit, letter in _UNITS:
+        if whole >= unit:
+            return f"${whole / unit:,.1f}{letter}"
+    return dollars(cents)
 
 
 def _arrow(
@@ -200,7 +234,7 @@ def _arrow(
     start_y, end_y = source.y + source.height / 2 + shift, target.y + target.height / 2 + shift
     if places[ends[0]] == places[ends[1]]:
         start_x, end_x = source.x + source.width, target.x + target.width
-        bend_start = bend_end = start_x + 45
+        bend_start = bend_end = max(start_x, end_x) + 45
     else:
         is_forward = places[ends[0]] < places[ends[1]]
         start_x = source.x + (source.width if is_forward else 0)

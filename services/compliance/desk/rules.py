@@ -21,6 +21,7 @@ from libs.common.problems import Problem
 from libs.common.service import Runtime
 from services.compliance import monitoring_queries
 from services.compliance.desk import guard, render, views
+from services.compliance.desk.alerts import alert_views
 from services.compliance.desk.lists import ChangeVerb
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.desk.submitting import Failure, Submission, attempted, submit
@@ -45,6 +46,7 @@ from services.compliance.standards import live_standards
 from services.compliance.store import rule_changes
 
 SILENCES_SHOWN_MAX = 500
+SILENT_ALERTS_SHOWN_MAX = 50
 SHARE_OF = timedelta(days=90)
 REASON_LENGTH_MAX = 500
 _PREFIX = "p_"
@@ -57,6 +59,8 @@ _DECIDED: Mapping[str, str] = {
     ChangeVerb.TURN_DOWN: "Nothing changes.",
     ADOPTED: "These parameters are proposed in your name now: another person confirms them.",
 }
+
+_SILENCE_DONE = {"begun": "The customer is left alone by it until then.", "ended": "Alerts are seen again."}
 
 Reason = Annotated[str, Form(max_length=REASON_LENGTH_MAX)]
 Token = Annotated[str, Form()]
@@ -246,6 +250,7 @@ def _silences(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRout
         person: DeskSession,
         *,
         customer_id: str = "",
+        silent: monitoring_queries.ReadableAlerts | None = None,
         status: HTTPStatus = HTTPStatus.OK,
         notice: str = "",
         fault: str = "",
@@ -257,6 +262,8 @@ def _silences(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRout
             person=person,
             silences=monitoring_queries.list_standing_silences(runtime.engine, now, limit=SILENCES_SHOWN_MAX),
             past=monitoring_queries.list_silences(runtime.engine, customer_id, limit=100) if customer_id else [],
+            silent=alert_views(silent, views.reason_in_words) if silent is not None else None,
+            silent_max=SILENT_ALERTS_SHOWN_MAX,
             customer_id=customer_id,
             scenarios=list(Scenario),
             kinds=list(SilenceKind),
@@ -281,9 +288,12 @@ def _silences(runtime: Runtime, sessions: DeskSessions, rules: Rules) -> APIRout
         customer_id: Annotated[str, Query(max_length=36)] = "",
         done: Annotated[str, Query(pattern="^(begun|ended)?$")] = "",
     ) -> Response:
-        """Who is left alone by what, why, and until when."""
-        notice = {"begun": "The customer is left alone by it until then.", "ended": "Alerts are seen again."}
-        return shown(person, customer_id=customer_id if ids.is_id(customer_id) else "", notice=notice.get(done, ""))
+        """Who is left alone by what, why, and until when; of one customer also what that keeps silent."""
+        notice = _SILENCE_DONE.get(done, "")
+        if not ids.is_id(customer_id):
+            return shown(person, notice=notice)
+        silent = monitoring_queries.find_silent_alerts(runtime.engine, customer_id, limit=SILENT_ALERTS_SHOWN_MAX + 1)
+        return shown(person, customer_id=customer_id, silent=silent, notice=notice)
 
     @router.post("")
     async def silence(

@@ -19,7 +19,7 @@ from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.matching.owned import Ownership
 from services.compliance.matching.screening import Hit
-from services.compliance.monitoring_queries import CaseAlerts
+from services.compliance.monitoring_queries import ReadableAlerts
 
 SOON = timedelta(hours=24)
 
@@ -200,7 +200,7 @@ def case_row(case: Case, now: datetime) -> CaseRow:
 
 
 def case_view(
-    case: Case, acts: list[Act], screening: Screening | None, alerts: CaseAlerts, owned: Ownership, now: datetime
+    case: Case, acts: list[Act], screening: Screening | None, alerts: ReadableAlerts, owned: Ownership, now: datetime
 ) -> CaseView:
     """A case as its page shows it; `owned` tells who owns what."""
     evidence, words = case.payment.evidence if case.payment else None, words_of(case, acts)

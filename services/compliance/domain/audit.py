@@ -1,8 +1,8 @@
-"""The audit log: every look at the desk and every act, in the order in which they happened, chained by hashes. Pure.
+"""The audit log: every look and every act, in the order in which they happened, chained by hashes. Pure.
 
-One chain for all: looks and acts are people's, a few in a second, and each holds the chain's head for no longer than
-writing and its commit take. What the service does by itself is on record as acts of its cases, and never waits for the
-chain; but for ratings that the lists of countries have changed.
+One chain for all: looks and acts are people's, a few in a second, and what programs of staff ask for; each holds the
+chain's head for no longer than writing and its commit take. What the service does by itself is on record as acts of
+its cases, and never waits for the chain; but for ratings that the lists of countries have changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,6 +48,8 @@ class AuditVerb(StrEnum):
     RATED = "rated"
     """The lists of countries have changed, and with them how risky a customer is."""
     DOCUMENT_HANDED_IN = "document_handed_in"
+    DETAILS_TOLD = "details_told"
+    """A program or an operator has told something of a payment's parties."""
     RECORDS_FORGOTTEN = "records_forgotten"
     CUSTOMER_ERASED = "customer_erased"
 
@@ -58,6 +60,12 @@ class ObjectKind(StrEnum):
     CASE = "case"
     CUSTOMER = "customer"
     CASES = "cases"
+    PAYMENT = "payment"
+    """What the travel rule asks about one, and who its parties are."""
+    ALERTS = "alerts"
+    SCREENING = "screening"
+    """Who is found on the lists by a name that a program asks about; the name is not kept."""
+    TRAVEL_RULES = "travel_rules"
     FILE = "file"
     SEARCH = "search"
     BLOCKED_PROPERTY = "blocked_property"

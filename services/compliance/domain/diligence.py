@@ -27,7 +27,7 @@ from services.compliance.diligence.documents import (
 )
 from services.compliance.domain import customers
 from services.compliance.domain.acts import DeskCommand, put_down
-from services.compliance.domain.audit import AuditVerb, ObjectKind, Signature
+from services.compliance.domain.audit import CLIENT, AuditVerb, ObjectKind, Signature
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import SYSTEM, CaseReason
 from services.compliance.domain.work import Customer, CustomerStatus, Work
@@ -92,17 +92,26 @@ class ReviewCustomer(Command):
 
 
 def take_document(work: Work, command: TakeDocument, at: datetime) -> Sequence[Event] | Refusal:
-    """Have a document checked; the one before counts no more."""
-    return _handed_in(work, command.customer_id, command.document_id, command.document, command.by, at)
+    """Have a document checked; the one before counts no more. In the audit log without what is on it."""
+    result = _handed_in(work, command.customer_id, command.document_id, command.document, command.by, at)
+    if not isinstance(result, Refusal):
+        details, by = "; ".join(_said_of(command.document)), Signature(actor=command.by, role=CLIENT)
+        verb, kind = AuditVerb.DOCUMENT_HANDED_IN, ObjectKind.CUSTOMER
+        work.audit.append(by.happening(at, verb, kind, command.customer_id, details))
+    return result
 
 
 def hand_in(work: Work, command: HandInDocument, at: datetime) -> Sequence[Event] | Refusal:
-    """The same, by a person: in the audit log without what is on it."""
+    """The same, by a person."""
     result = _handed_in(work, command.customer_id, command.document_id, command.document, command.actor, at)
     if not isinstance(result, Refusal):
-        said = (command.document.kind.value, command.document.country)
+        said = _said_of(command.document)
         put_down(work, command, at, AuditVerb.DOCUMENT_HANDED_IN, ObjectKind.CUSTOMER, command.customer_id, said)
     return result
+
+
+def _said_of(document: Document) -> tuple[str, str]:
+    return document.kind.value, document.country
 
 
 def record_check(work: Work, command: RecordCheck, at: datetime) -> Sequence[Event]:

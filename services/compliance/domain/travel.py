@@ -19,6 +19,7 @@ from schemas.compliance.events import PartyRole
 from schemas.payments.events import EncryptedPersonalData, PaymentDataSupplied
 from services.compliance.domain import acts, looking_back, screenings
 from services.compliance.domain.acts import CaseCommand
+from services.compliance.domain.audit import AuditVerb, ObjectKind, Signature
 from services.compliance.domain.case import ActKind
 from services.compliance.domain.work import Work
 from services.compliance.travel.record import (
@@ -57,6 +58,8 @@ class TellDetails(Command):
 
     payment_id: str
     by: str
+    role: str
+    """As what: CLIENT or OPERATOR."""
     debtor: Details
     creditor: Details
     message: str | None = None
@@ -83,6 +86,10 @@ def tell(work: Work, command: TellDetails, at: datetime) -> Sequence[Event] | Re
     record = _told(work, command, command.by, at)
     if isinstance(record, Refusal):
         return record
+    told = Signature(actor=command.by, role=command.role).happening(
+        at, AuditVerb.DETAILS_TOLD, ObjectKind.PAYMENT, command.payment_id, ", ".join(record.tellings[-1].fields)
+    )
+    work.audit.append(told)
     return _answer(work, replace(record, message=command.message or record.message), at)
 
 

@@ -108,6 +108,29 @@ def test_a_customer_is_suppressed_with_a_reason_and_an_end_and_no_more(api: Api,
     assert alerts(compliance, ann)[-1] == ("cash_report", "open")
 
 
+def test_who_left_a_customer_alone_sees_at_the_desk_what_that_keeps_silent(
+    api: Api, compliance: Runtime, address: str, ann: str
+) -> None:
+    page = "/desk/silences"
+    said = {"customer_id": ann, "scenario": "cash_report", "kind": "suppress", "until": NEXT_YEAR, "reason": "a till"}
+    with signed_in(address, "supervisor") as supervisor:
+        before = supervisor.http.get(page, params={"customer_id": ann}).text
+        assert "No alert about this customer is silent." in before
+        assert api.post("/v1/silences", said, by="staff").status_code == 201
+        hidden = settled(12_345, debtor=ids.new(), creditor=ann, after=6 * DAY, is_cash=True)
+        decide(compliance, hidden)
+        assert alerts(compliance, ann)[-1] == ("cash_report", "suppressed")
+        of_ann = supervisor.http.get(page, params={"customer_id": ann}).text.partition("What is kept silent")[2]
+        assert "$12,345" in of_ann and hidden.payment_id in of_ann
+        assert of_ann.count("What it looks for") == 1, "and not those that are in a case"
+        assert hidden.payment_id not in supervisor.http.get(page).text
+        refused = {**said, "until": "2020-01-01T00:00", "csrf_token": supervisor.csrf_token}
+        told = supervisor.http.post(page, data=refused)
+        assert (told.status_code, hidden.payment_id in told.text) == (422, False), "what is shown is a look"
+    with signed_in(address, "administrator") as administrator:
+        assert administrator.http.get(page, params={"customer_id": ann}).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [

@@ -12,7 +12,7 @@ from services.compliance.monitoring import cycles, scenarios
 from services.compliance.monitoring.alerts import Alert, AlertMovement, AlertState
 from services.compliance.monitoring.history import counterpart_of
 from services.compliance.monitoring.parameters import KINDS, Scenario
-from services.compliance.monitoring_queries import CaseAlerts, Counterpart
+from services.compliance.monitoring_queries import Counterpart, ReadableAlerts
 from tests.unit.compliance.office import CUSTOMER, START
 
 BOB, CARL = ids.named("bob"), ids.named("carl")
@@ -57,7 +57,7 @@ def view(version: str = VERSION) -> AlertView:
         movements=MOVEMENTS,
     )
     counterparts = {key: one for one in KNOWN for key in (one.customer_id, counterpart_of(one.customer_id))}
-    found = CaseAlerts(alerts=(alert,), counterparts=counterparts, versions=VERSIONS)
+    found = ReadableAlerts(alerts=(alert,), counterparts=counterparts, versions=VERSIONS)
     (shown,) = alert_views(found, reason_in_words)
     return shown
 

@@ -16,7 +16,7 @@ from services.compliance.domain.people import Role
 from services.compliance.domain.whitelist import Pair, PairState, pair_id_of
 from services.compliance.matching.owned import Ownership
 from services.compliance.matching.subject import Subject
-from services.compliance.monitoring_queries import CaseAlerts
+from services.compliance.monitoring_queries import ReadableAlerts
 from tests.unit.compliance.office import ALIKE, CUSTOMER, START, Office, registered, suspended
 
 PERSON = DeskSession(username="olga", role=Role.OFFICER, csrf_token="", token="")
@@ -45,7 +45,7 @@ def exported(office: Office, *, hit_pairs: dict[str, Pair] | None = None, case_i
     return Exported(
         person=PERSON,
         now=START,
-        case=case_view(case, acts, None, CaseAlerts(), Ownership(), START),
+        case=case_view(case, acts, None, ReadableAlerts(), Ownership(), START),
         about=(("Opened", "today"),),
         travel=TRAVEL,
         journey=JOURNEY,

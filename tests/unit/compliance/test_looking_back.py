@@ -286,7 +286,7 @@ def told_of_a_settled_payment(office: Office) -> list[Any]:
     office.decide(settled())
     more = travelling(debtor=Party(name="Dmitro Varkovsky", **told))
     return [
-        TellDetails(payment_id=PAYMENT, by="gate", debtor=Details(**told), creditor=Details()),
+        TellDetails(payment_id=PAYMENT, by="gate", role="client", debtor=Details(**told), creditor=Details()),
         PaymentDataSupplied(payment_id=PAYMENT, order=more, supplied_at=START),
     ]
 
@@ -318,5 +318,9 @@ def test_such_a_hit_joins_the_case_that_is_open_and_is_shown_once() -> None:
 def test_what_is_told_of_a_settled_payment_and_says_nothing_new_opens_no_case() -> None:
     office = Office()
     told_of_a_settled_payment(office)
-    office.decide(TellDetails(payment_id=PAYMENT, by="gate", debtor=Details(address="1 Mill Race"), creditor=Details()))
+    office.decide(
+        TellDetails(
+            payment_id=PAYMENT, by="gate", role="client", debtor=Details(address="1 Mill Race"), creditor=Details()
+        )
+    )
     assert office.cases == {}

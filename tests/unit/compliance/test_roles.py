@@ -1,5 +1,6 @@
 """Roles: what each may do, and that every route of the desk says who may ask for it."""
 
+import inspect
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from libs.common.service import Role as ProcessRole
 from libs.common.service import Runtime
+from services.compliance import looks
 from services.compliance.__main__ import SERVICE
 from services.compliance.desk import guard
 from services.compliance.domain.people import PERMISSIONS, Permission, Role, is_username, may
@@ -122,17 +124,19 @@ OPEN = {"GET /desk/sign-in", "POST /desk/sign-in", "POST /desk/sign-out", "GET /
 
 SHOWS_NOTHING = {"/desk/api/session", "/desk/api/pulse"}
 """Who somebody is, and whether something has changed: no look at anything."""
+SHOWS_BY_POST = {"/v1/screenings"}
+"""A name in a query would be in logs."""
 
 
 def nothing() -> None: ...
 
 
-def routes() -> Iterator[APIRoute]:
-    """Every route of the application that begins with /desk."""
+def routes(path: str = guard.PATH) -> Iterator[APIRoute]:
+    """Every route of the application that begins so."""
     app = Runtime(SERVICE, SETTINGS).app([ProcessRole.API], dict)
     for found in app.routes:
         for route in getattr(getattr(found, "original_router", None), "routes", [found]):
-            if isinstance(route, APIRoute) and route.path.startswith(guard.PATH):
+            if isinstance(route, APIRoute) and route.path.startswith(path):
                 yield route
 
 
@@ -160,6 +164,15 @@ def test_whatever_a_route_shows_is_a_look_in_the_audit_log() -> None:
         if isinstance(access, guard.Allowed) and route.path not in SHOWS_NOTHING:
             shows = "GET" in (route.methods or ())
             assert (access.look is not None) is shows, f"{route.path} shows something, and nobody would know who looked"
+
+
+def test_whatever_a_route_shows_a_program_is_a_look_in_the_audit_log_too() -> None:
+    found = list(routes("/v1"))
+    assert found
+    for route in found:
+        shows = "GET" in (route.methods or ()) or route.path in SHOWS_BY_POST
+        assert (looks.declared(route.endpoint) is not None) is shows, f"{route.path}: nobody would know who looked"
+        assert "who" in inspect.signature(route.endpoint).parameters or not shows
 
 
 def test_a_route_that_does_not_say_who_may_ask_for_it_is_not_made() -> None:

@@ -395,11 +395,15 @@ def test_parties_are_screened_by_what_was_told_too() -> None:
 
 def test_a_message_told_by_a_program_is_kept_with_the_payment() -> None:
     office = waiting()
-    told = TellDetails(payment_id=PAYMENT, by="gate", debtor=SUPPLIED, creditor=OTHER_SIDE, message="{}")
+    told = TellDetails(payment_id=PAYMENT, by="gate", role="client", debtor=SUPPLIED, creditor=OTHER_SIDE, message="{}")
     (event,) = office.decide(told)
     assert isinstance(event, ComplianceScreened)
     assert event.missing == ()
     assert office.travel[PAYMENT].message == "{}"
+    (entry,) = office.audit
+    assert (entry.actor, entry.role, entry.verb, entry.object_id) == ("gate", "client", "details_told", PAYMENT)
+    assert "debtor.birth_place" in entry.details
+    assert not any(told in entry.details for told in ("Ghent", "CH93"))
 
 
 def test_nobody_may_approve_before_the_data_are_there() -> None:
@@ -511,7 +515,7 @@ def test_parties_are_screened_by_the_same_data_that_the_message_names(ordered: s
 def test_a_batch_fetches_whom_it_will_screen_by_what_is_told() -> None:
     office = waiting()
     told = Details(country="FR", birth_date="1980-02-03")
-    by_program = TellDetails(payment_id=PAYMENT, by="gate", debtor=told, creditor=Details())
+    by_program = TellDetails(payment_id=PAYMENT, by="gate", role="client", debtor=told, creditor=Details())
     by_client = travelling(debtor=Party(name="Ann Miller", country="FR", birth_date="1980-02-03"))
     subject = Subject(name="Ann Miller", country="FR", birth_date="1980-02-03")
     for body in (
@@ -527,7 +531,7 @@ def test_a_batch_fetches_whom_it_will_screen_by_what_is_told() -> None:
 
 def test_the_field_that_is_known_otherwise_is_named() -> None:
     office = waiting(travelling(debtor=Party(name="Ann Miller", country="US")))
-    told = TellDetails(payment_id=PAYMENT, by="gate", debtor=Details(country="FR"), creditor=Details())
+    told = TellDetails(payment_id=PAYMENT, by="gate", role="client", debtor=Details(country="FR"), creditor=Details())
     ((result, _),) = office._run([told])
     assert result.refusal is not None
     assert result.refusal.field == "debtor.country"

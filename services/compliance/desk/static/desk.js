@@ -34,6 +34,13 @@ function countNotes() {
 }
 countNotes();
 
+// A picture that is larger than its window opens at its middle, where those are whom the case is about.
+for (const picture of document.querySelectorAll("svg.network")) {
+  const view = picture.closest(".scroll");
+  view.scrollLeft = (view.scrollWidth - view.clientWidth) / 2;
+  view.scrollTop = (view.scrollHeight - view.clientHeight) / 2;
+}
+
 // Forty that are alike are ticked at once, and each can still be left out.
 for (const list of document.querySelectorAll("ul.alike")) {
   const boxes = () => [...list.querySelectorAll("input[type=checkbox]")];
