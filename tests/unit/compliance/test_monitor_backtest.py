@@ -7,8 +7,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from libs.common import ids
+from libs.common.record import replace
 from services.compliance.backtest import BacktestFault, read, run_backtest
-from services.compliance.monitoring.parameters import ParametersFault
+from services.compliance.defaults import shipped_versions
+from services.compliance.monitoring.countries import CountryLists
+from services.compliance.monitoring.outsiders import Outsider
+from services.compliance.monitoring.parameters import ParametersFault, Scenario
+from services.compliance.monitoring.standards import Standards
 
 HEADER = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,CURRENCY,CHANNEL,IS_CASH,TERMINAL_COUNTRY\n"
 ROWS = """a,2026-01-07T15:00:00,till,ann,6000,USD,branch,1,
@@ -83,6 +89,48 @@ def test_where_a_card_pays_terminals_are_companies_with_names_of_their_own(tmp_p
     assert (movement.debtor_customer_id, movement.creditor_customer_id) == ("5", "terminal 5")
 
 
+ELSEWHERE = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,CHANNEL,TERMINAL_COUNTRY,TERMINAL_ELSEWHERE\n"
+
+
+def test_who_is_elsewhere_is_not_watched_and_may_have_several_countries(tmp_path: Path) -> None:
+    rows = "a,2026-01-07,ann,x,5,unknown,CH KP,true\nb,2026-01-08,y,ann,5,unknown,,\n"
+    first, second = read(written(tmp_path, rows, ELSEWHERE)).movements
+    assert first.customer_ids == ("ann",)
+    assert first.outsiders.creditor == Outsider(party_id="x", countries=("CH", "KP"))
+    assert second.customer_ids == ("y", "ann")
+    counts = run_backtest(tmp_path / "moves.csv", tmp_path / "out", None)
+    assert counts["high_risk_country"] == 1
+
+
+def test_a_way_that_ends_elsewhere_is_no_cycle(tmp_path: Path) -> None:
+    rows = "a,2026-01-07,x,ann,5000,unknown,,\nb,2026-01-08,ann,ben,4900,unknown,,\n"
+    back = "c,2026-01-09,ben,x,4800,unknown,{},{}\n"
+    counts = run_backtest(written(tmp_path, rows + back.format("", ""), ELSEWHERE), tmp_path / "out", None)
+    assert counts["cycle"] == 1
+    counts = run_backtest(written(tmp_path, rows + back.format("CH", "true"), ELSEWHERE), tmp_path / "out", None)
+    assert counts["cycle"] == 0
+
+
+def test_a_movement_with_an_id_of_its_own_counts_once(tmp_path: Path) -> None:
+    own = ids.new()
+    rows = "".join(f"{name},2026-01-07,ann,ben,5,unknown,,\n" for name in (own, own, "x", "x", f"{0:032x}"))
+    file = read(written(tmp_path, rows, ELSEWHERE))
+    assert [one.payment_id == own for one in file.movements] == [True, False, False, False]
+
+
+def test_what_is_in_force_is_begun_with(tmp_path: Path) -> None:
+    (cash,) = [version for version in shipped_versions() if version.scenario is Scenario.CASH_REPORT]
+    off = replace(cash, parameters=replace(cash.parameters, is_on=False))
+    in_force = Standards(shipped_versions(), CountryLists(())).with_others([off])
+    counts = run_backtest(written(tmp_path), tmp_path / "out", None, in_force)
+    # Nor are there any countries on a list.
+    assert (counts["cash_report"], counts["high_risk_country"], counts["cycle"]) == (0, 0, 1)
+    trial = tmp_path / "trial.toml"
+    trial.write_text("[cash_report]\nabove_cents = 7_000_00\n")
+    counts = run_backtest(written(tmp_path), tmp_path / "out", trial, in_force)
+    assert (counts["cash_report"], counts["high_risk_country"]) == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("rows", "header", "words"),
     [
@@ -92,6 +140,7 @@ def test_where_a_card_pays_terminals_are_companies_with_names_of_their_own(tmp_p
         ("a,2026-01-07,x,y,1,USD,pigeon,,\n", HEADER, "row 1"),
         ("a,2026-01-07,x,y,1,USD,web,perhaps,\n", HEADER, "row 1"),
         ("", HEADER, "no rows"),
+        ("a,2026-01-07,x,y,1,web,CH,perhaps\n", ELSEWHERE, "row 1"),
         ("a,b\n", "TRANSACTION_ID,TX_DATETIME\n", "no column CUSTOMER_ID"),
     ],
 )
