@@ -70,7 +70,7 @@ def export_movements(runtime: Runtime, path: Path, since: datetime, until: datet
             for movement in movements:
                 if first <= movement.at_micros < end:
                     count, oldest = count + 1, min(oldest, movement.at_micros)
-                    file.writerow(_row(movement, known))
+                    file.writerow(row_of(movement, known))
     return Exported(movements=count, unreadable=log.unreadable, since=moment_of(oldest) if count else None)
 
 
@@ -90,7 +90,8 @@ def _outsiders(screened: Mapping[str, Any], event: Moved) -> Outsiders:
     return NOBODY if known is None else known.outsiders
 
 
-def _row(movement: Movement, known: Mapping[str, Profile]) -> list[str]:
+def row_of(movement: Movement, known: Mapping[str, Profile]) -> list[str]:
+    """A row of the file: COLUMNS. `known`: of those who are customers."""
     amount = Decimal(movement.amount_minor).scaleb(-SCALES[movement.currency])
     debtor = _side(movement.debtor_customer_id, movement.outsiders.debtor, known)
     creditor = _side(movement.creditor_customer_id, movement.outsiders.creditor, known)

@@ -1,6 +1,7 @@
 """A run over history: a file through the live functions, with what it would have raised, written as files."""
 
 import csv
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,10 +10,15 @@ from pyarrow import parquet
 
 from libs.common import ids
 from libs.common.record import replace
+from libs.common.rough import dollar_cents
+from schemas.accounts.events import CustomerKind
 from services.compliance.backtest import BacktestFault, read, run_backtest
 from services.compliance.defaults import shipped_versions
+from services.compliance.exporting import COLUMNS, row_of
+from services.compliance.matching.subject import Subject
 from services.compliance.monitoring.countries import CountryLists
-from services.compliance.monitoring.outsiders import Outsider
+from services.compliance.monitoring.movements import Movement, Profile, micros_of
+from services.compliance.monitoring.outsiders import Outsider, Outsiders
 from services.compliance.monitoring.parameters import ParametersFault, Scenario
 from services.compliance.monitoring.standards import Standards
 
@@ -116,6 +122,31 @@ def test_a_movement_with_an_id_of_its_own_counts_once(tmp_path: Path) -> None:
     rows = "".join(f"{name},2026-01-07,ann,ben,5,unknown,,\n" for name in (own, own, "x", "x", f"{0:032x}"))
     file = read(written(tmp_path, rows, ELSEWHERE))
     assert [one.payment_id == own for one in file.movements] == [True, False, False, False]
+
+
+def test_what_is_exported_is_read_as_the_same_movement(tmp_path: Path) -> None:
+    ann, at = ids.new(), datetime(2026, 1, 7, 15, 0, 0, 7, tzinfo=UTC)
+    outsider = Outsider(party_id=ids.new(), countries=("CH", "KP"))
+    movements = [
+        Movement(
+            payment_id=ids.new(),
+            debtor_customer_id=ann,
+            creditor_customer_id=outsider.party_id,
+            amount_minor=amount,
+            currency=currency,
+            cents=dollar_cents(amount, currency),
+            is_cash=currency == "USD",
+            at_micros=micros_of(at) + n,
+            outsiders=Outsiders(creditor=outsider),
+        )
+        for n, (amount, currency) in enumerate(((1, "USD"), (12_345, "JPY"), (999_999_999_999_999, "EUR")))
+    ]
+    subject = Subject(name="", country="KP")
+    profile = Profile(customer_id=ann, kind=CustomerKind.PERSON, subject=subject, registered_at=at)
+    with (tmp_path / "moves.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *(row_of(movement, {ann: profile}) for movement in movements)])
+    found = read(tmp_path / "moves.csv")
+    assert (found.movements, found.known) == (movements, {ann: profile})
 
 
 def test_what_is_in_force_is_begun_with(tmp_path: Path) -> None:
