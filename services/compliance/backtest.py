@@ -10,9 +10,12 @@
 | CUSTOMER_COUNTRY, TERMINAL_COUNTRY | optional: two letters |
 | CUSTOMER_KIND, TERMINAL_KIND | optional: person or company; where a card pays, who is paid is a company |
 | CUSTOMER_SINCE, TERMINAL_SINCE | optional: when they were registered, as TX_DATETIME |
+| CUSTOMER_ELSEWHERE, TERMINAL_ELSEWHERE | optional: whether it is no customer of ours, who then is not watched |
 
 They are those of fraud's files, and more; columns of other names are passed over. Where a card pays,
 terminals are named apart from customers; else who is paid may pay another time, under the same name.
+Who is elsewhere may have several countries, with spaces between them. A TRANSACTION_ID that is a UUID, as Weir's own
+are, counts once, however often it is there. `monitoring export` writes what Weir has moved as such a file.
 """
 
 import csv
@@ -23,6 +26,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from libs.common import ids
 from libs.common.money import AMOUNT_MINOR_MAX, SCALES
 from libs.common.record import Record
 from libs.common.rough import dollar_cents
@@ -34,6 +38,7 @@ from services.compliance.monitoring.alerts import Watched
 from services.compliance.monitoring.countries import CountryLists
 from services.compliance.monitoring.cycles import Edge, among, edge_of, finding_of, may_be_hop, search
 from services.compliance.monitoring.movements import Movement, Profile, micros_of, moment_of
+from services.compliance.monitoring.outsiders import Outsider, Outsiders
 from services.compliance.monitoring.parameters import Scenario
 from services.compliance.monitoring.standards import Standards
 from services.compliance.monitoring.watching import Told, quieten, watch
@@ -42,6 +47,7 @@ NEEDED = ("TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMO
 OPTIONAL = (
     *("CURRENCY", "CHANNEL", "IS_CASH", "CUSTOMER_COUNTRY", "TERMINAL_COUNTRY"),
     *("CUSTOMER_KIND", "TERMINAL_KIND", "CUSTOMER_SINCE", "TERMINAL_SINCE"),
+    *("CUSTOMER_ELSEWHERE", "TERMINAL_ELSEWHERE"),
 )
 ALERT_COLUMNS = ("SCENARIO", "CUSTOMER_ID", "TX_DATETIME", "REASON", "PARAMETERS_VERSION", "TRANSACTION_IDS")
 _CHUNK = 1_000
@@ -68,12 +74,16 @@ class File(Record):
     known: Mapping[str, Profile]
 
 
-def run_backtest(input_path: Path, output: Path, parameters_path: Path | None) -> dict[str, int]:
-    """Write alerts.csv and counts.csv to a folder; the counts. Raises BacktestFault and ParametersFault."""
-    versions = {version.scenario: version for version in shipped_versions()}
+def run_backtest(
+    input_path: Path, output: Path, parameters_path: Path | None, in_force: Standards | None = None
+) -> dict[str, int]:
+    """Write alerts.csv and counts.csv to a folder; the counts. Raises BacktestFault and ParametersFault.
+
+    `in_force`: what movements are held against, but for scenarios of the file; None for what is shipped.
+    """
+    standards = in_force or Standards(shipped_versions(), CountryLists(shipped_listings()))
     if parameters_path is not None:
-        versions |= {version.scenario: version for version in read_versions(parameters_path)}
-    standards = Standards(versions.values(), CountryLists(shipped_listings()))
+        standards = standards.with_others(read_versions(parameters_path))
     file = read(input_path)
     raised = list(replay(file.movements, file.known, standards))
     try:
@@ -100,13 +110,15 @@ def replay(movements: Sequence[Movement], known: Mapping[str, Profile], standard
 def _cycles(
     movements: Sequence[Movement], watched: dict[str, Watched], known: Mapping[str, Profile], standards: Standards
 ) -> Iterator[Raised]:
-    hops = [edge_of(movement) for movement in movements if may_be_hop(movement, standards)]
+    large = [movement for movement in movements if may_be_hop(movement, standards)]
     into: dict[str, list[Edge]] = defaultdict(list)
-    for hop in hops:
-        into[hop.creditor_customer_id].append(hop)
+    for movement in large:
+        into[movement.creditor_customer_id].append(edge_of(movement))
     edges_into = among(into)
-    for start in range(0, len(hops), _CHUNK):
-        for chain in search(hops[start : start + _CHUNK], standards, edges_into).values():
+    # What is back with somebody elsewhere closes no cycle of a customer's, here as live.
+    last_hops = [edge_of(movement) for movement in large if movement.outsiders.creditor is None]
+    for start in range(0, len(last_hops), _CHUNK):
+        for chain in search(last_hops[start : start + _CHUNK], standards, edges_into).values():
             customer_id = chain[-1].creditor_customer_id
             found = finding_of(chain, standards, known.get(customer_id) or Profile(customer_id=customer_id))
             watched[customer_id], told = quieten(watched[customer_id], [] if found is None else [found])
@@ -131,7 +143,7 @@ def _write(output: Path, file: File, raised: Sequence[Raised]) -> None:
             moment_of(finding.at_micros).isoformat(),
             finding.reason,
             version.version,
-            " ".join(file.names[_row_of(payment_id)] for payment_id in finding.payment_ids),
+            " ".join(_name_of(payment_id, file) for payment_id in finding.payment_ids),
         )
         for one in raised
         for finding, version in (one.told,)
@@ -171,7 +183,7 @@ def read(path: Path) -> File:
     movements.sort(key=lambda one: one.at_micros)
     # Own money is no movement between customers, here as live.
     between = [one for one in movements if one.cents and one.debtor_customer_id != one.creditor_customer_id]
-    return File(names=names, movements=between, known=known)
+    return File(names=names, movements=list({one.payment_id: one for one in between}.values()), known=known)
 
 
 def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -203,7 +215,7 @@ def _require_columns(path: Path, names: Sequence[str]) -> None:
         raise BacktestFault(f"{path.name} has no column {', '.join(missing)}; it has {', '.join(names)}")
 
 
-def _movement(number: int, row: Mapping[str, Any]) -> tuple[Movement, tuple[Profile, Profile]]:
+def _movement(number: int, row: Mapping[str, Any]) -> tuple[Movement, tuple[Profile, ...]]:
     currency = row.get("CURRENCY") or "EUR"
     minor = int((Decimal(str(row["TX_AMOUNT"])) * 10 ** SCALES[currency]).to_integral_value())
     if not 0 <= minor <= AMOUNT_MINOR_MAX:
@@ -213,7 +225,7 @@ def _movement(number: int, row: Mapping[str, Any]) -> tuple[Movement, tuple[Prof
     if is_card:
         creditor = f"terminal {creditor}"
     movement = Movement(
-        payment_id=_payment_id(number),
+        payment_id=_payment_id(number, str(row["TRANSACTION_ID"])),
         debtor_customer_id=debtor,
         creditor_customer_id=creditor,
         amount_minor=minor,
@@ -221,9 +233,22 @@ def _movement(number: int, row: Mapping[str, Any]) -> tuple[Movement, tuple[Prof
         cents=dollar_cents(minor, currency),
         is_cash=_flag(row.get("IS_CASH")),
         at_micros=micros_of(_instant(row["TX_DATETIME"])),
+        outsiders=Outsiders(debtor=_outsider(debtor, row, "CUSTOMER"), creditor=_outsider(creditor, row, "TERMINAL")),
     )
+    if not movement.customer_ids:
+        raise ValueError("nobody of it is a customer")
     usual = CustomerKind.COMPANY if is_card else None
-    return movement, (_profile(debtor, row, "CUSTOMER", None), _profile(creditor, row, "TERMINAL", usual))
+    sides = (debtor, "CUSTOMER", None), (creditor, "TERMINAL", usual)
+    profiles = (
+        _profile(party_id, row, side, kind) for party_id, side, kind in sides if party_id in movement.customer_ids
+    )
+    return movement, tuple(profiles)
+
+
+def _outsider(party_id: str, row: Mapping[str, Any], side: str) -> Outsider | None:
+    if not _flag(row.get(f"{side}_ELSEWHERE")):
+        return None
+    return Outsider(party_id=party_id, countries=tuple((row.get(f"{side}_COUNTRY") or "").split()))
 
 
 def _profile(customer_id: str, row: Mapping[str, Any], side: str, usual: CustomerKind | None) -> Profile:
@@ -248,10 +273,19 @@ def _flag(value: Any) -> bool:
     return _FLAGS["" if value is None else str(value).lower()]
 
 
-def _payment_id(number: int) -> str:
+_OF_ROWS = "00000000-0000-0000-"
+"""What ids begin with that are made of a row's number: those of other files are no UUIDs."""
+
+
+def _payment_id(number: int, name: str) -> str:
+    if ids.is_id(name) and not name.startswith(_OF_ROWS):
+        return name
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _row_of(payment_id: str) -> int:
-    return int(payment_id.replace("-", ""), 16)
+def _name_of(payment_id: str, file: File) -> str:
+    """What the file calls a movement."""
+    if not payment_id.startswith(_OF_ROWS):
+        return payment_id
+    return file.names[int(payment_id.replace("-", ""), 16)]

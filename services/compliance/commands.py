@@ -14,7 +14,14 @@ from sqlalchemy import Connection
 from libs.common import cli, interventions
 from libs.common.cli import Actor, AsJson, By, Reason, answer, recorded
 from libs.common.service import Runtime, Service
-from services.compliance import list_changes, monitoring_commands, queries, rescreening, travel_commands
+from services.compliance import (
+    list_changes,
+    monitoring_commands,
+    queries,
+    rescreening,
+    travel_commands,
+    whitelist_commands,
+)
 from services.compliance.desk import passwords
 from services.compliance.domain.audit import OPERATOR, AuditVerb, Happening, ObjectKind, Signature
 from services.compliance.domain.people import Role, is_username
@@ -251,6 +258,7 @@ def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:
 
     monitoring_commands.extend(commands, make_runtime)
     travel_commands.extend(commands, make_runtime)
+    whitelist_commands.extend(commands, make_runtime)
 
 
 def _forget(runtime: Runtime, kind: RecordKind, now: datetime, by: By) -> int:

@@ -20,8 +20,10 @@ from services.compliance import looks
 from services.compliance import monitoring_queries as asked_of
 from services.compliance.backtest import BacktestFault, run_backtest
 from services.compliance.defaults.countries import ListingsFault
-from services.compliance.domain.audit import OPERATOR, ObjectKind, Signature
+from services.compliance.domain.audit import OPERATOR, AuditVerb, ObjectKind, Signature
 from services.compliance.domain.silencing import EndSilence, SetParameters, SilenceScenario
+from services.compliance.exporting import export_movements
+from services.compliance.files.rows import FileFault
 from services.compliance.importing import import_countries as import_countries_of
 from services.compliance.importing import read_countries
 from services.compliance.monitoring import parameters
@@ -30,6 +32,7 @@ from services.compliance.monitoring.parameters import ParametersFault, Scenario,
 from services.compliance.monitoring.standards import Standards
 from services.compliance.settings import ComplianceSettings
 from services.compliance.standards import live_standards
+from services.compliance.store import audit
 
 MakeRuntime = Callable[[], Runtime]
 Until = Annotated[datetime, typer.Option(help="the end, UTC; within a year")]
@@ -42,19 +45,24 @@ def extend(commands: typer.Typer, runtime: MakeRuntime) -> None:
     _add_parameters(group, runtime)
     _add_silence(group, runtime)
     _add_countries(group, runtime)
+    _add_export(group, runtime)
 
     @commands.command("monitor-backtest")
     def backtest(
         input_path: Annotated[Path, typer.Option("--input", help=".csv or .parquet; the columns are in backtest.py")],
         output: Annotated[Path, typer.Option(help="the folder for alerts.csv and counts.csv")],
         parameters_path: Annotated[
-            Path | None, typer.Option("--parameters", help="a file like defaults/scenarios.toml; else what is shipped")
+            Path | None,
+            typer.Option("--parameters", help="a file like defaults/scenarios.toml, in place of these scenarios'"),
         ] = None,
+        in_force: Annotated[
+            bool, typer.Option("--in-force", help="begin with the service's parameters and countries, not the shipped")
+        ] = False,
         as_json: AsJson = False,
     ) -> None:
         """Say what the scenarios would have raised about a file of movements: nothing is kept, and nobody told."""
         try:
-            counts = run_backtest(input_path, output, parameters_path)
+            counts = run_backtest(input_path, output, parameters_path, _standards(runtime()) if in_force else None)
         except (BacktestFault, ParametersFault) as fault:
             fail(str(fault))
         answer("\n".join(f"{name}: {count:,}" for name, count in counts.items()), counts, as_json=as_json)
@@ -183,6 +191,29 @@ def _add_countries(group: typer.Typer, runtime: MakeRuntime) -> None:
             return
         for line in asked_of.countries_view(countries):
             typer.echo(line)
+
+
+def _add_export(group: typer.Typer, runtime: MakeRuntime) -> None:
+    @group.command("export")
+    def export(
+        output: Annotated[Path, typer.Option(help="the .csv file, as monitor-backtest reads it")],
+        since: Annotated[datetime, typer.Option("--from", help="movements from this moment on, UTC")],
+        actor: Actor,
+        until: Annotated[datetime | None, typer.Option("--until", help="and before this one, UTC; else all")] = None,
+        reason: Reason = "",
+        as_json: AsJson = False,
+    ) -> None:
+        """Write what has moved, as monitoring saw it, to a file for a run over history."""
+        found, end = runtime(), until.replace(tzinfo=UTC) if until else None
+        try:
+            done = export_movements(found, output, since.replace(tzinfo=UTC), end)
+        except (FileFault, OSError) as fault:
+            fail(f"{output} was not written: {fault}")
+        said = f"{done}, to {output.name}" + (f": {reason}" if reason else "")
+        by = Signature(actor=actor, role=OPERATOR)
+        happening = by.happening(datetime.now(UTC), AuditVerb.LOOKED, ObjectKind.SCENARIOS, details=said)
+        found.unit.administer(lambda tx: audit.append(tx, happening))
+        answer(said, asdict(done), as_json=as_json)
 
 
 def _standards(runtime: Runtime) -> Standards:

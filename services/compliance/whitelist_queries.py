@@ -1,6 +1,6 @@
 """What people ask about whitelisted pairs: read-only SQL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 
@@ -30,6 +30,9 @@ class PairPage(Record):
     next_cursor: str | None
 
 
+_EXPORTED_AT_ONCE = 5_000
+_FIRST_ID = "00000000-0000-0000-0000-000000000000"
+
 _CONDITIONS = {
     PairQueue.PROPOSED: "is_waiting AND until > %s",
     PairQueue.IN_FORCE: "state = 'in_force' AND until > %s",
@@ -53,6 +56,23 @@ def list_pairs(engine: Engine, queue: PairQueue, now: datetime, *, after: str | 
         pairs=tuple(pair_of(body) for body, _, _ in rows[:PAGE_LENGTH]),
         next_cursor=f"{last[1].isoformat()}_{last[2]}" if last else None,
     )
+
+
+def all_in_force(engine: Engine, now: datetime) -> Iterator[Pair]:
+    """Every pair that rules something out now, in the order of their ids."""
+    after = _FIRST_ID
+    while True:
+        with transaction(engine) as tx:
+            rows = fetch(
+                tx,
+                """SELECT pair_id, body FROM whitelist_pairs
+                    WHERE state = 'in_force' AND until > %s AND pair_id > %s ORDER BY pair_id LIMIT %s""",
+                (now, after, _EXPORTED_AT_ONCE),
+            )
+        yield from (pair_of(body) for _, body in rows)
+        if len(rows) < _EXPORTED_AT_ONCE:
+            return
+        after = rows[-1][0]
 
 
 def find_standing(engine: Engine, pair_ids: Iterable[str], now: datetime) -> dict[str, Pair]:

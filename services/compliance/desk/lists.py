@@ -20,7 +20,7 @@ from services.compliance.desk import guard, render
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.people import Permission
-from services.compliance.domain.rule_change import OF_LISTS, ChangeKind, ChangeRefusal, ChangeStatus
+from services.compliance.domain.rule_change import OF_LISTS, ChangeKind, ChangeRefusal, ChangeStatus, RuleChange
 from services.compliance.importing import (
     ListFormat,
     import_countries,
@@ -130,15 +130,7 @@ class Lists:
 
     def decide(self, verb: ChangeVerb, change_id: str, by: DeskSession) -> str:
         """Confirm what another has proposed, or turn it down; return what that came to, in words."""
-        decided = list_changes.confirm if verb is ChangeVerb.CONFIRM else list_changes.turn_down
-        change = self._runtime.unit.administer(lambda tx: decided(tx, change_id, by=by.signed))
-        if isinstance(change, Refusal):
-            details = f"{verb.value}: {change.reason}"
-            happening = by.happening(AuditVerb.REFUSED, ObjectKind.LIST, change_id, details)
-            self._runtime.unit.administer(lambda tx: audit.append(tx, happening))
-            is_unknown = change.reason == ChangeRefusal.CHANGE_UNKNOWN
-            status = HTTPStatus.NOT_FOUND if is_unknown else HTTPStatus.CONFLICT
-            raise Problem(status, change.reason, change.detail)
+        change = decide_change(self._runtime, verb, change_id, by)
         if verb is ChangeVerb.TURN_DOWN:
             return f"{change.about} stays as it is."
         if change.status is ChangeStatus.PROPOSED:
@@ -147,6 +139,29 @@ class Lists:
             return "The lists of countries are in force as was proposed."
         is_import = change.kind is ChangeKind.IMPORT_LIST
         return f"{change.about} is {'live as was proposed' if is_import else 'searched no more'}."
+
+
+def decide_change(
+    runtime: Runtime,
+    verb: ChangeVerb,
+    change_id: str,
+    by: DeskSession,
+    *,
+    kinds: frozenset[ChangeKind] = OF_LISTS,
+    of: ObjectKind = ObjectKind.LIST,
+) -> RuleChange:
+    """Confirm what another has proposed, or turn it down. Raises Problem, and has that on record, where it is refused.
+
+    `kinds`: those that are decided there; `of`: what they are about, in the audit log.
+    """
+    decided = list_changes.confirm if verb is ChangeVerb.CONFIRM else list_changes.turn_down
+    change = runtime.unit.administer(lambda tx: decided(tx, change_id, by=by.signed, kinds=kinds))
+    if not isinstance(change, Refusal):
+        return change
+    happening = by.happening(AuditVerb.REFUSED, of, change_id, f"{verb.value}: {change.reason}")
+    runtime.unit.administer(lambda tx: audit.append(tx, happening))
+    is_unknown = change.reason == ChangeRefusal.CHANGE_UNKNOWN
+    raise Problem(HTTPStatus.NOT_FOUND if is_unknown else HTTPStatus.CONFLICT, change.reason, change.detail)
 
 
 def _format(form: FormData) -> ListFormat | None:

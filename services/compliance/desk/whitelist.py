@@ -1,9 +1,11 @@
 """Pairs of party and listed entry at the desk: ruled out from the hit itself, by two people, seen, and ended."""
 
+import csv
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from http import HTTPStatus
+from io import StringIO
 from typing import Annotated, Any
 
 import msgspec
@@ -14,27 +16,31 @@ from starlette.concurrency import run_in_threadpool
 
 from libs.common import ids
 from libs.common.batch import Refusal
+from libs.common.database import transaction
 from libs.common.fields import NO_CARD_NUMBER, Body, Id
 from libs.common.http import respond
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer
 from libs.common.problems import Problem
 from libs.common.service import Runtime
-from services.compliance import whitelist_queries
+from services.compliance import list_changes, whitelist_queries
 from services.compliance.desk import guard, render
 from services.compliance.desk.case_page import CasePages
+from services.compliance.desk.lists import ChangeVerb, decide_change
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.desk.submitting import Submission, attempted, submit
 from services.compliance.domain.acts import DeskCommand
 from services.compliance.domain.audit import ObjectKind
 from services.compliance.domain.case import NOTE_LENGTH_MAX
 from services.compliance.domain.people import Permission
-from services.compliance.domain.whitelist import Pair
+from services.compliance.domain.rule_change import OF_WHITELIST, ChangeStatus
+from services.compliance.domain.whitelist import Pair, end_of
+from services.compliance.domain.whitelist_file import table_of
 from services.compliance.domain.whitelisting import ConfirmPair, EndPair, KeepPair, PairRefusal, ProposePair
 from services.compliance.domain.work import Work
+from services.compliance.store import rule_changes
 from services.compliance.whitelist_queries import PairQueue
 
 PATH = f"{guard.PATH}/whitelist"
-_LAST_DAY = date(9999, 12, 30)
 
 Note = Annotated[str, Form(max_length=NOTE_LENGTH_MAX), NO_CARD_NUMBER]
 CsrfToken = Annotated[str | None, Header()]
@@ -92,7 +98,7 @@ class Pairs:
             case_id=asked.case_id,
             version=asked.version,
             pair_id=asked.pair_id,
-            until=_end_of(asked.until),
+            until=end_of(asked.until),
             note=asked.note,
         )
         return await self._submit(request, "propose", asked.pair_id, command, key, by)
@@ -131,10 +137,25 @@ class Pairs:
         )
         return await submit(self._runtime, submission, by=by, key=key, trace=request.state.trace)
 
+    def decide(self, verb: ChangeVerb, change_id: str, by: DeskSession) -> str:
+        """Confirm a file of pairs that another has proposed, or turn it down; return what that came to, in words."""
+        change = decide_change(self._runtime, verb, change_id, by, kinds=OF_WHITELIST, of=ObjectKind.WHITELIST)
+        if verb is ChangeVerb.TURN_DOWN:
+            return "Nothing of the file is whitelisted."
+        if change.status is ChangeStatus.PROPOSED:
+            return "These pairs are proposed in your name now: another person confirms them."
+        return "The pairs of the file are in force."
 
-def _end_of(day: date) -> datetime:
-    day = min(day, _LAST_DAY)
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    def proposed_file(self, change_id: str) -> Response:
+        """The pairs of a file that waits for a second person, as such a file."""
+        with transaction(self._runtime.engine) as tx:
+            pairs = list_changes.find_proposed_pairs(tx, change_id)
+        if pairs is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "change_unknown", "no such file of pairs waits for a second person")
+        text = StringIO()
+        csv.writer(text).writerows(table_of(pairs))
+        named = {"Content-Disposition": f'attachment; filename="whitelist-{change_id}.csv"'}
+        return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=named)
 
 
 def _problem(refusal: Refusal) -> Problem:
@@ -167,6 +188,7 @@ def _pages(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
             person=person,
             queue=queue,
             pairs=page.pairs,
+            changes=rule_changes.list_waiting(runtime.engine, OF_WHITELIST),
             next_cursor=page.next_cursor,
             request_id=ids.new(),
             note_length_max=NOTE_LENGTH_MAX,
@@ -226,6 +248,31 @@ def _pages(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
 
     for verb in PairVerb:
         add(verb)
+
+    @router.get("/rule-changes/{change_id}/pairs")
+    def show_proposed(
+        change_id: Id, person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.WHITELIST)
+    ) -> Response:
+        """The pairs of a file that waits for a second person."""
+        return pairs.proposed_file(change_id)
+
+    def add_decision(verb: ChangeVerb) -> None:
+        @router.post(f"/rule-changes/{{change_id}}/{verb}")
+        def decide(
+            change_id: Id,
+            csrf_token: Annotated[str, Form()] = "",
+            person: DeskSession = guard.allow(sessions, Permission.CONFIRM),
+        ) -> Response:
+            """Confirm a file of pairs that another has proposed, or turn it down."""
+            guard.require_csrf_token(person, csrf_token)
+            try:
+                notice = pairs.decide(verb, change_id, person)
+            except Problem as problem:
+                return shown(person, PairQueue.PROPOSED, status=problem.status, fault=problem.detail)
+            return shown(person, PairQueue.PROPOSED, notice=notice)
+
+    for decision in ChangeVerb:
+        add_decision(decision)
     return router
 
 
@@ -271,6 +318,34 @@ def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
     for verb in PairVerb:
         add(verb)
+
+    @router.get("/rule-changes")
+    def list_waiting(
+        person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.WHITELIST),
+    ) -> Mapping[str, Any]:
+        """Files of pairs that wait for a second person."""
+        return {"changes": msgspec.to_builtins(rule_changes.list_waiting(runtime.engine, OF_WHITELIST))}
+
+    @router.get("/rule-changes/{change_id}/pairs")
+    def show_proposed(
+        change_id: Id, person: DeskSession = guard.allow(sessions, Permission.SEE_CASES, ObjectKind.WHITELIST)
+    ) -> Response:
+        """The pairs of a file that waits for a second person, as CSV."""
+        return pairs.proposed_file(change_id)
+
+    def add_decision(verb: ChangeVerb) -> None:
+        @router.post(f"/rule-changes/{{change_id}}/{verb}")
+        def decide(
+            change_id: Id,
+            person: DeskSession = guard.allow(sessions, Permission.CONFIRM),
+            x_csrf_token: CsrfToken = None,
+        ) -> Mapping[str, str]:
+            """Confirm a file of pairs that another person has proposed, or turn it down."""
+            guard.require_csrf_token(person, x_csrf_token)
+            return {"detail": pairs.decide(verb, change_id, person)}
+
+    for decision in ChangeVerb:
+        add_decision(decision)
     return router
 
 

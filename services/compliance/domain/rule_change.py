@@ -4,9 +4,9 @@
               └─► turned down, or withdrawn by who proposed it
 
 They are: a list is searched no more; a version of a list has lost many entries, or asks more of a name than the one
-before; countries leave the lists of the FATF, or do so sooner; a scenario looks for something else. Both people have
-signed in at the desk: what is said on the command line or by a program proves nobody's person. What was proposed so is
-first adopted by somebody at the desk, who then is who proposed it.
+before; countries leave the lists of the FATF, or do so sooner; pairs of a file are to be whitelisted; a scenario looks
+for something else. Both people have signed in at the desk: what is said on the command line or by a program proves
+nobody's person. What was proposed so is first adopted by somebody at the desk, who then is who proposed it.
 """
 
 from collections.abc import Mapping
@@ -25,10 +25,12 @@ class ChangeKind(StrEnum):
     IMPORT_LIST = "import_list"
     RETIRE_LIST = "retire_list"
     IMPORT_COUNTRIES = "import_countries"
+    IMPORT_WHITELIST = "import_whitelist"
     SET_PARAMETERS = "set_parameters"
 
 
 OF_LISTS = frozenset({ChangeKind.IMPORT_LIST, ChangeKind.RETIRE_LIST, ChangeKind.IMPORT_COUNTRIES})
+OF_WHITELIST = frozenset({ChangeKind.IMPORT_WHITELIST})
 
 
 _DESK_ROLES = frozenset(role.value for role in Role)
@@ -71,6 +73,8 @@ class RuleChange(Record, omit_defaults=True):
     reason: str = ""
     live_import_id: int | None = None
     """The version of the list that was live when it was proposed; of countries 0 for those that ship."""
+    content_hash: str | None = None
+    """Of the pairs that are to be whitelisted: the same are not proposed twice at once."""
     based_on: str | None = None
     """The version of the parameters that it would take the place of, as it was when it was proposed."""
     values: Mapping[str, bool | int | str] | None = None

@@ -7,7 +7,7 @@ A pair holds for exactly this party and exactly this entry: what is known of eit
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -20,6 +20,7 @@ from services.compliance.matching.subject import Subject
 
 PAIR_DAYS_MAX = 366
 """People look anew at least once a year."""
+_LAST_DAY = date(9999, 12, 30)
 
 
 class PairState(StrEnum):
@@ -42,8 +43,8 @@ class Pair(Record, omit_defaults=True):
     listed_name: str
     entry: str
     """A hash of the entry as it was when people looked at it."""
-    case_id: str
-    """Where it was proposed."""
+    case_id: str | None
+    """Where it was proposed; None if it came by a file."""
     state: PairState
     until: datetime
     reason: str
@@ -73,6 +74,12 @@ class Pair(Record, omit_defaults=True):
     def stands(self, at: datetime) -> bool:
         """Whether it rules the entry out at this moment, or will once a second person agrees."""
         return self.state is not PairState.ENDED and at < self.until
+
+
+def end_of(day: date) -> datetime:
+    """The moment at which a pair ends that holds until the end of a day (UTC)."""
+    day = min(day, _LAST_DAY)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def is_distinct(subject: Subject) -> bool:

@@ -16,7 +16,7 @@ from libs.common.record import replace
 from schemas.compliance.events import ScreeningOutcome
 from services.compliance.domain import customers
 from services.compliance.domain.acts import CaseCommand, DeskCommand, act, put_down
-from services.compliance.domain.audit import ObjectKind
+from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.case import SYSTEM, ActKind, Case
 from services.compliance.domain.whitelist import (
     PAIR_DAYS_MAX,
@@ -164,7 +164,7 @@ def confirm(work: Work, command: ConfirmPair, at: datetime) -> Sequence[Event] |
     if pair.end_proposed_by is not None:
         return _ended(work, pair, command, at)
     confirmed = replace(pair, state=PairState.IN_FORCE, confirmed_by=command.actor, confirmed_at=at)
-    _put(work, confirmed, command, at, "pair_confirmed", f"until {pair.until:%Y-%m-%d}")
+    _put(work, confirmed, command, at, AuditVerb.PAIR_CONFIRMED.value, f"until {pair.until:%Y-%m-%d}")
     return []
 
 

@@ -23,6 +23,13 @@ class Standards:
         """From then on nothing changes any more, and the same are asked about all of a kind."""
         self._newest_judges: dict[tuple[CustomerKind | None, bool, bool], Sequence[tuple[Judge, Version]]] = {}
 
+    def with_others(self, versions: Iterable[Version]) -> "Standards":
+        """These, with the given parameters of some scenarios in place of all that these scenarios ever had."""
+        others = tuple(versions)
+        replaced = {version.scenario for version in others}
+        kept = (one for scenario, found in self._versions.items() if scenario not in replaced for one in found)
+        return Standards((*kept, *others), self.countries)
+
     def judges(
         self, at: datetime, kind: CustomerKind | None, *, is_out: bool, is_cash: bool
     ) -> Sequence[tuple[Judge, Version]]:

@@ -64,12 +64,17 @@ def find_content(tx: Connection, change_id: str) -> bytes:
 def list_waiting(engine: Engine, kinds: Collection[ChangeKind]) -> list[RuleChange]:
     """Changes that wait for a second person, the oldest first."""
     with transaction(engine) as tx:
-        rows = fetch(
-            tx,
-            """SELECT body FROM rule_changes WHERE status = %s AND kind = ANY(%s)
-                ORDER BY proposed_at, change_id LIMIT %s""",
-            (ChangeStatus.PROPOSED.value, [kind.value for kind in kinds], SHOWN_MAX),
-        )
+        return find_waiting(tx, kinds)
+
+
+def find_waiting(tx: Connection, kinds: Collection[ChangeKind]) -> list[RuleChange]:
+    """The same, within a transaction."""
+    rows = fetch(
+        tx,
+        """SELECT body FROM rule_changes WHERE status = %s AND kind = ANY(%s)
+            ORDER BY proposed_at, change_id LIMIT %s""",
+        (ChangeStatus.PROPOSED.value, [kind.value for kind in kinds], SHOWN_MAX),
+    )
     return [_decode(body) for (body,) in rows]
 
 

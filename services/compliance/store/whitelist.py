@@ -1,7 +1,7 @@
 """Pairs of party and entry in the database: locked, found for those who are screened, and as rows."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from libs.common.database import array, fetch
-from libs.common.writes import Table, lock_rows
+from libs.common.writes import Table, lock_rows, writing
 from services.compliance.domain.whitelist import Pair, PairState
 from services.compliance.domain.whitelisting import ConfirmPair, ExpirePair, PairCommand, ProposePair
 
@@ -36,7 +36,27 @@ _decode = msgspec.json.Decoder(Pair).decode
 def lock_pairs(tx: Connection, bodies: Sequence[Any]) -> dict[str, Pair]:
     """Those that people act on."""
     wanted = {body.pair_id for body in bodies if isinstance(body, ProposePair | PairCommand | ExpirePair)}
-    return {pair_id: _decode(body) for pair_id, body in lock_rows(tx, PAIRS, wanted, "pair_id, body")}
+    return lock(tx, wanted)
+
+
+def lock(tx: Connection, pair_ids: Collection[str]) -> dict[str, Pair]:
+    """Some pairs, whatever became of them."""
+    return {pair_id: _decode(body) for pair_id, body in lock_rows(tx, PAIRS, pair_ids, "pair_id, body")}
+
+
+def find(tx: Connection, pair_ids: Collection[str]) -> dict[str, Pair]:
+    """The same as they are at this moment, not locked."""
+    rows = fetch(
+        tx, "SELECT pair_id, body FROM whitelist_pairs WHERE pair_id = ANY(%b::uuid[])", (array("uuid", pair_ids),)
+    )
+    return {pair_id: _decode(body) for pair_id, body in rows}
+
+
+def save(tx: Connection, pairs: Sequence[Pair], *, known: Collection[str]) -> None:
+    """Keep pairs; `known`: the ids of those that are there already, and locked."""
+    with writing(tx) as writes:
+        writes.insert(PAIRS, (pair_row(pair) for pair in pairs if pair.pair_id not in known))
+        writes.update(PAIRS, (pair_row(pair) for pair in pairs if pair.pair_id in known))
 
 
 def find_in_force(tx: Connection, parties: Sequence[str], now: datetime) -> Mapping[str, tuple[Pair, ...]]:

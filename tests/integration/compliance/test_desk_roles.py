@@ -17,7 +17,7 @@ from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseDecision
 from schemas.payments.events import Finding
-from services.compliance import commands, list_changes
+from services.compliance import commands, list_changes, whitelist_import
 from services.compliance.__main__ import SERVICE
 from services.compliance.domain.acts import CaseCommand, ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.audit import Signature
@@ -34,6 +34,7 @@ from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import SilenceKind
 from services.compliance.monitoring.parameters import Scenario
 from services.compliance.store import rule_changes
+from services.compliance.whitelist_import import WhitelistFile
 from tests.deciding import decide
 from tests.integration.compliance.reports import FORM, as_json, filing_on, property_report_on
 from tests.integration.compliance.scene import (
@@ -151,6 +152,8 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
             token = {"X-CSRF-Token": officer.csrf_token}
             officer.http.post("/desk/api/files", data=about, files={"file": ("a.txt", b"text")}, headers=token)
         return person.http.get(path.replace("{number}", "1"))
+    if "/whitelist/rule-changes/{change_id}" in path:
+        return asked_about_file_of_pairs(scene, person, method, path)
     if path.endswith("/lists/changes"):
         return person.http.get(path, params=two_versions(scene.runtime))
     if method == "GET":
@@ -313,6 +316,19 @@ def asked_about_changes(scene: Scene, person: Analyst, path: str) -> httpx.Respo
     path = path.replace("{change_id}", change_id)
     token = {"csrf_token": person.csrf_token}
     return person.http.post(path, data=token, headers={"X-CSRF-Token": person.csrf_token})
+
+
+def asked_about_file_of_pairs(scene: Scene, person: Analyst, method: str, path: str) -> httpx.Response:
+    """About pairs that another person has proposed as a file."""
+    scene.runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM whitelist_pairs"))
+    until = (NOW + timedelta(days=30)).date()
+    line = f"fictional,F-007,{ALIKE},{ALIKE_BORN},{until},why"
+    file = WhitelistFile(source="a.csv", content=f"list,entity_id,name,birth_date,until,reason\n{line}\n".encode())
+    checked, by = whitelist_import.check(scene.runtime, file), Signature(actor=OTHER, role="supervisor")
+    proposed = scene.runtime.unit.administer(lambda tx: whitelist_import.propose(tx, checked, reason="why", by=by))
+    path = path.replace("{change_id}", proposed.change_id or "")
+    headers, token = {"X-CSRF-Token": person.csrf_token}, {"csrf_token": person.csrf_token}
+    return person.http.get(path) if method == "GET" else person.http.post(path, data=token, headers=headers)
 
 
 def asked_about_pairs(scene: Scene, person: Analyst, path: str) -> httpx.Response:

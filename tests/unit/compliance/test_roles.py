@@ -69,6 +69,13 @@ WHO = {
         for verb in ("confirm", "end", "keep")
         for api in ("", "/api")
     },
+    **{
+        f"POST /desk{api}/whitelist/rule-changes/{{change_id}}/{verb}": SUPERVISORS
+        for verb in ("confirm", "turn-down")
+        for api in ("", "/api")
+    },
+    **{f"GET /desk{api}/whitelist/rule-changes/{{change_id}}/pairs": READERS for api in ("", "/api")},
+    "GET /desk/api/whitelist/rule-changes": READERS,
     **{f"GET /desk{api}/lists{of}": EVERYBODY_SIGNED_IN for of in ("", "/changes") for api in ("", "/api")},
     **{
         f"POST /desk{api}/lists{verb}": {Role.ADMINISTRATOR}

@@ -1,0 +1,151 @@
+"""Files of pairs on real parts: proposed on the command line, agreed to by two people, in force, and written again."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from libs.common.service import Runtime
+from schemas.compliance.events import ComplianceScreened
+from services.compliance import commands
+from services.compliance.__main__ import SERVICE
+from tests.deciding import decide
+from tests.integration.compliance.browsing import Desk
+from tests.integration.compliance.scene import ALIKE, ALIKE_BORN, initiated, interventions, order, rows
+from tests.integration.compliance.test_desk import Analyst, signed_in
+from tests.integration.compliance.test_lists import Run
+from tests.serving import told
+
+TODAY = datetime.now(UTC).date()
+UNTIL, LATER = (TODAY + timedelta(days=60)).isoformat(), (TODAY + timedelta(days=90)).isoformat()
+HEADER = "list,entity_id,name,birth_date,until,reason\n"
+PAIR = f"fictional,F-007,{ALIKE},{ALIKE_BORN},{UNTIL},another passport\n"
+
+
+@pytest.fixture
+def run(compliance: Runtime, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The service's command line, on the database of these tests."""
+    monkeypatch.setenv("WEIR_DATABASE_URL", compliance.settings.database_dsn)
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(commands.app(SERVICE), words)
+
+    return run
+
+
+def write(folder: Path, *lines: str) -> str:
+    path = folder / "pairs.csv"
+    path.write_text(HEADER + "".join(lines))
+    return str(path)
+
+
+def outcome(compliance: Runtime) -> str:
+    event = initiated(order(creditor=ALIKE, creditor_born=ALIKE_BORN))
+    decide(compliance, event)
+    (found,) = (
+        one for one in told(compliance) if isinstance(one, ComplianceScreened) and one.payment_id == event.payment_id
+    )
+    return found.outcome.value
+
+
+def waiting(person: Analyst) -> list[str]:
+    return [change["change_id"] for change in person.http.get("/desk/api/whitelist/rule-changes").json()["changes"]]
+
+
+def answer(person: Analyst, change_id: str, verb: str = "confirm") -> tuple[int, str]:
+    path = f"/desk/api/whitelist/rule-changes/{change_id}/{verb}"
+    given = person.http.post(path, headers={"X-CSRF-Token": person.csrf_token})
+    return given.status_code, given.json().get("reason") or given.json()["detail"]
+
+
+def test_a_file_is_proposed_agreed_to_by_two_people_and_comes_out_the_same(
+    compliance: Runtime, address: str, run: Run, tmp_path: Path
+) -> None:
+    path = write(tmp_path, PAIR)
+    assert outcome(compliance) == "review"
+    first = run("import-whitelist", path, "--reason", "from the old system")
+    assert (first.exit_code, "1 of 1 pairs are new" in first.output) == (0, True), first.output
+    assert "waits already" in run("import-whitelist", path).output
+    assert interventions(compliance)[0] == "import-whitelist"
+    with (
+        signed_in(address, "analyst") as analyst,
+        signed_in(address, "supervisor") as supervisor,
+        signed_in(address, "officer") as officer,
+    ):
+        (change_id,) = waiting(analyst)
+        shown = analyst.http.get(f"/desk/api/whitelist/rule-changes/{change_id}/pairs").text
+        assert f"fictional,F-007,{ALIKE},{ALIKE_BORN},,,,{UNTIL},another passport" in shown
+        assert answer(analyst, change_id) == (403, "forbidden")
+        # Of who works on the command line nobody knows who it is: it is the supervisor's, once they say so.
+        assert answer(supervisor, change_id)[1].startswith("These pairs are proposed in your name")
+        assert answer(supervisor, change_id) == (409, "own_proposal")
+        assert outcome(compliance) == "review"
+        assert answer(officer, change_id) == (200, "The pairs of the file are in force.")
+        assert outcome(compliance) == "clear"
+        assert answer(officer, change_id) == (409, "wrong_status")
+        (pair,) = analyst.http.get("/desk/api/whitelist").json()["pairs"]
+        assert (pair["proposed_by"], pair["confirmed_by"]) == ("supervisor", "officer")
+        assert "nothing is to be done" in run("import-whitelist", path).output
+        assert waiting(analyst) == []
+    exported = tmp_path / "exported.csv"
+    assert run("export-whitelist", str(exported)).exit_code == 0
+    assert "nothing is to be done" in run("import-whitelist", str(exported)).output
+    log = "SELECT verb, actor FROM audit_entries WHERE object_kind = 'whitelist' AND verb <> 'looked' ORDER BY number"
+    verbs = [verb for verb, _ in rows(compliance, log)]
+    decided = ["change_adopted", "refused", "pair_confirmed", "whitelist_imported", "refused"]
+    assert verbs == ["change_proposed", *decided]
+    assert rows(compliance, "SELECT count(*) FROM rule_change_contents") == [(0,)]
+
+
+def test_nothing_of_a_file_with_a_fault_is_taken(compliance: Runtime, run: Run, tmp_path: Path) -> None:
+    for bad, words in (
+        (f"fictional,F-007,{ALIKE},,{UNTIL},by name\n", "line 3, birth_date"),
+        (f"fictional,F-999,{ALIKE},{ALIKE_BORN},{UNTIL},why\n", "line 3, entity_id: no list that is searched"),
+        (f"fictional,F-007,Ann Miller,1990-01-01,{UNTIL},why\n", "line 3, name: nothing to rule out"),
+        (PAIR, "line 3, entity_id: the same party and entry as in line 2"),
+    ):
+        result = run("import-whitelist", write(tmp_path, PAIR, bad))
+        assert (result.exit_code, words in result.output) == (1, True), result.output
+    assert run("import-whitelist", str(tmp_path / "none.csv")).exit_code == 1
+    assert rows(compliance, "SELECT count(*) FROM rule_changes") == [(0,)]
+
+
+def test_what_has_changed_since_it_was_proposed_is_proposed_anew_and_a_file_is_turned_down(
+    compliance: Runtime, address: str, run: Run, tmp_path: Path
+) -> None:
+    run("import-whitelist", write(tmp_path, PAIR))
+    run("import-whitelist", write(tmp_path, PAIR.replace(UNTIL, LATER)))
+    with signed_in(address, "supervisor") as supervisor, signed_in(address, "officer") as officer:
+        first, second = waiting(supervisor)
+        for change_id in (first, second):
+            assert answer(supervisor, change_id)[0] == 200
+        assert answer(officer, second)[0] == 200
+        assert answer(officer, first) == (409, "overtaken")
+        assert answer(officer, first, "turn-down") == (200, "Nothing of the file is whitelisted.")
+        assert waiting(officer) == []
+        (pair,) = officer.http.get("/desk/api/whitelist").json()["pairs"]
+        assert (pair["until"][:10], pair["version"]) == ((TODAY + timedelta(days=91)).isoformat(), 1)
+        # Who decides on lists decides on none of the whitelist.
+        run("import-whitelist", write(tmp_path, PAIR))
+        (third,) = waiting(officer)
+    with signed_in(address, "administrator") as root:
+        path = f"/desk/api/lists/rule-changes/{third}/confirm"
+        assert root.http.post(path, headers={"X-CSRF-Token": root.csrf_token}).status_code == 404
+
+
+def test_a_file_is_made_ones_own_on_the_page_and_can_be_read_before(
+    ben: Desk, compliance: Runtime, run: Run, tmp_path: Path, shots: Path
+) -> None:
+    run("import-whitelist", write(tmp_path, PAIR))
+    ben.page.goto("/desk/whitelist?queue=proposed")
+    ben.page.screenshot(path=shots / "whitelist-file.png", full_page=True)
+    with ben.page.expect_download() as download:
+        ben.page.get_by_role("link", name="Its pairs, as CSV").click()
+    assert ALIKE in Path(download.value.path()).read_text()
+    ben.page.get_by_role("button", name="Propose as mine").click()
+    assert "proposed in your name now" in ben.page.get_by_role("status").inner_text()
+    ben.page.goto("/desk/whitelist?queue=proposed")
+    assert ben.page.get_by_role("button", name="Withdraw").count() == 1
+    assert ben.page.get_by_role("button", name="Confirm").count() == 0
+    assert ben.complaints == []
