@@ -18,6 +18,8 @@ from stack.waiting import wait_until
 
 FILE = REPOSITORY / "docker-compose.yml"
 PARTS = ("postgres", "kafka", "registry")
+PROFILES = ("alerts", "grafana")
+"""What is started only where somebody asks for it."""
 ASK_SECONDS_MAX = 10
 READY_SECONDS_MAX = 180
 
@@ -66,16 +68,18 @@ class Docker:
         """Bring services' databases to what this code expects. Raises StackError."""
         for name in names:
             self._compose("run", "--rm", "--no-deps", f"{name}-migrate")
+        # As the other way does: the database that was put in place may not know the desk yet.
+        self._compose("run", "--rm", "--no-deps", "desk-key")
 
     def stop(self) -> None:
         """Stop and remove the containers; the volumes with their data stay."""
         # Images declare volumes of their own besides, which `down` would leave behind, one more each time.
-        self._compose("rm", "--stop", "--force", "-v")
-        self._compose("down", "--remove-orphans")
+        self._compose("rm", "--stop", "--force", "-v", profiles=PROFILES)
+        self._compose("down", "--remove-orphans", profiles=PROFILES)
 
     def forget(self) -> None:
         """Remove all data."""
-        self._compose("down", "--remove-orphans", "--volumes")
+        self._compose("down", "--remove-orphans", "--volumes", profiles=PROFILES)
         shutil.rmtree(self._settings.folder, ignore_errors=True)
 
     def restart(self, name: str) -> None:
@@ -153,15 +157,18 @@ class Docker:
     def _up(self, *names: str) -> None:
         self._compose("up", "--detach", *names)
 
-    def _compose(self, *arguments: str) -> str:
-        return _run(*self._command(), *arguments)
+    def _compose(self, *arguments: str, profiles: Sequence[str] | None = None) -> str:
+        return _run(*self._command(profiles), *arguments)
 
-    def _command(self) -> Sequence[str]:
+    def _command(self, profiles: Sequence[str] | None = None) -> Sequence[str]:
+        """How Compose is called. What belongs to a profile it sees if that is named: by default, if it is wanted."""
         command = compose_command()
         if command is None or not is_here():
             raise StackError("No Docker engine with Compose answers: start Docker, or set WEIR_STACK=native.")
         environment, overrides = self._write_environment(), self._write_overrides()
         files = ["-f", str(FILE), "-f", str(overrides)]
+        if profiles is None:
+            profiles = ("alerts",) if alertmanager.is_wanted(self._settings) else ()
         return [
             *command,
             "-p",
@@ -170,7 +177,7 @@ class Docker:
             str(environment),
             "--project-directory",
             str(REPOSITORY),
-            *(["--profile", "alerts"] if alertmanager.is_wanted(self._settings) else []),
+            *(word for profile in profiles for word in ("--profile", profile)),
             *files,
         ]
 
