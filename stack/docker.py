@@ -17,10 +17,12 @@ from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.waiting import wait_until
 
 FILE = REPOSITORY / "docker-compose.yml"
-PARTS = ("postgres", "kafka", "registry")
+PARTS = (("postgres", "kafka"), ("registry",))
+"""One after the other, for the registry wants Postgres: Compose, which would wait as well, does not say why in vain."""
 PROFILES = ("alerts", "grafana")
 """What is started only where somebody asks for it."""
-ASK_SECONDS_MAX = 10
+ASK_SECONDS_MAX = 30
+"""An engine is slow to answer where much else runs, and nobody is to be told then that there is none."""
 READY_SECONDS_MAX = 180
 
 
@@ -51,8 +53,9 @@ class Docker:
     def start_parts(self, say: Say) -> None:
         """Start the real parts and return when each can be used. Images that are missing are fetched."""
         say("Postgres, Kafka, the schema registry")
-        self._up(*PARTS)
-        self._wait_ready(*PARTS)
+        for names in PARTS:
+            self._up(*names)
+            self._wait_ready(*names)
         # The image makes databases and roles on an empty volume alone: what releases have added since is added here.
         postgres.create_databases(self._settings)
 

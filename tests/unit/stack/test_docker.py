@@ -12,6 +12,7 @@ import yaml
 from stack import alertmanager, docker, kafka, postgres, prometheus, registry, services
 from stack.docker import Docker
 from stack.native import Native
+from stack.part import StackError
 from stack.settings import KEYS, SERVICES, StackSettings
 from stack.supervision import Supervisor
 
@@ -227,6 +228,18 @@ def test_a_database_that_was_put_in_place_is_migrated_and_knows_the_desk(
     installation.migrate("payments")
     assert [command[-1] for command in given] == ["payments-migrate", "desk-key"]
     assert all("--no-deps" in command for command in given)
+
+
+def test_a_part_that_does_not_start_is_told_with_its_log(
+    composed: tuple[Docker, list[tuple[str, ...]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "READY_SECONDS_MAX", 0)
+    monkeypatch.setattr(postgres, "answers", lambda dsn: False)
+    installation, given = composed
+    with pytest.raises(StackError, match="postgres did not become ready"):
+        installation.start_parts(lambda _: None)
+    assert "registry" not in given[0], "Compose would wait in vain, and not say for what"
+    assert {"logs", "postgres"} <= set(given[-1])
 
 
 def _pairs(words: tuple[str, ...]) -> list[str]:
