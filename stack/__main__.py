@@ -123,7 +123,6 @@ def restore(
     Of a lost server `registry` and `keys` are brought back first: nothing of the others can be read without them.
     """
     stack = _running()
-    backups.require_programs(stack.settings)
     if name not in postgres.DATABASES:
         raise StackError(f"There is no database {name!r}; there are {', '.join(postgres.DATABASES)}")
     if (file is None) == (to is None and lost is None):

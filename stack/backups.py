@@ -34,7 +34,6 @@ def prepared_by(database: str) -> str | None:
 
 def back_up(settings: StackSettings, service: str, file: Path) -> None:
     """Write what a database holds at this moment into a file, while it is in use. Raises StackError."""
-    require_programs(settings)
     dump(settings, service, file, host=settings.host, port=settings.postgres_port)
 
 
@@ -56,13 +55,6 @@ def dump(settings: StackSettings, service: str, file: Path, *, host: str, port: 
         raise StackError(f"{file} could not be written: {error.strerror}") from error
     finally:
         draft.unlink(missing_ok=True)
-
-
-def require_programs(settings: StackSettings) -> None:
-    """Raise StackError where Postgres' own programs are not to be had: to be called before anything is stopped."""
-    for program in ("pg_dump", "pg_restore"):
-        if not (path := postgres.binaries(settings) / program).exists():
-            raise StackError(f"There is no {path}: as root, only an installation that runs without Docker has it.")
 
 
 def require_signed(settings: StackSettings, service: str, file: Path) -> None:
@@ -92,7 +84,6 @@ def restore(settings: StackSettings, service: str, file: Path, *, unsigned: bool
     returns what an operator must know of that. A file that is not signed is taken only if that is said; whoever wrote
     it, what it does it does as the tables' owner and in this one database.
     """
-    require_programs(settings)
     draft, replaced = f"{service}_restored", f"{service}_replaced"
     with (
         _taken(settings, service, file, unsigned=unsigned) as taken,
@@ -154,7 +145,9 @@ def run(
         "PGUSER": role,
         "PGPASSWORD": settings.secrets.get(f"postgres/{role}"),
     }
-    command = [str(postgres.binaries(settings) / program), *map(str, arguments)]
+    # In Docker there is no copy of them for another user, and none is needed.
+    programs = postgres.binaries(settings) if user else postgres.programs()
+    command = [str(programs / program), *map(str, arguments)]
     result = subprocess.run(command, env=environment, user=user, cwd=cwd, capture_output=True, text=True)
     if result.returncode != 0:
         raise StackError(f"{program}: {(result.stderr or result.stdout).strip()[-2000:]}")

@@ -17,8 +17,12 @@ from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.waiting import wait_until
 
 FILE = REPOSITORY / "docker-compose.yml"
-PARTS = ("postgres", "kafka", "registry")
-ASK_SECONDS_MAX = 10
+PARTS = (("postgres", "kafka"), ("registry",))
+"""One after the other, for the registry wants Postgres: Compose, which would wait as well, does not say why in vain."""
+PROFILES = ("alerts", "grafana")
+"""What is started only where somebody asks for it."""
+ASK_SECONDS_MAX = 30
+"""An engine is slow to answer where much else runs, and nobody is to be told then that there is none."""
 READY_SECONDS_MAX = 180
 
 
@@ -49,8 +53,9 @@ class Docker:
     def start_parts(self, say: Say) -> None:
         """Start the real parts and return when each can be used. Images that are missing are fetched."""
         say("Postgres, Kafka, the schema registry")
-        self._up(*PARTS)
-        self._wait_ready(*PARTS)
+        for names in PARTS:
+            self._up(*names)
+            self._wait_ready(*names)
         # The image makes databases and roles on an empty volume alone: what releases have added since is added here.
         postgres.create_databases(self._settings)
 
@@ -66,16 +71,18 @@ class Docker:
         """Bring services' databases to what this code expects. Raises StackError."""
         for name in names:
             self._compose("run", "--rm", "--no-deps", f"{name}-migrate")
+        # As the other way does: the database that was put in place may not know the desk yet.
+        self._compose("run", "--rm", "--no-deps", "desk-key")
 
     def stop(self) -> None:
         """Stop and remove the containers; the volumes with their data stay."""
         # Images declare volumes of their own besides, which `down` would leave behind, one more each time.
-        self._compose("rm", "--stop", "--force", "-v")
-        self._compose("down", "--remove-orphans")
+        self._compose("rm", "--stop", "--force", "-v", profiles=PROFILES)
+        self._compose("down", "--remove-orphans", profiles=PROFILES)
 
     def forget(self) -> None:
         """Remove all data."""
-        self._compose("down", "--remove-orphans", "--volumes")
+        self._compose("down", "--remove-orphans", "--volumes", profiles=PROFILES)
         shutil.rmtree(self._settings.folder, ignore_errors=True)
 
     def restart(self, name: str) -> None:
@@ -153,15 +160,18 @@ class Docker:
     def _up(self, *names: str) -> None:
         self._compose("up", "--detach", *names)
 
-    def _compose(self, *arguments: str) -> str:
-        return _run(*self._command(), *arguments)
+    def _compose(self, *arguments: str, profiles: Sequence[str] | None = None) -> str:
+        return _run(*self._command(profiles), *arguments)
 
-    def _command(self) -> Sequence[str]:
+    def _command(self, profiles: Sequence[str] | None = None) -> Sequence[str]:
+        """How Compose is called. What belongs to a profile it sees if that is named: by default, if it is wanted."""
         command = compose_command()
         if command is None or not is_here():
             raise StackError("No Docker engine with Compose answers: start Docker, or set WEIR_STACK=native.")
         environment, overrides = self._write_environment(), self._write_overrides()
         files = ["-f", str(FILE), "-f", str(overrides)]
+        if profiles is None:
+            profiles = ("alerts",) if alertmanager.is_wanted(self._settings) else ()
         return [
             *command,
             "-p",
@@ -170,7 +180,7 @@ class Docker:
             str(environment),
             "--project-directory",
             str(REPOSITORY),
-            *(["--profile", "alerts"] if alertmanager.is_wanted(self._settings) else []),
+            *(word for profile in profiles for word in ("--profile", profile)),
             *files,
         ]
 

