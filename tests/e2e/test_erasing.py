@@ -14,7 +14,6 @@ from operate import topics
 from stack import postgres
 from stack.settings import SERVICES
 from tests.e2e.test_money_back import CURRENCY, Till
-from tests.e2e.test_operate import operate
 from tests.waiting import wait_until
 
 WORDS = ("quisterbeck", "zebulon")
@@ -37,7 +36,7 @@ def till(installation: Installation) -> Iterator[Till]:
 
 def erase(installation: Installation, customer_id: str, *more: str) -> tuple[int, list[dict[str, Any]]]:
     """Whether it was done, and what was said about it."""
-    return operate(installation, "erase", "--customer", customer_id, "--reason", "asked for by letter 7", *more)
+    return installation.operate("erase", "--customer", customer_id, "--reason", "asked for by letter 7", *more)
 
 
 def places_of(installation: Installation, words: tuple[str, ...]) -> set[str]:

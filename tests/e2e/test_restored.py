@@ -15,7 +15,6 @@ from libs.common.dead_letters import decode_headers
 from operate.forgotten import Again
 from services.compliance.domain.cases import payment_case_id
 from stack import backups
-from tests.e2e.test_operate import operate
 from tests.waiting import wait_for, wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -80,7 +79,7 @@ def test_orders_since_the_backup_are_named_what_moved_moves_no_second_time_and_t
     assert moved(installation) == money
     installation.require_sound_ledger()
 
-    status, found = operate(installation, "forgotten")
+    status, found = installation.operate("forgotten")
     assert status == 0
     assert {one["id"]: one["order_again"] for one in found} == {
         **dict.fromkeys(since, Again.NO),
@@ -90,7 +89,7 @@ def test_orders_since_the_backup_are_named_what_moved_moves_no_second_time_and_t
         **{payment_id: known[payment_id] for payment_id in since},
         **dict.fromkeys(waiting, "open"),
     }
-    status, findings = operate(installation, "reconcile", "--may-wait")
+    status, findings = installation.operate("reconcile", "--may-wait")
     differs = {one["what"]: one["detail"] for one in findings if one["holds"] != "yes"}
     assert status == 1 and "8 on the topic but not accepted" in differs["every payment accepted has exactly one end"]
     ended_otherwise = [told for told in differs.values() if "more than one end" in told or "moved otherwise" in told]
