@@ -23,7 +23,7 @@ from services.compliance.domain.rule_change import (
     RuleChange,
 )
 from services.compliance.domain.whitelist import Pair
-from services.compliance.domain.whitelist_file import NewPair, in_force
+from services.compliance.files.whitelist import NewPair, in_force
 from services.compliance.standards import current_countries
 from services.compliance.store import audit, lists, rule_changes, standards, whitelist
 from services.compliance.store.lists import ListImport, LiveList

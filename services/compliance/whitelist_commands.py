@@ -14,12 +14,12 @@ from libs.common.cli import Actor, AsJson, By, Reason, answer, fail
 from libs.common.service import Runtime
 from services.compliance import whitelist_import, whitelist_queries
 from services.compliance.domain.audit import OPERATOR, AuditVerb, ObjectKind, Signature
-from services.compliance.domain.whitelist_file import WhitelistFault, table_of
 from services.compliance.files.rows import FileFault, written
+from services.compliance.files.whitelist import WhitelistFault, table_of
 from services.compliance.store import audit
 from services.compliance.whitelist_import import WhitelistProposed
 
-PairsPath = Annotated[Path, typer.Argument(help="CSV; the columns are in domain/whitelist_file.py")]
+PairsPath = Annotated[Path, typer.Argument(help="CSV; the columns are in files/whitelist.py")]
 
 
 def extend(commands: typer.Typer, make_runtime: Callable[[], Runtime]) -> None:

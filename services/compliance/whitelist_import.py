@@ -12,7 +12,7 @@ from libs.common.service import Runtime
 from services.compliance import list_changes
 from services.compliance.catalogue import live_catalogue
 from services.compliance.domain.audit import Signature
-from services.compliance.domain.whitelist_file import (
+from services.compliance.files.whitelist import (
     BYTES_MAX,
     Listed,
     NewPair,

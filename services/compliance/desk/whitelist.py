@@ -34,9 +34,9 @@ from services.compliance.domain.case import NOTE_LENGTH_MAX
 from services.compliance.domain.people import Permission
 from services.compliance.domain.rule_change import OF_WHITELIST, ChangeStatus
 from services.compliance.domain.whitelist import Pair, end_of
-from services.compliance.domain.whitelist_file import table_of
 from services.compliance.domain.whitelisting import ConfirmPair, EndPair, KeepPair, PairRefusal, ProposePair
 from services.compliance.domain.work import Work
+from services.compliance.files.whitelist import table_of
 from services.compliance.store import rule_changes
 from services.compliance.whitelist_queries import PairQueue
 

@@ -1,1 +1,1 @@
-"""Screening and comparing by the file: CSV in, CSV out, no service needed."""
+"""Files of parties, of pairs and of the whitelist: CSV in, CSV out; what only screens or compares needs no service."""

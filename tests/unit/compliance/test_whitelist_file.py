@@ -9,9 +9,9 @@ import pytest
 
 from libs.common.record import replace
 from schemas.compliance.events import ScreeningOutcome
-from services.compliance.domain import whitelist_file
 from services.compliance.domain.whitelist import Pair, PairState, end_of
-from services.compliance.domain.whitelist_file import (
+from services.compliance.files import whitelist as whitelist_file
+from services.compliance.files.whitelist import (
     COLUMNS,
     FAULTS_SHOWN,
     Listed,
