@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
@@ -187,7 +188,7 @@ def test_it_is_shown_anew_until_somebody_has_seen_enough(monkeypatch: pytest.Mon
             return
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(live.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     views = iter(["first", "second", "third"])
     console = Console(record=True, width=40, force_terminal=True, file=StringIO())
     live.watch(console, lambda: next(views))
