@@ -21,7 +21,7 @@ NO_PAGES = {
     "/desk/cases/{case_id}/files/{number}",
     "/desk/cases/{case_id}/export",
     "/desk/filings/{filing_id}/file",
-    "/desk/rule-changes/{change_id}/pairs",
+    "/desk/whitelist/rule-changes/{change_id}/pairs",
     "/desk/sign-in/oidc",
     "/desk/sign-in/oidc/callback",
 }
