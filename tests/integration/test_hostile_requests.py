@@ -2,12 +2,12 @@
 
 import importlib
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
 
+from libs.common import ids
 from libs.common.service import Service
 from services.compliance.domain.people import Role
 from tests.fuzz import apis
@@ -35,7 +35,7 @@ def test_no_request_is_answered_by_what_the_document_does_not_tell_of(parts: Par
     with asked(parts, name) as api:
 
         def headers() -> Mapping[str, str]:
-            return api.headers(by="staff", key=secrets.token_hex(8))
+            return api.headers(by="staff", key=ids.new())
 
         operations = [operation for operation in apis.operations(api.address) if not operation.path.startswith(DESK)]
         assert operations
@@ -52,7 +52,7 @@ def test_the_desks_own_api_holds_to_its_document_whoever_asks(parts: Parts, role
             cookies = "; ".join(f"{name}={value}" for name, value in person.http.cookies.items())
 
             def headers() -> Mapping[str, str]:
-                return {"Cookie": cookies, "X-CSRF-Token": person.csrf_token, "Idempotency-Key": secrets.token_hex(8)}
+                return {"Cookie": cookies, "X-CSRF-Token": person.csrf_token, "Idempotency-Key": ids.new()}
 
             operations = [operation for operation in apis.operations(api.address) if operation.path.startswith(DESK)]
             assert operations

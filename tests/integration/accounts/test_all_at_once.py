@@ -1,6 +1,5 @@
 """Many processes that move money on the same accounts at once: nothing is lost, made, captured or taken back twice."""
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -42,7 +41,7 @@ class Desks:
 
     def post(self, path: str, body: Any = None, *, by: str = "staff") -> httpx.Response:
         """An answer: done, or refused for a reason. Whatever else there may be is a fault."""
-        headers = self._api.headers(by=by, key=secrets.token_hex(8))
+        headers = self._api.headers(by=by, key=ids.new())
         response = self._api.request("POST", f"{next(self._turns)}{path}", json=body, headers=headers)
         assert response.status_code in (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.CONFLICT), response.text
         assert "retry-after" not in response.headers, response.text
