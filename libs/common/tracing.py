@@ -11,6 +11,7 @@ import hashlib
 import random
 import re
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -27,6 +28,9 @@ from libs.common.record import Record, replace
 
 LINKS_MAX = 128
 """Of one span: those of the first messages of its batch."""
+
+CLOSE_SECONDS_MAX = 3
+"""What the collector is given for the last spans when a process stops: the library would wait half a minute."""
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _SAMPLED = 0x01
@@ -120,8 +124,10 @@ class Tracer:
             self._write(f"{self._service} {name}", trace, None, work, SpanKind.INTERNAL, attributes, links)
 
     def close(self) -> None:
-        """Send what has not been sent yet."""
-        self._processor.shutdown()
+        """Send what has not been sent yet, unless the collector takes longer than a stop can wait for it."""
+        closing = threading.Thread(target=self._processor.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS_MAX)
 
     def _write(
         self,

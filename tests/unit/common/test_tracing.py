@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from threading import Event
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -94,3 +95,23 @@ def test_a_batch_is_linked_to_the_first_of_what_it_held() -> None:
     (span,) = payments.spans
     assert span.parent is None
     assert [link.context.trace_id for link in span.links] == list(range(1, LINKS_MAX + 1))
+
+
+class Silent(SpanProcessor):
+    """What sends to a collector that doesn't answer: stopping it takes until the collector is given up."""
+
+    def __init__(self) -> None:
+        self.given_up, self.stopped = Event(), Event()
+
+    def shutdown(self) -> None:
+        self.given_up.wait(30)
+        self.stopped.set()
+
+
+def test_a_stop_does_not_wait_for_a_collector_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "CLOSE_SECONDS_MAX", 0.05)
+    processor = Silent()
+    Tracer("payments", processor).close()
+    assert not processor.stopped.is_set()
+    processor.given_up.set()
+    assert processor.stopped.wait(30)
