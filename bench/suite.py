@@ -149,7 +149,7 @@ class Suite:
             "debtor": self._party(debtor),
             "creditor": self._party(creditor),
             "channel": "card",
-            "device_id": f"phone-{debtor}",
+            "device_id": f"phone of {self._opened[debtor].account_id}",
             "ip_country": "DE",
             "instructed_at": self._next_time().isoformat(),
         }

@@ -48,6 +48,10 @@ class StackSettings(BaseSettings):
     host: str = "127.0.0.1"
     port_base: int = Field(19000, description="every port is this plus a fixed number")
     kafka_heap_mb: int = 512
+    kafka_compiler: Literal["quick", "thorough"] = Field(
+        "quick",
+        description="Java's for the broker: the thorough one halves its CPU after a minute, which costs a core",
+    )
     kafka_detour: bool = Field(
         False, description="whether Kafka has one more listener, which sends its clients by where a proxy may stand"
     )

@@ -50,8 +50,8 @@ def program(settings: StackSettings) -> Program:
             f"-Xmx{settings.kafka_heap_mb}m",
             f"-Xms{settings.kafka_heap_mb}m",
             "-XX:+UseSerialGC",
-            # The better compiler is not worth a quarter of a core for the minutes that a demo or a test lasts.
-            "-XX:TieredStopAtLevel=1",
+            # The better compiler is not worth a core for one of the few minutes that a demo or a test lasts.
+            *(("-XX:TieredStopAtLevel=1",) if settings.kafka_compiler == "quick" else ()),
             "-XX:+AutoCreateSharedArchive",
             f"-XX:SharedArchiveFile={folder / 'classes.jsa'}",
             "kafka.Kafka",
