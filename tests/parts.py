@@ -3,17 +3,19 @@
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import psycopg
 from confluent_kafka.cimpl import NewTopic
+from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from libs.common import migrations
 from libs.common.kafka import Admin
 from libs.common.service import Runtime, Service
-from libs.common.settings import MessagingSettings, Settings
+from libs.common.settings import MessagingSettings
 from stack import postgres
 from stack.settings import REPOSITORY, StackSettings
 from stack.stack import DOCKER, Stack
@@ -25,7 +27,12 @@ TEST_PORT_BASE = int(os.environ.get("WEIR_TEST_PORT_BASE", 29_000))
 """Apart from where `make up` puts its own, so that both can run at once."""
 METRICS_TOKEN = secrets.token_hex()
 
-S = TypeVar("S", bound=Settings)
+
+class Owned(NamedTuple):
+    """A database, by the name that its owner has as well, who enters it with the password."""
+
+    name: str
+    password: str
 
 
 class Parts:
@@ -35,6 +42,7 @@ class Parts:
         self.stack = stack
         self.settings = stack.settings
         self._admin = Admin(self.messaging)
+        self._templates: dict[Path, Owned] = {}
 
     @property
     def messaging(self) -> MessagingSettings:
@@ -53,6 +61,51 @@ class Parts:
             finally:
                 connection.execute(f'DROP DATABASE "{unique}" WITH (FORCE)'.encode())
                 connection.execute(f'DROP ROLE "{unique}"'.encode())
+
+    @contextmanager
+    def migrated_database(self, service: Service) -> Iterator[str]:
+        """A service's database as its migrations make it, copied; gone afterwards. Yields its SQLAlchemy address.
+
+        All copies have one owner. To migrate each anew would take tests longer than what they are there for.
+        """
+        template = self._templates.get(service.folder) or self._make_template(service)
+        name = f"{service.name}_{secrets.token_hex(4)}"
+        copy = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
+        with psycopg.connect(postgres.admin_dsn(self.settings), autocommit=True) as connection:
+            connection.execute(copy.format(*map(sql.Identifier, (name, template.name, template.name))))
+            try:
+                yield self.settings.address(name, template.name, template.password)
+            finally:
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+    def _make_template(self, service: Service) -> Owned:
+        made = Owned(f"{service.name}_{secrets.token_hex(4)}_template", secrets.token_hex(8))
+        with psycopg.connect(postgres.admin_dsn(self.settings), autocommit=True) as connection:
+            postgres.create_role(connection, made.name, password=made.password)
+            postgres.create_database(connection, made.name, owner=made.name)
+        self._templates[service.folder] = made
+        with self._wired(service, self.settings.address(made.name, made.name, made.password)) as runtime:
+            migrations.upgrade(runtime.engine, service.folder)
+        return made
+
+    @contextmanager
+    def _wired(self, service: Service, database_url: str, **overrides: Any) -> Iterator[Runtime]:
+        given = {**dict(self.messaging), "metrics_token": METRICS_TOKEN, **overrides}
+        runtime = Runtime(service, service.settings(database_url=database_url, **given))
+        try:
+            yield runtime
+        finally:
+            runtime.stop.set()
+            # Whoever is connected to a database keeps it from being copied.
+            runtime.engine.dispose()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        with psycopg.connect(postgres.admin_dsn(self.settings), autocommit=True) as connection:
+            for made in self._templates.values():
+                connection.execute(f'DROP DATABASE "{made.name}" WITH (FORCE)'.encode())
+                connection.execute(f'DROP ROLE "{made.name}"'.encode())
+        self._templates.clear()
 
     @contextmanager
     def role(self, database_url: str, suffix: str) -> Iterator[str]:
@@ -87,6 +140,10 @@ class Parts:
         for future in self._admin.create_topics(topics, operation_timeout=30).values():
             future.result(30)
 
+    def topics(self) -> list[str]:
+        """The names of all topics but the broker's own."""
+        return sorted(name for name in self._admin.list_topics(timeout=10).topics if not name.startswith("_"))
+
     def delete_topics(self, names: Sequence[str]) -> None:
         """Remove topics, if they are there."""
         existing = set(self._admin.list_topics(timeout=10).topics) & set(names)
@@ -97,21 +154,18 @@ class Parts:
             wait_until(lambda: not existing & set(self._admin.list_topics(timeout=10).topics))
 
     @contextmanager
-    def runtime(self, service: Service, settings: type[S] | None = None, **overrides: Any) -> Iterator[Runtime]:
+    def runtime(self, service: Service, **overrides: Any) -> Iterator[Runtime]:
         """A service wired to the real parts, with a fresh database that is ready to use. Its topics are made anew."""
-        with self.database(service.name) as database_url:
-            given = {**dict(self.messaging), "metrics_token": METRICS_TOKEN, **overrides}
-            runtime = Runtime(service, service.settings(database_url=database_url, **given))
+        with (
+            self.migrated_database(service) as database_url,
+            self._wired(service, database_url, **overrides) as runtime,
+        ):
             topics = {kind.contract.topic.name for kind in (*runtime.handlers.reads, *runtime.handlers.writes)}
             topics.add(f"{service.name}.dead-letters.v1")
             self.create_topics(sorted(topics), retention_ms=runtime.settings.retention_ms)
             runtime.migrate()
             runtime.codec.prepare(runtime.handlers.writes)
-            try:
-                yield runtime
-            finally:
-                runtime.stop.set()
-                runtime.engine.dispose()
+            yield runtime
 
 
 @contextmanager
@@ -119,13 +173,14 @@ def running_parts() -> Iterator[Parts]:
     """The real parts: those that run already, else started for as long as this takes."""
     stack = Stack(StackSettings(folder=TEST_FOLDER, port_base=TEST_PORT_BASE))
     if stack.way_name == DOCKER and not stack.is_up:
-        with containers.running(stack.settings):
-            yield Parts(stack)
+        with containers.running(stack.settings), closing(Parts(stack)) as parts:
+            yield parts
         return
     was_up = stack.is_up
     stack.up_parts()
     try:
-        yield Parts(stack)
+        with closing(Parts(stack)) as parts:
+            yield parts
     finally:
         if not was_up:
             stack.down()

@@ -120,6 +120,8 @@ def handlers(settings: ComplianceSettings) -> Handlers:
             casework.AddNote: casework.add_note,
             casework.AddTask: casework.add_task,
             casework.FinishTask: casework.finish_task,
+            casework.LinkPayment: casework.link_payment,
+            casework.UnlinkPayment: casework.unlink_payment,
             casework.SnoozeCase: casework.snooze,
             casework.EscalateCase: casework.escalate,
             casework.ReopenCase: casework.reopen,

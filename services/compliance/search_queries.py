@@ -1,11 +1,12 @@
 """What is found at the desk by a name or an id: cases, customers, payments. Read-only SQL, bounded."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from libs.common.database import fetch, transaction
+from libs.common.database import array, fetch, transaction
 from libs.common.record import Record
 from schemas.compliance.events import ScreeningOutcome
 from services.compliance.domain.case import Case
@@ -51,8 +52,16 @@ def search(engine: Engine, query: str) -> Found:
         return Found(
             cases=tuple(_cases(tx, words)) if words else (),
             customers=tuple(_customers(tx, words, id_)) if words else (),
-            payments=tuple(_payments(tx, id_)) if id_ else (),
+            payments=tuple(_payments(tx, [id_])) if id_ else (),
         )
+
+
+def find_payments(engine: Engine, payment_ids: Sequence[str]) -> dict[str, FoundPayment]:
+    """What compliance knows of payments, by their ids."""
+    if not payment_ids:
+        return {}
+    with transaction(engine) as tx:
+        return {payment.payment_id: payment for payment in _payments(tx, payment_ids)}
 
 
 def _longest_first(query: str) -> list[tuple[str, str]]:
@@ -81,13 +90,14 @@ def _customers(tx: Connection, words: list[tuple[str, str]], id_: str | None) ->
     return [decode_customer(body) for (body,) in rows]
 
 
-def _payments(tx: Connection, payment_id: str) -> list[FoundPayment]:
+def _payments(tx: Connection, payment_ids: Sequence[str]) -> list[FoundPayment]:
     rows = fetch(
         tx,
         """SELECT s.payment_id, s.outcome, s.screened_at, s.settled_at, c.case_id
-             FROM screenings s LEFT JOIN cases c ON c.case_id = %s AND c.opened_at IS NOT NULL
-            WHERE s.payment_id = %s""",
-        (payment_case_id(payment_id), payment_id),
+             FROM unnest(%b::uuid[], %b::uuid[]) AS asked (payment_id, case_id)
+             JOIN screenings s ON s.payment_id = asked.payment_id
+             LEFT JOIN cases c ON c.case_id = asked.case_id AND c.opened_at IS NOT NULL""",
+        (array("uuid", payment_ids), array("uuid", map(payment_case_id, payment_ids))),
     )
     return [
         FoundPayment(

@@ -41,12 +41,15 @@ from services.compliance.domain.casework import (
     AssignCase,
     EscalateCase,
     FinishTask,
+    LinkPayment,
     NextCase,
     ReopenCase,
     SnoozeCase,
+    UnlinkPayment,
 )
 from services.compliance.domain.evidence import AddFile
 from services.compliance.domain.people import Permission, Role
+from services.compliance.domain.searching import id_in
 from services.compliance.domain.work import Work
 
 
@@ -63,6 +66,8 @@ class Verb(StrEnum):
     NOTE = "note"
     ADD_TASK = "add-task"
     FINISH_TASK = "finish-task"
+    LINK_PAYMENT = "link-payment"
+    UNLINK_PAYMENT = "unlink-payment"
     SNOOZE = "snooze"
     ESCALATE = "escalate"
     REOPEN = "reopen"
@@ -79,6 +84,8 @@ PERMISSIONS = {
     Verb.NOTE: Permission.WORK_CASES,
     Verb.ADD_TASK: Permission.WORK_CASES,
     Verb.FINISH_TASK: Permission.WORK_CASES,
+    Verb.LINK_PAYMENT: Permission.WORK_CASES,
+    Verb.UNLINK_PAYMENT: Permission.WORK_CASES,
     Verb.SNOOZE: Permission.WORK_CASES,
     Verb.ESCALATE: Permission.WORK_CASES,
     Verb.REOPEN: Permission.REOPEN,
@@ -93,6 +100,7 @@ _STATUS = {
     RefusalReason.NOTE_MISSING: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.ASSIGNEE_UNFIT: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.FILE_UNFIT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RefusalReason.PAYMENT_UNFIT: HTTPStatus.UNPROCESSABLE_ENTITY,
     RefusalReason.SNOOZE_OUT_OF_RANGE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
@@ -108,6 +116,7 @@ class Asked(Record):
     until: datetime | None = None
     to: Role | None = None
     task: int = 0
+    payment_id: str = ""
 
 
 def _snoozed(about: dict[str, Any], asked: Asked) -> CaseCommand:
@@ -120,6 +129,18 @@ def _escalated(about: dict[str, Any], asked: Asked) -> CaseCommand:
     if asked.to is None:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "role_missing", "say to which role", field="to")
     return EscalateCase(**about, to=asked.to, note=asked.note)
+
+
+def _linked(command: type[LinkPayment] | type[UnlinkPayment]) -> Callable[[dict[str, Any], Asked], CaseCommand]:
+    def linked(about: dict[str, Any], asked: Asked) -> CaseCommand:
+        payment_id = id_in(asked.payment_id)
+        if payment_id is None:
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "payment_id_invalid", "give a payment's whole id", field="payment_id"
+            )
+        return command(**about, payment_id=payment_id, note=asked.note)
+
+    return linked
 
 
 def _decision_missing() -> Problem:
@@ -143,6 +164,8 @@ _COMMANDS: dict[Verb, Callable[[dict[str, Any], Asked], CaseCommand]] = {
     Verb.NOTE: lambda about, asked: AddNote(**about, note=asked.note),
     Verb.ADD_TASK: lambda about, asked: AddTask(**about, note=asked.note),
     Verb.FINISH_TASK: lambda about, asked: FinishTask(**about, task=asked.task),
+    Verb.LINK_PAYMENT: _linked(LinkPayment),
+    Verb.UNLINK_PAYMENT: _linked(UnlinkPayment),
     Verb.SNOOZE: _snoozed,
     Verb.ESCALATE: _escalated,
     Verb.REOPEN: lambda about, asked: ReopenCase(**about, note=asked.note),

@@ -15,6 +15,7 @@ from services.compliance import (
     monitoring_queries,
     network_queries,
     queries,
+    search_queries,
     travel_queries,
     whitelist_queries,
 )
@@ -57,6 +58,7 @@ class CasePages:
         note: str = "",
         decision: CaseDecision | None = None,
         verb: Verb | None = None,
+        payment_id: str = "",
     ) -> Response:
         """The page of a case, with what was done or why not. Raises Problem if there is no such case."""
         case = queries.find_case(self._engine, case_id)
@@ -88,7 +90,7 @@ class CasePages:
             request_id=ids.new(),
             notice=notice,
             fault=fault,
-            written={"note": note, "decision": decision, "verb": verb},
+            written={"note": note, "decision": decision, "verb": verb, "payment_id": payment_id},
         )
 
     def export(self, case_id: str, person: DeskSession, format_: ExportFormat) -> Response:
@@ -120,6 +122,7 @@ class CasePages:
             screening,
             monitoring_queries.find_case_alerts(self._engine, case),
             list_queries.find_ownership(self._engine),
+            search_queries.find_payments(self._engine, [one.payment_id for one in case.linked]),
             now,
         )
         return screening, view, views.customers_of(case)

@@ -21,7 +21,7 @@ from services.compliance.desk.pdf import Document, Entry, Facts, Lines, Section,
 from services.compliance.desk.render import moment, moment_with_seconds, plain, words
 from services.compliance.desk.sessions import DeskSession
 from services.compliance.desk.travel_views import TravelView
-from services.compliance.desk.views import CaseRow, CaseView, FindingView
+from services.compliance.desk.views import CaseRow, CaseView, FindingView, LinkedView
 from services.compliance.domain.whitelist import Pair, PairState
 
 
@@ -94,6 +94,7 @@ def _sections(exported: Exported) -> Iterator[Section]:
         yield Section(title="What detection says", blocks=tuple(_detection(case)))
         yield Section(title="The payment", blocks=(Facts(rows=case.facts),))
     yield Section(title="The payment's way through the services", blocks=tuple(_journey(exported.journey)))
+    yield Section(title="Linked payments", blocks=tuple(map(_linked, case.linked)))
     yield Section(title="Other cases of the same customers", blocks=tuple(map(_related, exported.related)))
     yield Section(title="90 days of history", blocks=tuple(_history(exported.activities)))
     yield Section(title="Network of counterparties", blocks=tuple(_network(exported.network)))
@@ -161,6 +162,16 @@ def _journey(journey: Journey | None) -> Iterator[Text | Table]:
         for step in journey.steps
     )
     yield Table(head=("At", "Service", "What"), rows=rows, numbers=0)
+
+
+def _linked(one: LinkedView) -> Entry:
+    settled = f", settled {moment(one.settled_at)}" if one.settled_at else ""
+    return Entry(
+        title=one.payment_id,
+        beside=(one.outcome or "").capitalize(),
+        note=f"Linked by {one.linked_by}, {moment(one.linked_at)}{settled}",
+        lines=(one.note,),
+    )
 
 
 def _related(row: CaseRow) -> Entry:

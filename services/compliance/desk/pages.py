@@ -38,6 +38,8 @@ _DONE = {
     Verb.NOTE: "The note is on record.",
     Verb.ADD_TASK: "The task is on the list.",
     Verb.FINISH_TASK: "The task is done.",
+    Verb.LINK_PAYMENT: "The payment is linked.",
+    Verb.UNLINK_PAYMENT: "The payment is no longer linked.",
     Verb.SNOOZE: "The case comes back by itself.",
     Verb.ESCALATE: "The case was passed up.",
     Verb.REOPEN: "The case is open again.",
@@ -173,6 +175,7 @@ def _add_act(router: APIRouter, runtime: Runtime, case_pages: CasePages, verb: V
         until: Annotated[datetime | None, Form()] = None,
         to: Annotated[Role | None, Form()] = None,
         task: Annotated[int, Form(ge=0, le=1_000_000)] = 0,
+        payment_id: Annotated[str, Form(max_length=40)] = "",
     ) -> Response:
         """Do something with a case; what is refused is told on its page, with what was written kept."""
         guard.require_csrf_token(person, csrf_token)
@@ -188,6 +191,7 @@ def _add_act(router: APIRouter, runtime: Runtime, case_pages: CasePages, verb: V
                     until=until and (until if until.tzinfo else until.replace(tzinfo=UTC)),
                     to=to,
                     task=task,
+                    payment_id=payment_id,
                 ),
                 by=person,
                 key=request_id or ids.new(),
@@ -200,7 +204,15 @@ def _add_act(router: APIRouter, runtime: Runtime, case_pages: CasePages, verb: V
                 return RedirectResponse(f"{guard.PATH}/cases/{case_id}?done={verb}", HTTPStatus.SEE_OTHER)
             status, detail = HTTPStatus(answer.status), msgspec.json.decode(answer.body)["detail"]
         return await run_in_threadpool(
-            case_pages.show, case_id, person, status=status, fault=detail, note=note, decision=decision, verb=verb
+            case_pages.show,
+            case_id,
+            person,
+            status=status,
+            fault=detail,
+            note=note,
+            decision=decision,
+            verb=verb,
+            payment_id=payment_id,
         )
 
 

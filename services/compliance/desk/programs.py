@@ -42,6 +42,7 @@ class ActBody(Body):
     until: AwareDatetime | None = None
     to: Role | None = None
     task: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    payment_id: Annotated[str, Field(max_length=40)] = ""
 
 
 def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
@@ -116,6 +117,7 @@ def routes(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
             screening,
             monitoring_queries.find_case_alerts(engine, case),
             list_queries.find_ownership(engine),
+            search_queries.find_payments(engine, [one.payment_id for one in case.linked]),
             datetime.now(UTC),
         )
         return {**_case_view(case), "page": msgspec.to_builtins(view)}

@@ -1,7 +1,7 @@
 """What the desk's pages show of a case: words and figures, ready to be put into a template."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -13,13 +13,24 @@ from services.compliance.desk.alerts import AlertView, alert_views
 from services.compliance.desk.country_words import country_in_words
 from services.compliance.desk.parties import PartyView, customer_party, payment_parties
 from services.compliance.desk.render import amount, moment, plain
-from services.compliance.domain.case import SYSTEM, Act, ActKind, Case, CaseFile, CaseReason, CaseStatus, Task
+from services.compliance.domain.case import (
+    SYSTEM,
+    Act,
+    ActKind,
+    Case,
+    CaseFile,
+    CaseReason,
+    CaseStatus,
+    LinkedPayment,
+    Task,
+)
 from services.compliance.domain.meanings import word_of, words_of
 from services.compliance.domain.priority import due_at, priority_of
 from services.compliance.domain.work import ScreenedRole, Screening
 from services.compliance.matching.owned import Ownership
 from services.compliance.matching.screening import Hit
 from services.compliance.monitoring_queries import ReadableAlerts
+from services.compliance.search_queries import FoundPayment
 
 SOON = timedelta(hours=24)
 
@@ -89,6 +100,8 @@ ACTS = {
     ActKind.TASK_ADDED: "Task",
     ActKind.TASK_DONE: "Task done",
     ActKind.FILE_ADDED: "File",
+    ActKind.PAYMENT_LINKED: "Payment linked",
+    ActKind.PAYMENT_UNLINKED: "Payment no longer linked",
     ActKind.SNOOZED: "Put off",
     ActKind.AWAKENED: "Back",
     ActKind.ESCALATED: "Passed up",
@@ -140,6 +153,20 @@ class ActView(Record):
     note: str
 
 
+class LinkedView(Record):
+    """A payment that somebody has linked to a case, with what is known of it."""
+
+    payment_id: str
+    note: str
+    linked_by: str
+    linked_at: datetime
+    outcome: str | None
+    """What screening answered; None if that is no longer kept."""
+    settled_at: datetime | None
+    case_id: str | None
+    """Its own case, if people were asked about it."""
+
+
 class CaseView(Record):
     """Everything on a case's page."""
 
@@ -149,6 +176,7 @@ class CaseView(Record):
     due_at: datetime | None
     tasks: tuple[Task, ...]
     files: tuple[CaseFile, ...]
+    linked: tuple[LinkedView, ...]
     opened_at: datetime | None
     facts: tuple[tuple[str, str], ...]
     parties: tuple[PartyView, ...]
@@ -200,9 +228,15 @@ def case_row(case: Case, now: datetime) -> CaseRow:
 
 
 def case_view(
-    case: Case, acts: list[Act], screening: Screening | None, alerts: ReadableAlerts, owned: Ownership, now: datetime
+    case: Case,
+    acts: list[Act],
+    screening: Screening | None,
+    alerts: ReadableAlerts,
+    owned: Ownership,
+    linked: Mapping[str, FoundPayment],
+    now: datetime,
 ) -> CaseView:
-    """A case as its page shows it; `owned` tells who owns what."""
+    """A case as its page shows it; `owned` tells who owns what, `linked` what is known of linked payments."""
     evidence, words = case.payment.evidence if case.payment else None, words_of(case, acts)
     parties = payment_parties(case.payment.order, screening, owned) if case.payment else customer_party(case, owned)
     return CaseView(
@@ -212,6 +246,7 @@ def case_view(
         due_at=due_at(case),
         tasks=case.tasks,
         files=case.files,
+        linked=tuple(_linked(one, linked.get(one.payment_id)) for one in case.linked),
         opened_at=case.opened_at,
         facts=_payment_facts(case) if case.payment else (),
         parties=parties,
@@ -231,6 +266,18 @@ def case_view(
         proposal_words=_said(case, case.proposal.decision) if case.proposal else "",
         proposal_note=case.proposal.note if case.proposal else "",
         proposed_by=case.proposal.proposed_by if case.proposal else None,
+    )
+
+
+def _linked(one: LinkedPayment, known: FoundPayment | None) -> LinkedView:
+    return LinkedView(
+        payment_id=one.payment_id,
+        note=one.note,
+        linked_by=one.linked_by,
+        linked_at=one.linked_at,
+        outcome=known.outcome.value if known else None,
+        settled_at=known.settled_at if known else None,
+        case_id=known.case_id if known else None,
     )
 
 

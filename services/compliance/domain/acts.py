@@ -42,6 +42,8 @@ class RefusalReason(StrEnum):
     SNOOZE_OUT_OF_RANGE = "snooze_out_of_range"
     TASK_UNKNOWN = "task_unknown"
     FILE_UNFIT = "file_unfit"
+    PAYMENT_UNFIT = "payment_unfit"
+    LINK_UNKNOWN = "link_unknown"
     NOT_ALIKE = "not_alike"
     NOT_ENDED = "not_ended"
     CUSTOMER_CLOSED = "customer_closed"
@@ -68,6 +70,8 @@ _IN_WORDS = {
     RefusalReason.NOT_ENDED: "the case has not ended",
     RefusalReason.CUSTOMER_CLOSED: "the customer is served no more",
     RefusalReason.FILE_UNFIT: "a file is a PDF, PNG, JPEG, text or CSV, as its name says, 5 MB at most; 50 in a case",
+    RefusalReason.PAYMENT_UNFIT: "a payment is linked once, must be screened here and not the case's own; 50 in a case",
+    RefusalReason.LINK_UNKNOWN: "no such payment is linked",
     RefusalReason.NOT_ALIKE: "the cases don't have the same reasons, with the same hits, scenarios or signs of fraud",
     RefusalReason.NOTHING_WAITS: "no case waits for anybody",
     RefusalReason.STALE: "the case has changed since you looked at it",

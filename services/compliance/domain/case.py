@@ -51,6 +51,8 @@ class ActKind(StrEnum):
     TASK_ADDED = "task_added"
     TASK_DONE = "task_done"
     FILE_ADDED = "file_added"
+    PAYMENT_LINKED = "payment_linked"
+    PAYMENT_UNLINKED = "payment_unlinked"
     SNOOZED = "snoozed"
     AWAKENED = "awakened"
     ESCALATED = "escalated"
@@ -157,6 +159,16 @@ class CaseFile(Record, omit_defaults=True):
     added_at: datetime
 
 
+class LinkedPayment(Record):
+    """One more payment that somebody has linked to a case: it belongs to what is looked into, and is not decided."""
+
+    payment_id: str
+    note: str
+    """Why."""
+    linked_by: str
+    linked_at: datetime
+
+
 class Rescreened(Record):
     """What screening said about a waiting payment when it found other than it had answered."""
 
@@ -196,6 +208,7 @@ class Case(Record, omit_defaults=True):
     """Whether people look at it again without effect: what it was about has ended, and stays as it is."""
     tasks: tuple[Task, ...] = ()
     files: tuple[CaseFile, ...] = ()
+    linked: tuple[LinkedPayment, ...] = ()
     taken_by: str | None = None
     proposal: Proposal | None = None
     decision: CaseDecision | None = None

@@ -22,12 +22,13 @@ from services.compliance.domain.acts import (
     own_case,
     refused,
 )
-from services.compliance.domain.case import SYSTEM, ActKind, Case, CaseStatus, Task
+from services.compliance.domain.case import SYSTEM, ActKind, Case, CaseStatus, LinkedPayment, Task
 from services.compliance.domain.cases import opened
 from services.compliance.domain.people import Role, is_up_to, rank_of
 from services.compliance.domain.work import CustomerStatus, Handed, Work
 
 SNOOZE_MAX = timedelta(days=30)
+LINKED_MAX = 50
 
 
 class NextCase(DeskCommand):
@@ -56,6 +57,20 @@ class AddTask(CaseCommand):
 
 class FinishTask(CaseCommand):
     task: int
+
+
+class LinkPayment(CaseCommand):
+    """Keep another payment with a case."""
+
+    payment_id: str
+    note: str
+
+
+class UnlinkPayment(CaseCommand):
+    """Say that a linked payment does not belong there."""
+
+    payment_id: str
+    note: str
 
 
 class SnoozeCase(CaseCommand):
@@ -142,6 +157,34 @@ def finish_task(work: Work, command: FinishTask, at: datetime) -> Sequence[Event
     done = replace(found, done_by=command.actor, done_at=at)
     tasks = tuple(done if task.number == command.task else task for task in case.tasks)
     act(work, replace(case, tasks=tasks), ActKind.TASK_DONE, command, at, note=found.title)
+    return []
+
+
+def link_payment(work: Work, command: LinkPayment, at: datetime) -> Sequence[Event] | Refusal:
+    """Anybody who works on cases links payments that have to do with one. Nothing is decided about those."""
+    case = open_case(work, command, note=command.note)
+    if isinstance(case, Refusal):
+        return case
+    linked = {other.payment_id for other in case.linked}
+    is_fit = command.payment_id in work.screenings and command.payment_id not in {case.payment_id, *linked}
+    if not is_fit or len(linked) >= LINKED_MAX:
+        return refused(RefusalReason.PAYMENT_UNFIT)
+    one = LinkedPayment(payment_id=command.payment_id, note=command.note.strip(), linked_by=command.actor, linked_at=at)
+    note = f"{one.payment_id}\n{one.note}"
+    act(work, replace(case, linked=(*case.linked, one)), ActKind.PAYMENT_LINKED, command, at, note=note)
+    return []
+
+
+def unlink_payment(work: Work, command: UnlinkPayment, at: datetime) -> Sequence[Event] | Refusal:
+    """Take a payment that was linked by mistake from a case. The timeline keeps both."""
+    case = open_case(work, command, note=command.note)
+    if isinstance(case, Refusal):
+        return case
+    left = tuple(other for other in case.linked if other.payment_id != command.payment_id)
+    if len(left) == len(case.linked):
+        return refused(RefusalReason.LINK_UNKNOWN)
+    note = f"{command.payment_id}\n{command.note.strip()}"
+    act(work, replace(case, linked=left), ActKind.PAYMENT_UNLINKED, command, at, note=note)
     return []
 
 

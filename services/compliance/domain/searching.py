@@ -14,7 +14,7 @@ PREFIX_LENGTH_MIN = 2
 
 def search_words(case: Case) -> frozenset[str]:
     """Everything that finds a case. Encrypted names find nothing."""
-    found = {case.case_id}
+    found = {case.case_id, *(other.payment_id for other in case.linked)}
     if case.payment is not None and case.payment_id is not None:
         order = case.payment.order
         found |= {case.payment_id, order.debtor_account_id, order.creditor_account_id}

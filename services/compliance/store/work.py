@@ -32,7 +32,7 @@ from services.compliance.domain.alike import AlikeCommand
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
-from services.compliance.domain.casework import AssignCase, NextCase, WakeCase
+from services.compliance.domain.casework import AssignCase, LinkPayment, NextCase, WakeCase
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
 from services.compliance.domain.diligence import (
     HandInDocument,
@@ -127,6 +127,7 @@ def load_work(
     found_customers = customers.lock_customers(tx, customer_ids | cases.find_customers(tx, case_ids))
     screened = {body.payment_id for body in bodies if isinstance(body, _SCREENED_AGAIN) or _asks_for_screening(body)}
     screened |= cases.find_payments(tx, {body.case_id for body in bodies if isinstance(body, ProposePair)})
+    screened |= {body.payment_id for body in bodies if isinstance(body, LinkPayment)}
     screened |= {id_ for body in bodies if isinstance(body, GoOn) for id_ in body.payment_ids}
     found_screenings = screenings.lock_screenings(tx, screened)
     rates = bool(found_customers) or any(isinstance(body, CustomerRegistered) for body in bodies)

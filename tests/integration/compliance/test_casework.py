@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from libs.common import ids
 from libs.common.service import Runtime
 from schemas.compliance.events import CaseTaken, CustomerRestricted
 from services.compliance.domain.case import Case
@@ -213,6 +214,25 @@ def test_notes_and_tasks_are_on_record(compliance: Runtime, ann: Analyst, sue: A
     assert [(task["title"], task["done_by"]) for task in case["tasks"]] == [("ask for papers", "supervisor")]
     acts = rows(compliance, "SELECT kind, actor, note FROM case_acts ORDER BY number")
     assert acts[1] == ("noted", "analyst", "the branch called\nat noon")
+
+
+def test_a_payment_is_linked_found_by_and_taken_away(compliance: Runtime, ann: Analyst) -> None:
+    case_id, other_case_id = payments(compliance, ALIKE, ALIKE)
+    linked = ann.case(other_case_id)["payment_id"]
+    assert ann.do("link-payment", case_id, payment_id="order 7", note="alike").json()["field"] == "payment_id"
+    assert ann.do("link-payment", case_id, payment_id=ids.new(), note="alike").json()["reason"] == "payment_unfit"
+    assert ann.do("link-payment", case_id, payment_id=linked.upper(), note="one <b>device</b>").status_code == 200
+    (one,) = ann.case(case_id)["page"]["linked"]
+    assert (one["payment_id"], one["case_id"], one["linked_by"]) == (linked, other_case_id, "analyst")
+    found = ann.http.get("/desk/api/search", params={"q": linked}).json()
+    assert {case["case_id"] for case in found["cases"]} == {case_id, other_case_id}
+    page = ann.http.get(f"/desk/cases/{case_id}").text
+    assert f'href="/desk/cases/{other_case_id}">{linked}' in page and "one &lt;b&gt;device" in page
+    assert "Linked payments" in ann.http.get(f"/desk/cases/{case_id}/export").text
+    assert ann.do("unlink-payment", case_id, payment_id=linked, note="another device").status_code == 200
+    assert ann.case(case_id)["page"]["linked"] == []
+    verbs = rows(compliance, "SELECT verb FROM audit_entries WHERE object_id = %s ORDER BY number", case_id)
+    assert [verb for (verb,) in verbs if "linked" in verb] == ["payment_linked", "payment_unlinked"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from services.compliance.__main__ import SERVICE
 from services.compliance.domain.acts import CaseCommand, ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.audit import Signature
 from services.compliance.domain.case import Case
-from services.compliance.domain.casework import AddTask
+from services.compliance.domain.casework import AddTask, LinkPayment
 from services.compliance.domain.people import Role
 from services.compliance.domain.rule_change import ChangeKind
 from services.compliance.domain.silencing import SetParameters, SilenceScenario
@@ -56,11 +56,15 @@ from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.unit.compliance.test_roles import WHO
 
 OTHER = "analyst1"
+LINKED = ids.new()
+"""A payment that has to do with others."""
 BODIES: dict[str, dict[str, Any]] = {
     "assign": {"assignee": OTHER},
     "snooze": {"until": (NOW + timedelta(days=1)).isoformat()},
     "escalate": {"to": "officer"},
     "finish-task": {"task": 1},
+    "link-payment": {"payment_id": LINKED},
+    "unlink-payment": {"payment_id": LINKED},
     "propose": {"decision": "reject", "note": "why"},
     "role": {"role": "analyst"},
     "users": {"role": "analyst"},
@@ -90,6 +94,8 @@ class Scene:
             to_another_bank() if verb == "party-data" else order(creditor=ALIKE, creditor_born=ALIKE_BORN)
         )
         decide(self.runtime, event, suspended(event))
+        if verb in ("link-payment", "unlink-payment"):
+            decide(self.runtime, initiated(order(), payment_id=LINKED))
         case_id = case_of(event)
         for number, command in enumerate(self._before(verb, actor, case_id), 1):
             decide(self.runtime, command(number))
@@ -121,6 +127,12 @@ class Scene:
                 return (take(actor),)
             case "finish-task":
                 return (lambda version: AddTask(**self._about(case_id), version=version, note="ask"),)
+            case "unlink-payment":
+                return (
+                    lambda version: LinkPayment(
+                        **self._about(case_id), version=version, payment_id=LINKED, note="alike"
+                    ),
+                )
             case "reopen":
                 return take(OTHER), propose, confirm
             case "take-over":

@@ -23,17 +23,20 @@ from schemas.compliance.events import (
 from schemas.payments.events import Finding, InternalReason, PaymentEvidence
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, RefusalReason, TakeCase
 from services.compliance.domain.alike import ConfirmAlike, ProposeAlike, SeenCase, likeness_of
-from services.compliance.domain.case import Case, CaseReason, CaseStatus, Rescreened
+from services.compliance.domain.case import ActKind, Case, CaseReason, CaseStatus, Rescreened
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.casework import (
+    LINKED_MAX,
     AddNote,
     AddTask,
     AssignCase,
     EscalateCase,
     FinishTask,
+    LinkPayment,
     NextCase,
     ReopenCase,
     SnoozeCase,
+    UnlinkPayment,
     WakeCase,
 )
 from services.compliance.domain.customers import customer_case_id
@@ -44,7 +47,17 @@ from services.compliance.domain.priority import PRIORITIES, Priority, due_at, pr
 from services.compliance.domain.searching import customer_words, id_in, query_words, search_words
 from services.compliance.domain.work import CustomerStatus
 from services.compliance.store.customers import word_rows
-from tests.unit.compliance.office import ALIKE, CUSTOMER, DECIDE_BY, PAYMENT, START, Office, registered, suspended
+from tests.unit.compliance.office import (
+    ALIKE,
+    CUSTOMER,
+    DECIDE_BY,
+    PAYMENT,
+    START,
+    Office,
+    initiated,
+    registered,
+    suspended,
+)
 from tests.unit.compliance.test_cases import (
     CANCELLED,
     CASE,
@@ -71,6 +84,7 @@ CUSTOMER_CASE = customer_case_id(CUSTOMER)
 BY_BEN: dict[str, Any] = {"case_id": CASE, "actor": "ben", "role": Role.SUPERVISOR}
 BY_ANN: dict[str, Any] = {"case_id": CASE, "actor": "ann", "role": Role.ANALYST}
 OF_BEN: dict[str, Any] = {"actor": "ben", "role": Role.SUPERVISOR}
+OTHER_PAYMENT = ids.named("another payment")
 TOMORROW = START + timedelta(days=1)
 
 
@@ -110,6 +124,29 @@ def with_task(office: Office) -> None:
     office.decide(AddTask(**BY_ANN, version=1, note="ask the branch"))
 
 
+def link(payment_id: str = "", version: int = 1, note: str = "the same device", by: Any = BY_ANN) -> LinkPayment:
+    return LinkPayment(**by, version=version, payment_id=payment_id or OTHER_PAYMENT, note=note)
+
+
+def unlink(payment_id: str = "", version: int = 2, note: str = "another device", by: Any = BY_BEN) -> UnlinkPayment:
+    return UnlinkPayment(**by, version=version, payment_id=payment_id or OTHER_PAYMENT, note=note)
+
+
+def with_link(office: Office) -> None:
+    opened(office)
+    office.decide(initiated(payment_id=OTHER_PAYMENT))
+    office.decide(link())
+
+
+def with_links(office: Office) -> None:
+    opened(office)
+    for number in range(LINKED_MAX):
+        payment_id = ids.derive(PAYMENT, number)
+        office.decide(initiated(payment_id=payment_id))
+        office.decide(link(payment_id, number + 1))
+    office.decide(initiated(payment_id=OTHER_PAYMENT))
+
+
 def served_no_more(office: Office) -> None:
     decided_customer(office)
     office.decide(CustomerClosed(customer_id=CUSTOMER, closed_at=START))
@@ -139,6 +176,14 @@ def decided_customer(office: Office, decision: CaseDecision = CaseDecision.APPRO
         (opened, AddTask(**BY_ANN, version=1, note=""), RefusalReason.NOTE_MISSING),
         (opened, FinishTask(**BY_ANN, version=1, task=1), RefusalReason.TASK_UNKNOWN),
         (with_task, FinishTask(**BY_ANN, version=2, task=2), RefusalReason.TASK_UNKNOWN),
+        (opened, link(note=" "), RefusalReason.NOTE_MISSING),
+        (resolved, link(version=4), RefusalReason.NOT_OPEN),
+        (opened, link(ids.new()), RefusalReason.PAYMENT_UNFIT),
+        (opened, link(PAYMENT), RefusalReason.PAYMENT_UNFIT),
+        (with_link, link(version=2), RefusalReason.PAYMENT_UNFIT),
+        (with_links, link(version=LINKED_MAX + 1), RefusalReason.PAYMENT_UNFIT),
+        (opened, unlink(version=1), RefusalReason.LINK_UNKNOWN),
+        (with_link, unlink(note=""), RefusalReason.NOTE_MISSING),
         (taken, snooze(note=""), RefusalReason.NOTE_MISSING),
         (taken, snooze(by=BY_BEN), RefusalReason.NOT_TAKEN),
         (proposed, snooze(version=3), RefusalReason.ALREADY_PROPOSED),
@@ -266,6 +311,21 @@ def test_a_case_passed_up_waits_for_that_role_or_a_higher_one() -> None:
 
 
 # Written down
+
+
+def test_a_payment_is_linked_to_what_it_has_to_do_with_and_taken_away_again() -> None:
+    office = Office()
+    with_link(office)
+    (linked,) = office.case().linked
+    assert (linked.payment_id, linked.note, linked.linked_by) == (OTHER_PAYMENT, "the same device", "ann")
+    assert OTHER_PAYMENT in search_words(office.case())
+    assert office.decide(unlink()) == []
+    assert office.case().linked == ()
+    acts = [(act.kind, act.note) for act in office.acts[-2:]]
+    assert acts == [
+        (ActKind.PAYMENT_LINKED, f"{OTHER_PAYMENT}\nthe same device"),
+        (ActKind.PAYMENT_UNLINKED, f"{OTHER_PAYMENT}\nanother device"),
+    ]
 
 
 def test_a_note_is_kept_and_nobody_confirms_without_having_seen_it() -> None:

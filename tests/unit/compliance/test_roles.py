@@ -42,7 +42,19 @@ WHO = {
     **{
         f"POST /desk{api}/cases/{{case_id}}/{verb}": WORKERS
         for verb in (
-            *("take", "take-over", "release", "propose", "note", "add-task", "finish-task", "snooze", "escalate"),
+            *(
+                "take",
+                "take-over",
+                "release",
+                "propose",
+                "note",
+                "add-task",
+                "finish-task",
+                "link-payment",
+                "unlink-payment",
+                "snooze",
+                "escalate",
+            ),
         )
         for api in ("", "/api")
     },
