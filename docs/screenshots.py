@@ -57,6 +57,7 @@ SHOTS: Mapping[str, Shot] = {
     "case": Shot(username="supervisor", path=CASE, screen=TALL),
     "history": Shot(username="analyst", path=CASE, take=region("90 days of history")),
     "network": Shot(username="analyst", path=CASE, take=region("Network of counterparties")),
+    "linked": Shot(username="analyst", path=CASE, take=region("Linked payments")),
     "travel-rule": Shot(username="analyst", path="/desk/cases/{travel_case_id}", take=region("Travel rule")),
     "alert": Shot(
         username="analyst", path="/desk/cases/{monitored_case_id}", take=region("What monitoring has raised")

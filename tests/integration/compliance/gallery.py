@@ -24,7 +24,7 @@ from schemas.payments.events import (
 from services.compliance import list_changes
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, TakeCase
 from services.compliance.domain.audit import Signature
-from services.compliance.domain.casework import AddNote, AddTask, AssignCase, FinishTask
+from services.compliance.domain.casework import AddNote, AddTask, AssignCase, FinishTask, LinkPayment
 from services.compliance.domain.evidence import AddFile
 from services.compliance.domain.people import Role
 from services.compliance.domain.silencing import SetParameters, SilenceScenario
@@ -283,9 +283,11 @@ def _work_on(runtime: Runtime, case_id: str) -> None:
     decide(runtime, FinishTask(**ann, version=5, task=1))
     content = b"%PDF-1.7\nan invoice"
     decide(runtime, AddFile(**ann, version=6, name="invoice-2208.pdf", content=content, note="From the payer"))
+    other = held(runtime, order("Ola Nord", "Ben Baker", minor=732_050), hours_ago=6 * 24, signs=SIGNS[1:])
+    why = "The same device, and the same invoice number a week before."
+    decide(runtime, LinkPayment(**ann, version=7, payment_id=other.payment_id, note=why))
     why = "The same name, date of birth and country as the listed entry."
-    decide(runtime, ProposeDecision(**ann, version=7, decision=CaseDecision.REJECT, note=why))
-    held(runtime, order("Ola Nord", "Ben Baker", minor=732_050), hours_ago=6 * 24, signs=SIGNS[1:])
+    decide(runtime, ProposeDecision(**ann, version=8, decision=CaseDecision.REJECT, note=why))
     dollars = replace(order("Ivo Lund", "Ben Baker", minor=99_000), currency="USD")
     second = held(runtime, dollars, hours_ago=49, signs=SIGNS[1:])
     listed = order("Noor Haddad", LISTED, creditor_born="1974-11-02", country="IQ", minor=615_000)
