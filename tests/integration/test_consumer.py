@@ -349,6 +349,33 @@ def test_a_zombie_is_fenced_and_rolls_back(tally: Runtime) -> None:
     assert taken[INCREMENT.name, 0].next_offset == 1
 
 
+def test_a_consumer_that_asks_too_late_has_lost_its_place_and_does_nothing_twice(
+    tally: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is at work on one batch for longer than its poll interval: alive to the broker until then, and no longer."""
+    tally.consumer._config["max.poll.interval.ms"] = tally.settings.consumer_session_timeout_ms
+    run, begun, may_go_on = tally.unit.run, threading.Event(), threading.Event()
+
+    def run_late(*args: Any) -> Any:
+        begun.set()
+        assert may_go_on.wait(60)
+        return run(*args)
+
+    monkeypatch.setattr(tally.unit, "run", run_late)
+    meter, second = Meter(tally), Runtime(tally.service, tally.settings)
+    meter.send("a", 1)
+    with consuming(tally):
+        wait_until(begun.is_set)
+        with consuming(tally, second.consumer):
+            wait_until(lambda: totals(tally) == {"a": 1})
+            may_go_on.set()
+            wait_until(lambda: (INCREMENT.name, 0) not in tally.consumer._positions)
+        meter.send("a", 10)
+        wait_until(lambda: totals(tally) == {"a": 11})
+    second.engine.dispose()
+    assert outcomes(tally) == {"applied": 2}
+
+
 def test_partitions_move_to_another_consumer_without_loss_or_repetition(parts: Parts, tally: Runtime) -> None:
     meter = Meter(tally)
     second = Runtime(tally.service, tally.settings)
