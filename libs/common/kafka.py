@@ -120,12 +120,11 @@ def log_bounds(
     return {place: (first[place], end[place]) for place in places}
 
 
-def retention(settings: MessagingSettings, names: Iterable[str]) -> timedelta | None:
+def retention(admin: Admin, names: Iterable[str]) -> timedelta | None:
     """How long the topic keeps what it is told that keeps it longest, as brokers say; None: for ever.
 
     A topic keeps to what it was made with, whatever a setting says since. Raises Outage where one can't be asked.
     """
-    admin = Admin(settings)
     asked = [ConfigResource(ResourceType.TOPIC, name) for name in sorted(set(names))]
     try:
         found = [

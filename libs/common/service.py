@@ -237,10 +237,15 @@ class Runtime:
         ]
         return Sweep(self.unit, self.service.find_due, prunes, SweepMetrics(self.metrics))
 
+    @cached_property
+    def _admin(self) -> kafka.Admin:
+        # Kept: each one has threads and connections of its own.
+        return kafka.Admin(self.settings)
+
     def _prune_inbox(self, tx: Connection, rows_max: int) -> int:
         """What no topic holds any more can't come again. While topics keep everything, or can't be asked, all stays."""
         try:
-            kept = kafka.retention(self.settings, topics_of(self.handlers))
+            kept = kafka.retention(self._admin, topics_of(self.handlers))
         except Outage as outage:
             log.warning("the inbox stays as it is", extra={"error": str(outage)})
             return 0

@@ -206,9 +206,9 @@ def test_an_operator_is_told_why_kafka_refuses(
 
 
 def test_a_user_may_ask_how_long_what_it_reads_is_kept(tally: Runtime) -> None:
-    assert kafka.retention(tally.settings, [INCREMENT.name]) is None
+    assert kafka.retention(kafka.Admin(tally.settings), [INCREMENT.name]) is None
     with pytest.raises(Outage, match=r"(?i)authorization"):
-        kafka.retention(tally.settings, ["payments.payment.v1"])
+        kafka.retention(kafka.Admin(tally.settings), ["payments.payment.v1"])
 
 
 def test_a_user_writes_only_what_bears_its_name_and_reads_only_what_it_is_to(secured: StackSettings) -> None:
