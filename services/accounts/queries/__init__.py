@@ -16,15 +16,16 @@ from services.accounts.domain.ledger import Account, AccountStatus, Hold
 from services.accounts.domain.limits import Limits, LimitTable
 from services.accounts.store import HOLD_COLUMNS, TRANSFER_COLUMNS, decode_personal, hold_of, transfer_of
 
-# An account of the house stands where its lanes together stand.
-ACCOUNT = """
-SELECT a.account_id, a.customer_id, a.kind, a.currency, a.status, a.metadata, a.floor_minor, a.ceiling_minor,
-       a.tier, a.spent_on, a.spent_day_minor, a.spent_month_minor, total.lanes, total.posted_minor, total.held_minor
-  FROM accounts a CROSS JOIN LATERAL (
+ACCOUNT_COLUMNS = """
+       t.account_id, t.customer_id, t.kind, t.currency, t.status, t.metadata, t.floor_minor, t.ceiling_minor,
+       t.tier, t.spent_on, t.spent_day_minor, t.spent_month_minor, total.lanes, total.posted_minor, total.held_minor"""
+"""Of the first lane of an account, `t`, with the total of all."""
+ALL_LANES = """CROSS JOIN LATERAL (
     SELECT count(*) AS lanes, sum(l.posted_minor)::bigint AS posted_minor, sum(l.held_minor)::bigint AS held_minor
-      FROM accounts l WHERE l.account_id = a.account_id
-  ) AS total
- WHERE a.lane = 0"""
+      FROM accounts l WHERE l.account_id = t.account_id
+  ) AS total"""
+"""An account of the house stands where its lanes together stand."""
+_ACCOUNT = f"SELECT {ACCOUNT_COLUMNS} FROM accounts t {ALL_LANES} WHERE t.lane = 0"
 
 TRANSFER_AND_ITS_REVERSAL = f"""{TRANSFER_COLUMNS},
        (SELECT r.transfer_id FROM transfers r WHERE r.reversed_transfer_id = t.transfer_id) AS reversed_by"""
@@ -56,7 +57,7 @@ def find_customer(
                 WHERE customer_id = %s AND (%s::text IS NULL OR client_id IS NULL OR client_id = %s)""",
             (customer_id, tenant_id, tenant_id),
         )
-        accounts = fetch(tx, f"{ACCOUNT} AND a.customer_id = %s ORDER BY a.account_id", (customer_id,))
+        accounts = fetch(tx, f"{_ACCOUNT} AND t.customer_id = %s ORDER BY t.account_id", (customer_id,))
     if not rows:
         return None
     ((id_, kind, status, tier, stored),) = rows
@@ -80,13 +81,13 @@ def find_owner(engine: Engine, account_id: str) -> tuple[str | None] | None:
 
 def find_account(engine: Engine, account_id: str, limits: LimitTable) -> dict[str, Any] | None:
     with transaction(engine) as tx:
-        rows = fetch(tx, f"{ACCOUNT} AND a.account_id = %s", (account_id,))
+        rows = fetch(tx, f"{_ACCOUNT} AND t.account_id = %s", (account_id,))
     return row_view(rows[0], limits) if rows else None
 
 
 def account_in(tx: Connection, account_id: str) -> dict[str, Any] | None:
     """What an account has, within a transaction, for what is to fit it."""
-    rows = fetch(tx, f"{ACCOUNT} AND a.account_id = %s", (account_id,))
+    rows = fetch(tx, f"{_ACCOUNT} AND t.account_id = %s", (account_id,))
     return _standing_view(*_account_of(rows[0])) if rows else None
 
 
@@ -246,7 +247,7 @@ def transfer_view(row: Any) -> dict[str, Any]:
 
 
 def row_view(row: Any, limits: LimitTable) -> dict[str, Any]:
-    """An account as everyone sees it now, from a row of `ACCOUNT`."""
+    """An account as everyone sees it now, from a row of ACCOUNT_COLUMNS."""
     account, lanes = _account_of(row)
     return account_view(account, limits.of(account.tier, account.currency), datetime.now(UTC).date(), lanes=lanes)
 

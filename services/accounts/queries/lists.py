@@ -12,7 +12,14 @@ from libs.common.database import fetch, transaction
 from services.accounts.domain.chart import AccountKind
 from services.accounts.domain.ledger import HoldKind, HoldStatus
 from services.accounts.domain.limits import LimitTable
-from services.accounts.queries import ACCOUNT, TRANSFER_AND_ITS_REVERSAL, hold_view, row_view, transfer_view
+from services.accounts.queries import (
+    ACCOUNT_COLUMNS,
+    ALL_LANES,
+    TRANSFER_AND_ITS_REVERSAL,
+    hold_view,
+    row_view,
+    transfer_view,
+)
 from services.accounts.store import HOLD_COLUMNS, hold_of
 
 LOOKED_AT_MAX = 10_000
@@ -45,22 +52,19 @@ def list_accounts(
     limit: int,
 ) -> dict[str, Any]:
     """Accounts by id."""
-    conditions = _given(
-        {
-            "a.customer_id = %s": customer_id,
-            "a.kind = %s": kind,
-            "(a.client_id IS NULL OR a.client_id = %s)": tenant_id,
-            "a.account_id > %s": after,
-        }
-    )
+    conditions: Conditions = {"lane = 0": ()} | _given({"customer_id = %s": customer_id, "account_id > %s": after})
     with transaction(engine) as tx:
-        rows = fetch(
+        rows, cursor = _page(
             tx,
-            f"{ACCOUNT} AND {_all_of(conditions)} ORDER BY a.account_id LIMIT %s",
-            (*_parameters(conditions), limit + 1),
+            ACCOUNT_COLUMNS,
+            looked_at=f"SELECT * FROM accounts WHERE {_all_of(conditions)}",
+            joined=ALL_LANES,
+            order="account_id",
+            parameters=_parameters(conditions),
+            wanted=_given({"kind = %s": kind, "(client_id IS NULL OR client_id = %s)": tenant_id}),
+            limit=limit,
         )
-    page = [row_view(row, limits) for row in rows[:limit]]
-    return {"accounts": page, "next_cursor": page[-1]["account_id"] if len(rows) > limit else None}
+    return {"accounts": [row_view(row, limits) for row in rows], "next_cursor": cursor}
 
 
 def list_holds(
@@ -136,6 +140,7 @@ def _page(
     columns: str,
     *,
     looked_at: str,
+    joined: str = "",
     order: str,
     parameters: Sequence[Any],
     wanted: Conditions,
@@ -148,7 +153,7 @@ def _page(
         f"""SELECT {columns}, is_wanted, place FROM (
               SELECT l.*, ({_all_of(wanted)}) AS is_wanted, row_number() OVER (ORDER BY {order}) AS place
                 FROM ({looked_at} ORDER BY {order} LIMIT {most}) AS l
-            ) AS t WHERE is_wanted OR place = {most} ORDER BY {order} LIMIT %s""",
+            ) AS t {joined} WHERE is_wanted OR place = {most} ORDER BY {order} LIMIT %s""",
         (*_parameters(wanted), *parameters, limit + 1),
     )
     shown = rows[:limit]

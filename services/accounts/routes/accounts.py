@@ -74,7 +74,8 @@ class AccountRoutes:
         return await asked.carry_out(self._edge, "accounts", [command], answer)
 
     def list_accounts(self, who: Who, filters: Annotated[AccountFilters, Query()]) -> dict[str, Any]:
-        """Accounts by id, a page at a time. Those of the house are for staff."""
+        """Accounts by id, a page at a time. Those of the house are for staff. A page may be short, or empty, and have
+        a next one."""
         return lists.list_accounts(
             self._engine,
             self._limits,

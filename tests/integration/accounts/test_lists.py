@@ -102,6 +102,25 @@ def test_a_page_that_has_looked_at_enough_goes_on_with_the_next(api: Api, monkey
         assert holds(api, ann, limit=limit) == made
 
 
+def test_accounts_are_listed_by_id_however_many_of_others_are_between(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = {opened(api, "1") for _ in range(3)}
+    house = house_account_id(AccountKind.EXTERNAL, "EUR")
+    everything = [
+        account["account_id"] for page in pages(api, "/v1/accounts", by="staff") for account in page["accounts"]
+    ]
+    assert everything == sorted(everything) and {*ours, house} <= set(everything)
+    for most in (2, lists.LOOKED_AT_MAX):
+        monkeypatch.setattr(lists, "LOOKED_AT_MAX", most)
+        for limit in LIMITS:
+            found = [page["accounts"] for page in pages(api, "/v1/accounts", limit=limit)]
+            listed = [account["account_id"] for page in found for account in page]
+            assert listed == [account_id for account_id in everything if account_id in set(listed)]
+            assert ours <= set(listed) and house not in listed
+        assert {account["kind"] for page in found for account in page} == {"customer"}
+
+
 # Transfers
 
 
