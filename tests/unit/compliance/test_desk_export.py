@@ -1,10 +1,11 @@
 """What an examiner is given of a case: the page and the document say the same, and leave nothing of the case out."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
+from schemas.compliance.events import ScreeningOutcome
 from schemas.payments.events import Finding, PaymentEvidence
 from services.compliance.desk import render
 from services.compliance.desk.export import Exported, document, pair_in_words
@@ -17,7 +18,9 @@ from services.compliance.domain.whitelist import Pair, PairState, pair_id_of
 from services.compliance.matching.owned import Ownership
 from services.compliance.matching.subject import Subject
 from services.compliance.monitoring_queries import ReadableAlerts
-from tests.unit.compliance.office import ALIKE, CUSTOMER, START, Office, registered, suspended
+from services.compliance.search_queries import FoundPayment
+from tests.unit.compliance.office import ALIKE, CUSTOMER, START, Office, initiated, registered, suspended
+from tests.unit.compliance.test_casework import OTHER_PAYMENT, link
 
 PERSON = DeskSession(username="olga", role=Role.OFFICER, csrf_token="", token="")
 TRAVEL = TravelView(
@@ -39,13 +42,19 @@ JOURNEY = Journey(
 )
 
 
-def exported(office: Office, *, hit_pairs: dict[str, Pair] | None = None, case_id: str | None = None) -> Exported:
+def exported(
+    office: Office,
+    *,
+    hit_pairs: dict[str, Pair] | None = None,
+    case_id: str | None = None,
+    linked: dict[str, FoundPayment] | None = None,
+) -> Exported:
     case = office.cases[case_id] if case_id else office.case()
     acts = [act for act in office.acts if act.case_id == case.case_id]
     return Exported(
         person=PERSON,
         now=START,
-        case=case_view(case, acts, None, ReadableAlerts(), Ownership(), START),
+        case=case_view(case, acts, None, ReadableAlerts(), Ownership(), linked or {}, START),
         about=(("Opened", "today"),),
         travel=TRAVEL,
         journey=JOURNEY,
@@ -96,6 +105,25 @@ def test_the_payments_way_through_the_services_is_in_both(office: Office) -> Non
     found = exported(office)
     assert "Fraud answered" in page(found)
     assert "fraud answered review" in printed(found)
+
+
+def test_a_linked_payment_is_in_both_with_what_is_known_of_it(office: Office) -> None:
+    office.decide(initiated(payment_id=OTHER_PAYMENT))
+    office.decide(link(note="The same device."))
+    known = FoundPayment(
+        payment_id=OTHER_PAYMENT,
+        outcome=ScreeningOutcome.CLEAR,
+        screened_at=START,
+        settled_at=datetime(2026, 1, 7, 10, 15, tzinfo=UTC),
+        case_id=None,
+    )
+    found = exported(office, linked={OTHER_PAYMENT: known})
+    for text in (page(found), printed(found)):
+        for said in (OTHER_PAYMENT, "Clear", "Linked by ann", "settled 7 Jan 2026, 10:15 UTC", "The same device."):
+            assert said in text
+    for text in (page(unknown := exported(office)), printed(unknown)):
+        assert OTHER_PAYMENT in text
+        assert "settled 7 Jan" not in text
 
 
 def test_of_a_hit_it_is_said_who_has_ruled_it_out(office: Office) -> None:
