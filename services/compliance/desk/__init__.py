@@ -31,6 +31,7 @@ from services.compliance.settings import ComplianceSettings
 LARGE_BODIES = {
     **dict.fromkeys(files.PATHS, files.BODY_BYTES_MAX),
     **dict.fromkeys(lists.IMPORT_PATHS, lists.BODY_BYTES_MAX),
+    **dict.fromkeys(whitelist.IMPORT_PATHS, whitelist.BODY_BYTES_MAX),
 }
 """Where a request's body may be larger than elsewhere."""
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Form, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
 
 from libs.common import ids
 from libs.common.batch import Refusal
@@ -22,25 +23,29 @@ from libs.common.http import respond
 from libs.common.idempotency import KEY_LENGTH_MAX, Answer
 from libs.common.problems import Problem
 from libs.common.service import Runtime
-from services.compliance import list_changes, whitelist_queries
+from services.compliance import list_changes, whitelist_import, whitelist_queries
 from services.compliance.desk import guard, render
 from services.compliance.desk.case_page import CasePages
 from services.compliance.desk.lists import ChangeVerb, decide_change
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.desk.submitting import Submission, attempted, submit
 from services.compliance.domain.acts import DeskCommand
-from services.compliance.domain.audit import ObjectKind
+from services.compliance.domain.audit import AuditVerb, ObjectKind
 from services.compliance.domain.case import NOTE_LENGTH_MAX
 from services.compliance.domain.people import Permission
 from services.compliance.domain.rule_change import OF_WHITELIST, ChangeStatus
 from services.compliance.domain.whitelist import Pair, end_of
 from services.compliance.domain.whitelisting import ConfirmPair, EndPair, KeepPair, PairRefusal, ProposePair
 from services.compliance.domain.work import Work
-from services.compliance.files.whitelist import table_of
-from services.compliance.store import rule_changes
+from services.compliance.files.whitelist import BYTES_MAX, COLUMNS, WhitelistFault, table_of
+from services.compliance.store import audit, rule_changes
+from services.compliance.whitelist_import import WhitelistFile
 from services.compliance.whitelist_queries import PairQueue
 
 PATH = f"{guard.PATH}/whitelist"
+IMPORT_PATHS = (f"{PATH}/imports", f"{guard.PATH}/api/whitelist/imports")
+"""Where files of pairs are sent to: here a body may be larger than elsewhere."""
+BODY_BYTES_MAX = BYTES_MAX + 64 * 1024
 
 Note = Annotated[str, Form(max_length=NOTE_LENGTH_MAX), NO_CARD_NUMBER]
 CsrfToken = Annotated[str | None, Header()]
@@ -137,6 +142,26 @@ class Pairs:
         )
         return await submit(self._runtime, submission, by=by, key=key, trace=request.state.trace)
 
+    async def take_in(self, form: FormData, by: DeskSession) -> str:
+        """Propose the pairs of an uploaded file, all or none; return what that came to, in words."""
+        parts = [part for part in form.getlist("file") if isinstance(part, UploadFile) and part.filename]
+        if len(parts) != 1:
+            raise _unfit("choose one file")
+        file = WhitelistFile(source=str(parts[0].filename), content=await parts[0].read())
+        return await run_in_threadpool(self._propose_all, file, by)
+
+    def _propose_all(self, file: WhitelistFile, by: DeskSession) -> str:
+        unit = self._runtime.unit
+        try:
+            checked = whitelist_import.check(self._runtime, file)
+        except WhitelistFault as fault:
+            happening = by.happening(AuditVerb.REFUSED, ObjectKind.WHITELIST, "", f"import: {fault}")
+            unit.administer(lambda tx: audit.append(tx, happening))
+            raise _unfit(f"nothing of the file was taken: {fault}") from fault
+        done = unit.administer(lambda tx: whitelist_import.propose(tx, checked, reason="", by=by.signed))
+        said = str(done)
+        return f"{said[:1].upper()}{said[1:]}."
+
     def decide(self, verb: ChangeVerb, change_id: str, by: DeskSession) -> str:
         """Confirm a file of pairs that another has proposed, or turn it down; return what that came to, in words."""
         change = decide_change(self._runtime, verb, change_id, by, kinds=OF_WHITELIST, of=ObjectKind.WHITELIST)
@@ -156,6 +181,10 @@ class Pairs:
         csv.writer(text).writerows(table_of(pairs))
         named = {"Content-Disposition": f'attachment; filename="whitelist-{change_id}.csv"'}
         return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=named)
+
+
+def _unfit(detail: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "whitelist_unfit", detail, field="file")
 
 
 def _problem(refusal: Refusal) -> Problem:
@@ -192,6 +221,7 @@ def _pages(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
             next_cursor=page.next_cursor,
             request_id=ids.new(),
             note_length_max=NOTE_LENGTH_MAX,
+            columns=COLUMNS,
             notice=notice,
             fault=fault,
         )
@@ -248,6 +278,20 @@ def _pages(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
 
     for verb in PairVerb:
         add(verb)
+
+    # The form is read by hand, when it is known whose it is: nobody else has a large body taken in.
+    @router.post("/imports")
+    async def take_in(request: Request, person: DeskSession = guard.allow(sessions, Permission.CONFIRM)) -> Response:
+        """Propose the pairs of a file."""
+        async with request.form(max_files=1, max_fields=5) as form:
+            guard.require_csrf_token(person, str(form.get("csrf_token") or ""))
+            try:
+                notice = await pairs.take_in(form, person)
+            except Problem as problem:
+                return await run_in_threadpool(
+                    shown, person, PairQueue.PROPOSED, status=problem.status, fault=problem.detail
+                )
+            return await run_in_threadpool(shown, person, PairQueue.PROPOSED, notice=notice)
 
     @router.get("/rule-changes/{change_id}/pairs")
     def show_proposed(
@@ -318,6 +362,17 @@ def _programs(runtime: Runtime, sessions: DeskSessions) -> APIRouter:
 
     for verb in PairVerb:
         add(verb)
+
+    @router.post("/imports", status_code=HTTPStatus.CREATED)
+    async def take_in(
+        request: Request,
+        person: DeskSession = guard.allow(sessions, Permission.CONFIRM),
+        x_csrf_token: CsrfToken = None,
+    ) -> Mapping[str, str]:
+        """Propose the pairs of a file (CSV as multipart/form-data: file), all or none: another person confirms them."""
+        guard.require_csrf_token(person, x_csrf_token)
+        async with request.form(max_files=1, max_fields=5) as form:
+            return {"detail": await pairs.take_in(form, person)}
 
     @router.get("/rule-changes")
     def list_waiting(

@@ -172,6 +172,8 @@ def asked(scene: Scene, person: Analyst, role: Role, route: str) -> httpx.Respon
         return person.http.get(path, params={"q": "miller"} if verb == "search" else None)
     if re.search("/(lists|scenarios|silences)", path):
         return asked_about_rules(scene, person, path)
+    if path.endswith("/whitelist/imports"):
+        return asked_to_import_pairs(scene, person, path)
     if "/whitelist" in path:
         return asked_about_pairs(scene, person, path)
     body = {**BODIES.get(verb, {}), **({"username": username} if verb == "users" else {})}
@@ -332,15 +334,25 @@ def asked_about_changes(scene: Scene, person: Analyst, path: str) -> httpx.Respo
 
 def asked_about_file_of_pairs(scene: Scene, person: Analyst, method: str, path: str) -> httpx.Response:
     """About pairs that another person has proposed as a file."""
-    scene.runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM whitelist_pairs"))
-    until = (NOW + timedelta(days=30)).date()
-    line = f"fictional,F-007,{ALIKE},{ALIKE_BORN},{until},why"
-    file = WhitelistFile(source="a.csv", content=f"list,entity_id,name,birth_date,until,reason\n{line}\n".encode())
+    file = WhitelistFile(source="a.csv", content=file_of_pairs(scene))
     checked, by = whitelist_import.check(scene.runtime, file), Signature(actor=OTHER, role="supervisor")
     proposed = scene.runtime.unit.administer(lambda tx: whitelist_import.propose(tx, checked, reason="why", by=by))
     path = path.replace("{change_id}", proposed.change_id or "")
     headers, token = {"X-CSRF-Token": person.csrf_token}, {"csrf_token": person.csrf_token}
     return person.http.get(path) if method == "GET" else person.http.post(path, data=token, headers=headers)
+
+
+def asked_to_import_pairs(scene: Scene, person: Analyst, path: str) -> httpx.Response:
+    headers, token = {"X-CSRF-Token": person.csrf_token}, {"csrf_token": person.csrf_token}
+    return person.http.post(path, data=token, headers=headers, files={"file": ("a.csv", file_of_pairs(scene))})
+
+
+def file_of_pairs(scene: Scene) -> bytes:
+    """What can be whitelisted now."""
+    scene.runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM whitelist_pairs"))
+    until = (NOW + timedelta(days=30)).date()
+    line = f"fictional,F-007,{ALIKE},{ALIKE_BORN},{until},why"
+    return f"list,entity_id,name,birth_date,until,reason\n{line}\n".encode()
 
 
 def asked_about_pairs(scene: Scene, person: Analyst, path: str) -> httpx.Response:

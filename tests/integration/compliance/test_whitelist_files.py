@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 from typer.testing import CliRunner, Result
 
 from libs.common.service import Runtime
 from schemas.compliance.events import ComplianceScreened
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
+from services.compliance.desk.whitelist import BODY_BYTES_MAX
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk
 from tests.integration.compliance.scene import ALIKE, ALIKE_BORN, initiated, interventions, order, rows
@@ -96,6 +98,48 @@ def test_a_file_is_proposed_agreed_to_by_two_people_and_comes_out_the_same(
     decided = ["change_adopted", "refused", "pair_confirmed", "whitelist_imported", "refused"]
     assert verbs == ["change_proposed", *decided]
     assert rows(compliance, "SELECT count(*) FROM rule_change_contents") == [(0,)]
+
+
+def test_a_file_is_sent_to_the_desk_by_one_and_agreed_to_by_another(
+    ben: Desk, compliance: Runtime, address: str, tmp_path: Path, shots: Path
+) -> None:
+    path, page = write(tmp_path, PAIR), ben.page
+    page.goto("/desk/whitelist?queue=proposed")
+    page.get_by_label("CSV:").set_input_files(path)
+    page.get_by_role("button", name="Propose the file").click()
+    expect(page.get_by_role("status")).to_contain_text("1 of 1 pairs are new or changed")
+    expect(page.get_by_role("region", name="Waiting for a second person")).to_contain_text("pairs.csv, SHA-256")
+    page.screenshot(path=shots / "whitelist-file-proposed.png", full_page=True)
+    expect(page.get_by_role("button", name="Confirm")).to_have_count(0)
+    page.get_by_label("CSV:").set_input_files(write(tmp_path, f"fictional,F-007,{ALIKE},,{UNTIL},by name\n"))
+    page.get_by_role("button", name="Propose the file").click()
+    expect(page.get_by_role("alert")).to_contain_text("line 2, birth_date")
+    with signed_in(address, "officer") as officer:
+        (change_id,) = waiting(officer)
+        assert answer(officer, change_id) == (200, "The pairs of the file are in force.")
+    assert outcome(compliance) == "clear"
+    log = "SELECT verb, actor FROM audit_entries WHERE object_kind = 'whitelist' AND verb <> 'looked' ORDER BY number"
+    assert rows(compliance, log)[:2] == [("change_proposed", "analyst2"), ("refused", "analyst2")]
+    (complaint,) = ben.complaints
+    assert "422" in complaint, "of the file with a fault"
+
+
+def test_programs_send_files_too_and_nobody_who_may_not_has_one_read(compliance: Runtime, address: str) -> None:
+    path, sent = "/desk/api/whitelist/imports", {"file": ("pairs.csv", (HEADER + PAIR).encode())}
+    with signed_in(address, "supervisor") as supervisor, signed_in(address, "analyst") as analyst:
+        token = {"X-CSRF-Token": supervisor.csrf_token}
+        done = supervisor.http.post(path, files=sent, headers=token)
+        assert (done.status_code, "waits for another person" in done.json()["detail"]) == (201, True)
+        again = supervisor.http.post(path, files=sent, headers=token)
+        assert (again.status_code, "waits already" in again.json()["detail"]) == (201, True)
+        assert supervisor.http.post(path, headers=token).json()["field"] == "file"
+        assert supervisor.http.post(path, files=sent).status_code == 403
+        big = {"file": ("pairs.csv", b"x" * (BODY_BYTES_MAX - 1_000))}
+        assert analyst.http.post(path, files=big).status_code == 403
+        assert supervisor.http.post(path, files=big, headers=token).status_code == 422
+        larger = {"file": ("pairs.csv", b"x" * (BODY_BYTES_MAX + 1))}
+        assert supervisor.http.post(path, files=larger, headers=token).status_code == 413
+    assert rows(compliance, "SELECT count(*) FROM rule_changes") == [(1,)]
 
 
 def test_nothing_of_a_file_with_a_fault_is_taken(compliance: Runtime, run: Run, tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ WHO = {
     },
     **{f"GET /desk{api}/whitelist/rule-changes/{{change_id}}/pairs": READERS for api in ("", "/api")},
     "GET /desk/api/whitelist/rule-changes": READERS,
+    **{f"POST /desk{api}/whitelist/imports": SUPERVISORS for api in ("", "/api")},
     **{f"GET /desk{api}/lists{of}": EVERYBODY_SIGNED_IN for of in ("", "/changes") for api in ("", "/api")},
     **{
         f"POST /desk{api}/lists{verb}": {Role.ADMINISTRATOR}
