@@ -54,7 +54,7 @@ def compliance(parts: Parts, wired: Runtime) -> Runtime:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=find(), args=["--no-sandbox", "--disable-background-networking"]
+            executable_path=find(), args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
         )
         yield browser
         browser.close()
