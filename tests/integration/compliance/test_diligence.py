@@ -128,6 +128,7 @@ def test_a_listed_number_is_found_when_the_document_is_accepted_and_its_page_say
     page = ann.http.get(f"/desk/cases/{customer_case_id(customer_id)}").text
     assert "Looked for by the number of its document" in page
     assert "the same official number: K77110042" in page
+    assert "Official number" in ann.http.get(f"/desk/customers/{customer_id}").text
 
 
 def test_requests_that_make_no_sense_are_refused(api: Api, customer_id: str) -> None:
