@@ -184,7 +184,6 @@ def _facts(customer: Customer) -> list[tuple[str, str]]:
     found = (
         ("Kind", customer.kind.value),
         ("Born", subject.birth_date if subject else None),
-        ("Official number", subject.identifier if subject else None),
         ("Country", country_in_words(subject.country) if subject and subject.country else None),
         ("Accounts in", ", ".join(customer.currencies)),
         ("Customer", customer.customer_id),

@@ -61,7 +61,6 @@ REASONS = {
     CaseReason.MATCHER_CHANGED: "Names are compared anew",
     CaseReason.NOT_SCREENABLE: "Could not be screened",
     CaseReason.PAIR_ENDED: "What was whitelisted counts again",
-    CaseReason.NUMBER_LEARNT: "Looked for by the number of its document",
     CaseReason.DOCUMENT_REFUSED: "A document was not accepted",
     CaseReason.REVIEW_DUE: "Time to look at the customer again",
     CaseReason.FOUND_LATER: "Found after it had settled",

@@ -71,8 +71,6 @@ class CaseReason(StrEnum):
     LIST_CHANGED = "list_changed"
     MATCHER_CHANGED = "matcher_changed"
     NOT_SCREENABLE = "not_screenable"
-    NUMBER_LEARNT = "number_learnt"
-    """It has proven who it is, and is looked for by its document's number."""
     DOCUMENT_REFUSED = "document_refused"
     REVIEW_DUE = "review_due"
     """It is time to look at the customer again."""

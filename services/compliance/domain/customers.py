@@ -16,7 +16,6 @@ from schemas.compliance.events import (
     CustomerVerified,
     ScreeningOutcome,
 )
-from services.compliance.diligence.documents import DocumentStatus
 from services.compliance.diligence.rating import Known, rate, resemblance, review_on, tier_of
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import (
@@ -26,7 +25,7 @@ from services.compliance.domain.case import (
     CaseReason,
     CustomerFacts,
 )
-from services.compliance.domain.whitelist import Pair, parties_of
+from services.compliance.domain.whitelist import Pair, party_of
 from services.compliance.domain.work import Customer, CustomerStatus, Work
 from services.compliance.matching.screening import ENCRYPTED, Verdict, says_the_same
 from services.compliance.matching.subject import Subject
@@ -48,14 +47,6 @@ def subject_of(event: CustomerRegistered) -> Subject | None:
     if isinstance(event.personal, EncryptedPersonalData):
         return None
     return Subject(name=event.personal.name, birth_date=event.personal.birth_date, country=event.personal.country)
-
-
-def identified(customer: Customer) -> Subject | None:
-    """Whom to look for, by what is known now: with the number of the document that was accepted last."""
-    handed = customer.document
-    if customer.subject is None or handed is None or handed.status is not DocumentStatus.PASSED:
-        return customer.subject
-    return customer.subject.with_number(handed.document.number)
 
 
 def rated(work: Work, customer: Customer, at: datetime, *, keeps_review: bool = False) -> Customer:
@@ -169,33 +160,15 @@ def pair_ended(work: Work, pair: Pair, at: datetime) -> Sequence[Event]:
         for customer in work.customers.values()
         if customer.subject is not None
         and customer.status is not CustomerStatus.CLOSED
-        and pair.party in parties_of(customer.subject)
+        and party_of(customer.subject) == pair.party
         for event in _screen_again(work, customer, CaseReason.PAIR_ENDED, at, but_for=pair.pair_id)
     ]
-
-
-def learn_number(work: Work, customer: Customer, at: datetime) -> Sequence[Event]:
-    """Look a customer up by the number of a document that was accepted just now, if that says more than was known."""
-    if identified(customer) == customer.subject:
-        return []
-    return _screen_again(work, customer, CaseReason.NUMBER_LEARNT, at)
-
-
-def _with_number(work: Work, customer: Customer) -> Customer:
-    """A customer as `identified`; that people have cleared it of an entry with that very number stands no more."""
-    before, subject = customer.subject, identified(customer)
-    if subject == before or subject is None or subject.identifier is None:
-        return replace(customer, subject=subject)
-    bearers = work.parties.bearers(subject.identifier)
-    cleared = tuple(reference for reference in customer.cleared if reference not in bearers)
-    return replace(customer, subject=subject, cleared=cleared)
 
 
 def _screen_again(
     work: Work, customer: Customer, reason: CaseReason, at: datetime, *, but_for: str | None = None
 ) -> Sequence[Event]:
     matcher_version, catalogue_version = work.parties.versions
-    customer = _with_number(work, customer)
     before, known_by = customer, {"matcher_version": matcher_version, "catalogue_version": catalogue_version}
     if before.status is CustomerStatus.REFUSED and before.is_told_listed:
         # By which entry its property was blocked stays known: reports name that, whatever lists say since.

@@ -5,7 +5,6 @@
                     └─► review_on ─► people look at the customer again, who is served meanwhile
 
 A document about which nobody has said anything proves nothing; it is asked about until somebody does.
-By the number of one that is accepted the customer is looked for on the lists from then on.
 """
 
 from collections.abc import Sequence
@@ -134,14 +133,8 @@ def record_check(work: Work, command: RecordCheck, at: datetime) -> Sequence[Eve
         reference=command.checked.reference,
         ask_at=None,
     )
-    customer = replace(customer, document=answered)
-    if because is None:
-        # Looked for first: the tier of somebody who is listed is told to nobody.
-        work.customers.put(customer.customer_id, customer)
-        events = customers.learn_number(work, customer, at)
-        return [*events, *_rated_anew(work, work.customers[customer.customer_id], at)]
-    events = _rated_anew(work, customer, at)
-    if not customers.is_served(customer):
+    events = _rated_anew(work, replace(customer, document=answered), at)
+    if because is None or not customers.is_served(customer):
         return events
     return [*events, *customers.ask_people(work, work.customers[customer.customer_id], CaseReason.DOCUMENT_REFUSED, at)]
 

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from libs.common.record import Record
-from services.compliance.domain.whitelist import Pair, key_of, parties_of, ruled_out, whitelist_version
+from services.compliance.domain.whitelist import Pair, key_of, party_of, ruled_out, whitelist_version
 from services.compliance.matching.index import NameIndex
-from services.compliance.matching.screening import MATCHER_VERSION, Hit, Verdict, reference_of, screen
+from services.compliance.matching.screening import MATCHER_VERSION, Hit, Verdict, screen
 from services.compliance.matching.subject import Subject
 
 Whitelist = Mapping[str, Sequence[Pair]]
@@ -76,15 +76,9 @@ class Parties:
             return verdict.hits
         return screen(self.index, subject).hits
 
-    def bearers(self, identifier: str) -> frozenset[str]:
-        """The references of the entries that have an official number."""
-        found = (self.index.names[number].party_number for number in self.index.with_identifier(identifier))
-        sources = (self.index.parties[number] for number in found)
-        return frozenset(reference_of(source.list_name, source.party.entity_id) for source in sources)
-
     def _search(self, subject: Subject, pairs: Sequence[Pair], cleared: Collection[str] = ()) -> Verdict:
         found = screen(self.index, subject, ruled_out=cleared)
-        others = ruled_out(pairs, subject, found.hits)
+        others = ruled_out(pairs, found.hits)
         # Once more, for others may have been left out to make room for these.
         return screen(self.index, subject, ruled_out={*cleared, *others}) if others else found
 
@@ -95,8 +89,8 @@ class Parties:
 
 
 def pairs_of(whitelist: Whitelist, subject: Subject) -> Sequence[Pair]:
-    """What people have ruled out for a party, as long as nothing speaks against that it is this one still."""
-    return [pair for party in parties_of(subject) for pair in whitelist.get(party, ())] if whitelist else ()
+    """What people have ruled out for a party."""
+    return whitelist.get(party_of(subject), ()) if whitelist else ()
 
 
 def party_key(subject: Subject, catalogue_version: int, pairs: Sequence[Pair] = ()) -> str:

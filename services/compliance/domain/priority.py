@@ -40,7 +40,6 @@ PRIORITIES: Mapping[str, Priority] = {
     CaseReason.MATCHER_CHANGED: Priority.P2,
     CaseReason.NOT_SCREENABLE: Priority.P2,
     CaseReason.PAIR_ENDED: Priority.P2,
-    CaseReason.NUMBER_LEARNT: Priority.P2,
     CaseReason.DOCUMENT_REFUSED: Priority.P2,
     CaseReason.REVIEW_DUE: Priority.P3,
     CaseReason.FOUND_LATER: Priority.P2,

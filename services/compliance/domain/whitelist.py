@@ -4,7 +4,6 @@
         └──► ended: a second person did not agree
 
 A pair holds for exactly this party and exactly this entry: what is known of either changes, and it is asked about anew.
-Only an official number may become known besides: if it isn't the entry's, it is no news.
 """
 
 from collections.abc import Iterable
@@ -94,12 +93,6 @@ def party_of(subject: Subject) -> str:
     return _uuid(words_of(subject))
 
 
-def parties_of(subject: Subject) -> tuple[str, ...]:
-    """All parties whose pairs may hold for this one: itself, and what it is without its official number."""
-    party = party_of(subject)
-    return (party,) if subject.identifier is None else (party, party_of(subject.named))
-
-
 def pair_id_of(subject: Subject, reference: str) -> str:
     """A party and an entry have one pair, however often it is proposed."""
     return ids.derive(party_of(subject), "compliance", "pair", reference)
@@ -127,16 +120,10 @@ def whitelist_version(pairs: Iterable[Pair]) -> str:
     return blake2b(msgspec.json.encode(said), digest_size=8).hexdigest() if said else "0"
 
 
-def ruled_out(pairs: Iterable[Pair], subject: Subject, hits: Iterable[Hit]) -> frozenset[str]:
-    """The references of those hits of a party that a pair rules out: the entry still has to be what people have seen,
-    and the party's official number, if they haven't seen that, another one than the entry's."""
-    return frozenset(hit.reference for hit in hits if any(_rules_out(pair, subject, hit) for pair in pairs))
-
-
-def _rules_out(pair: Pair, subject: Subject, hit: Hit) -> bool:
-    if pair.reference != hit.reference or pair.entry != entry_of(hit):
-        return False
-    return pair.subject.identifier == subject.identifier or subject.identifier not in hit.listed.identifiers
+def ruled_out(pairs: Iterable[Pair], hits: Iterable[Hit]) -> frozenset[str]:
+    """The references of those hits that a pair rules out: the entry still has to be what people have seen."""
+    entries = {pair.reference: pair.entry for pair in pairs}
+    return frozenset(hit.reference for hit in hits if entries.get(hit.reference) == entry_of(hit))
 
 
 def _uuid(words: Iterable[str]) -> str:

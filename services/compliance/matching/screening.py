@@ -26,7 +26,7 @@ from services.compliance.matching.subject import Subject
 from services.compliance.matching.text import is_read_whole
 from services.compliance.matching.words import WordKind
 
-MATCHER_VERSION = 5
+MATCHER_VERSION = 4
 """Raised with every change that could change an answer: what is remembered from before then no longer counts, and
 every customer, and every payment that waits for people, is looked at again."""
 
@@ -37,11 +37,6 @@ WHOLE_NAME = 0.98
 RARE_WORDS_TO_BLOCK = 2
 HITS_MAX = CANDIDATES_MAX
 """The hits of a party that are kept and shown, the strongest first: all there can be, for who decides must see all."""
-
-
-def reference_of(list_name: str, entity_id: str) -> str:
-    """What names an entry among all lists."""
-    return f"{list_name}/{entity_id}"
 
 
 class Hit(Record, omit_defaults=True):
@@ -61,7 +56,8 @@ class Hit(Record, omit_defaults=True):
 
     @property
     def reference(self) -> str:
-        return reference_of(self.list_name, self.entity_id)
+        """What names the entry among all lists."""
+        return f"{self.list_name}/{self.entity_id}"
 
     @property
     def explanation(self) -> str:

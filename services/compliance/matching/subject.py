@@ -24,8 +24,3 @@ class Subject(Record, omit_defaults=True):
     def with_number(self, number: str) -> "Subject":
         """The same party with an official number as it was told: without one, if that could be anybody's."""
         return replace(self, identifier=identifier_of(number))
-
-    @property
-    def named(self) -> "Subject":
-        """The same party by its name and what else describes it, without its official number."""
-        return replace(self, identifier=None)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from libs.common.database import fetch
 from libs.common.writes import Table, lock_rows
 from services.compliance.domain.searching import customer_words
-from services.compliance.domain.whitelist import parties_of
+from services.compliance.domain.whitelist import party_of
 from services.compliance.domain.work import Customer
 from services.compliance.monitoring.countries import Edition
 
@@ -24,7 +24,6 @@ CUSTOMERS = Table(
         "review_on": "date",
         "ask_at": "timestamptz",
         "party": "uuid",
-        "named_party": "uuid",
         "countries_version": "bigint",
         "countries_on": "date",
         "body": "text",
@@ -100,8 +99,6 @@ def word_rows(before: Customer | None, after: Customer) -> list[tuple[str, str]]
 
 def customer_row(customer: Customer) -> tuple[Any, ...]:
     """A row of CUSTOMERS."""
-    parties = parties_of(customer.subject) if customer.subject is not None else ()
-    party, named_party = (*parties, None, None)[:2]
     return (
         customer.customer_id,
         customer.status.value,
@@ -110,8 +107,7 @@ def customer_row(customer: Customer) -> tuple[Any, ...]:
         customer.rating and customer.rating.level.value,
         customer.review_on and customer.review_on.isoformat(),
         customer.document and customer.document.ask_at,
-        party,
-        named_party,
+        customer.subject and party_of(customer.subject),
         customer.rated_by.version if customer.rated_by is not None else -1,
         (customer.rated_by.changed_on if customer.rated_by is not None else date.min).isoformat(),
         _encode(customer).decode(),

@@ -89,9 +89,8 @@ def find_concerned(tx: Connection, bodies: Sequence[Any]) -> set[str]:
         return set()
     rows = fetch(
         tx,
-        """SELECT DISTINCT customer_id
-             FROM whitelist_pairs p JOIN customers c ON c.party = p.party OR c.named_party = p.party
-            WHERE p.pair_id = ANY(%b::uuid[]) AND p.state = %s AND c.status <> 'closed'
+        """SELECT customer_id FROM customers JOIN whitelist_pairs p USING (party)
+            WHERE p.pair_id = ANY(%b::uuid[]) AND p.state = %s AND customers.status <> 'closed'
             ORDER BY customer_id LIMIT %s""",
         (array("uuid", pair_ids), PairState.IN_FORCE.value, CONCERNED_MAX),
     )

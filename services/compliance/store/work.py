@@ -27,14 +27,13 @@ from schemas.payments.events import (
     RefundSettled,
 )
 from services.compliance.catalogue import Catalogue, LiveCatalogue
-from services.compliance.diligence.documents import DocumentStatus
 from services.compliance.domain.acts import CaseCommand
 from services.compliance.domain.alike import AlikeCommand
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.casework import AssignCase, LinkPayment, NextCase, WakeCase
-from services.compliance.domain.customers import RescreenCustomer, customer_case_id, identified, subject_of
+from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
 from services.compliance.domain.diligence import (
     HandInDocument,
     RateCustomer,
@@ -48,7 +47,7 @@ from services.compliance.domain.looking_back import GoOn, LookBack
 from services.compliance.domain.parties import Parties, Whitelist, pairs_of, party_key
 from services.compliance.domain.screenings import RescreenPayment, opened, subjects_of
 from services.compliance.domain.travel import SupplyPartyData, TellDetails
-from services.compliance.domain.whitelist import parties_of
+from services.compliance.domain.whitelist import party_of
 from services.compliance.domain.whitelisting import ExpirePair, ProposePair
 from services.compliance.domain.work import Customer, Policy, Screening, Work
 from services.compliance.matching.screening import MATCHER_VERSION, Verdict
@@ -148,13 +147,9 @@ def load_work(
     all_keys = vault.keys(owners=wanted.owners, key_ids=wanted.key_ids)
     keys = all_keys if policy.look_back_for else READABLE
     subjects = subjects_in(bodies, found_customers, found_cases, found_screenings, travelling, keys)
-    subjects += [found for id_ in concerned if (one := found_customers.get(id_)) and (found := identified(one))]
+    subjects += [one.subject for id_ in concerned if (one := found_customers.get(id_)) and one.subject is not None]
     now = _now(messages)
-    whitelisted = (
-        whitelist.find_in_force(tx, sorted({party for one in subjects for party in parties_of(one)}), now)
-        if subjects
-        else {}
-    )
+    whitelisted = whitelist.find_in_force(tx, sorted(set(map(party_of, subjects))), now) if subjects else {}
     catalogue, known = _find_parties(tx, live, subjects, whitelisted, now)
     found_filings, found_pairs = filings.lock_filings(tx, bodies), whitelist.lock_pairs(tx, bodies)
     found_changes = rule_changes.lock_changes(tx, bodies)
@@ -317,9 +312,7 @@ def subjects_in(
         elif isinstance(body, CustomerRegistered):
             found.append(subject_of(body))
         elif isinstance(body, RescreenCustomer) and body.customer_id in customers_known:
-            found.append(identified(customers_known[body.customer_id]))
-        elif isinstance(body, RecordCheck) and body.customer_id in customers_known:
-            found.append(_if_accepted(customers_known[body.customer_id], body))
+            found.append(customers_known[body.customer_id].subject)
         elif isinstance(body, RescreenPayment):
             case = waiting.get(payment_case_id(body.payment_id))
             found += subjects_of(case.payment.order) if case is not None and case.payment is not None else ()
@@ -329,13 +322,6 @@ def subjects_in(
         if record is not None:
             found += subjects_of(completed(_with_told(record, body)))
     return [subject for subject in found if subject is not None]
-
-
-def _if_accepted(customer: Customer, body: RecordCheck) -> Subject | None:
-    """Whom to look for if this says that the customer's document is accepted."""
-    handed = customer.document
-    proven = replace(handed, status=DocumentStatus.PASSED) if handed is not None else None
-    return identified(replace(customer, document=proven))
 
 
 def _subjects_kept(known: Screening | None, keys: Keys) -> Sequence[Subject]:
