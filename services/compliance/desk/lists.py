@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from libs.common.batch import Refusal
+from libs.common.card_numbers import without_card_numbers
 from libs.common.fields import Id
 from libs.common.problems import Problem
 from libs.common.service import Runtime
@@ -40,6 +41,7 @@ IMPORT_PATHS = (f"{PATH}/imports", f"{guard.PATH}/api/lists/imports")
 BODY_BYTES_MAX = 64 * 1024 * 1024
 """Three times the largest real list; more is for the command line."""
 FILES_MAX = 3
+FILE_NAME_LENGTH_MAX = 200
 
 VersionNumber = Annotated[int, Query(ge=1, le=2**63 - 1)]
 CsrfToken = Annotated[str | None, Header()]
@@ -71,7 +73,7 @@ class Lists:
     async def take_in(self, request: Request, form: FormData, by: DeskSession) -> str:
         """Import what was uploaded; return what that came to, in words."""
         files = {
-            part.filename: await part.read()
+            name_of(part): await part.read()
             for part in form.getlist("file")
             if isinstance(part, UploadFile) and part.filename
         }
@@ -162,6 +164,12 @@ def decide_change(
     runtime.unit.administer(lambda tx: audit.append(tx, happening))
     is_unknown = change.reason == ChangeRefusal.CHANGE_UNKNOWN
     raise Problem(HTTPStatus.NOT_FOUND if is_unknown else HTTPStatus.CONFLICT, change.reason, change.detail)
+
+
+def name_of(part: UploadFile) -> str:
+    """The name of a file that was sent, as it may be kept: without what is no sign, or the number of a card."""
+    signs = "".join(sign for sign in part.filename or "" if sign.isprintable())
+    return without_card_numbers(signs)[:FILE_NAME_LENGTH_MAX]
 
 
 def _format(form: FormData) -> ListFormat | None:

@@ -26,7 +26,7 @@ from libs.common.service import Runtime
 from services.compliance import list_changes, whitelist_import, whitelist_queries
 from services.compliance.desk import guard, render
 from services.compliance.desk.case_page import CasePages
-from services.compliance.desk.lists import ChangeVerb, decide_change
+from services.compliance.desk.lists import ChangeVerb, decide_change, name_of
 from services.compliance.desk.sessions import DeskSession, DeskSessions
 from services.compliance.desk.submitting import Submission, attempted, submit
 from services.compliance.domain.acts import DeskCommand
@@ -147,7 +147,7 @@ class Pairs:
         parts = [part for part in form.getlist("file") if isinstance(part, UploadFile) and part.filename]
         if len(parts) != 1:
             raise _unfit("choose one file")
-        file = WhitelistFile(source=str(parts[0].filename), content=await parts[0].read())
+        file = WhitelistFile(source=name_of(parts[0]), content=await parts[0].read())
         return await run_in_threadpool(self._propose_all, file, by)
 
     def _propose_all(self, file: WhitelistFile, by: DeskSession) -> str:
@@ -155,7 +155,8 @@ class Pairs:
         try:
             checked = whitelist_import.check(self._runtime, file)
         except WhitelistFault as fault:
-            happening = by.happening(AuditVerb.REFUSED, ObjectKind.WHITELIST, "", f"import: {fault}")
+            # Without the faults, which name what is in the file: this is kept for ever.
+            happening = by.happening(AuditVerb.REFUSED, ObjectKind.WHITELIST, "", f"import of {file.source}: unfit")
             unit.administer(lambda tx: audit.append(tx, happening))
             raise _unfit(f"nothing of the file was taken: {fault}") from fault
         done = unit.administer(lambda tx: whitelist_import.propose(tx, checked, reason="", by=by.signed))
@@ -281,8 +282,10 @@ def _pages(runtime: Runtime, sessions: DeskSessions, case_pages: CasePages) -> A
 
     # The form is read by hand, when it is known whose it is: nobody else has a large body taken in.
     @router.post("/imports")
-    async def take_in(request: Request, person: DeskSession = guard.allow(sessions, Permission.CONFIRM)) -> Response:
-        """Propose the pairs of a file."""
+    async def take_in(
+        request: Request, person: DeskSession = guard.allow(sessions, Permission.CONFIRM, ObjectKind.WHITELIST)
+    ) -> Response:
+        """Propose the pairs of a file, and show what waits."""
         async with request.form(max_files=1, max_fields=5) as form:
             guard.require_csrf_token(person, str(form.get("csrf_token") or ""))
             try:

@@ -12,6 +12,7 @@ name alone, everybody who bears it would be ruled out.
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -42,6 +43,8 @@ ROWS_MAX = 10_000
 BYTES_MAX = 8 * 1024 * 1024
 FAULTS_SHOWN = 20
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""But for tabs and ends of lines."""
 _CARD_NUMBER = "must not hold a card number: none is ever kept"
 
 
@@ -171,7 +174,11 @@ def _row(line: int, fields: Mapping[str, str], at: datetime, faults: Faults) -> 
 
 
 def _faults(given: Mapping[str, str], reason: str, at: datetime) -> Iterator[tuple[str, str]]:
-    """The fields of a row that are wrong, each with its fault."""
+    """The fields of a row that are wrong, each with its fault. What must not be kept is not in these words either."""
+    unfit = list(_unfit(given, reason))
+    if unfit:
+        yield from unfit
+        return
     yield from ((name, "must not be empty") for name in sorted(REQUIRED) if not given[name])
     if len(given["name"]) > NAME_LENGTH_MAX:
         yield "name", f"more than {NAME_LENGTH_MAX} characters"
@@ -189,7 +196,15 @@ def _faults(given: Mapping[str, str], reason: str, at: datetime) -> Iterator[tup
         yield "until", fault
     if len(reason) > NOTE_LENGTH_MAX:
         yield "reason", f"more than {NOTE_LENGTH_MAX} characters"
-    yield from ((name, _CARD_NUMBER) for name in ("name", "reason") if has_card_number(given[name]))
+
+
+def _unfit(given: Mapping[str, str], reason: str) -> Iterator[tuple[str, str]]:
+    for name in COLUMNS:
+        text = reason if name == "reason" else given[name]
+        if has_card_number(text):
+            yield name, _CARD_NUMBER
+        elif _CONTROL.search(text):
+            yield name, "must not hold control characters"
 
 
 def _fault_of_end(text: str, at: datetime) -> str | None:

@@ -142,6 +142,24 @@ def test_programs_send_files_too_and_nobody_who_may_not_has_one_read(compliance:
     assert rows(compliance, "SELECT count(*) FROM rule_changes") == [(1,)]
 
 
+def test_what_must_not_be_kept_of_a_file_is_kept_nowhere(compliance: Runtime, address: str) -> None:
+    card = "4111111111111111"
+    named = f"a\u202eb {card}.csv"
+    with signed_in(address, "supervisor") as supervisor:
+        token = {"csrf_token": supervisor.csrf_token}
+        bad = {"file": (named, (HEADER + f"fictional,F-007,{ALIKE},{card},{UNTIL},why\n").encode())}
+        refused = supervisor.http.post("/desk/whitelist/imports", data=token, files=bad)
+        assert (refused.status_code, card in refused.text) == (422, False)
+        assert "birth_date: must not hold a card number" in refused.text
+        good = {"file": (named, (HEADER + PAIR).encode())}
+        assert supervisor.http.post("/desk/whitelist/imports", data=token, files=good).status_code == 200
+    kept = str(rows(compliance, "SELECT details FROM audit_entries")) + str(
+        rows(compliance, "SELECT * FROM rule_changes")
+    )
+    assert "ab ************1111.csv" in kept
+    assert card not in kept
+
+
 def test_nothing_of_a_file_with_a_fault_is_taken(compliance: Runtime, run: Run, tmp_path: Path) -> None:
     for bad, words in (
         (f"fictional,F-007,{ALIKE},,{UNTIL},by name\n", "line 3, birth_date"),

@@ -105,6 +105,10 @@ def test_what_is_unknown_may_stay_empty_or_have_no_column() -> None:
         ({"reason": ""}, "line 2, reason: must not be empty"),
         ({"reason": "x" * 4_001}, "line 2, reason: more than 4000"),
         ({"reason": "card 4111 1111 1111 1111"}, "line 2, reason: must not hold a card number"),
+        ({"birth_date": "4111111111111111"}, "line 2, birth_date: must not hold a card number"),
+        ({"identifier": "4111111111111111"}, "line 2, identifier: must not hold a card number"),
+        ({"entity_id": "7\0"}, "line 2, entity_id: must not hold control characters"),
+        ({"reason": "another\0passport"}, "line 2, reason: must not hold control characters"),
     ],
 )
 def test_a_fault_is_told_with_its_line_and_field(changed: dict[str, str], words: str) -> None:
