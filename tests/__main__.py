@@ -1,8 +1,8 @@
 """`make test`: style and types, then the four tiers, each on its own clock; a skipped test is a failure.
 
-Two lanes run side by side, since tests on real parts wait half of their time and are on parts of their
-own: a tier that is in both is shared out so that both take about as long. What the second lane prints is kept
-and shown as its own block, so that neither talks into the other.
+Lanes run side by side, since tests on real parts wait half of their time, each lane on parts of its own: a tier
+that takes long is shared out so that all take about as long. What the lanes after the first print is kept and shown
+as blocks of their own, so that none talks into another.
 """
 
 import os
@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import IO, NamedTuple
 
 from rich.console import Console
@@ -19,27 +20,24 @@ from rich.table import Table
 
 from tests.parts import TEST_FOLDER, TEST_PORT_BASE
 
-_DESK = "tests/integration/compliance"
-"""A third of its tier: pages in a browser."""
 _PYTEST = ("pytest", "-q", "-p", "tests.strict", "--durations=20", "--durations-min=5")
 """What takes longest is told, for whoever would have the whole take less."""
-FIRST: Mapping[str, tuple[str, ...]] = {
-    "format": ("ruff", "format", "--check", "--quiet", "."),
-    "style": ("ruff", "check", "--quiet", "."),
-    "types": ("mypy", "--no-error-summary", "."),
-    "unit": (*_PYTEST, "tests/unit"),
-    "simulation": (*_PYTEST, "tests/simulation"),
-    "integration": (*_PYTEST, "tests/integration", f"--ignore={_DESK}"),
-}
-SECOND: Mapping[str, tuple[str, ...]] = {
-    "e2e": (*_PYTEST, "tests/e2e"),
-    "integration, compliance": (*_PYTEST, _DESK),
-}
-SECOND_PARTS = {
-    "WEIR_TEST_FOLDER": str(TEST_FOLDER.with_name(f"{TEST_FOLDER.name}-beside")),
-    "WEIR_TEST_PORT_BASE": str(TEST_PORT_BASE - 2_000),
-}
-"""Where the second lane has its own."""
+_SERVICES = [f"tests/integration/{service}" for service in ("accounts", "fraud", "payments")]
+LANES: Sequence[Mapping[str, tuple[str, ...]]] = (
+    {
+        "format": ("ruff", "format", "--check", "--quiet", "."),
+        "style": ("ruff", "check", "--quiet", "."),
+        "types": ("mypy", "--no-error-summary", "."),
+        "unit": (*_PYTEST, "tests/unit"),
+        "simulation": (*_PYTEST, "tests/simulation"),
+        "integration, services": (*_PYTEST, *_SERVICES),
+    },
+    {"e2e": (*_PYTEST, "tests/e2e")},
+    {"integration, rest": (*_PYTEST, "tests/integration", *(f"--ignore={folder}" for folder in _SERVICES))},
+)
+"""The steps of each lane, by name."""
+_PORTS = 1_000
+"""As many are a lane's."""
 
 
 class Result(NamedTuple):
@@ -53,15 +51,25 @@ class Result(NamedTuple):
 def main() -> int:
     """Run everything, whatever fails on the way, and return 0 only if nothing did."""
     started = time.monotonic()
-    with ThreadPoolExecutor(max_workers=1) as beside, tempfile.TemporaryFile() as kept:
-        second = beside.submit(_run_lane, SECOND, kept, SECOND_PARTS)
-        results = _run_lane(FIRST, None, {})
-        print("\n── waiting for the tests beside", flush=True)
-        results += second.result()
-        kept.seek(0)
-        print(kept.read().decode(errors="replace"), flush=True)
+    with ExitStack() as kept, ThreadPoolExecutor(max_workers=len(LANES)) as executor:
+        outputs = [None, *(kept.enter_context(tempfile.TemporaryFile()) for _ in LANES[1:])]
+        lanes = executor.map(_run_lane, LANES, outputs, map(_parts, range(len(LANES))))
+        results = list(next(lanes))
+        print("\n── waiting for the other lanes", flush=True)
+        results += [result for lane in lanes for result in lane]
+        for output in filter(None, outputs):
+            output.seek(0)
+            print(output.read().decode(errors="replace"), flush=True)
     _report(results, time.monotonic() - started)
     return 0 if all(result.passed for result in results) else 1
+
+
+def _parts(lane: int) -> Mapping[str, str]:
+    """Where a lane has its own: no folder and no port is another's."""
+    if not lane:
+        return {}
+    folder = TEST_FOLDER.with_name(f"{TEST_FOLDER.name}-{lane + 1}")
+    return {"WEIR_TEST_FOLDER": str(folder), "WEIR_TEST_PORT_BASE": str(TEST_PORT_BASE - lane * _PORTS)}
 
 
 def _run_lane(steps: Mapping[str, tuple[str, ...]], output: IO[bytes] | None, parts: Mapping[str, str]) -> list[Result]:
