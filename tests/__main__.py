@@ -22,7 +22,7 @@ from tests.parts import TEST_FOLDER, TEST_PORT_BASE
 
 _PYTEST = ("pytest", "-q", "-p", "tests.strict", "--durations=20", "--durations-min=5")
 """What takes longest is told, for whoever would have the whole take less."""
-_SERVICES = [f"tests/integration/{service}" for service in ("accounts", "fraud", "payments")]
+_SHARED_OUT = [f"tests/integration/{what}" for what in ("accounts", "fraud", "payments", "test_stack.py")]
 LANES: Sequence[Mapping[str, tuple[str, ...]]] = (
     {
         "format": ("ruff", "format", "--check", "--quiet", "."),
@@ -30,10 +30,10 @@ LANES: Sequence[Mapping[str, tuple[str, ...]]] = (
         "types": ("mypy", "--no-error-summary", "."),
         "unit": (*_PYTEST, "tests/unit"),
         "simulation": (*_PYTEST, "tests/simulation"),
-        "integration, services": (*_PYTEST, *_SERVICES),
+        "integration, a part": (*_PYTEST, *_SHARED_OUT),
     },
     {"e2e": (*_PYTEST, "tests/e2e")},
-    {"integration, rest": (*_PYTEST, "tests/integration", *(f"--ignore={folder}" for folder in _SERVICES))},
+    {"integration, the rest": (*_PYTEST, "tests/integration", *(f"--ignore={what}" for what in _SHARED_OUT))},
 )
 """The steps of each lane, by name."""
 _PORTS = 1_000
