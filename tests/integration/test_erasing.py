@@ -13,7 +13,12 @@ from schemas.payments.events import PaymentCancelled, PaymentInitiated
 from services.accounts.__main__ import SERVICE as ACCOUNTS
 from services.accounts.domain.customers import CloseCustomer
 from services.compliance.__main__ import SERVICE as COMPLIANCE
+from services.compliance.checking import DocumentChecking
+from services.compliance.diligence.documents import Document, DocumentKind
+from services.compliance.diligence.providers import SimulatedChecks
+from services.compliance.domain.diligence import TakeDocument
 from services.payments.__main__ import SERVICE as PAYMENTS
+from tests.deciding import decide
 from tests.integration.compliance import scene
 from tests.integration.compliance.reports import filing_on
 from tests.integration.compliance.test_monitoring import settled
@@ -117,13 +122,21 @@ def test_a_payment_that_was_cancelled_before_anybody_was_asked_forbids_nothing(c
 def test_compliance_forgets_whom_it_screened_and_puts_it_into_its_log(compliance: Runtime) -> None:
     customer = scene.registered("Ottokar Wolkenstein", birth_date="1980-05-17")
     tell(compliance, customer)
+    for number in ("P1234567", "P7654321"):
+        hand_in(compliance, customer.customer_id, number, "Ottokar Wolkenstein")
     whom = Whom(customer_id=customer.customer_id)
     assert obstacles(compliance, whom) == []
     assert blank(compliance, whom)["customers"] == 1
     ((body,),) = rows(compliance, "SELECT body FROM customers WHERE customer_id = %s", (customer.customer_id,))
-    assert "Wolkenstein" not in body and "1980" not in body
+    assert not [said for said in ("Wolkenstein", "1980", "1234567", "7654321") if said in body]
     logged = rows(compliance, "SELECT verb, details FROM audit_entries WHERE object_id = %s", (customer.customer_id,))
     assert logged == [("customer_erased", "asked for")]
+
+
+def hand_in(runtime: Runtime, customer_id: str, number: str, name: str) -> None:
+    document = Document(kind=DocumentKind.PASSPORT, number=number, country="DE", name=name)
+    decide(runtime, TakeDocument(customer_id=customer_id, document_id=ids.new(), document=document, by="staff"))
+    DocumentChecking(runtime.unit, SimulatedChecks()).run_once()
 
 
 def test_payments_finds_both_sides_waits_for_their_ends_and_blanks_what_is_readable(parts: Parts) -> None:

@@ -26,6 +26,7 @@ from services.compliance.diligence.documents import Document, DocumentKind
 from services.compliance.diligence.rating import Factor
 from services.compliance.diligence_api import NewDocument
 from services.compliance.domain.audit import ObjectKind
+from services.compliance.domain.customers import numbers_of
 from services.compliance.domain.diligence import DiligenceRefusal, HandInDocument
 from services.compliance.domain.people import Permission
 from services.compliance.domain.work import Customer, CustomerStatus, Policy, Work
@@ -185,6 +186,7 @@ def _facts(customer: Customer) -> list[tuple[str, str]]:
         ("Kind", customer.kind.value),
         ("Born", subject.birth_date if subject else None),
         ("Country", country_in_words(subject.country) if subject and subject.country else None),
+        ("Proven numbers", ", ".join(numbers_of(customer)) or None),
         ("Accounts in", ", ".join(customer.currencies)),
         ("Customer", customer.customer_id),
     )

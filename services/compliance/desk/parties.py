@@ -1,5 +1,7 @@
 """What a case's page shows of those it is about, and of the listed entries they are held against."""
 
+from collections.abc import Sequence
+
 from libs.common.record import Record
 from schemas.accounts.events import CustomerKind
 from schemas.compliance.events import PartyRole, ScreeningOutcome, UnscreenableReason
@@ -12,7 +14,7 @@ from services.compliance.domain.whitelist import is_distinct, pair_id_of
 from services.compliance.domain.work import Screening
 from services.compliance.lists.listed import NameStrength
 from services.compliance.matching.owned import Ownership
-from services.compliance.matching.screening import Hit, Verdict
+from services.compliance.matching.screening import Hit, Verdict, numbers_cleared
 from services.compliance.matching.subject import Subject
 
 ALIASES_SHOWN_MAX = 8
@@ -47,6 +49,8 @@ class HitView(Record):
     """What it is whitelisted as; None if that can't be: its data is encrypted, or it blocks."""
     is_distinct: bool
     """Whether enough is known of the party for that."""
+    is_proven: bool
+    """Whether the party has proven that it has the entry's official number: no pair speaks against that."""
     reasons: tuple[str, ...]
     sides: tuple[Side, ...]
     """The party and the entry, side by side."""
@@ -71,7 +75,7 @@ def payment_parties(order: PaymentOrder, screening: Screening | None, owned: Own
             subject_of(personal.debtor),
             verdicts.get(PartyRole.DEBTOR),
             owned,
-            personal.debtor.document_number,
+            _numbers(personal.debtor),
         ),
         _party_view(
             PartyRole.CREDITOR,
@@ -80,7 +84,7 @@ def payment_parties(order: PaymentOrder, screening: Screening | None, owned: Own
             subject_of(personal.creditor),
             verdicts.get(PartyRole.CREDITOR),
             owned,
-            personal.creditor.document_number,
+            _numbers(personal.creditor),
         ),
     )
 
@@ -91,8 +95,10 @@ def customer_party(case: Case, owned: Ownership) -> tuple[PartyView, ...]:
     subject, kind = case.customer.subject, case.customer.kind
     facts = (("Kind", "Company" if kind is CustomerKind.COMPANY else "Person"), *_subject_facts(subject))
     name = subject.name if subject else "Encrypted"
-    facts = (*facts, ("Customer", case.customer_id or ""))
-    return (_party_view(None, name, facts, subject, case.customer.verdict, owned),)
+    numbers = case.customer.numbers
+    proven = (("Proven numbers", ", ".join(numbers)),) if numbers else ()
+    facts = (*facts, *proven, ("Customer", case.customer_id or ""))
+    return (_party_view(None, name, facts, subject, case.customer.verdict, owned, numbers, are_proven=True),)
 
 
 def _party_view(
@@ -102,15 +108,22 @@ def _party_view(
     subject: Subject | None,
     verdict: Verdict | None,
     owned: Ownership,
-    number: str | None = None,
+    numbers: Sequence[str] = (),
+    *,
+    are_proven: bool = False,
 ) -> PartyView:
+    hits = verdict.hits if verdict else ()
     return PartyView(
         role={PartyRole.DEBTOR: "Payer", PartyRole.CREDITOR: "Payee"}.get(role, "Customer") if role else "Customer",
         name=name,
         facts=facts,
         unscreenable=_UNSCREENABLE[verdict.unscreenable] if verdict and verdict.unscreenable else None,
-        hits=tuple(_hit_view(hit, subject, owned, number) for hit in verdict.hits) if verdict else (),
+        hits=tuple(_hit_view(hit, subject, owned, numbers, are_proven=are_proven) for hit in hits),
     )
+
+
+def _numbers(party: Party) -> Sequence[str]:
+    return (party.document_number,) if party.document_number else ()
 
 
 def _party_facts(party: Party, account_id: str) -> tuple[tuple[str, str], ...]:
@@ -129,7 +142,9 @@ def _subject_facts(subject: Subject | None) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _hit_view(hit: Hit, subject: Subject | None, owned: Ownership, number: str | None) -> HitView:
+def _hit_view(
+    hit: Hit, subject: Subject | None, owned: Ownership, numbers: Sequence[str], *, are_proven: bool
+) -> HitView:
     listed = hit.listed
     aliases = [name.name for name in listed.names[1:] if name.strength is not NameStrength.WEAK]
     weak = [name.name for name in listed.names[1:] if name.strength is NameStrength.WEAK]
@@ -153,7 +168,8 @@ def _hit_view(hit: Hit, subject: Subject | None, owned: Ownership, number: str |
         pair_id=pair_id_of(subject, hit.reference) if subject and hit.outcome is not ScreeningOutcome.BLOCK else None,
         is_distinct=subject is not None and is_distinct(subject),
         reasons=hit.reasons,
-        sides=sides(hit, subject, number),
+        is_proven=are_proven and bool(numbers_cleared([hit], numbers)),
+        sides=sides(hit, subject, numbers),
         facts=tuple((label, value) for label, value in facts if value),
         remarks=listed.remarks,
     )

@@ -1,6 +1,6 @@
 """A party held against a listed entry, side by side, with what both have in common marked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from libs.common.record import Record
 from services.compliance.desk.country_words import country_in_words
@@ -35,8 +35,8 @@ class Side(Record):
         return "".join(text for text, _ in self.listed) or "not known"
 
 
-def sides(hit: Hit, subject: Subject | None, number: str | None = None) -> tuple[Side, ...]:
-    """What is known of either; `number` is the party's own official number, as it was told."""
+def sides(hit: Hit, subject: Subject | None, numbers: Sequence[str] = ()) -> tuple[Side, ...]:
+    """What is known of either; `numbers` are the party's own official numbers, as they were told."""
     listed = hit.listed
     own_name, listed_name = marked_names(subject.name, hit.listed_name) if subject else ((), _unmarked(hit.listed_name))
     found = (
@@ -44,7 +44,7 @@ def sides(hit: Hit, subject: Subject | None, number: str | None = None) -> tuple
         _born(subject, listed),
         _countries(subject, listed),
         Side(label="Kind", own=_unmarked(subject.kind if subject else None), listed=_unmarked(listed.kind.value)),
-        _numbers(number or (subject.identifier if subject else None), listed),
+        _numbers(numbers, listed),
     )
     return tuple(side for side in found if side.own or side.listed)
 
@@ -65,13 +65,12 @@ def _countries(subject: Subject | None, listed: ListedParty) -> Side:
     )
 
 
-def _numbers(number: str | None, listed: ListedParty) -> Side:
-    asked = identifier_of(number) if number else None
-    is_same = asked in listed.identifiers
+def _numbers(numbers: Sequence[str], listed: ListedParty) -> Side:
+    shared = {identifier_of(number) for number in numbers} & set(listed.identifiers)
     return Side(
         label="Numbers",
-        own=((number, How.SAME if is_same else How.NOT),) if number else (),
-        listed=_joined((one, How.SAME if one == asked else How.NOT) for one in listed.identifiers),
+        own=_joined((one, How.SAME if identifier_of(one) in shared else How.NOT) for one in numbers),
+        listed=_joined((one, How.SAME if one in shared else How.NOT) for one in listed.identifiers),
     )
 
 

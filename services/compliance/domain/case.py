@@ -132,6 +132,8 @@ class CustomerFacts(Record, omit_defaults=True):
     subject: Subject | None
     """None if its data came encrypted."""
     verdict: Verdict
+    numbers: tuple[str, ...] = ()
+    """The official numbers of documents that were accepted, as they are compared."""
     reasons: tuple[CaseReason, ...]
 
 

@@ -16,7 +16,8 @@ from schemas.compliance.events import (
     CustomerVerified,
     ScreeningOutcome,
 )
-from services.compliance.diligence.rating import Known, rate, resemblance, review_on, tier_of
+from services.compliance.diligence.documents import DocumentStatus
+from services.compliance.diligence.rating import Factor, Known, rate, resemblance, review_on, tier_of
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import (
     SYSTEM,
@@ -27,8 +28,12 @@ from services.compliance.domain.case import (
 )
 from services.compliance.domain.whitelist import Pair, party_of
 from services.compliance.domain.work import Customer, CustomerStatus, Work
-from services.compliance.matching.screening import ENCRYPTED, Verdict, says_the_same
+from services.compliance.lists.identifiers import identifier_of
+from services.compliance.matching.screening import ENCRYPTED, Verdict, joined, numbers_cleared, says_the_same
 from services.compliance.matching.subject import Subject
+
+NUMBERS_MAX = 20
+"""Official numbers of a customer that are looked for: the last ones."""
 
 
 class RescreenCustomer(Command):
@@ -47,6 +52,15 @@ def subject_of(event: CustomerRegistered) -> Subject | None:
     if isinstance(event.personal, EncryptedPersonalData):
         return None
     return Subject(name=event.personal.name, birth_date=event.personal.birth_date, country=event.personal.country)
+
+
+def numbers_of(customer: Customer) -> tuple[str, ...]:
+    """The official numbers by which a customer has proven who it is, as they are compared; the last one first."""
+    handed, numbers = customer.document, customer.numbers_before
+    if handed is not None and handed.status is DocumentStatus.PASSED:
+        number = identifier_of(handed.document.number)
+        numbers = (number, *(one for one in numbers if one != number)) if number else numbers
+    return numbers[:NUMBERS_MAX]
 
 
 def rated(work: Work, customer: Customer, at: datetime, *, keeps_review: bool = False) -> Customer:
@@ -174,10 +188,7 @@ def _screen_again(
         # By which entry its property was blocked stays known: reports name that, whatever lists say since.
         work.customers.put(before.customer_id, replace(before, **known_by))
         return []
-    verdict, resembles = customer.verdict, customer.resembles
-    if customer.subject is not None:
-        verdict = work.parties.verdict(customer.subject, at, cleared=customer.cleared, but_for=but_for)
-        resembles = resemblance(work.parties.resembled(customer.subject, verdict, cleared=customer.cleared))
+    verdict, resembles = _looked_for(work, customer, at, but_for=but_for)
     customer = replace(customer, verdict=verdict, resembles=resembles, **known_by)
     if before.rating is not None and _known(customer, day_of(at)).resembles != _known(before, day_of(at)).resembles:
         # While people look at it there is no day: they set the next one.
@@ -198,6 +209,31 @@ def _screen_again(
     ]
 
 
+def learn_number(work: Work, customer: Customer, at: datetime) -> Sequence[Event]:
+    """Look a customer up anew who has just proven to have an official number that was not known before."""
+    if customer.status is CustomerStatus.CLOSED:
+        return []
+    return _screen_again(work, customer, CaseReason.RESEMBLES_LISTED, at)
+
+
+def _looked_for(
+    work: Work, customer: Customer, at: datetime, *, but_for: str | None = None
+) -> tuple[Verdict, Factor | None]:
+    """What lists say of a customer's name and numbers now, and what it is rated by: that is, what people cleared, too.
+
+    Whoever has cleared a customer of an entry by their names has said nothing of one that has the entry's number.
+    """
+    subject, numbers = customer.subject, numbers_of(customer)
+    if subject is None and not numbers:
+        return customer.verdict, customer.resembles
+    verdict, resembled = ENCRYPTED, work.parties.by_number(subject, numbers)
+    if subject is not None:
+        verdict = work.parties.verdict(subject, at, cleared=customer.cleared, but_for=but_for)
+        resembled = [*resembled, *work.parties.resembled(subject, verdict, cleared=customer.cleared)]
+    by_number = work.parties.by_number(subject, numbers, ruled_out=customer.cleared_by_number)
+    return joined(verdict, by_number), resemblance(resembled)
+
+
 def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Sequence[Event]:
     """Do what two people have decided about a customer. Nothing if the case is about a payment, or about alerts:
     what money has done is reported or explained, and says nothing of whether the customer is served.
@@ -211,10 +247,17 @@ def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Seq
     if decision is not CaseDecision.APPROVE:
         # What belongs to somebody listed is blocked, in whichever words people refuse to serve them.
         return _refuse(work, customer, at, is_listed=decision is CaseDecision.BLOCK or case.is_about_listed_party)
-    decided = (hit.reference for hit in case.customer.verdict.hits)
-    cleared = tuple(dict.fromkeys((*customer.cleared, *decided)))
+    hits = case.customer.verdict.hits
+    by_number = numbers_cleared(hits, case.customer.numbers)
     # People have looked at it: it is looked at again when its risk says so, counted from now.
-    served = replace(customer, status=CustomerStatus.VERIFIED, is_told_listed=False, cleared=cleared, review_on=None)
+    served = replace(
+        customer,
+        status=CustomerStatus.VERIFIED,
+        is_told_listed=False,
+        cleared=tuple(dict.fromkeys((*customer.cleared, *(hit.reference for hit in hits)))),
+        cleared_by_number=tuple(dict.fromkeys((*customer.cleared_by_number, *by_number))),
+        review_on=None,
+    )
     customer = rated(work, served, at)
     work.customers.put(customer.customer_id, customer)
     return [_verified(customer, at)]
@@ -237,10 +280,14 @@ def doubt(work: Work, case: Case, at: datetime) -> Sequence[Event]:
         return []
     customer = work.customers[case.customer_id]
     hits = {hit.reference for hit in case.customer.verdict.hits}
-    cleared = tuple(entry for entry in customer.cleared if entry not in hits)
     was_served = customer.status is CustomerStatus.VERIFIED
-    status = CustomerStatus.RESTRICTED if was_served else CustomerStatus.IN_REVIEW
-    work.customers.put(customer.customer_id, replace(customer, status=status, cleared=cleared))
+    doubted = replace(
+        customer,
+        status=CustomerStatus.RESTRICTED if was_served else CustomerStatus.IN_REVIEW,
+        cleared=tuple(entry for entry in customer.cleared if entry not in hits),
+        cleared_by_number=tuple(one for one in customer.cleared_by_number if one.reference not in hits),
+    )
+    work.customers.put(customer.customer_id, doubted)
     return [CustomerRestricted(customer_id=customer.customer_id, restricted_at=at)] if was_served else []
 
 
@@ -254,7 +301,13 @@ def ask_people(work: Work, customer: Customer, reason: CaseReason, at: datetime)
 
 def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseReason, at: datetime) -> Sequence[Event]:
     """Open the customer's case, or show in it what is new."""
-    facts = CustomerFacts(kind=customer.kind, subject=customer.subject, verdict=verdict, reasons=(reason,))
+    facts = CustomerFacts(
+        kind=customer.kind,
+        subject=customer.subject,
+        verdict=verdict,
+        numbers=numbers_of(customer),
+        reasons=(reason,),
+    )
     known = work.cases.get(customer_case_id(customer.customer_id))
     if known is not None and not known.has_ended:
         if known.customer is None or not says_the_same(verdict, known.customer.verdict):

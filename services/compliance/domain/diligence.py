@@ -5,6 +5,7 @@
                     └─► review_on ─► people look at the customer again, who is served meanwhile
 
 A document about which nobody has said anything proves nothing; it is asked about until somebody does.
+By the number of one that is accepted a customer is looked for on the lists from then on, besides its name.
 """
 
 from collections.abc import Sequence
@@ -125,7 +126,7 @@ def record_check(work: Work, command: RecordCheck, at: datetime) -> Sequence[Eve
         waiting = replace(handed, asked=asked, ask_at=ask_again_at(asked, at))
         work.customers.put(customer.customer_id, replace(customer, document=waiting))
         return []
-    because = command.checked.refused_because
+    because, numbers = command.checked.refused_because, customers.numbers_of(customer)
     answered = replace(
         handed,
         status=DocumentStatus.PASSED if because is None else DocumentStatus.REFUSED,
@@ -133,7 +134,13 @@ def record_check(work: Work, command: RecordCheck, at: datetime) -> Sequence[Eve
         reference=command.checked.reference,
         ask_at=None,
     )
-    events = _rated_anew(work, replace(customer, document=answered), at)
+    customer = replace(customer, document=answered)
+    if customers.numbers_of(customer) != numbers:
+        # Looked for first: the tier of somebody who is listed is told to nobody.
+        work.customers.put(customer.customer_id, customer)
+        events = customers.learn_number(work, customer, at)
+        return [*events, *_rated_anew(work, work.customers[customer.customer_id], at)]
+    events = _rated_anew(work, customer, at)
     if because is None or not customers.is_served(customer):
         return events
     return [*events, *customers.ask_people(work, work.customers[customer.customer_id], CaseReason.DOCUMENT_REFUSED, at)]
@@ -202,7 +209,7 @@ def _handed_in(
     if customer.document is not None and customer.document.status is DocumentStatus.PENDING:
         return _refused(DiligenceRefusal.DOCUMENT_PENDING)
     handed = HandedDocument(document_id=document_id, document=document, handed_by=by, handed_at=at, ask_at=at)
-    return _rated_anew(work, replace(customer, document=handed), at)
+    return _rated_anew(work, replace(customer, document=handed, numbers_before=customers.numbers_of(customer)), at)
 
 
 def _rated_anew(work: Work, customer: Customer, at: datetime, *, keeps_review: bool = False) -> Sequence[Event]:

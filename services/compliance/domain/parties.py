@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from libs.common.record import Record
 from services.compliance.domain.whitelist import Pair, key_of, party_of, ruled_out, whitelist_version
 from services.compliance.matching.index import NameIndex
-from services.compliance.matching.screening import MATCHER_VERSION, Hit, Verdict, screen
+from services.compliance.matching.screening import MATCHER_VERSION, Hit, NumberCleared, Verdict, screen, screen_numbers
 from services.compliance.matching.subject import Subject
 
 Whitelist = Mapping[str, Sequence[Pair]]
@@ -75,6 +75,12 @@ class Parties:
         if not cleared and not pairs_of(self._whitelist, subject):
             return verdict.hits
         return screen(self.index, subject).hits
+
+    def by_number(
+        self, subject: Subject | None, identifiers: Sequence[str], *, ruled_out: Collection[NumberCleared] = ()
+    ) -> Sequence[Hit]:
+        """The entries that have an official number of a party's, but for those that people have cleared it of."""
+        return screen_numbers(self.index, subject, identifiers, ruled_out=ruled_out)
 
     def _search(self, subject: Subject, pairs: Sequence[Pair], cleared: Collection[str] = ()) -> Verdict:
         found = screen(self.index, subject, ruled_out=cleared)

@@ -28,7 +28,7 @@ from services.compliance.domain.whitelist import (
     party_of,
 )
 from services.compliance.domain.work import Work
-from services.compliance.matching.screening import Hit
+from services.compliance.matching.screening import Hit, numbers_cleared
 from services.compliance.matching.subject import Subject
 
 
@@ -41,6 +41,7 @@ class PairRefusal(StrEnum):
     NOTE_MISSING = "note_missing"
     END_OUT_OF_RANGE = "end_out_of_range"
     LISTED_PARTY = "listed_party"
+    NUMBER_LISTED = "number_listed"
     PARTY_INDISTINCT = "party_indistinct"
     ALREADY_WHITELISTED = "already_whitelisted"
     WRONG_STATE = "wrong_state"
@@ -56,6 +57,8 @@ _IN_WORDS = {
     PairRefusal.NOTE_MISSING: "a reason must say how the two are told apart",
     PairRefusal.END_OUT_OF_RANGE: f"it ends later than now, within {PAIR_DAYS_MAX} days: then people look anew",
     PairRefusal.LISTED_PARTY: "what screening blocks can't be ruled out",
+    PairRefusal.NUMBER_LISTED: "a document has proven that the customer has the entry's official number: whether it is "
+    "somebody else the case decides",
     PairRefusal.PARTY_INDISTINCT: "no whole date of birth or registration of the party is known, nor an official "
     "number: everybody of that name would be ruled out",
     PairRefusal.ALREADY_WHITELISTED: "this pair is whitelisted, or proposed to be, already",
@@ -120,6 +123,8 @@ def propose(work: Work, command: ProposePair, at: datetime) -> Sequence[Event] |
     subject, hit = found
     if hit.outcome is ScreeningOutcome.BLOCK:
         return _refusal(PairRefusal.LISTED_PARTY)
+    if case.customer is not None and numbers_cleared([hit], case.customer.numbers):
+        return _refusal(PairRefusal.NUMBER_LISTED)
     if not is_distinct(subject):
         return _refusal(PairRefusal.PARTY_INDISTINCT)
     known = work.pairs.get(command.pair_id)

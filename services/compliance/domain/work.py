@@ -28,7 +28,7 @@ from services.compliance.domain.rule_change import RuleChange
 from services.compliance.domain.whitelist import Pair
 from services.compliance.filings.efiling import Institution
 from services.compliance.filings.filing import Filing, FilingAct
-from services.compliance.matching.screening import Verdict
+from services.compliance.matching.screening import NumberCleared, Verdict
 from services.compliance.matching.subject import Subject
 from services.compliance.monitoring.countries import CountryLists, Edition
 from services.compliance.monitoring.outsiders import NOBODY, Outsiders
@@ -140,7 +140,9 @@ class Customer(Record, omit_defaults=True):
     """Whether accounts has been told that what it owns is blocked property."""
     verdict: Verdict
     cleared: tuple[str, ...] = ()
-    """Entries that people have decided are someone else."""
+    """Entries that people have decided are someone else, whatever the names."""
+    cleared_by_number: tuple[NumberCleared, ...] = ()
+    """Entries that they have decided are someone else although they have an official number of the customer's."""
     resembles: Factor | None = None
     """What it is rated by: whom it resembles on the lists, those among them that people have ruled out."""
     catalogue_version: int
@@ -155,6 +157,8 @@ class Customer(Record, omit_defaults=True):
     """Its accounts, as many as a report may name; those that were opened before this was kept are not here."""
     document: HandedDocument | None = None
     """The last one that was handed in."""
+    numbers_before: tuple[str, ...] = ()
+    """The official numbers of accepted documents before that one, the last first: a passport has another each time."""
     rating: Rating | None = None
     """None for those that were registered before customers were rated."""
     rated_by: Edition | None = None

@@ -12,7 +12,7 @@ make a hit strong enough to block: a name is borne by many.
 How the figures were found, and what they cost in misses and false alarms, is in README.md.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from libs.common.record import Record, replace
 from schemas.compliance.events import ScreeningOutcome, UnscreenableReason
@@ -26,7 +26,7 @@ from services.compliance.matching.subject import Subject
 from services.compliance.matching.text import is_read_whole
 from services.compliance.matching.words import WordKind
 
-MATCHER_VERSION = 4
+MATCHER_VERSION = 5
 """Raised with every change that could change an answer: what is remembered from before then no longer counts, and
 every customer, and every payment that waits for people, is looked at again."""
 
@@ -107,20 +107,70 @@ def screen(index: NameIndex, subject: Subject, *, ruled_out: Collection[str] = (
     words = index.words(subject.name)
     if not words:
         return UNREADABLE
-    found: dict[int, Hit] = {}
-    for number in _candidates(index, subject, words, at_most=CANDIDATES_MAX * (1 + len(ruled_out))):
-        name = index.names[number]
-        hit = _judge(index, subject, words, name)
-        if hit is None or (hit.reference in ruled_out and hit.outcome is not ScreeningOutcome.BLOCK):
-            continue
-        known = found.get(name.party_number)
-        if known is None or _strength(hit) > _strength(known):
-            found[name.party_number] = hit
-    if not found:
+    numbers = _candidates(index, subject, words, at_most=CANDIDATES_MAX * (1 + len(ruled_out)))
+    judged = (_judge(index, subject, words, index.names[number]) for number in numbers)
+    hits = _strongest(hit for hit in judged if hit and (hit.reference not in ruled_out or _blocks(hit)))
+    if not hits:
         # What has not been read can't be cleared: a listed name may stand behind three hundred letters.
         return CLEAR if is_read_whole(subject.name, words=len(words)) else UNREADABLE
-    hits = sorted(found.values(), key=_strength, reverse=True)[:HITS_MAX]
-    return Verdict(outcome=worst([hit.outcome for hit in hits]), hits=tuple(hits))
+    return _verdict(hits)
+
+
+class NumberCleared(Record):
+    """People have found that an entry is somebody else, though it has the same official number."""
+
+    reference: str
+    identifier: str
+
+
+def screen_numbers(
+    index: NameIndex, subject: Subject | None, identifiers: Iterable[str], *, ruled_out: Collection[NumberCleared] = ()
+) -> tuple[Hit, ...]:
+    """The entries that have an official number of a party's, the strongest first: whatever it is called, also if that
+    can't be read or is encrypted (None).
+
+    As in `screen`, nothing rules out what must block.
+    """
+    named = [(identifier, number) for identifier in identifiers for number in index.with_identifier(identifier)]
+    if not named:
+        return ()
+    subject = subject or Subject(name="")
+    words = index.words(subject.name)
+    judged = (_judge(index, replace(subject, identifier=one), words, index.names[number]) for one, number in named)
+    hits = [(hit, _cleared(hit, identifier)) for hit, (identifier, _) in zip(judged, named, strict=True) if hit]
+    return _strongest(hit for hit, cleared in hits if cleared not in ruled_out or _blocks(hit))
+
+
+def numbers_cleared(hits: Iterable[Hit], identifiers: Collection[str]) -> tuple[NumberCleared, ...]:
+    """What people have found who approve a party with these numbers, whatever of them the entries it hits have, too."""
+    return tuple(_cleared(hit, one) for hit in hits for one in identifiers if one in hit.listed.identifiers)
+
+
+def joined(verdict: Verdict, by_number: Sequence[Hit]) -> Verdict:
+    """What is said of a party's name, and of its numbers: where these are hit, there is something to look at."""
+    return _verdict(_strongest([*verdict.hits, *by_number])) if by_number else verdict
+
+
+def _cleared(hit: Hit, identifier: str) -> NumberCleared:
+    return NumberCleared(reference=hit.reference, identifier=identifier)
+
+
+def _verdict(hits: tuple[Hit, ...]) -> Verdict:
+    return Verdict(outcome=worst([hit.outcome for hit in hits]), hits=hits)
+
+
+def _strongest(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+    """Of each entry the strongest hit, and the strongest entries first."""
+    found: dict[str, Hit] = {}
+    for hit in hits:
+        known = found.get(hit.reference)
+        if known is None or _strength(hit) > _strength(known):
+            found[hit.reference] = hit
+    return tuple(sorted(found.values(), key=_strength, reverse=True)[:HITS_MAX])
+
+
+def _blocks(hit: Hit) -> bool:
+    return hit.outcome is ScreeningOutcome.BLOCK
 
 
 def _candidates(index: NameIndex, subject: Subject, words: Sequence[Word], *, at_most: int) -> Iterator[int]:

@@ -61,7 +61,8 @@ def blank(tx: Connection, erasure: Erasure) -> Mapping[str, int]:
     """Whom the customer was screened as, with documents and what lists said; orders."""
     whom = erasure.whom
     rows = lock_rows(tx, CUSTOMERS, {whom.customer_id}, "customer_id, body")
-    customers = [replace(decode(body), subject=None, document=None, verdict=CLEAR, resembles=None) for _, body in rows]
+    blanked = {"subject": None, "document": None, "numbers_before": (), "cleared_by_number": ()}
+    customers = [replace(decode(body), **blanked, verdict=CLEAR, resembles=None) for _, body in rows]
     payment_ids = (array("uuid", whom.payment_ids),)
     counts = {
         "customers": len(customers),

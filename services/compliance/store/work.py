@@ -311,7 +311,7 @@ def subjects_in(
             found += subjects_of(body.order)
         elif isinstance(body, CustomerRegistered):
             found.append(subject_of(body))
-        elif isinstance(body, RescreenCustomer) and body.customer_id in customers_known:
+        elif isinstance(body, RescreenCustomer | RecordCheck) and body.customer_id in customers_known:
             found.append(customers_known[body.customer_id].subject)
         elif isinstance(body, RescreenPayment):
             case = waiting.get(payment_case_id(body.payment_id))

@@ -26,8 +26,10 @@ from schemas.payments.events import (
     PaymentSuspended,
 )
 from services.compliance.desk import passwords
+from services.compliance.domain.audit import Signature
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.people import Role
+from services.compliance.importing import import_list, parse_list
 from services.compliance.store import people
 
 NOW = datetime.now(UTC)
@@ -167,3 +169,11 @@ def add_people(runtime: Runtime) -> None:
             people.save_user(tx, username, password_hash, role)
 
     runtime.unit.administer(add)
+
+
+def take_in(runtime: Runtime, content: str) -> int:
+    """Have a list of one's own live, and return the number of its import."""
+    file, by = parse_list({"own.csv": content.encode()}), Signature(actor="root", role="operator")
+    imported = runtime.unit.administer(lambda tx: import_list(tx, "own", file, by=by, shrink_max=1.0))
+    assert imported.import_id is not None
+    return imported.import_id

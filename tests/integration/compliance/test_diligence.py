@@ -11,7 +11,7 @@ from libs.common.database import execute, transaction
 from libs.common.record import replace
 from libs.common.service import Runtime
 from schemas.accounts.events import AccountOpened, CustomerPersonalData, CustomerRegistered
-from schemas.compliance.events import CustomerVerified
+from schemas.compliance.events import CaseOpened, CustomerRestricted, CustomerVerified
 from services.compliance.checking import DocumentChecking
 from services.compliance.defaults.travel import FOLDER
 from services.compliance.diligence.providers import NobodyChecks, SimulatedChecks
@@ -22,7 +22,7 @@ from services.compliance.domain.diligence import RateCustomer, ReviewCustomer
 from services.compliance.importing import import_countries, read_countries
 from services.compliance.store import audit
 from tests.deciding import Announcer, decide
-from tests.integration.compliance.scene import NOW, registered, rows
+from tests.integration.compliance.scene import NOW, registered, rows, take_in
 from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.serving import Api, problem, require, running, told
 from tests.waiting import wait_until
@@ -114,6 +114,21 @@ def test_a_forged_document_becomes_a_case(compliance: Runtime, api: Api, custome
     page = ann.http.get(f"/desk/customers/{customer_id}").text
     assert "Not accepted" in page
     assert f"/desk/cases/{customer_case_id(customer_id)}" in page
+
+
+def test_a_listed_number_is_found_when_the_document_is_accepted_and_its_page_says_so(
+    compliance: Runtime, api: Api, customer_id: str, ann: Analyst
+) -> None:
+    take_in(compliance, "entity_id,kind,name,identifiers\n1,person,Tortov Grimbel,K 7711 0042\n")
+    api.post(f"/v1/customers/{customer_id}/documents", {**PASSPORT, "number": "K77110042"}, by="staff")
+    DocumentChecking(compliance.unit, SimulatedChecks()).run_once()
+    assert [type(event) for event in told(compliance)] == [CustomerVerified, CustomerRestricted, CaseOpened]
+    case = ann.case(customer_case_id(customer_id))
+    assert case["reasons"] == ["resembles_listed"]
+    page = ann.http.get(f"/desk/cases/{customer_case_id(customer_id)}").text
+    assert "the same official number: K77110042" in page
+    assert "It can't be whitelisted: a document has proven" in page
+    assert "Proven numbers" in ann.http.get(f"/desk/customers/{customer_id}").text
 
 
 def test_requests_that_make_no_sense_are_refused(api: Api, customer_id: str) -> None:

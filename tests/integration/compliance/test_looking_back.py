@@ -5,13 +5,11 @@ from datetime import UTC, datetime, timedelta
 from libs.common import ids
 from libs.common.service import Runtime
 from schemas.payments.events import Answer, PaymentAnswerOverdue, PaymentInitiated, PaymentSettled
-from services.compliance.domain.audit import Signature
 from services.compliance.domain.looking_back import GoOn
 from services.compliance.domain.work import LookingBack
-from services.compliance.importing import import_list, parse_list
 from services.compliance.store.looking_back import forget_orders
 from tests.deciding import decide
-from tests.integration.compliance.scene import case_of, initiated, order, rows
+from tests.integration.compliance.scene import case_of, initiated, order, rows, take_in
 from tests.integration.compliance.test_desk import signed_in
 from tests.serving import running
 from tests.waiting import wait_until
@@ -35,10 +33,8 @@ def settled(event: PaymentInitiated) -> PaymentSettled:
     )
 
 
-def take_in(runtime: Runtime, *names: str) -> None:
-    content = HEADER + "".join(f"{n},person,{name}\n" for n, name in enumerate(names, 1))
-    by, file = Signature(actor="root", role="operator"), parse_list({"own.csv": content.encode()})
-    runtime.unit.administer(lambda tx: import_list(tx, "own", file, by=by, shrink_max=1.0))
+def take_in_names(runtime: Runtime, *names: str) -> None:
+    take_in(runtime, HEADER + "".join(f"{n},person,{name}\n" for n, name in enumerate(names, 1)))
 
 
 def sweep(runtime: Runtime) -> None:
@@ -50,37 +46,37 @@ def sweep(runtime: Runtime) -> None:
 
 
 def test_a_payment_of_which_only_a_late_answer_was_asked_is_looked_at_too(compliance: Runtime) -> None:
-    take_in(compliance, "Somebody Else Entirely")
+    take_in_names(compliance, "Somebody Else Entirely")
     told = initiated(order("Una Wex"))
     overdue = PaymentAnswerOverdue(
         payment_id=told.payment_id, order=told.order, awaited=(Answer.COMPLIANCE,), overdue_at=datetime.now(UTC)
     )
     decide(compliance, overdue)
     decide(compliance, settled(told))
-    take_in(compliance, "Yolanda Pettigrew", "Una Wex")
+    take_in_names(compliance, "Yolanda Pettigrew", "Una Wex")
     sweep(compliance)
     assert rows(compliance, "SELECT case_id FROM cases") == [(case_of(told),)]
 
 
 def test_of_payments_without_news_nothing_is_written_when_a_list_changes(compliance: Runtime) -> None:
-    take_in(compliance, "Somebody Else Entirely")
+    take_in_names(compliance, "Somebody Else Entirely")
     events = [initiated(order(creditor=name)) for name in ("Ben Baker", "Yolanda Pettigrew", "Carl Cook")]
     decide(compliance, *events)
     decide(compliance, *map(settled, events))
     written = "SELECT payment_id::text, xmin::text FROM screenings"
     before = dict(rows(compliance, written))
-    take_in(compliance, "Somebody Else Entirely", "Yolanda Pettigrew")
+    take_in_names(compliance, "Somebody Else Entirely", "Yolanda Pettigrew")
     sweep(compliance)
     after = dict(rows(compliance, written))
     assert [id_ for id_ in before if after[id_] != before[id_]] == [events[1].payment_id]
 
 
 def test_a_hit_on_a_settled_payment_becomes_a_case_that_the_desk_shows(compliance: Runtime, address: str) -> None:
-    take_in(compliance, "Somebody Else Entirely")
+    take_in_names(compliance, "Somebody Else Entirely")
     events = [initiated(order(creditor=name)) for name in ("Yolanda Pettigrew", "Ben Baker", "Una Wex")]
     decide(compliance, *events)
     decide(compliance, *map(settled, events[:2]))
-    take_in(compliance, "Somebody Else Entirely", "Yolanda Pettigrew", "Una Wex")
+    take_in_names(compliance, "Somebody Else Entirely", "Yolanda Pettigrew", "Una Wex")
     sweep(compliance)
     found = rows(compliance, "SELECT case_id, reasons FROM cases")
     assert found == [(case_of(events[0]), ["found_later"])]

@@ -14,13 +14,11 @@ from libs.common.service import Runtime
 from services.compliance import commands, list_queries, queries, rescreening
 from services.compliance.__main__ import SERVICE
 from services.compliance.catalogue import live_entries
-from services.compliance.domain.audit import Signature
 from services.compliance.domain.people import Role
-from services.compliance.importing import import_list, parse_list
 from services.compliance.store import lists
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk, at_desk
-from tests.integration.compliance.scene import add_person, initiated, order, registered, rows
+from tests.integration.compliance.scene import add_person, initiated, order, registered, rows, take_in
 from tests.integration.compliance.test_desk import signed_in
 from tests.integration.compliance.test_monitoring import settled
 
@@ -43,14 +41,6 @@ def without_own_list(compliance: Runtime) -> None:
 def entries(runtime: Runtime, kind: str) -> list[tuple[str, str, str]]:
     query = "SELECT verb, actor, role FROM audit_entries WHERE object_kind = %s AND verb <> 'looked' ORDER BY number"
     return [(verb, actor, role) for verb, actor, role in rows(runtime, query, kind)]
-
-
-def take_in(runtime: Runtime, content: str) -> int:
-    file = parse_list({"own.csv": content.encode()})
-    by = Signature(actor="root", role="operator")
-    imported = runtime.unit.administer(lambda tx: import_list(tx, "own", file, by=by, shrink_max=0.9))
-    assert imported.import_id is not None
-    return imported.import_id
 
 
 def test_two_versions_of_a_list_are_held_against_each_other(compliance: Runtime) -> None:

@@ -61,7 +61,7 @@ def test_what_two_names_have_in_common_is_marked_as_they_are_written(
 def test_what_is_known_of_both_stands_side_by_side_and_what_is_equal_is_marked() -> None:
     listed = entry(births=(BIRTH,), countries=("RS", "BA"), identifiers=("P1234567", "1509957"))
     subject = Subject(name="Vlastimor Stojadivich", birth_date="1957-09-09", country="RS")
-    found = {side.label: (told(side.own), told(side.listed)) for side in sides(hit(listed), subject, "P 123 4567")}
+    found = {side.label: (told(side.own), told(side.listed)) for side in sides(hit(listed), subject, ["P 123 4567"])}
     assert found["Born"] == ("[1957-09-09]", "[1957-09-09]")
     assert found["Country"] == ("[Serbia (RS)]", "[Serbia (RS)], Bosnia and Herzegovina (BA)")
     assert found["Numbers"] == ("[P 123 4567]", "[P1234567], 1509957")

@@ -1,0 +1,257 @@
+"""A customer who has proven who it is is looked for by its document's number, too."""
+
+from datetime import timedelta
+
+import pytest
+
+from libs.common.events import Event
+from libs.common.record import replace
+from schemas.accounts.events import CustomerClosed, CustomerRegistered, EncryptedPersonalData
+from schemas.compliance.events import (
+    CaseDecision,
+    CaseOpened,
+    CustomerRestricted,
+    CustomerVerified,
+    ScreeningOutcome,
+)
+from services.compliance.diligence.documents import Checked, Document, DocumentKind, RefusedBecause
+from services.compliance.diligence.rating import Factor
+from services.compliance.domain.customers import NUMBERS_MAX, RescreenCustomer, numbers_of
+from services.compliance.domain.diligence import RecordCheck, TakeDocument
+from services.compliance.domain.people import Role
+from services.compliance.domain.whitelist import Pair, PairState, entry_of, pair_id_of, party_of
+from services.compliance.domain.whitelisting import ExpirePair, PairRefusal, ProposePair
+from services.compliance.domain.work import CustomerStatus
+from services.compliance.matching.screening import MATCHER_VERSION, screen
+from services.compliance.matching.subject import Subject
+from tests.unit.compliance.office import CUSTOMER, ORDINARY, START, Office, registered
+from tests.unit.compliance.test_customers import decide
+
+LISTED_NUMBER = "K 7711 0042"
+HEADER = "entity_id,kind,name,birth_dates,identifiers\n"
+LIST = f"""{HEADER}1,person,"SMITHERINGALE, John",1968-03-14,{LISTED_NUMBER}
+2,person,"SMITHERINGALE, Jonathan",,
+"""
+NOBODY = HEADER + "9,person,Tortov Grimbel,,\n"
+BORN = "1980-05-17"
+ALIKE = Subject(name="Jon Smitheringale", birth_date="1988-07-02")
+"""Resembles both."""
+FIRST, SECOND = "test/1", "test/2"
+UNTIL = START + timedelta(days=90)
+
+
+def proven(office: Office, number: str, because: RefusedBecause | None = None) -> list[Event]:
+    """What is told of a customer once somebody has said of its document whether it is accepted."""
+    hand_in(office, number)
+    return accepted(office, number, because)
+
+
+def hand_in(office: Office, number: str) -> None:
+    document = Document(kind=DocumentKind.PASSPORT, number=number, country="DE", name=ORDINARY)
+    office.decide(TakeDocument(customer_id=CUSTOMER, document_id=number, document=document, by="onboarding"))
+
+
+def accepted(office: Office, number: str, because: RefusedBecause | None = None) -> list[Event]:
+    answer = Checked(refused_because=because, reference="7")
+    return office.decide(RecordCheck(customer_id=CUSTOMER, document_id=number, checked=answer))
+
+
+def hits(office: Office) -> list[str]:
+    return sorted(hit.reference for hit in office.customers[CUSTOMER].verdict.hits)
+
+
+def whitelisted(office: Office, *references: str, subject: Subject = ALIKE) -> None:
+    """Two people have said of entries that they are someone else."""
+    for hit in screen(office.index, subject).hits:
+        if hit.reference in references:
+            pair_id = pair_id_of(subject, hit.reference)
+            office.pairs[pair_id] = Pair(
+                pair_id=pair_id,
+                party=party_of(subject),
+                subject=subject,
+                reference=hit.reference,
+                listed_name=hit.listed_name,
+                entry=entry_of(hit),
+                case_id=None,
+                state=PairState.IN_FORCE,
+                until=UNTIL,
+                reason="another one",
+                proposed_by="ann",
+                proposed_at=START,
+            )
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office(LIST)
+
+
+@pytest.fixture
+def with_alike(office: Office) -> Office:
+    """A customer is served who resembles both entries: they are on the whitelist."""
+    whitelisted(office, FIRST, SECOND)
+    office.decide(registered(ALIKE.name, birth_date=ALIKE.birth_date))
+    assert hits(office) == []
+    return office
+
+
+def test_whoever_has_a_listed_number_is_asked_about_whatever_the_name(office: Office) -> None:
+    office.decide(registered(ORDINARY, birth_date=BORN))
+    events = proven(office, LISTED_NUMBER)
+    assert [type(event) for event in events] == [CustomerRestricted, CaseOpened], "no tier is told of"
+    assert office.case().reasons == ("resembles_listed",)
+    assert hits(office) == [FIRST]
+    (hit,) = office.customers[CUSTOMER].verdict.hits
+    assert hit.outcome is ScreeningOutcome.REVIEW
+    assert "the same official number: K77110042" in hit.reasons
+
+
+def test_whoever_has_the_name_and_the_number_may_be_approved_by_nobody(office: Office) -> None:
+    office.decide(registered(ALIKE.name))
+    decide(office, CaseDecision.APPROVE)
+    proven(office, LISTED_NUMBER)
+    assert office.customers[CUSTOMER].verdict.outcome is ScreeningOutcome.BLOCK
+    assert not office.case().may_end_in(CaseDecision.APPROVE)
+
+
+def test_by_any_other_number_a_customer_is_proven(office: Office) -> None:
+    office.decide(registered(ORDINARY, birth_date=BORN))
+    (told,) = proven(office, "P 1234567")
+    assert isinstance(told, CustomerVerified)
+    assert told.tier == 3
+    assert numbers_of(office.customers[CUSTOMER]) == ("P1234567",)
+
+
+def test_the_number_of_a_document_that_is_refused_says_nothing(office: Office) -> None:
+    office.decide(registered(ORDINARY, birth_date=BORN))
+    proven(office, LISTED_NUMBER, RefusedBecause.FORGED)
+    assert hits(office) == []
+    assert office.case().reasons == ("document_refused",)
+    proven(office, "P 1234567")
+    assert numbers_of(office.customers[CUSTOMER]) == ("P1234567",)
+
+
+def test_a_number_that_could_be_anybodys_is_not_looked_for(office: Office) -> None:
+    office.decide(registered(ORDINARY, birth_date=BORN))
+    assert [type(event) for event in proven(office, "12345")] == [CustomerVerified]
+    assert numbers_of(office.customers[CUSTOMER]) == ()
+
+
+def test_a_new_document_leaves_the_number_of_the_one_before_known(office: Office) -> None:
+    office.decide(registered(ORDINARY, birth_date=BORN))
+    for number in ("P 1234567", "P 7654321", "P 1234567"):
+        proven(office, number)
+    assert numbers_of(office.customers[CUSTOMER]) == ("P1234567", "P7654321")
+    office.switch_to(HEADER + "9,person,Tortov Grimbel,,P 7654321\n")
+    events = office.decide(RescreenCustomer(customer_id=CUSTOMER))
+    assert [type(event) for event in events] == [CustomerRestricted, CaseOpened]
+    assert hits(office) == ["test/9"]
+
+
+def test_of_many_documents_the_last_numbers_are_looked_for(office: Office) -> None:
+    office.decide(registered(ORDINARY, birth_date=BORN))
+    for number in range(NUMBERS_MAX + 1):
+        proven(office, f"P 10000{number:02}")
+    found = numbers_of(office.customers[CUSTOMER])
+    assert (len(found), found[0], found[-1]) == (NUMBERS_MAX, f"P10000{NUMBERS_MAX}", "P1000001")
+
+
+def test_of_somebody_refused_by_law_it_stays_known_by_which_entry(office: Office) -> None:
+    office.decide(registered("John Smitheringale", birth_date="1968-03-14"))
+    assert office.customers[CUSTOMER].status is CustomerStatus.REFUSED
+    verdict = office.customers[CUSTOMER].verdict
+    assert proven(office, "P 1234567") == []
+    assert office.customers[CUSTOMER].verdict == verdict
+
+
+def test_nobody_is_asked_about_a_customer_who_has_gone_meanwhile(office: Office) -> None:
+    office.decide(registered(ORDINARY, birth_date=BORN))
+    hand_in(office, LISTED_NUMBER)
+    office.decide(CustomerClosed(customer_id=CUSTOMER, closed_at=START))
+    assert accepted(office, LISTED_NUMBER) == []
+    assert office.customers[CUSTOMER].status is CustomerStatus.CLOSED
+
+
+@pytest.mark.parametrize(
+    "before", [registered("???"), replace(registered(), personal=EncryptedPersonalData(key_id="k", ciphertext=b"c"))]
+)
+def test_a_name_that_nobody_can_read_hides_no_number(office: Office, before: CustomerRegistered) -> None:
+    office.decide(before)
+    assert office.customers[CUSTOMER].verdict.unscreenable is not None
+    decide(office, CaseDecision.APPROVE)
+    assert [type(event) for event in proven(office, LISTED_NUMBER)] == [CustomerRestricted, CaseOpened]
+    assert hits(office) == [FIRST]
+    office.switch_to(NOBODY)
+    office.decide(RescreenCustomer(customer_id=CUSTOMER))
+    assert office.customers[CUSTOMER].verdict.unscreenable is not None, "as it was before"
+
+
+def test_whoever_was_cleared_by_name_is_not_cleared_of_having_the_number(office: Office) -> None:
+    office.decide(registered(ALIKE.name, birth_date=ALIKE.birth_date))
+    decide(office, CaseDecision.APPROVE)
+    assert sorted(office.customers[CUSTOMER].cleared) == [FIRST, SECOND]
+    events = proven(office, LISTED_NUMBER)
+    assert [type(event) for event in events] == [CustomerRestricted, CaseOpened]
+    assert hits(office) == [FIRST]
+    assert office.case().customer.numbers == ("K77110042",), "people see it"
+    decide(office, CaseDecision.APPROVE)
+    assert office.customers[CUSTOMER].status is CustomerStatus.VERIFIED
+    office.switch_to(LIST)
+    office.decide(RescreenCustomer(customer_id=CUSTOMER))
+    assert hits(office) == [], "people have seen the number, too"
+    assert office.customers[CUSTOMER].status is CustomerStatus.VERIFIED
+    assert office.customers[CUSTOMER].resembles is Factor.RESEMBLES_LISTED, "it is rated by it still"
+
+
+def test_the_whitelist_goes_on_to_hold_for_who_proves_to_be_somebody_else(with_alike: Office) -> None:
+    (told,) = proven(with_alike, "P 1234567")
+    assert isinstance(told, CustomerVerified)
+    assert hits(with_alike) == []
+
+
+def test_the_whitelist_does_not_hold_for_who_has_the_entrys_number(with_alike: Office) -> None:
+    events = proven(with_alike, LISTED_NUMBER)
+    assert [type(event) for event in events] == [CustomerRestricted, CaseOpened]
+    assert hits(with_alike) == [FIRST]
+
+
+def test_who_has_the_entrys_number_is_not_put_on_the_whitelist(office: Office) -> None:
+    office.decide(registered(ALIKE.name, birth_date=ALIKE.birth_date))
+    proven(office, LISTED_NUMBER)
+    assert hits(office) == [FIRST, SECOND]
+    assert office.refusal(proposed(office, FIRST)) == PairRefusal.NUMBER_LISTED
+    assert office.refusal(proposed(office, SECOND)) is None
+
+
+def proposed(office: Office, reference: str) -> ProposePair:
+    return ProposePair(
+        case_id=office.case().case_id,
+        actor="ann",
+        role=Role.SUPERVISOR,
+        version=office.case().version,
+        pair_id=pair_id_of(ALIKE, reference),
+        until=UNTIL,
+        note="another one",
+    )
+
+
+def test_a_pair_that_ends_is_a_hit_again_of_who_has_a_number_since(with_alike: Office) -> None:
+    proven(with_alike, "P 1234567")
+    with_alike.now = UNTIL
+    events = with_alike.decide(ExpirePair(pair_id=pair_id_of(ALIKE, SECOND)))
+    assert [type(event) for event in events] == [CustomerRestricted, CaseOpened]
+    assert SECOND in hits(with_alike)
+
+
+def test_who_was_proven_before_numbers_were_looked_for_is_looked_at_again(office: Office) -> None:
+    office.decide(registered(ORDINARY, birth_date=BORN))
+    office.switch_to(NOBODY)
+    proven(office, LISTED_NUMBER)
+    assert hits(office) == []
+    office.switch_to(LIST)
+    known = office.customers[CUSTOMER]
+    older = replace(known, catalogue_version=office.index.version, matcher_version=MATCHER_VERSION - 1)
+    office.customers = {CUSTOMER: older}
+    office.decide(RescreenCustomer(customer_id=CUSTOMER))
+    assert hits(office) == [FIRST]
+    assert office.case().reasons == ("matcher_changed",)
