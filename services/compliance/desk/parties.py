@@ -1,6 +1,6 @@
 """What a case's page shows of those it is about, and of the listed entries they are held against."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from libs.common.record import Record
 from schemas.accounts.events import CustomerKind
@@ -14,7 +14,7 @@ from services.compliance.domain.whitelist import is_distinct, pair_id_of
 from services.compliance.domain.work import Screening
 from services.compliance.lists.listed import NameStrength
 from services.compliance.matching.owned import Ownership
-from services.compliance.matching.screening import Hit, Verdict, numbers_cleared
+from services.compliance.matching.screening import Hit, Verdict
 from services.compliance.matching.subject import Subject
 
 ALIASES_SHOWN_MAX = 8
@@ -96,9 +96,10 @@ def customer_party(case: Case, owned: Ownership) -> tuple[PartyView, ...]:
     facts = (("Kind", "Company" if kind is CustomerKind.COMPANY else "Person"), *_subject_facts(subject))
     name = subject.name if subject else "Encrypted"
     numbers = case.customer.numbers
-    proven = (("Proven numbers", ", ".join(numbers)),) if numbers else ()
-    facts = (*facts, *proven, ("Customer", case.customer_id or ""))
-    return (_party_view(None, name, facts, subject, case.customer.verdict, owned, numbers, are_proven=True),)
+    told = (("Proven numbers", ", ".join(numbers)),) if numbers else ()
+    facts = (*facts, *told, ("Customer", case.customer_id or ""))
+    proven = {one.reference for one in case.customer.numbers_listed}
+    return (_party_view(None, name, facts, subject, case.customer.verdict, owned, numbers, proven),)
 
 
 def _party_view(
@@ -109,8 +110,7 @@ def _party_view(
     verdict: Verdict | None,
     owned: Ownership,
     numbers: Sequence[str] = (),
-    *,
-    are_proven: bool = False,
+    proven: Collection[str] = (),
 ) -> PartyView:
     hits = verdict.hits if verdict else ()
     return PartyView(
@@ -118,7 +118,7 @@ def _party_view(
         name=name,
         facts=facts,
         unscreenable=_UNSCREENABLE[verdict.unscreenable] if verdict and verdict.unscreenable else None,
-        hits=tuple(_hit_view(hit, subject, owned, numbers, are_proven=are_proven) for hit in hits),
+        hits=tuple(_hit_view(hit, subject, owned, numbers, proven) for hit in hits),
     )
 
 
@@ -143,7 +143,7 @@ def _subject_facts(subject: Subject | None) -> tuple[tuple[str, str], ...]:
 
 
 def _hit_view(
-    hit: Hit, subject: Subject | None, owned: Ownership, numbers: Sequence[str], *, are_proven: bool
+    hit: Hit, subject: Subject | None, owned: Ownership, numbers: Sequence[str], proven: Collection[str]
 ) -> HitView:
     listed = hit.listed
     aliases = [name.name for name in listed.names[1:] if name.strength is not NameStrength.WEAK]
@@ -168,7 +168,7 @@ def _hit_view(
         pair_id=pair_id_of(subject, hit.reference) if subject and hit.outcome is not ScreeningOutcome.BLOCK else None,
         is_distinct=subject is not None and is_distinct(subject),
         reasons=hit.reasons,
-        is_proven=are_proven and bool(numbers_cleared([hit], numbers)),
+        is_proven=hit.reference in proven,
         sides=sides(hit, subject, numbers),
         facts=tuple((label, value) for label, value in facts if value),
         remarks=listed.remarks,

@@ -65,7 +65,9 @@ def _signs(case: Case) -> tuple[str, frozenset[str]] | None:
     if case.payment is None:
         if case.alerts:
             return "alerts", frozenset()
-        hits = frozenset(hit.reference for hit in case.customer.verdict.hits) if case.customer is not None else None
+        # Whoever has a listed number is looked at by itself: namesakes of the entry are not like that.
+        by_name = case.customer is not None and not case.customer.numbers_listed
+        hits = frozenset(hit.reference for hit in case.customer.verdict.hits) if case.customer and by_name else None
         return ("customer", hits) if hits else None
     evidence = case.payment.evidence
     if hits := frozenset(finding.source for finding in evidence.compliance_hits):

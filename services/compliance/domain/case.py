@@ -10,7 +10,7 @@ from schemas.compliance.events import CaseConcern, CaseDecision, ScreeningOutcom
 from schemas.payments.events import InternalReason, PaymentEvidence, PaymentOrder
 from services.compliance.domain.people import SYSTEM as SYSTEM
 from services.compliance.domain.people import Role
-from services.compliance.matching.screening import Verdict
+from services.compliance.matching.screening import SharedNumber, Verdict, numbers_shared
 from services.compliance.matching.subject import Subject
 from services.compliance.monitoring.alerts import CaseAlert
 from services.compliance.monitoring.parameters import Scenario
@@ -135,6 +135,11 @@ class CustomerFacts(Record, omit_defaults=True):
     numbers: tuple[str, ...] = ()
     """The official numbers of documents that were accepted, as they are compared."""
     reasons: tuple[CaseReason, ...]
+
+    @property
+    def numbers_listed(self) -> tuple[SharedNumber, ...]:
+        """Which of them entries have that are hit."""
+        return numbers_shared(self.verdict.hits, self.numbers)
 
 
 class Task(Record, omit_defaults=True):

@@ -29,11 +29,8 @@ from services.compliance.domain.case import (
 from services.compliance.domain.whitelist import Pair, party_of
 from services.compliance.domain.work import Customer, CustomerStatus, Work
 from services.compliance.lists.identifiers import identifier_of
-from services.compliance.matching.screening import ENCRYPTED, Verdict, joined, numbers_cleared, says_the_same
+from services.compliance.matching.screening import ENCRYPTED, Verdict, joined, says_the_same
 from services.compliance.matching.subject import Subject
-
-NUMBERS_MAX = 20
-"""Official numbers of a customer that are looked for: the last ones."""
 
 
 class RescreenCustomer(Command):
@@ -60,7 +57,7 @@ def numbers_of(customer: Customer) -> tuple[str, ...]:
     if handed is not None and handed.status is DocumentStatus.PASSED:
         number = identifier_of(handed.document.number)
         numbers = (number, *(one for one in numbers if one != number)) if number else numbers
-    return numbers[:NUMBERS_MAX]
+    return numbers
 
 
 def rated(work: Work, customer: Customer, at: datetime, *, keeps_review: bool = False) -> Customer:
@@ -197,11 +194,11 @@ def _screen_again(
     if customer.status is CustomerStatus.REFUSED:
         # Refused for another reason, or before this was told: what it owns is blocked property now.
         return _refuse(work, customer, at, is_listed=True) if verdict.outcome is ScreeningOutcome.BLOCK else []
-    if verdict.unscreenable is None and customer.status is not CustomerStatus.VERIFIED:
+    if customer.status is not CustomerStatus.VERIFIED:
         return _ask_people(work, customer, verdict, reason, at)
-    if verdict.unscreenable is not None or verdict.outcome is ScreeningOutcome.CLEAR:
-        is_told = customer.status is CustomerStatus.VERIFIED and customer.tier != before.tier
-        return [_verified(customer, at)] if is_told else []
+    if not verdict.hits:
+        # That a name can't be read people knew who let the customer be served.
+        return [_verified(customer, at)] if customer.tier != before.tier else []
     work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.RESTRICTED))
     return [
         CustomerRestricted(customer_id=customer.customer_id, restricted_at=at),
@@ -223,14 +220,15 @@ def _looked_for(
 
     Whoever has cleared a customer of an entry by their names has said nothing of one that has the entry's number.
     """
-    subject, numbers = customer.subject, numbers_of(customer)
-    if subject is None and not numbers:
+    subject, numbers, parties = customer.subject, numbers_of(customer), work.parties
+    if subject is None:
         return customer.verdict, customer.resembles
-    verdict, resembled = ENCRYPTED, work.parties.by_number(subject, numbers)
-    if subject is not None:
-        verdict = work.parties.verdict(subject, at, cleared=customer.cleared, but_for=but_for)
-        resembled = [*resembled, *work.parties.resembled(subject, verdict, cleared=customer.cleared)]
-    by_number = work.parties.by_number(subject, numbers, ruled_out=customer.cleared_by_number)
+    verdict = parties.verdict(subject, at, cleared=customer.cleared, but_for=but_for)
+    resembled = [
+        *parties.resembled(subject, verdict, cleared=customer.cleared),
+        *parties.by_number(subject, numbers),
+    ]
+    by_number = parties.by_number(subject, numbers, ruled_out=customer.cleared_by_number)
     return joined(verdict, by_number), resemblance(resembled)
 
 
@@ -248,14 +246,13 @@ def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Seq
         # What belongs to somebody listed is blocked, in whichever words people refuse to serve them.
         return _refuse(work, customer, at, is_listed=decision is CaseDecision.BLOCK or case.is_about_listed_party)
     hits = case.customer.verdict.hits
-    by_number = numbers_cleared(hits, case.customer.numbers)
     # People have looked at it: it is looked at again when its risk says so, counted from now.
     served = replace(
         customer,
         status=CustomerStatus.VERIFIED,
         is_told_listed=False,
         cleared=tuple(dict.fromkeys((*customer.cleared, *(hit.reference for hit in hits)))),
-        cleared_by_number=tuple(dict.fromkeys((*customer.cleared_by_number, *by_number))),
+        cleared_by_number=tuple(dict.fromkeys((*customer.cleared_by_number, *case.customer.numbers_listed))),
         review_on=None,
     )
     customer = rated(work, served, at)
@@ -287,8 +284,21 @@ def doubt(work: Work, case: Case, at: datetime) -> Sequence[Event]:
         cleared=tuple(entry for entry in customer.cleared if entry not in hits),
         cleared_by_number=tuple(one for one in customer.cleared_by_number if one.reference not in hits),
     )
+    if not doubted.is_told_listed:
+        # Others may have come to be listed since, or a number to be known, of which nobody was asked.
+        doubted = _shown(work, case, doubted, at)
     work.customers.put(customer.customer_id, doubted)
     return [CustomerRestricted(customer_id=customer.customer_id, restricted_at=at)] if was_served else []
+
+
+def _shown(work: Work, case: Case, customer: Customer, at: datetime) -> Customer:
+    """A customer as it looks now, and so in its case."""
+    assert case.customer is not None
+    verdict, resembles = _looked_for(work, customer, at)
+    facts = _facts(customer, verdict, *case.customer.reasons)
+    if _is_news(facts, case.customer):
+        work.change_evidence(replace(case, customer=facts), at)
+    return replace(customer, verdict=verdict, resembles=resembles)
 
 
 def ask_people(work: Work, customer: Customer, reason: CaseReason, at: datetime) -> Sequence[Event]:
@@ -301,16 +311,11 @@ def ask_people(work: Work, customer: Customer, reason: CaseReason, at: datetime)
 
 def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseReason, at: datetime) -> Sequence[Event]:
     """Open the customer's case, or show in it what is new."""
-    facts = CustomerFacts(
-        kind=customer.kind,
-        subject=customer.subject,
-        verdict=verdict,
-        numbers=numbers_of(customer),
-        reasons=(reason,),
-    )
+    reasons = (CaseReason.NOT_SCREENABLE, reason) if verdict.unscreenable is not None else (reason,)
+    facts = _facts(customer, verdict, *reasons)
     known = work.cases.get(customer_case_id(customer.customer_id))
     if known is not None and not known.has_ended:
-        if known.customer is None or not says_the_same(verdict, known.customer.verdict):
+        if known.customer is None or _is_news(facts, known.customer):
             work.change_evidence(replace(known, customer=facts), at)
         return []
     case = Case(
@@ -332,6 +337,20 @@ def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseRe
             opened_at=at,
         )
     ]
+
+
+def _facts(customer: Customer, verdict: Verdict, *reasons: CaseReason) -> CustomerFacts:
+    return CustomerFacts(
+        kind=customer.kind,
+        subject=customer.subject,
+        verdict=verdict,
+        numbers=numbers_of(customer),
+        reasons=tuple(dict.fromkeys(reasons)),
+    )
+
+
+def _is_news(facts: CustomerFacts, known: CustomerFacts) -> bool:
+    return not says_the_same(facts.verdict, known.verdict) or facts.numbers_listed != known.numbers_listed
 
 
 def _verified(customer: Customer, at: datetime) -> CustomerVerified:

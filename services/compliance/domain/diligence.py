@@ -36,6 +36,8 @@ from services.compliance.domain.work import Customer, CustomerStatus, Work
 CURRENCIES_MAX = 200
 ACCOUNTS_MAX = 99
 """As many as a report may name."""
+NUMBERS_MAX = 100
+"""A customer's official numbers that are looked for on the lists: none is given up for a newer one."""
 
 
 class DiligenceRefusal(StrEnum):
@@ -45,6 +47,7 @@ class DiligenceRefusal(StrEnum):
     CUSTOMER_CLOSED = "customer_closed"
     KIND_WRONG = "kind_wrong"
     DOCUMENT_PENDING = "document_pending"
+    TOO_MANY_DOCUMENTS = "too_many_documents"
 
 
 _IN_WORDS = {
@@ -52,6 +55,7 @@ _IN_WORDS = {
     DiligenceRefusal.CUSTOMER_CLOSED: "the customer is served no more",
     DiligenceRefusal.KIND_WRONG: "a company is proven by an extract of its register, anybody else by no such extract",
     DiligenceRefusal.DOCUMENT_PENDING: "a document of this customer is being checked",
+    DiligenceRefusal.TOO_MANY_DOCUMENTS: f"documents with {NUMBERS_MAX} numbers of this customer have been accepted",
 }
 
 
@@ -208,8 +212,11 @@ def _handed_in(
         return _refused(DiligenceRefusal.KIND_WRONG, "kind")
     if customer.document is not None and customer.document.status is DocumentStatus.PENDING:
         return _refused(DiligenceRefusal.DOCUMENT_PENDING)
+    numbers = customers.numbers_of(customer)
+    if len(numbers) >= NUMBERS_MAX:
+        return _refused(DiligenceRefusal.TOO_MANY_DOCUMENTS)
     handed = HandedDocument(document_id=document_id, document=document, handed_by=by, handed_at=at, ask_at=at)
-    return _rated_anew(work, replace(customer, document=handed, numbers_before=customers.numbers_of(customer)), at)
+    return _rated_anew(work, replace(customer, document=handed, numbers_before=numbers), at)
 
 
 def _rated_anew(work: Work, customer: Customer, at: datetime, *, keeps_review: bool = False) -> Sequence[Event]:

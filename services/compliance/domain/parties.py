@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from libs.common.record import Record
 from services.compliance.domain.whitelist import Pair, key_of, party_of, ruled_out, whitelist_version
 from services.compliance.matching.index import NameIndex
-from services.compliance.matching.screening import MATCHER_VERSION, Hit, NumberCleared, Verdict, screen, screen_numbers
+from services.compliance.matching.screening import MATCHER_VERSION, Hit, SharedNumber, Verdict, screen, screen_numbers
 from services.compliance.matching.subject import Subject
 
 Whitelist = Mapping[str, Sequence[Pair]]
@@ -77,7 +77,7 @@ class Parties:
         return screen(self.index, subject).hits
 
     def by_number(
-        self, subject: Subject | None, identifiers: Sequence[str], *, ruled_out: Collection[NumberCleared] = ()
+        self, subject: Subject, identifiers: Sequence[str], *, ruled_out: Collection[SharedNumber] = ()
     ) -> Sequence[Hit]:
         """The entries that have an official number of a party's, but for those that people have cleared it of."""
         return screen_numbers(self.index, subject, identifiers, ruled_out=ruled_out)

@@ -28,7 +28,7 @@ from services.compliance.domain.whitelist import (
     party_of,
 )
 from services.compliance.domain.work import Work
-from services.compliance.matching.screening import Hit, numbers_cleared
+from services.compliance.matching.screening import Hit
 from services.compliance.matching.subject import Subject
 
 
@@ -123,7 +123,7 @@ def propose(work: Work, command: ProposePair, at: datetime) -> Sequence[Event] |
     subject, hit = found
     if hit.outcome is ScreeningOutcome.BLOCK:
         return _refusal(PairRefusal.LISTED_PARTY)
-    if case.customer is not None and numbers_cleared([hit], case.customer.numbers):
+    if case.customer is not None and hit.reference in {one.reference for one in case.customer.numbers_listed}:
         return _refusal(PairRefusal.NUMBER_LISTED)
     if not is_distinct(subject):
         return _refusal(PairRefusal.PARTY_INDISTINCT)

@@ -28,7 +28,7 @@ from services.compliance.domain.rule_change import RuleChange
 from services.compliance.domain.whitelist import Pair
 from services.compliance.filings.efiling import Institution
 from services.compliance.filings.filing import Filing, FilingAct
-from services.compliance.matching.screening import NumberCleared, Verdict
+from services.compliance.matching.screening import SharedNumber, Verdict
 from services.compliance.matching.subject import Subject
 from services.compliance.monitoring.countries import CountryLists, Edition
 from services.compliance.monitoring.outsiders import NOBODY, Outsiders
@@ -141,7 +141,7 @@ class Customer(Record, omit_defaults=True):
     verdict: Verdict
     cleared: tuple[str, ...] = ()
     """Entries that people have decided are someone else, whatever the names."""
-    cleared_by_number: tuple[NumberCleared, ...] = ()
+    cleared_by_number: tuple[SharedNumber, ...] = ()
     """Entries that they have decided are someone else although they have an official number of the customer's."""
     resembles: Factor | None = None
     """What it is rated by: whom it resembles on the lists, those among them that people have ruled out."""

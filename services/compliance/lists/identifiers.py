@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from unicodedata import normalize
 
 LENGTH_MIN, LENGTH_MAX = 6, 30
 DIGITS_MIN = 4
@@ -14,7 +15,7 @@ _NUMBERS = re.compile(r"(?<![\w/-])(?:[A-Z]{1,4}[ -]?)?[A-Z0-9]*\d[A-Z0-9./-]*")
 
 def identifier_of(text: str) -> str | None:
     """A number as it is compared, or None if it could be anybody's."""
-    signs = _NOT_SIGNS.sub("", text.upper())
+    signs = _NOT_SIGNS.sub("", normalize("NFKC", text).upper())
     if match := _SHIP.fullmatch(signs):
         signs = match[1]
     enough = LENGTH_MIN <= len(signs) <= LENGTH_MAX and sum(map(str.isdigit, signs)) >= DIGITS_MIN

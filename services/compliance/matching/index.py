@@ -68,7 +68,7 @@ class NameIndex:
             (listed, number, words)
             for number, source in enumerate(self.parties)
             for listed in source.party.names
-            if (words := words_of(listed.name))
+            if (words := words_of(listed.name)) or source.party.identifiers
         ]
         self._occurrences = _count_parties((number, words) for _, number, words in worded)
         self._listed_words = {

@@ -26,7 +26,7 @@ from services.compliance.matching.subject import Subject
 from services.compliance.matching.text import is_read_whole
 from services.compliance.matching.words import WordKind
 
-MATCHER_VERSION = 5
+MATCHER_VERSION = 4
 """Raised with every change that could change an answer: what is remembered from before then no longer counts, and
 every customer, and every payment that waits for people, is looked at again."""
 
@@ -116,43 +116,45 @@ def screen(index: NameIndex, subject: Subject, *, ruled_out: Collection[str] = (
     return _verdict(hits)
 
 
-class NumberCleared(Record):
-    """People have found that an entry is somebody else, though it has the same official number."""
+class SharedNumber(Record):
+    """A party and an entry have an official number in common."""
 
     reference: str
     identifier: str
 
 
 def screen_numbers(
-    index: NameIndex, subject: Subject | None, identifiers: Iterable[str], *, ruled_out: Collection[NumberCleared] = ()
+    index: NameIndex, subject: Subject, identifiers: Iterable[str], *, ruled_out: Collection[SharedNumber] = ()
 ) -> tuple[Hit, ...]:
-    """The entries that have an official number of a party's, the strongest first: whatever it is called, also if that
-    can't be read or is encrypted (None).
+    """The entries that have an official number of a party's, the strongest first: whatever it is called.
 
     As in `screen`, nothing rules out what must block.
     """
-    named = [(identifier, number) for identifier in identifiers for number in index.with_identifier(identifier)]
-    if not named:
+    found = [(identifier, place) for identifier in identifiers for place in index.with_identifier(identifier)]
+    if not found:
         return ()
-    subject = subject or Subject(name="")
-    words = index.words(subject.name)
-    judged = (_judge(index, replace(subject, identifier=one), words, index.names[number]) for one, number in named)
-    hits = [(hit, _cleared(hit, identifier)) for hit, (identifier, _) in zip(judged, named, strict=True) if hit]
-    return _strongest(hit for hit, cleared in hits if cleared not in ruled_out or _blocks(hit))
+    words, hits = index.words(subject.name), []
+    for identifier, place in found:
+        hit = _judge(index, replace(subject, identifier=identifier), words, index.names[place])
+        if hit is not None and (_blocks(hit) or _shared(hit, identifier) not in ruled_out):
+            hits.append(hit)
+    return _strongest(hits)
 
 
-def numbers_cleared(hits: Iterable[Hit], identifiers: Collection[str]) -> tuple[NumberCleared, ...]:
-    """What people have found who approve a party with these numbers, whatever of them the entries it hits have, too."""
-    return tuple(_cleared(hit, one) for hit in hits for one in identifiers if one in hit.listed.identifiers)
+def numbers_shared(hits: Iterable[Hit], identifiers: Collection[str]) -> tuple[SharedNumber, ...]:
+    """Which of a party's official numbers the entries that it resembles have as well."""
+    return tuple(_shared(hit, one) for hit in hits for one in identifiers if one in hit.listed.identifiers)
 
 
 def joined(verdict: Verdict, by_number: Sequence[Hit]) -> Verdict:
-    """What is said of a party's name, and of its numbers: where these are hit, there is something to look at."""
-    return _verdict(_strongest([*verdict.hits, *by_number])) if by_number else verdict
+    """What is said of a party's name, and of its numbers. Of an entry that has both, what its number says is shown."""
+    if not by_number:
+        return verdict
+    return replace(_verdict(_strongest([*by_number, *verdict.hits])), unscreenable=verdict.unscreenable)
 
 
-def _cleared(hit: Hit, identifier: str) -> NumberCleared:
-    return NumberCleared(reference=hit.reference, identifier=identifier)
+def _shared(hit: Hit, identifier: str) -> SharedNumber:
+    return SharedNumber(reference=hit.reference, identifier=identifier)
 
 
 def _verdict(hits: tuple[Hit, ...]) -> Verdict:
@@ -160,12 +162,13 @@ def _verdict(hits: tuple[Hit, ...]) -> Verdict:
 
 
 def _strongest(hits: Iterable[Hit]) -> tuple[Hit, ...]:
-    """Of each entry the strongest hit, and the strongest entries first."""
-    found: dict[str, Hit] = {}
+    """Of each entry the strongest hit, the first of those that are as strong; and the strongest entries first."""
+    found: dict[tuple[int, str], Hit] = {}
     for hit in hits:
-        known = found.get(hit.reference)
+        entry = hit.import_id, hit.reference
+        known = found.get(entry)
         if known is None or _strength(hit) > _strength(known):
-            found[hit.reference] = hit
+            found[entry] = hit
     return tuple(sorted(found.values(), key=_strength, reverse=True)[:HITS_MAX])
 
 

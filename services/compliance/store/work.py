@@ -32,7 +32,7 @@ from services.compliance.domain.alike import AlikeCommand
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import Case
 from services.compliance.domain.cases import payment_case_id
-from services.compliance.domain.casework import AssignCase, LinkPayment, NextCase, WakeCase
+from services.compliance.domain.casework import AssignCase, LinkPayment, NextCase, ReopenCase, WakeCase
 from services.compliance.domain.customers import RescreenCustomer, customer_case_id, subject_of
 from services.compliance.domain.diligence import (
     HandInDocument,
@@ -313,6 +313,10 @@ def subjects_in(
             found.append(subject_of(body))
         elif isinstance(body, RescreenCustomer | RecordCheck) and body.customer_id in customers_known:
             found.append(customers_known[body.customer_id].subject)
+        elif isinstance(body, ReopenCase):
+            case = waiting.get(body.case_id)
+            customer = customers_known.get(case.customer_id or "") if case is not None else None
+            found.append(customer.subject if customer is not None else None)
         elif isinstance(body, RescreenPayment):
             case = waiting.get(payment_case_id(body.payment_id))
             found += subjects_of(case.payment.order) if case is not None and case.payment is not None else ()
