@@ -6,6 +6,7 @@ from typing import Protocol
 
 from libs.common.record import Record
 from schemas.accounts.events import CustomerKind
+from services.compliance.lists.identifiers import identifier_of
 
 ASKED_AGAIN_AFTER = timedelta(seconds=30)
 ASKED_AGAIN_MAX = timedelta(hours=1)
@@ -53,6 +54,11 @@ class Document(Record, omit_defaults=True):
     name: str
     birth_date: str | None = None
     expires_on: date | None = None
+
+    @property
+    def identifier(self) -> str | None:
+        """Its number as it is compared with listed ones, or None if that could be anybody's."""
+        return identifier_of(self.number)
 
 
 class Checked(Record):

@@ -28,7 +28,6 @@ from services.compliance.domain.case import (
 )
 from services.compliance.domain.whitelist import Pair, party_of
 from services.compliance.domain.work import Customer, CustomerStatus, Work
-from services.compliance.lists.identifiers import identifier_of
 from services.compliance.matching.screening import ENCRYPTED, Verdict, joined, says_the_same
 from services.compliance.matching.subject import Subject
 
@@ -55,7 +54,7 @@ def numbers_of(customer: Customer) -> tuple[str, ...]:
     """The official numbers by which a customer has proven who it is, as they are compared; the last one first."""
     handed, numbers = customer.document, customer.numbers_before
     if handed is not None and handed.status is DocumentStatus.PASSED:
-        number = identifier_of(handed.document.number)
+        number = handed.document.identifier
         numbers = (number, *(one for one in numbers if one != number)) if number else numbers
     return numbers
 

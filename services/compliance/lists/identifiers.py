@@ -2,20 +2,21 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from unicodedata import normalize
 
 LENGTH_MIN, LENGTH_MAX = 6, 30
 DIGITS_MIN = 4
 """Shorter ones, or ones with fewer figures, are shared by too many."""
 
 _NOT_SIGNS = re.compile(r"[^A-Z0-9]+")
+_FIGURE = re.compile(r"\d")
+"""Of any script."""
 _SHIP = re.compile(r"IMO(\d{7})")
 _NUMBERS = re.compile(r"(?<![\w/-])(?:[A-Z]{1,4}[ -]?)?[A-Z0-9]*\d[A-Z0-9./-]*")
 
 
 def identifier_of(text: str) -> str | None:
     """A number as it is compared, or None if it could be anybody's."""
-    signs = _NOT_SIGNS.sub("", normalize("NFKC", text).upper())
+    signs = _NOT_SIGNS.sub("", _FIGURE.sub(lambda found: str(int(found[0])), text.upper()))
     if match := _SHIP.fullmatch(signs):
         signs = match[1]
     enough = LENGTH_MIN <= len(signs) <= LENGTH_MAX and sum(map(str.isdigit, signs)) >= DIGITS_MIN

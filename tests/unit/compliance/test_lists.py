@@ -276,6 +276,7 @@ def test_countries_are_known_by_the_names_that_lists_give_them(name: str, code: 
         ("ab-123 456", "AB123456"),
         ("IMO 1234567", "1234567"),
         ("Nº 00-65 772/X", "N0065772X"),
+        ("K ７７１１ ٠٠٤٢", "K77110042"),
         *((text, None) for text in ("", "12345", "ABCDEF", "AB12CD", "1" * 31)),
     ],
 )
