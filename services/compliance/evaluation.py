@@ -181,7 +181,7 @@ def measure_recall(index: NameIndex, treatment: Treatment, names: int) -> Recall
 
 
 def _treated(index: NameIndex, treatment: Treatment, rng: random.Random) -> Iterable[tuple[int, str]]:
-    numbers = [n for n, name in enumerate(index.names) if name.listed.strength is not NameStrength.WEAK]
+    numbers = [n for n, name in enumerate(index.names) if name.words and name.listed.strength is not NameStrength.WEAK]
     rng.shuffle(numbers)
     for number in numbers:
         name = index.names[number]

@@ -17,7 +17,7 @@ from schemas.compliance.events import (
     ScreeningOutcome,
 )
 from services.compliance.diligence.documents import DocumentStatus
-from services.compliance.diligence.rating import Factor, Known, rate, resemblance, review_on, tier_of
+from services.compliance.diligence.rating import Known, rate, resemblance, review_on, tier_of
 from services.compliance.domain.business_days import day_of
 from services.compliance.domain.case import (
     SYSTEM,
@@ -178,17 +178,15 @@ def pair_ended(work: Work, pair: Pair, at: datetime) -> Sequence[Event]:
 def _screen_again(
     work: Work, customer: Customer, reason: CaseReason, at: datetime, *, but_for: str | None = None
 ) -> Sequence[Event]:
-    matcher_version, catalogue_version = work.parties.versions
-    before, known_by = customer, {"matcher_version": matcher_version, "catalogue_version": catalogue_version}
+    before = customer
     if before.status is CustomerStatus.REFUSED and before.is_told_listed:
         # By which entry its property was blocked stays known: reports name that, whatever lists say since.
-        work.customers.put(before.customer_id, replace(before, **known_by))
+        matcher_version, catalogue_version = work.parties.versions
+        seen = replace(before, matcher_version=matcher_version, catalogue_version=catalogue_version)
+        work.customers.put(before.customer_id, seen)
         return []
-    verdict, resembles = _looked_for(work, customer, at, but_for=but_for)
-    customer = replace(customer, verdict=verdict, resembles=resembles, **known_by)
-    if before.rating is not None and _known(customer, day_of(at)).resembles != _known(before, day_of(at)).resembles:
-        # While people look at it there is no day: they set the next one.
-        customer = rated(work, customer, at, keeps_review=before.review_on is None)
+    customer = _looked_up(work, before, at, but_for=but_for)
+    verdict = customer.verdict
     work.customers.put(customer.customer_id, customer)
     if customer.status is CustomerStatus.REFUSED:
         # Refused for another reason, or before this was told: what it owns is blocked property now.
@@ -212,23 +210,24 @@ def learn_number(work: Work, customer: Customer, at: datetime) -> Sequence[Event
     return _screen_again(work, customer, CaseReason.RESEMBLES_LISTED, at)
 
 
-def _looked_for(
-    work: Work, customer: Customer, at: datetime, *, but_for: str | None = None
-) -> tuple[Verdict, Factor | None]:
-    """What lists say of a customer's name and numbers now, and what it is rated by: that is, what people cleared, too.
+def _looked_up(work: Work, before: Customer, at: datetime, *, but_for: str | None = None) -> Customer:
+    """A customer as lists say it is now, by its name and its numbers, and as that has it rated.
 
     Whoever has cleared a customer of an entry by their names has said nothing of one that has the entry's number.
     """
-    subject, numbers, parties = customer.subject, numbers_of(customer), work.parties
+    matcher_version, catalogue_version = work.parties.versions
+    known_by = {"matcher_version": matcher_version, "catalogue_version": catalogue_version}
+    subject, numbers, parties = before.subject, numbers_of(before), work.parties
     if subject is None:
-        return customer.verdict, customer.resembles
-    verdict = parties.verdict(subject, at, cleared=customer.cleared, but_for=but_for)
-    resembled = [
-        *parties.resembled(subject, verdict, cleared=customer.cleared),
-        *parties.by_number(subject, numbers),
-    ]
-    by_number = parties.by_number(subject, numbers, ruled_out=customer.cleared_by_number)
-    return joined(verdict, by_number), resemblance(resembled)
+        return replace(before, **known_by)
+    verdict = parties.verdict(subject, at, cleared=before.cleared, but_for=but_for)
+    resembled = [*parties.resembled(subject, verdict, cleared=before.cleared), *parties.by_number(subject, numbers)]
+    by_number = parties.by_number(subject, numbers, ruled_out=before.cleared_by_number)
+    customer = replace(before, verdict=joined(verdict, by_number), resembles=resemblance(resembled), **known_by)
+    if before.rating is not None and _known(customer, day_of(at)).resembles != _known(before, day_of(at)).resembles:
+        # While people look at it there is no day: they set the next one.
+        return rated(work, customer, at, keeps_review=before.review_on is None)
+    return customer
 
 
 def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Sequence[Event]:
@@ -272,7 +271,7 @@ def doubt(work: Work, case: Case, at: datetime) -> Sequence[Event]:
 
     A customer who was let be served is restricted meanwhile, as when a list changes, and its hits count again.
     """
-    if case.customer_id is None or case.customer is None:
+    if case.customer_id is None or case.customer is None or case.alerts:
         return []
     customer = work.customers[case.customer_id]
     hits = {hit.reference for hit in case.customer.verdict.hits}
@@ -283,21 +282,16 @@ def doubt(work: Work, case: Case, at: datetime) -> Sequence[Event]:
         cleared=tuple(entry for entry in customer.cleared if entry not in hits),
         cleared_by_number=tuple(one for one in customer.cleared_by_number if one.reference not in hits),
     )
-    if not doubted.is_told_listed:
-        # Others may have come to be listed since, or a number to be known, of which nobody was asked.
-        doubted = _shown(work, case, doubted, at)
-    work.customers.put(customer.customer_id, doubted)
-    return [CustomerRestricted(customer_id=customer.customer_id, restricted_at=at)] if was_served else []
-
-
-def _shown(work: Work, case: Case, customer: Customer, at: datetime) -> Customer:
-    """A customer as it looks now, and so in its case."""
-    assert case.customer is not None
-    verdict, resembles = _looked_for(work, customer, at)
-    facts = _facts(customer, verdict, *case.customer.reasons)
+    # Others may have come to be listed since, or a number to be known, of which nobody was asked.
+    now = _looked_up(work, doubted, at)
+    reasons = (*case.customer.reasons, *((CaseReason.RESEMBLES_LISTED,) if now.verdict.hits else ()))
+    facts = _facts(now, now.verdict, *reasons)
     if _is_news(facts, case.customer):
         work.change_evidence(replace(case, customer=facts), at)
-    return replace(customer, verdict=verdict, resembles=resembles)
+    # Whatever is shown: by which entry its property was blocked stays known.
+    now = replace(now, verdict=customer.verdict) if customer.is_told_listed else now
+    work.customers.put(customer.customer_id, now)
+    return [CustomerRestricted(customer_id=customer.customer_id, restricted_at=at)] if was_served else []
 
 
 def ask_people(work: Work, customer: Customer, reason: CaseReason, at: datetime) -> Sequence[Event]:

@@ -26,7 +26,7 @@ from services.compliance.matching.subject import Subject
 from services.compliance.matching.text import is_read_whole
 from services.compliance.matching.words import WordKind
 
-MATCHER_VERSION = 4
+MATCHER_VERSION = 5
 """Raised with every change that could change an answer: what is remembered from before then no longer counts, and
 every customer, and every payment that waits for people, is looked at again."""
 
@@ -105,15 +105,13 @@ def screen(index: NameIndex, subject: Subject, *, ruled_out: Collection[str] = (
     they must block: nobody was asked about that.
     """
     words = index.words(subject.name)
-    if not words:
-        return UNREADABLE
     numbers = _candidates(index, subject, words, at_most=CANDIDATES_MAX * (1 + len(ruled_out)))
     judged = (_judge(index, subject, words, index.names[number]) for number in numbers)
     hits = _strongest(hit for hit in judged if hit and (hit.reference not in ruled_out or _blocks(hit)))
     if not hits:
         # What has not been read can't be cleared: a listed name may stand behind three hundred letters.
-        return CLEAR if is_read_whole(subject.name, words=len(words)) else UNREADABLE
-    return _verdict(hits)
+        return CLEAR if words and is_read_whole(subject.name, words=len(words)) else UNREADABLE
+    return _verdict(hits) if words else replace(_verdict(hits), unscreenable=UNREADABLE.unscreenable)
 
 
 class SharedNumber(Record):
@@ -147,10 +145,14 @@ def numbers_shared(hits: Iterable[Hit], identifiers: Collection[str]) -> tuple[S
 
 
 def joined(verdict: Verdict, by_number: Sequence[Hit]) -> Verdict:
-    """What is said of a party's name, and of its numbers. Of an entry that has both, what its number says is shown."""
+    """What is said of a party's name, and of its numbers: an entry that has both is hit by both, which says the most,
+    and no number makes room for names.
+    """
     if not by_number:
         return verdict
-    return replace(_verdict(_strongest([*by_number, *verdict.hits])), unscreenable=verdict.unscreenable)
+    named = {hit.reference for hit in by_number}
+    others = [hit for hit in verdict.hits if hit.reference not in named][: max(HITS_MAX - len(by_number), 0)]
+    return replace(_verdict(_strongest([*by_number, *others])), unscreenable=verdict.unscreenable)
 
 
 def _shared(hit: Hit, identifier: str) -> SharedNumber:

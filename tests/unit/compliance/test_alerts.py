@@ -18,6 +18,7 @@ from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, Ta
 from services.compliance.domain.alerting import LookForCycle, WakeAlerts
 from services.compliance.domain.alike import ConfirmAlike, ProposeAlike, SeenCase, likeness_of
 from services.compliance.domain.case import CaseStatus
+from services.compliance.domain.casework import ReopenCase
 from services.compliance.domain.customers import customer_case_id
 from services.compliance.domain.meanings import choices, word_of
 from services.compliance.domain.people import Role
@@ -34,7 +35,7 @@ from services.compliance.monitoring import parameters
 from services.compliance.monitoring.alerts import Alert, AlertState, SilenceKind
 from services.compliance.monitoring.history import counterpart_of
 from services.compliance.monitoring.parameters import Scenario
-from tests.unit.compliance.office import ACCOUNT, CREDITOR_ACCOUNT, CUSTOMER, START, Office, registered
+from tests.unit.compliance.office import ACCOUNT, CREDITOR_ACCOUNT, CUSTOMER, HEADER, START, Office, registered
 
 OTHER, THIRD = ids.named("other"), ids.named("third")
 DAY = timedelta(days=1)
@@ -152,6 +153,20 @@ def test_what_two_people_decide_about_alerts_says_nothing_of_whether_the_custome
     assert isinstance(resolved, CaseResolved)
     assert resolved.concerns == (CaseConcern.MONITORING,)
     assert office.customers[CUSTOMER] == before
+
+
+def test_nor_does_it_if_people_look_at_them_once_more(office: Office) -> None:
+    office.decide(settled())
+    case_id = about_ann(office)[0].case_id
+    assert case_id is not None
+    resolve(office, case_id)
+    office.switch_to(HEADER + "9,person,Ann Miller,,,,,,\n")
+    before, ended = office.customers[CUSTOMER], office.cases[case_id]
+    again = ReopenCase(case_id=case_id, actor="ben", role=Role.SUPERVISOR, version=ended.version, note="a newspaper")
+    (opened,) = office.decide(again)
+    assert isinstance(opened, CaseOpened)
+    assert office.customers[CUSTOMER] == before
+    assert office.cases[case_id].customer == ended.customer, "it is about what money has done"
 
 
 def test_a_proposal_falls_with_the_next_alert(office: Office) -> None:

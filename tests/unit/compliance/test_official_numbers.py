@@ -28,7 +28,15 @@ from services.compliance.domain.people import Role
 from services.compliance.domain.whitelist import Pair, PairState, entry_of, pair_id_of, party_of
 from services.compliance.domain.whitelisting import ExpirePair, PairRefusal, ProposePair
 from services.compliance.domain.work import CustomerStatus
-from services.compliance.matching.screening import UNREADABLE, SharedNumber, screen
+from services.compliance.matching.screening import (
+    HITS_MAX,
+    UNREADABLE,
+    SharedNumber,
+    Verdict,
+    joined,
+    screen,
+    screen_numbers,
+)
 from services.compliance.matching.subject import Subject
 from tests.unit.compliance.office import CUSTOMER, ORDINARY, START, Office, registered
 from tests.unit.compliance.test_customers import decide
@@ -227,6 +235,31 @@ def test_what_became_known_of_somebody_refused_is_shown_when_the_case_is_opened_
     office.decide(ReopenCase(**at_case(office), note="they have sent another"))
     shown = office.case().customer
     assert shown is not None and [hit.reference for hit in shown.verdict.hits] == [FIRST]
+    assert shown.reasons == ("document_refused", "resembles_listed")
+    rating = office.customers[CUSTOMER].rating
+    assert rating is not None and Factor.RESEMBLES_LISTED in rating.factors
+
+
+def test_so_it_is_of_somebody_whose_property_is_blocked_by_another_entry(office: Office) -> None:
+    office.decide(registered(ALIKE.name, birth_date=ALIKE.birth_date))
+    decide(office, CaseDecision.BLOCK)
+    told = office.customers[CUSTOMER].verdict
+    assert proven(office, LISTED_NUMBER) == []
+    office.decide(ReopenCase(**at_case(office), note="they have come in person"))
+    shown = office.case().customer
+    assert shown is not None and shown.numbers_listed == (SharedNumber(reference=FIRST, identifier="K77110042"),)
+    assert office.customers[CUSTOMER].verdict == told, "as it was reported"
+
+
+def test_no_number_makes_room_for_names(office: Office) -> None:
+    (hit,) = screen_numbers(office.index, Subject(name=ORDINARY), ["K77110042"])
+    names = tuple(
+        replace(hit, score=0.98, listed=replace(hit.listed, entity_id=f"n{number}", identifiers=()))
+        for number in range(HITS_MAX)
+    )
+    found = joined(Verdict(outcome=ScreeningOutcome.REVIEW, hits=names), [hit]).hits
+    assert len(found) == HITS_MAX
+    assert hit in found
 
 
 def test_whoever_has_a_listed_number_is_decided_on_by_itself(office: Office) -> None:

@@ -230,6 +230,16 @@ def test_the_same_official_number_is_a_hit_and_blocks_with_a_like_name(
     assert screen(index_of(party), Subject(name=name, identifier=identifier)).outcome is expected
 
 
+@pytest.mark.parametrize("listed", ["VARKOSKY, Dmitrun", "???"])
+def test_a_name_that_nobody_can_read_hides_no_number(listed: str) -> None:
+    party = ListedParty(
+        entity_id="1", kind=PartyKind.PERSON, names=(ListedName(name=listed),), identifiers=("AB123456",)
+    )
+    verdict = screen(index_of(party), Subject(name="???", identifier="AB123456"))
+    assert [hit.entity_id for hit in verdict.hits] == ["1"]
+    assert (verdict.outcome, verdict.unscreenable) == (REVIEW, UnscreenableReason.NAME_UNREADABLE)
+
+
 def test_a_person_is_not_taken_for_a_ship_nor_a_ship_for_a_person(index: NameIndex) -> None:
     def found(name: str, kind: PartyKind) -> set[str]:
         return {hit.entity_id for hit in screen(index, Subject(name=name, kind=kind)).hits}
