@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
 from psycopg import sql
 from sqlalchemy.engine import make_url
@@ -25,6 +26,7 @@ from tests.waiting import wait_until
 TEST_FOLDER = Path(os.environ.get("WEIR_TEST_FOLDER", REPOSITORY / ".weir" / "test"))
 TEST_PORT_BASE = int(os.environ.get("WEIR_TEST_PORT_BASE", 29_000))
 """Apart from where `make up` puts its own, so that both can run at once."""
+_TRIES_MAX = 3
 METRICS_TOKEN = secrets.token_hex()
 
 
@@ -134,7 +136,18 @@ class Parts:
 
     def create_topics(self, names: Sequence[str], *, partitions: int = 24, retention_ms: int = -1) -> None:
         """Make topics anew, without what they held."""
-        self.delete_topics(names)
+        for tries_left in reversed(range(_TRIES_MAX)):
+            self.delete_topics(names)
+            try:
+                self._create_topics(names, partitions, retention_ms)
+                return
+            except KafkaException as error:
+                # A busy broker tells of a topic as gone that isn't yet; and makes one of which the client, for want of
+                # an answer, asks again.
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS or not tries_left:
+                    raise
+
+    def _create_topics(self, names: Sequence[str], partitions: int, retention_ms: int) -> None:
         config = {"retention.ms": str(retention_ms)}
         topics = [NewTopic(name, num_partitions=partitions, replication_factor=1, config=config) for name in names]
         for future in self._admin.create_topics(topics, operation_timeout=30).values():
@@ -150,7 +163,6 @@ class Parts:
         if existing:
             for future in self._admin.delete_topics(sorted(existing), operation_timeout=30).values():
                 future.result(30)
-            # On a busy machine the broker says that a topic is gone a moment before a new one may have its name.
             wait_until(lambda: not existing & set(self._admin.list_topics(timeout=10).topics))
 
     @contextmanager
