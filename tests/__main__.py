@@ -22,7 +22,9 @@ from tests.parts import TEST_FOLDER, TEST_PORT_BASE
 
 _PYTEST = ("pytest", "-q", "-p", "tests.strict", "--durations=20", "--durations-min=5")
 """What takes longest is told, for whoever would have the whole take less."""
-_SHARED_OUT = [f"tests/integration/{what}" for what in ("accounts", "fraud", "payments", "test_stack.py")]
+_INTEGRATION = "tests/integration"
+_PART = [f"{_INTEGRATION}/{what}" for what in ("accounts", "fraud", "test_stack.py")]
+_PAYMENTS = f"{_INTEGRATION}/payments"
 LANES: Sequence[Mapping[str, tuple[str, ...]]] = (
     {
         "format": ("ruff", "format", "--check", "--quiet", "."),
@@ -30,10 +32,13 @@ LANES: Sequence[Mapping[str, tuple[str, ...]]] = (
         "types": ("mypy", "--no-error-summary", "."),
         "unit": (*_PYTEST, "tests/unit"),
         "simulation": (*_PYTEST, "tests/simulation"),
-        "integration, a part": (*_PYTEST, *_SHARED_OUT),
+        "integration, a part": (*_PYTEST, *_PART),
     },
-    {"e2e": (*_PYTEST, "tests/e2e")},
-    {"integration, the rest": (*_PYTEST, "tests/integration", *(f"--ignore={what}" for what in _SHARED_OUT))},
+    {
+        "e2e": (*_PYTEST, "tests/e2e"),
+        "integration, payments": (*_PYTEST, _PAYMENTS),
+    },
+    {"integration, the rest": (*_PYTEST, _INTEGRATION, *(f"--ignore={what}" for what in (*_PART, _PAYMENTS)))},
 )
 """The steps of each lane, by name."""
 _PORTS = 1_000
