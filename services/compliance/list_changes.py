@@ -3,7 +3,7 @@ confirmed, turned down.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -170,6 +170,11 @@ def find_proposed_pairs(tx: Connection, change_id: str) -> tuple[NewPair, ...] |
     """The pairs of a file that waits for a second person; None if none of that id waits."""
     waiting = {change.change_id: change for change in rule_changes.find_waiting(tx, OF_WHITELIST)}
     return _pairs(tx, waiting[change_id]) if change_id in waiting else None
+
+
+def read_waiting_files(tx: Connection) -> Iterator[tuple[NewPair, ...]]:
+    """The pairs of every file that waits for a second person."""
+    return (_pairs(tx, change) for change in rule_changes.find_waiting(tx, OF_WHITELIST))
 
 
 def turn_down(

@@ -17,6 +17,8 @@ from libs.common.writes import lock_rows, writing
 from services.compliance.domain.audit import OPERATOR, AuditVerb, ObjectKind, Signature
 from services.compliance.domain.cases import payment_case_id
 from services.compliance.domain.customers import customer_case_id
+from services.compliance.domain.whitelist import party_of
+from services.compliance.list_changes import read_waiting_files
 from services.compliance.matching.screening import CLEAR
 from services.compliance.store import audit
 from services.compliance.store.customers import CUSTOMERS, customer_row, decode
@@ -27,7 +29,8 @@ _CASES = """
          + (SELECT count(*) FROM filings
              WHERE case_id IN (SELECT case_id FROM ours) OR case_id = ANY(%b::uuid[]) OR case_id = ANY(%b::uuid[]))
          + (SELECT count(*) FROM whitelist_pairs
-             WHERE (body::json ->> 'case_id')::uuid IN (SELECT case_id FROM ours UNION SELECT unnest(%b::uuid[])))
+             WHERE (body::json ->> 'case_id')::uuid IN (SELECT case_id FROM ours UNION SELECT unnest(%b::uuid[]))
+                OR party = (SELECT party FROM customers WHERE customer_id = %s))
          + (SELECT count(*) FROM blocked_property WHERE payment_id = ANY(%b::uuid[]) OR customer_id = %s)"""
 """One count: whoever erases is not to learn that there is a report (31 U.S.C. 5318(g)(2))."""
 _KEPT_OF_PAYMENTS = {
@@ -38,23 +41,33 @@ _KEPT_OF_PAYMENTS = {
 
 
 def obstacles(tx: Connection, whom: Whom, _: datetime) -> list[str]:
-    """Whatever the law has kept still."""
+    """Whatever the law has kept still, and what waits for people."""
     payments = array("uuid", whom.payment_ids)
     counts = [("records of compliance", _count_cases(tx, whom))]
     counts += [(what, fetch(tx, statement, (payments,))[0][0]) for what, statement in _KEPT_OF_PAYMENTS.items()]
-    return [
+    kept = [
         f"{what} are kept: {count} (31 CFR 1010.430(d), 501.601; see `forget-records`)"
         for what, count in counts
         if count
     ]
+    if waiting := _count_waiting(tx, whom):
+        kept.append(f"files for the whitelist that name the customer wait: {waiting} (decide on them)")
+    return kept
 
 
 def _count_cases(tx: Connection, whom: Whom) -> int:
     """Cases, also of alerts, that people were asked about; reports on them and on property; pairs; property."""
     of_payments = array("uuid", whom.payment_ids)
     cases = array("uuid", [customer_case_id(whom.customer_id), *map(payment_case_id, whom.payment_ids)])
-    ((count,),) = fetch(tx, _CASES, (whom.customer_id, cases, cases, of_payments, cases, of_payments, whom.customer_id))
+    ours, us = (whom.customer_id, cases), whom.customer_id
+    ((count,),) = fetch(tx, _CASES, (*ours, cases, of_payments, cases, us, of_payments, us))
     return int(count)
+
+
+def _count_waiting(tx: Connection, whom: Whom) -> int:
+    """Files of pairs that nobody has decided on yet, in which the customer is a party."""
+    ours = fetch(tx, "SELECT party::text FROM customers WHERE customer_id = %s", (whom.customer_id,))
+    return sum(any((party_of(pair.subject),) in ours for pair in pairs) for pairs in read_waiting_files(tx))
 
 
 def blank(tx: Connection, erasure: Erasure) -> Mapping[str, int]:

@@ -1,20 +1,24 @@
 """Files of pairs on real parts: proposed on the command line, agreed to by two people, in force, and written again."""
 
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 from typer.testing import CliRunner, Result
 
+from libs.common import ids
+from libs.common.erasing import Whom
 from libs.common.service import Runtime
 from schemas.compliance.events import ComplianceScreened
 from services.compliance import commands
 from services.compliance.__main__ import SERVICE
 from services.compliance.desk.whitelist import BODY_BYTES_MAX
+from services.compliance.store.erasing import ERASER
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk
-from tests.integration.compliance.scene import ALIKE, ALIKE_BORN, initiated, interventions, order, rows
+from tests.integration.compliance.scene import ALIKE, ALIKE_BORN, initiated, interventions, order, registered, rows
 from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.integration.compliance.test_lists import Run
 from tests.serving import told
@@ -98,6 +102,34 @@ def test_a_file_is_proposed_agreed_to_by_two_people_and_comes_out_the_same(
     decided = ["change_adopted", "refused", "pair_confirmed", "whitelist_imported", "refused"]
     assert verbs == ["change_proposed", *decided]
     assert rows(compliance, "SELECT count(*) FROM rule_change_contents") == [(0,)]
+
+
+def test_nobody_is_erased_whom_a_pair_of_a_file_names(compliance: Runtime, address: str) -> None:
+    with signed_in(address, "supervisor") as supervisor, signed_in(address, "officer") as officer:
+        send(supervisor, PAIR)
+        assert answer(officer, *waiting(officer))[0] == HTTPStatus.OK
+        customer = registered(ALIKE, birth_date=ALIKE_BORN)
+        decide(compliance, customer)
+        kept = "records of compliance are kept: 1 (31 CFR 1010.430(d), 501.601; see `forget-records`)"
+        assert obstacles(compliance, customer.customer_id) == [kept]
+        send(supervisor, PAIR.replace(UNTIL, LATER))
+        named = "files for the whitelist that name the customer wait: 1 (decide on them)"
+        assert obstacles(compliance, customer.customer_id) == [kept, named]
+        assert obstacles(compliance, ids.new()) == []
+        (change_id,) = waiting(officer)
+        answer(officer, change_id, "turn-down")
+        assert obstacles(compliance, customer.customer_id) == [kept]
+
+
+def send(person: Analyst, pairs: str) -> None:
+    sent = {"file": ("pairs.csv", (HEADER + pairs).encode())}
+    given = person.http.post("/desk/api/whitelist/imports", files=sent, headers={"X-CSRF-Token": person.csrf_token})
+    assert given.status_code == HTTPStatus.CREATED, given.text
+
+
+def obstacles(compliance: Runtime, customer_id: str) -> list[str]:
+    whom = Whom(customer_id=customer_id)
+    return compliance.unit.administer(lambda tx: ERASER.obstacles(tx, whom, datetime.now(UTC)))
 
 
 def test_a_file_is_sent_to_the_desk_by_one_and_agreed_to_by_another(
