@@ -13,7 +13,7 @@ from chaos.clerk import CAPTURED, REFUNDED, WITHDRAWN, Clerk
 from chaos.installation import LOOK_SECONDS, REST_SECONDS_MAX, Installation
 from chaos.savings import DEPOSITED, POSTED, TRANSFERRED, VOIDED, Savings
 from demo.client import Opened, WeirClient, line
-from demo.generated import Generated
+from demo.generated import PERSONS, Generated
 from demo.story import Kind, Party
 from tests.waiting import wait_until
 
@@ -33,10 +33,10 @@ class Shop:
 
     currency = "EUR"
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, *, persons: int = PERSONS) -> None:
         self._installation = installation
         self._asking = Asking(installation)
-        self._story = Generated(payments=1_000_000, seed=7)
+        self._story = Generated(payments=1_000_000, seed=7, persons=persons)
         payers = self._story.parties()
         giver = Party(
             number=len(payers),

@@ -12,7 +12,7 @@ from libs.common import ids
 from stack.settings import REPOSITORY
 
 PERSONS = 300
-MERCHANTS = 60
+PERSONS_TO_A_MERCHANT = 5
 PENNILESS_EVERY = 10
 """One person in so many has next to no money, and gives the underfunded orders."""
 DAYS = 28
@@ -31,16 +31,17 @@ SHARES: Mapping[Kind, float] = {
 
 
 class Generated:
-    """A month of card payments of some hundred people at some dozen merchants."""
+    """A month of card payments of some people at some merchants, a fifth as many."""
 
     currency = "EUR"
 
-    def __init__(self, *, payments: int, seed: int) -> None:
+    def __init__(self, *, payments: int, seed: int, persons: int = PERSONS) -> None:
         self.title = f"{payments:,} generated payments (seed {seed})"
         self._payments = payments
         self._seed = seed
         self._listed = _listed_persons()
-        self._parties = _parties(Random(seed))
+        self._persons, self._merchants = persons, persons // PERSONS_TO_A_MERCHANT
+        self._parties = _parties(Random(seed), self._persons, self._merchants)
 
     def count(self) -> int:
         return self._payments
@@ -97,7 +98,7 @@ class Generated:
         return self._order(chance, at, Kind.ALIKE, self._payer(chance), _euros(chance, 10, 45), creditor_name=alike)
 
     def _underfunded(self, chance: Random, at: datetime) -> Order:
-        poor = chance.randrange(PERSONS // PENNILESS_EVERY) * PENNILESS_EVERY
+        poor = chance.randrange(self._persons // PENNILESS_EVERY) * PENNILESS_EVERY
         return self._order(chance, at, Kind.UNDERFUNDED, poor, _euros(chance, 10, 45))
 
     def _shipped_in_part(self, chance: Random, at: datetime) -> Order:
@@ -130,7 +131,7 @@ class Generated:
         return Order(**{**_fields(order), "spoilt": spoilt})
 
     def _payer(self, chance: Random) -> int:
-        number = chance.randrange(PERSONS)
+        number = chance.randrange(self._persons)
         return number + 1 if number % PENNILESS_EVERY == 0 else number
 
     def _order(self, chance: Random, at: datetime, kind: Kind, debtor: int, amount: str, **more: Any) -> Order:
@@ -138,7 +139,7 @@ class Generated:
             **{
                 "kind": kind,
                 "debtor": debtor,
-                "creditor": PERSONS + chance.randrange(MERCHANTS),
+                "creditor": self._persons + chance.randrange(self._merchants),
                 "amount": amount,
                 "device_id": f"phone-{debtor}",
                 "ip_country": self._parties[debtor].country,
@@ -149,7 +150,7 @@ class Generated:
         )
 
 
-def _parties(chance: Random) -> list[Party]:
+def _parties(chance: Random, of_persons: int, of_merchants: int) -> list[Party]:
     persons = [
         Party(
             number=number,
@@ -159,16 +160,16 @@ def _parties(chance: Random) -> list[Party]:
             birth_date=people.birth_date(chance),
             funds_minor=100 if number % PENNILESS_EVERY == 0 else 50_000_00,
         )
-        for number in range(PERSONS)
+        for number in range(of_persons)
     ]
     merchants = [
         Party(
-            number=PERSONS + number,
+            number=of_persons + number,
             name=people.merchant(chance),
             is_company=True,
             country=chance.choice(people.COUNTRIES),
         )
-        for number in range(MERCHANTS)
+        for number in range(of_merchants)
     ]
     return [*persons, *merchants]
 

@@ -34,6 +34,9 @@ ROUNDS = 2
 RESTART_SECONDS_MIN = 15.0
 RETENTION_MS = 24 * 3_600_000
 TRACED = 0.01
+PERSONS = 3_000
+"""So many that each pays some dozens of times. The demo's few hundred would hundreds of times each, as nobody does, and
+what a payment costs would grow as their histories fill up."""
 
 console = Console(highlight=False)
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, add_completion=False)
@@ -73,7 +76,7 @@ def _run(minutes: float, rate: float | None, seed: int) -> Findings:
             say("the suite")
             installation.up()
             say("customers, accounts, money")
-            shop = Shop(installation)
+            shop = Shop(installation, persons=PERSONS)
             shop.open()
             ageing.put(installation)
             say("each role in a process of its own")
