@@ -66,8 +66,9 @@ def _signs(case: Case) -> tuple[str, frozenset[str]] | None:
         if case.alerts:
             return "alerts", frozenset()
         # Whoever has a listed number is looked at by itself: namesakes of the entry are not like that.
-        by_name = case.customer is not None and not case.customer.numbers_listed
-        hits = frozenset(hit.reference for hit in case.customer.verdict.hits) if case.customer and by_name else None
+        if case.customer is None or case.customer.numbers_listed:
+            return None
+        hits = frozenset(hit.reference for hit in case.customer.verdict.hits)
         return ("customer", hits) if hits else None
     evidence = case.payment.evidence
     if hits := frozenset(finding.source for finding in evidence.compliance_hits):

@@ -28,7 +28,7 @@ from services.compliance.domain.case import (
 )
 from services.compliance.domain.whitelist import Pair, party_of
 from services.compliance.domain.work import Customer, CustomerStatus, Work
-from services.compliance.matching.screening import ENCRYPTED, Verdict, joined, says_the_same
+from services.compliance.matching.screening import ENCRYPTED, joined, says_the_same
 from services.compliance.matching.subject import Subject
 
 
@@ -132,7 +132,7 @@ def register(work: Work, event: CustomerRegistered, at: datetime) -> Sequence[Ev
             return _refuse(work, customer, at, is_listed=True)
         case _:
             reason = CaseReason.NOT_SCREENABLE if verdict.unscreenable else CaseReason.RESEMBLES_LISTED
-            return _ask_people(work, customer, verdict, reason, at)
+            return _ask_people(work, customer, reason, at)
 
 
 def close(work: Work, event: CustomerClosed, _: datetime) -> Sequence[Event]:
@@ -181,9 +181,7 @@ def _screen_again(
     before = customer
     if before.status is CustomerStatus.REFUSED and before.is_told_listed:
         # By which entry its property was blocked stays known: reports name that, whatever lists say since.
-        matcher_version, catalogue_version = work.parties.versions
-        seen = replace(before, matcher_version=matcher_version, catalogue_version=catalogue_version)
-        work.customers.put(before.customer_id, seen)
+        work.customers.put(before.customer_id, _seen(work, before))
         return []
     customer = _looked_up(work, before, at, but_for=but_for)
     verdict = customer.verdict
@@ -192,14 +190,14 @@ def _screen_again(
         # Refused for another reason, or before this was told: what it owns is blocked property now.
         return _refuse(work, customer, at, is_listed=True) if verdict.outcome is ScreeningOutcome.BLOCK else []
     if customer.status is not CustomerStatus.VERIFIED:
-        return _ask_people(work, customer, verdict, reason, at)
+        return _ask_people(work, customer, reason, at)
     if not verdict.hits:
         # That a name can't be read people knew who let the customer be served.
         return [_verified(customer, at)] if customer.tier != before.tier else []
     work.customers.put(customer.customer_id, replace(customer, status=CustomerStatus.RESTRICTED))
     return [
         CustomerRestricted(customer_id=customer.customer_id, restricted_at=at),
-        *_ask_people(work, customer, verdict, reason, at),
+        *_ask_people(work, customer, reason, at),
     ]
 
 
@@ -215,19 +213,23 @@ def _looked_up(work: Work, before: Customer, at: datetime, *, but_for: str | Non
 
     Whoever has cleared a customer of an entry by their names has said nothing of one that has the entry's number.
     """
-    matcher_version, catalogue_version = work.parties.versions
-    known_by = {"matcher_version": matcher_version, "catalogue_version": catalogue_version}
     subject, numbers, parties = before.subject, numbers_of(before), work.parties
     if subject is None:
-        return replace(before, **known_by)
+        return _seen(work, before)
     verdict = parties.verdict(subject, at, cleared=before.cleared, but_for=but_for)
     resembled = [*parties.resembled(subject, verdict, cleared=before.cleared), *parties.by_number(subject, numbers)]
     by_number = parties.by_number(subject, numbers, ruled_out=before.cleared_by_number)
-    customer = replace(before, verdict=joined(verdict, by_number), resembles=resemblance(resembled), **known_by)
+    customer = replace(_seen(work, before), verdict=joined(verdict, by_number), resembles=resemblance(resembled))
     if before.rating is not None and _known(customer, day_of(at)).resembles != _known(before, day_of(at)).resembles:
         # While people look at it there is no day: they set the next one.
         return rated(work, customer, at, keeps_review=before.review_on is None)
     return customer
+
+
+def _seen(work: Work, customer: Customer) -> Customer:
+    """A customer who need not be looked up again until lists or the matcher change."""
+    matcher_version, catalogue_version = work.parties.versions
+    return replace(customer, matcher_version=matcher_version, catalogue_version=catalogue_version)
 
 
 def resolve(work: Work, case: Case, decision: CaseDecision, at: datetime) -> Sequence[Event]:
@@ -285,9 +287,7 @@ def doubt(work: Work, case: Case, at: datetime) -> Sequence[Event]:
     # Others may have come to be listed since, or a number to be known, of which nobody was asked.
     now = _looked_up(work, doubted, at)
     reasons = (*case.customer.reasons, *((CaseReason.RESEMBLES_LISTED,) if now.verdict.hits else ()))
-    facts = _facts(now, now.verdict, *reasons)
-    if _is_news(facts, case.customer):
-        work.change_evidence(replace(case, customer=facts), at)
+    _show(work, case, _facts(now, *reasons), at)
     # Whatever is shown: by which entry its property was blocked stays known.
     now = replace(now, verdict=customer.verdict) if customer.is_told_listed else now
     work.customers.put(customer.customer_id, now)
@@ -299,17 +299,16 @@ def ask_people(work: Work, customer: Customer, reason: CaseReason, at: datetime)
     known = work.cases.get(customer_case_id(customer.customer_id))
     if known is not None and not known.has_ended:
         return []
-    return _ask_people(work, customer, customer.verdict, reason, at)
+    return _ask_people(work, customer, reason, at)
 
 
-def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseReason, at: datetime) -> Sequence[Event]:
+def _ask_people(work: Work, customer: Customer, reason: CaseReason, at: datetime) -> Sequence[Event]:
     """Open the customer's case, or show in it what is new."""
-    reasons = (CaseReason.NOT_SCREENABLE, reason) if verdict.unscreenable is not None else (reason,)
-    facts = _facts(customer, verdict, *reasons)
+    is_read = customer.verdict.unscreenable is None
+    facts = _facts(customer, *(() if is_read else (CaseReason.NOT_SCREENABLE,)), reason)
     known = work.cases.get(customer_case_id(customer.customer_id))
     if known is not None and not known.has_ended:
-        if known.customer is None or _is_news(facts, known.customer):
-            work.change_evidence(replace(known, customer=facts), at)
+        _show(work, known, facts, at)
         return []
     case = Case(
         case_id=customer_case_id(customer.customer_id),
@@ -332,18 +331,21 @@ def _ask_people(work: Work, customer: Customer, verdict: Verdict, reason: CaseRe
     ]
 
 
-def _facts(customer: Customer, verdict: Verdict, *reasons: CaseReason) -> CustomerFacts:
+def _facts(customer: Customer, *reasons: CaseReason) -> CustomerFacts:
     return CustomerFacts(
         kind=customer.kind,
         subject=customer.subject,
-        verdict=verdict,
+        verdict=customer.verdict,
         numbers=numbers_of(customer),
         reasons=tuple(dict.fromkeys(reasons)),
     )
 
 
-def _is_news(facts: CustomerFacts, known: CustomerFacts) -> bool:
-    return not says_the_same(facts.verdict, known.verdict) or facts.numbers_listed != known.numbers_listed
+def _show(work: Work, case: Case, facts: CustomerFacts, at: datetime) -> None:
+    """Put into a case what is known of its customer, if people have not seen that."""
+    known = case.customer
+    if known is None or not says_the_same(facts.verdict, known.verdict) or facts.numbers_listed != known.numbers_listed:
+        work.change_evidence(replace(case, customer=facts), at)
 
 
 def _verified(customer: Customer, at: datetime) -> CustomerVerified:

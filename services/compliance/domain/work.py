@@ -140,7 +140,7 @@ class Customer(Record, omit_defaults=True):
     """Whether accounts has been told that what it owns is blocked property."""
     verdict: Verdict
     cleared: tuple[str, ...] = ()
-    """Entries that people have decided are someone else, whatever the names."""
+    """Entries that people have decided are someone else, though the names are alike."""
     cleared_by_number: tuple[SharedNumber, ...] = ()
     """Entries that they have decided are someone else although they have an official number of the customer's."""
     resembles: Factor | None = None
