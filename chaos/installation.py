@@ -261,12 +261,8 @@ class Installation:
 
     def wait_for_ends(self) -> None:
         """Have analysts decide what is held up, and wait until no payment is under way."""
-        analysts = Analysts(self.settings)
-        analysts.start()
-        try:
+        with Analysts(self.settings).at_work():
             wait_until(lambda: not self._open_payments(), seconds_max=REST_SECONDS_MAX, every_seconds=LOOK_SECONDS)
-        finally:
-            analysts.stop()
 
     def faults_found(self) -> list[str]:
         """What doesn't hold of: every payment ends once, nothing is lost, nothing waits, the books balance."""

@@ -65,13 +65,9 @@ class Scene:
             done = self.shop.done() - before
             return [sort for sort in SORTS if not done[sort]] + ([] if analysts.decided else ["decided"])
 
-        analysts.start()
-        try:
-            with self.shop.trading():
-                yield
-                wait_for(not_done, [], seconds_max=REST_SECONDS_MAX)
-        finally:
-            analysts.stop()
+        with analysts.at_work(), self.shop.trading():
+            yield
+            wait_for(not_done, [], seconds_max=REST_SECONDS_MAX)
 
     def require_well(self) -> None:
         """Wait until nothing is under way; then all that was acknowledged was done, once, and all records are sound."""

@@ -6,6 +6,8 @@ One takes and proposes, the other confirms. Some cases are left alone, to see wh
 import threading
 import zlib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -24,7 +26,9 @@ SUSPICION_REJECTED_PERCENT = 85
 class Analysts:
     """Works off the desk's queue on a thread of its own."""
 
-    def __init__(self, settings: StackSettings) -> None:
+    def __init__(self, settings: StackSettings, *, look_seconds: float = LOOK_SECONDS) -> None:
+        """`look_seconds`: between two looks at a queue that has nothing for them."""
+        self._look_seconds = look_seconds
         self._desk = f"http://{settings.host}:{settings.service_port('compliance')}/desk"
         self._passwords = {name: settings.secrets.get(f"desk/{name}") for name in (PROPOSER, CONFIRMER)}
         self._stop = threading.Event()
@@ -32,12 +36,15 @@ class Analysts:
         self.decided: Counter[str] = Counter()
         self.left_alone: set[str] = set()
 
-    def start(self) -> None:
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Decide what is held up, for as long as the block lasts."""
         self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            self._thread.join()
 
     def _run(self) -> None:
         people: dict[str, httpx.Client] = {}
@@ -55,7 +62,7 @@ class Analysts:
                 # The desk is away: people would come back to it, too.
                 pass
             if not worked:
-                self._stop.wait(LOOK_SECONDS)
+                self._stop.wait(self._look_seconds)
         for person in people.values():
             person.close()
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -88,31 +89,28 @@ class Demo:
         """
         began_at = datetime.now(UTC)
         parties = self._story.parties()
-        if analysts is not None:
-            analysts.start()
-        self._shop.start()
-        try:
-            opened = self._open(parties)
-            self._watch.stage("bringing money in", 1)
-            funded = self._client.fund(parties, opened, self._story.currency)
-            started = time.monotonic()
-            first = self._first_settlement(began)
-            self._stream(parties, opened)
-            streamed_seconds = time.monotonic() - started
-            self._wait_for_ends("payments to end", _WITHOUT_REVIEWS)
-            settled_seconds = time.monotonic() - started
-            self._labels.report_until(self._ordered[-1].order.instructed_at)
-            if analysts is not None:
-                self._wait_for_ends("reviews to end", _ALL)
-            self._watch.stage("giving money back", 1)
-            self._shop.refund(self._ordered)
-            self._watch.tick(1)
-        finally:
-            if analysts is not None:
-                analysts.stop()
-            self._shop.stop()
-            self._client.close()
-            self._is_over = True
+        with analysts.at_work() if analysts is not None else nullcontext():
+            self._shop.start()
+            try:
+                opened = self._open(parties)
+                self._watch.stage("bringing money in", 1)
+                funded = self._client.fund(parties, opened, self._story.currency)
+                started = time.monotonic()
+                first = self._first_settlement(began)
+                self._stream(parties, opened)
+                streamed_seconds = time.monotonic() - started
+                self._wait_for_ends("payments to end", _WITHOUT_REVIEWS)
+                settled_seconds = time.monotonic() - started
+                self._labels.report_until(self._ordered[-1].order.instructed_at)
+                if analysts is not None:
+                    self._wait_for_ends("reviews to end", _ALL)
+                self._watch.stage("giving money back", 1)
+                self._shop.refund(self._ordered)
+                self._watch.tick(1)
+            finally:
+                self._shop.stop()
+                self._client.close()
+                self._is_over = True
         return Result(
             began_at=began_at,
             parties=len(parties),

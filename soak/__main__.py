@@ -14,6 +14,7 @@ from rich.console import Console
 
 from chaos.installation import Installation
 from chaos.shop import Shop
+from demo.analysts import Analysts
 from soak import ageing, costs, report
 from soak.load import Fleet, Load, highest_rate
 from soak.measuring import Measured, look
@@ -37,6 +38,11 @@ TRACED = 0.01
 PERSONS = 3_000
 """So many that each pays some dozens of times. The demo's few hundred would hundreds of times each, as nobody does, and
 what a payment costs would grow as their histories fill up."""
+REVIEW_SECONDS = 60
+"""What waits for people is told again after half of it, so long as it waits: the few seconds of `chaos` would have
+more told again than is ordered."""
+ANALYSTS_LOOK_SECONDS = 2.0
+"""Between two looks at a queue that is empty: that of `demo` is in more of a hurry than people are."""
 
 console = Console(highlight=False)
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, add_completion=False)
@@ -65,7 +71,11 @@ def soak(
 
 
 def _run(minutes: float, rate: float | None, seed: int) -> Findings:
-    overrides = {"WEIR_RETENTION_MS": str(RETENTION_MS), "WEIR_TRACE_SHARE": str(TRACED)}
+    overrides = {
+        "WEIR_RETENTION_MS": str(RETENTION_MS),
+        "WEIR_TRACE_SHARE": str(TRACED),
+        "WEIR_REVIEW_SECONDS": str(REVIEW_SECONDS),
+    }
     installation = Installation(FOLDER, PORT_BASE, overrides=overrides)
     installation.down()
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -87,7 +97,9 @@ def _run(minutes: float, rate: float | None, seed: int) -> Findings:
             say(f"{minutes:g} minutes at {rate:.0f} payments a second")
             load, measured = Load(shop, rate), Measured()
             before = costs.read(installation, fleet.cpu_seconds())
-            broken = _go_on(installation, fleet, load, measured, minutes * 60)
+            analysts = Analysts(installation.settings, look_seconds=ANALYSTS_LOOK_SECONDS)
+            with analysts.at_work():
+                broken = _go_on(installation, fleet, load, measured, minutes * 60)
             say("everything compared with everything")
             broken = broken or _at_rest(installation)
             # Not before: what is still under way has not cost all that it will.
@@ -98,7 +110,8 @@ def _run(minutes: float, rate: float | None, seed: int) -> Findings:
         costs.save(cost, FOLDER / "costs.json")
         return Findings(
             cost=cost,
-            seed=seed, minutes=minutes, rate=rate, sent=load.sent, restarts=fleet.restarts, trends=trends,
+            seed=seed, minutes=minutes, rate=rate, sent=load.sent, decided=analysts.decided.total(),
+            restarts=fleet.restarts, trends=trends,
             too_short=too_short, broken=broken, left_over=ageing.left_over(installation),
             sizes={name: (first, measured.last_sizes[name]) for name, first in measured.first_sizes.items()},
         )  # fmt: skip

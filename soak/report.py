@@ -33,6 +33,8 @@ class Findings(Record):
     rate: float
     """Asked for, payments a second."""
     sent: int
+    decided: int
+    """Of those that waited for people, while it ran."""
     restarts: int
     trends: Mapping[tuple[Kind, str], Trend]
     too_short: Sequence[tuple[Kind, str]]
@@ -65,7 +67,7 @@ class Findings(Record):
 
     @property
     def holds(self) -> bool:
-        failures = (self.growing, self.broken, self.unsaid, any(self.left_over.values()))
+        failures = (self.growing, self.broken, self.unsaid, any(self.left_over.values()), not self.decided)
         return not any(failures) and self.is_kept_up and bool(self.trends)
 
 
@@ -95,7 +97,7 @@ def page(findings: Findings) -> str:
             f"# Long run: {'all of it held' if findings.holds else 'NOT all of it held'}",
             "",
             f"{findings.minutes:g} minutes, {findings.rate:.0f} payments a second asked for, {findings.sent:,} sent"
-            f" in files, {findings.restarts} restarts, seed {findings.seed}.",
+            f" in files, {findings.decided:,} decided by people, {findings.restarts} restarts, seed {findings.seed}.",
             "",
             *_failures(findings),
             "## Flat or growing",
@@ -142,6 +144,8 @@ def _failures(findings: Findings) -> Iterable[str]:
     if not findings.is_kept_up:
         share = findings.sent / findings.asked
         yield f"- **Not kept up**: {share:.0%} of what was asked for was sent, so what is flat was asked for less"
+    if not findings.decided:
+        yield "- **Nobody decided** what waited for people"
     for kind, of in findings.growing:
         yield f"- **Grows**: {kind} of {of}"
     for kind, of in findings.unsaid:

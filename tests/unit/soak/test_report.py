@@ -22,8 +22,8 @@ LATENCY = (Kind.P99, "payments")
 def findings(**found: Any) -> Findings:
     """Of a run of half an hour at 100 payments a second that held, but for what is named."""
     given: dict[str, Any] = {
-        "seed": 1, "minutes": 30, "rate": 100.0, "sent": 180_000, "restarts": 24, "too_short": [], "sizes": {},
-        "trends": dict.fromkeys(EXPECTED, FLAT), "left_over": {"payments.inbox": 0}, "broken": "",
+        "seed": 1, "minutes": 30, "rate": 100.0, "sent": 180_000, "decided": 1_800, "restarts": 24, "too_short": [],
+        "sizes": {}, "trends": dict.fromkeys(EXPECTED, FLAT), "left_over": {"payments.inbox": 0}, "broken": "",
         "cost": Costs(payments=180_000, cpu_ms={}, database_bytes={}, topic_bytes={}),
     }  # fmt: skip
     return Findings(**{**given, **found})
@@ -40,6 +40,7 @@ def test_a_run_that_was_asked_for_everything_and_stayed_as_it_was_holds() -> Non
         ({"sent": 170_000}, "**Not kept up**: 94% of what was asked for"),
         ({"sent": 0}, "**Not kept up**"),
         ({"broken": "a payment has no end"}, "a payment has no end"),
+        ({"decided": 0}, "**Nobody decided**"),
         ({"left_over": {"fraud.rewinds": 7}}, "**Not forgotten**: fraud.rewinds, 7 rows"),
         ({"trends": {HANDLES: GROWING}}, "**Grows**: open files of payments relay"),
         ({"too_short": [HANDLES]}, "**Not seen for long enough**: open files of payments relay"),
