@@ -26,6 +26,8 @@ from tests.waiting import wait_until
 TEST_FOLDER = Path(os.environ.get("WEIR_TEST_FOLDER", REPOSITORY / ".weir" / "test"))
 TEST_PORT_BASE = int(os.environ.get("WEIR_TEST_PORT_BASE", 29_000))
 """Apart from where `make up` puts its own, so that both can run at once."""
+PARTITIONS = 6
+"""Of a topic: as on any one machine (ADR 0011), and a quarter of what a service would ask for, each of which costs."""
 _TRIES_MAX = 3
 METRICS_TOKEN = secrets.token_hex()
 
@@ -92,7 +94,7 @@ class Parts:
 
     @contextmanager
     def _wired(self, service: Service, database_url: str, **overrides: Any) -> Iterator[Runtime]:
-        given = {**dict(self.messaging), "metrics_token": METRICS_TOKEN, **overrides}
+        given = {**dict(self.messaging), "metrics_token": METRICS_TOKEN, "partitions": PARTITIONS, **overrides}
         runtime = Runtime(service, service.settings(database_url=database_url, **given))
         try:
             yield runtime
@@ -134,7 +136,7 @@ class Parts:
             # Whoever is still writing ends first.
             connection.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE; {deletions}".encode())
 
-    def create_topics(self, names: Sequence[str], *, partitions: int = 24, retention_ms: int = -1) -> None:
+    def create_topics(self, names: Sequence[str], *, partitions: int = PARTITIONS, retention_ms: int = -1) -> None:
         """Make topics anew, without what they held."""
         for tries_left in reversed(range(_TRIES_MAX)):
             self.delete_topics(names)

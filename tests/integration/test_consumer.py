@@ -28,7 +28,7 @@ from libs.common.kafka import Admin, client_config
 from libs.common.replay import ReplayRefused, StillFails
 from libs.common.service import Runtime
 from libs.common.settings import Settings
-from tests.parts import Parts
+from tests.parts import PARTITIONS, Parts
 from tests.serving import running
 from tests.tally.events import INCREMENT, CounterIncremented, CounterReported
 from tests.tally.service import UNLUCKY, Superstition, make_slow, service
@@ -389,7 +389,7 @@ def test_partitions_move_to_another_consumer_without_loss_or_repetition(parts: P
                     f"k{n % 5}",
                     meter._codec.encode(CounterIncremented(counter_id=f"k{n % 5}", by=1)),
                     {"ce_id": ids.new(), "ce_source": "/weir/meter"},
-                    partition=n % 24,
+                    partition=n % PARTITIONS,
                 )
             wait_until(lambda: sum(totals(tally).values()) == 100)
     second.engine.dispose()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
@@ -34,6 +35,18 @@ class Desk:
 
     def open(self, case_id: str) -> None:
         self.page.goto(f"/desk/cases/{case_id}")
+
+
+class Shots:
+    """Pictures of pages, for people to look at: `WEIR_SCREENSHOTS` names a folder for them, else none are taken."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def take(self, page: Page, name: str, *, is_whole: bool = True) -> None:
+        """The whole page, or what the screen shows of it. Not for nothing: it is what a browser takes longest for."""
+        if self._folder is not None:
+            page.screenshot(path=self._folder / f"{name}.png", full_page=is_whole)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from libs.common.database import execute
 from libs.common.service import Runtime
 from services.compliance.__main__ import SERVICE
 from tests.browser import find
-from tests.integration.compliance.browsing import Desk, at_desk
+from tests.integration.compliance.browsing import Desk, Shots, at_desk
 from tests.integration.compliance.reports import write_institution
 from tests.integration.compliance.scene import add_people
 from tests.parts import Parts
@@ -61,9 +61,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where pictures of pages go, for people to look at."""
-    return Path(os.environ.get("WEIR_SCREENSHOTS", tmp_path))
+def shots() -> Shots:
+    folder = os.environ.get("WEIR_SCREENSHOTS")
+    return Shots(Path(folder) if folder else None)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -10,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from libs.common.service import Runtime
 from schemas.payments.events import PaymentInitiated
 from tests.deciding import decide
-from tests.integration.compliance.browsing import Desk, at_desk
+from tests.integration.compliance.browsing import Desk, Shots, at_desk
 from tests.integration.compliance.gallery import busy_payment
 from tests.integration.compliance.scene import ALIKE, NOW, case_of, initiated, order, suspended
 
@@ -20,7 +19,7 @@ def busy(compliance: Runtime) -> PaymentInitiated:
     return busy_payment(compliance)
 
 
-def test_a_case_shows_history_network_way_and_other_cases(ann: Desk, busy: PaymentInitiated, shots: Path) -> None:
+def test_a_case_shows_history_network_way_and_other_cases(ann: Desk, busy: PaymentInitiated, shots: Shots) -> None:
     page = ann.page
     ann.open(case_of(busy))
     history = page.get_by_role("region", name="90 days of history")
@@ -34,7 +33,7 @@ def test_a_case_shows_history_network_way_and_other_cases(ann: Desk, busy: Payme
     expect(page.get_by_role("region", name="The payment’s way through the services")).to_contain_text("Suspended")
     related = page.get_by_role("region", name="Other cases of the same customers")
     expect(related.get_by_role("link", name="Ann Miller → Ben Baker")).to_be_visible()
-    page.screenshot(path=shots / "case-network.png", full_page=True)
+    shots.take(page, "case-network")
     node = network.locator("a.node.hop-1").first
     name = node.locator("title").text_content()
     assert name
@@ -45,14 +44,14 @@ def test_a_case_shows_history_network_way_and_other_cases(ann: Desk, busy: Payme
 
 
 def test_it_can_be_read_on_a_phone_and_in_the_dark(
-    compliance: Runtime, address: str, browser: Browser, busy: PaymentInitiated, shots: Path
+    compliance: Runtime, address: str, browser: Browser, busy: PaymentInitiated, shots: Shots
 ) -> None:
     phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
     with at_desk(browser, address, "analyst1", **phone) as desk:
         desk.open(case_of(busy))
         expect(desk.page.get_by_role("region", name="Network of counterparties")).to_be_visible()
         assert desk.page.evaluate("document.documentElement.scrollWidth") <= 390
-        desk.page.screenshot(path=shots / "case-network-phone.png", full_page=True)
+        shots.take(desk.page, "case-network-phone")
         assert desk.complaints == []
 
 

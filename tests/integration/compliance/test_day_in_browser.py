@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from libs.common.service import Runtime
 from schemas.payments.events import PaymentInitiated
 from tests.deciding import decide
-from tests.integration.compliance.browsing import Desk, at_desk
+from tests.integration.compliance.browsing import Desk, Shots, at_desk
 from tests.integration.compliance.reports import filing_on
 from tests.integration.compliance.scene import ALIKE, PASSWORD, case_of, initiated, order, registered, suspended
 
@@ -29,7 +29,7 @@ def payment(compliance: Runtime) -> PaymentInitiated:
 
 
 def test_an_analysts_whole_day(
-    compliance: Runtime, address: str, browser: Browser, payment: PaymentInitiated, shots: Path, tmp_path: Path
+    compliance: Runtime, address: str, browser: Browser, payment: PaymentInitiated, shots: Shots, tmp_path: Path
 ) -> None:
     ann = Desk(browser, address, "analyst")
     page = ann.page
@@ -56,7 +56,7 @@ def test_an_analysts_whole_day(
     expect(page.get_by_role("region", name="Files")).to_contain_text("passport.pdf")
     page.get_by_role("radio", name="Reject").check()
     page.get_by_label("Why").fill("Same day of birth, same town.\nNo other papers.")
-    page.screenshot(path=shots / "case-propose.png", full_page=True)
+    shots.take(page, "case-propose")
     page.get_by_role("button", name="Propose", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("waits for another person")
     expect(page.get_by_text("You can't confirm what you have proposed.")).to_be_visible()
@@ -66,7 +66,7 @@ def test_an_analysts_whole_day(
         ben.page.goto("/desk?queue=proposed")
         ben.page.get_by_role("link", name=f"Ann Miller → {ALIKE}").click()
         expect(ben.page.locator("blockquote")).to_contain_text("No other papers.")
-        ben.page.screenshot(path=shots / "case-confirm.png", full_page=True)
+        shots.take(ben.page, "case-confirm")
         ben.page.get_by_role("button", name="Confirm: reject").click()
         expect(ben.page.get_by_role("status")).to_have_text("The decision stands.")
         newest = ben.page.locator(".acts li").first
@@ -87,7 +87,7 @@ def test_an_analysts_whole_day(
 
 
 def test_cases_are_worked_on_with_the_keyboard_alone(
-    compliance: Runtime, address: str, browser: Browser, payment: PaymentInitiated, shots: Path
+    compliance: Runtime, address: str, browser: Browser, payment: PaymentInitiated, shots: Shots
 ) -> None:
     desk = Desk(browser, address, "analyst1")
     page, press = desk.page, desk.page.keyboard.press
@@ -100,7 +100,7 @@ def test_cases_are_worked_on_with_the_keyboard_alone(
     expect(page.get_by_role("heading", name="Cases", level=1)).to_be_visible()
     press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
-    page.screenshot(path=shots / "keys.png")
+    shots.take(page, "keys", is_whole=False)
     press("Escape")
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
     press("n")

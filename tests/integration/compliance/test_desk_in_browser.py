@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -13,7 +12,7 @@ from libs.common.service import Runtime
 from schemas.payments.events import Finding, InternalReason, PaymentBlocked, PaymentEvidence, PaymentInitiated
 from services.compliance.domain.cases import payment_case_id
 from tests.deciding import decide
-from tests.integration.compliance.browsing import Desk
+from tests.integration.compliance.browsing import Desk, Shots
 from tests.integration.compliance.scene import (
     ALIKE,
     LISTED,
@@ -57,7 +56,7 @@ def test_a_wrong_password_leads_nowhere_and_a_right_one_where_one_was_going(
 
 
 def test_a_case_whose_person_is_away_is_taken_over(
-    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Path
+    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Shots
 ) -> None:
     ann.open(case_of(payment))
     ann.page.get_by_role("button", name="Take this case").click()
@@ -65,7 +64,7 @@ def test_a_case_whose_person_is_away_is_taken_over(
     expect(ben.page.get_by_text("analyst1 works on this case.")).to_be_visible()
     ben.page.get_by_text("Take it over").click()
     ben.page.get_by_label("Why").fill("Ann is ill.")
-    ben.page.screenshot(path=shots / "case-take-over.png", full_page=True)
+    shots.take(ben.page, "case-take-over")
     ben.page.get_by_role("button", name="Take over from analyst1").click()
     expect(ben.page.get_by_role("status")).to_have_text("The case is yours now.")
     newest = ben.page.locator(".acts li").first
@@ -114,7 +113,7 @@ def test_what_was_written_is_kept_when_someone_was_faster(
     expect(page.get_by_role("status")).to_contain_text("waits for another person")
 
 
-def test_a_hostile_name_is_shown_as_text_and_does_nothing(ann: Desk, compliance: Runtime, shots: Path) -> None:
+def test_a_hostile_name_is_shown_as_text_and_does_nothing(ann: Desk, compliance: Runtime, shots: Shots) -> None:
     event = initiated(order(HOSTILE, f"{ALIKE}\u202e", reference="<b>bold</b>"))
     decide(compliance, event, suspended(event, findings=[Finding(source="<i>", score=0.5, reason="<u>odd</u>")]))
     ann.page.goto("/desk")
@@ -125,10 +124,10 @@ def test_a_hostile_name_is_shown_as_text_and_does_nothing(ann: Desk, compliance:
     assert "owned" not in ann.page.title()
     assert ann.page.locator("img[src=x]").count() == 0
     assert ann.complaints == []
-    ann.page.screenshot(path=shots / "case-hostile.png", full_page=True)
+    shots.take(ann.page, "case-hostile")
 
 
-def test_a_listed_partys_case_offers_no_approval(ann: Desk, compliance: Runtime, shots: Path) -> None:
+def test_a_listed_partys_case_offers_no_approval(ann: Desk, compliance: Runtime, shots: Shots) -> None:
     event = initiated(order("Ann Miller", LISTED, creditor_born="1974-11-02", country="IQ"))
     decide(compliance, event, suspended(event, "block"))
     ann.open(case_of(event))
@@ -138,11 +137,11 @@ def test_a_listed_partys_case_offers_no_approval(ann: Desk, compliance: Runtime,
     expect(ann.page.get_by_role("radio", name="Reject")).to_have_accessible_name(
         "Reject refuse it; the money is blocked all the same"
     )
-    ann.page.screenshot(path=shots / "case-listed.png", full_page=True)
+    shots.take(ann.page, "case-listed")
 
 
 def test_who_is_listed_since_the_payment_waits_is_shown_and_can_only_be_blocked(
-    ann: Desk, compliance: Runtime, shots: Path
+    ann: Desk, compliance: Runtime, shots: Shots
 ) -> None:
     answered = initiated(order("Ann Miller", "Ben Baker"))
     # As if the payee had been on no list when the answer was given.
@@ -161,7 +160,7 @@ def test_who_is_listed_since_the_payment_waits_is_shown_and_can_only_be_blocked(
         expect(ann.page.get_by_role("radio", name=decision)).to_be_disabled()
     expect(ann.page.get_by_text("it may only be blocked")).to_be_visible()
     expect(ann.page.get_by_role("radio", name="Block")).to_be_enabled()
-    ann.page.screenshot(path=shots / "case-newly-listed.png", full_page=True)
+    shots.take(ann.page, "case-newly-listed")
     assert ann.complaints == []
 
 
@@ -218,44 +217,8 @@ def test_a_customer_in_doubt_is_decided_at_the_desk_too(ann: Desk, ben: Desk, co
     expect(ben.page.get_by_role("row", name=ALIKE)).to_contain_text("Approve")
 
 
-def test_the_pages_are_fit_to_be_seen_in_light_and_dark_wide_and_narrow(
-    compliance: Runtime, address: str, browser: Browser, shots: Path
-) -> None:
-    events = [
-        initiated(order("Ann Miller", ALIKE, creditor_born="1957-09-09", minor=4_812_000)),
-        initiated(order("Ottokar Grumbacher Lisk", "Ben Baker", minor=99)),
-        initiated(order("A Company With A Very Long Name That Goes On And On Trading And Contracting LLC", LISTED)),
-    ]
-    decide(compliance, *events, registered("Aurelstan du Vanqueroi"))
-    decide(compliance, *(suspended(event, findings=FINDINGS) for event in events))
-    decide(
-        compliance,
-        PaymentBlocked(
-            payment_id=events[2].payment_id, debtor_account_id=ids.new(), amount_minor=7_700_000, currency="USD",
-            transfer_id=ids.new(), blocked_at=NOW,
-        ),
-    )  # fmt: skip
-    pages = {
-        "queue": "/desk", "empty": "/desk?queue=closed", "case": f"/desk/cases/{case_of(events[0])}",
-        "blocked": "/desk/blocked", "search": "/desk/search?q=ann", "filter": "/desk?kind=payment&sort=age",
-        "missing": f"/desk/cases/{ids.new()}",
-    }  # fmt: skip
-    for scheme in ("light", "dark"):
-        for name, width, height in (("wide", 1280, 720), ("phone", 390, 844)):
-            desk = Desk(browser, address, "analyst1", color_scheme=scheme, viewport={"width": width, "height": height})
-            desk.page.goto("/desk/sign-in")
-            desk.page.screenshot(path=shots / f"sign-in-{scheme}-{name}.png")
-            desk.sign_in()
-            for page, path in pages.items():
-                desk.page.goto(path)
-                desk.page.screenshot(path=shots / f"{page}-{scheme}-{name}.png", full_page=True)
-                too_wide = desk.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-                assert too_wide <= 0, f"{page} on {name} is {too_wide} px too wide"
-            desk.context.close()
-
-
 def test_a_case_is_put_off_passed_up_and_looked_at_again(
-    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Path
+    ann: Desk, ben: Desk, payment: PaymentInitiated, shots: Shots
 ) -> None:
     page = ann.page
     ann.open(case_of(payment))
@@ -266,7 +229,7 @@ def test_a_case_is_put_off_passed_up_and_looked_at_again(
     page.get_by_text("Put it off").click()
     page.get_by_label("Until (UTC)").fill((NOW + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"))
     page.get_by_label("What it waits for").fill("papers")
-    page.screenshot(path=shots / "case-snooze.png", full_page=True)
+    shots.take(page, "case-snooze")
     page.get_by_role("button", name="Put off").click()
     expect(page.get_by_role("status")).to_have_text("The case comes back by itself.")
     page.goto("/desk?queue=snoozed")
@@ -292,7 +255,7 @@ def test_a_case_is_put_off_passed_up_and_looked_at_again(
 
 
 def test_cases_that_are_alike_are_proposed_and_confirmed_together(
-    ann: Desk, ben: Desk, compliance: Runtime, shots: Path
+    ann: Desk, ben: Desk, compliance: Runtime, shots: Shots
 ) -> None:
     hits = (Finding(source="fictional/F-007", score=0.9, reason="creditor resembles STOJADIVIC"),)
     events = [initiated(order(f"Payer {name}", ALIKE)) for name in ("Abel", "Bela", "Carl")]
@@ -306,7 +269,7 @@ def test_cases_that_are_alike_are_proposed_and_confirmed_together(
         box.check()
     page.get_by_role("radio", name="Approve").check()
     page.get_by_label("Why").fill("The same namesake, cleared before.")
-    page.screenshot(path=shots / "alike.png", full_page=True)
+    shots.take(page, "alike")
     page.get_by_role("button", name="Propose for those ticked").click()
     expect(page.get_by_role("status")).to_contain_text("waits for another person")
     page.goto(f"/desk/alike/{case_of(events[0])}")
@@ -322,7 +285,7 @@ def test_cases_that_are_alike_are_proposed_and_confirmed_together(
 
 
 def test_administrators_let_people_in_and_auditors_see_what_everybody_did(
-    compliance: Runtime, address: str, browser: Browser, shots: Path
+    compliance: Runtime, address: str, browser: Browser, shots: Shots
 ) -> None:
     for scheme, width in (("light", 1280), ("dark", 390)):
         viewport = {"width": width, "height": 720}
@@ -337,14 +300,14 @@ def test_administrators_let_people_in_and_auditors_see_what_everybody_did(
         expect(page.get_by_role("status")).to_contain_text(
             f"greta.{scheme} may sign in. The password, shown this once:"
         )
-        page.screenshot(path=shots / f"users-{scheme}.png", full_page=True)
+        shots.take(page, f"users-{scheme}")
         password = page.get_by_role("status").locator("code").inner_text()
         greta = Desk(browser, address, f"greta.{scheme}", color_scheme=scheme, viewport=viewport)
         greta.sign_in(password)
         expect(greta.page.get_by_role("button", name="Next case")).to_have_count(0)
         greta.page.goto("/desk/audit")
         expect(greta.page.get_by_role("row", name="user added").first).to_contain_text("administrator")
-        greta.page.screenshot(path=shots / f"audit-{scheme}.png", full_page=True)
+        shots.take(greta.page, f"audit-{scheme}")
         for desk in (administrator, greta):
             for path in ("/desk/users", "/desk/audit"):
                 desk.page.goto(path)

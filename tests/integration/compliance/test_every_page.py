@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 from libs.common.service import Runtime
 from services.compliance.desk import guard
 from services.compliance.domain.people import Role
-from tests.integration.compliance.browsing import Desk
+from tests.integration.compliance.browsing import Desk, Shots
 from tests.integration.compliance.gallery import PAGES, Scene, Shown, set_up
 from tests.unit.compliance.test_roles import routes
 
@@ -46,7 +46,7 @@ def desks(browser: Browser, address: str) -> Iterator[dict[Role, Desk]]:
         desk.context.close()
 
 
-def look(page: Page, shots: Path, name: str) -> list[str]:
+def look(page: Page, shots: Shots, name: str) -> list[str]:
     """What is wrong with a page, on every screen and in every scheme."""
     found = []
     page.evaluate("document.querySelectorAll('main details').forEach((one) => one.setAttribute('open', ''))")
@@ -54,7 +54,7 @@ def look(page: Page, shots: Path, name: str) -> list[str]:
         page.set_viewport_size({"width": size["width"], "height": size["height"]})
         for scheme in SCHEMES:
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
-            page.screenshot(path=shots / f"{name}-{kind}-{scheme}.png", full_page=True)
+            shots.take(page, f"{name}-{kind}-{scheme}")
             found += [f"{name}, {kind}, {scheme}: {fault}" for fault in page.evaluate(FAULTS)]
     return found
 
@@ -67,7 +67,7 @@ def test_no_page_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
-def test_a_page_is_in_nobodys_way(scene: Scene, desks: dict[Role, Desk], shown: Shown, shots: Path) -> None:
+def test_a_page_is_in_nobodys_way(scene: Scene, desks: dict[Role, Desk], shown: Shown, shots: Shots) -> None:
     desk = desks[shown.role]
     answer = desk.page.goto(shown.address(scene))
     assert answer is not None
@@ -78,7 +78,7 @@ def test_a_page_is_in_nobodys_way(scene: Scene, desks: dict[Role, Desk], shown: 
 
 
 def test_who_has_not_signed_in_and_who_is_lost_are_in_nobodys_way_either(
-    browser: Browser, address: str, desks: dict[Role, Desk], shots: Path
+    browser: Browser, address: str, desks: dict[Role, Desk], shots: Shots
 ) -> None:
     stranger = Desk(browser, address, "nobody")
     stranger.sign_in("wrong")

@@ -1,7 +1,6 @@
 """What the law asks for, in a real browser: missing data supplied, a document handed in, property reported."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,7 +11,7 @@ from schemas.payments.events import InternalReason, PaymentEvidence
 from services.compliance.checking import DocumentChecking
 from services.compliance.diligence.providers import SimulatedChecks
 from tests.deciding import decide
-from tests.integration.compliance.browsing import Desk
+from tests.integration.compliance.browsing import Desk, Shots
 from tests.integration.compliance.gallery import MISSING
 from tests.integration.compliance.scene import (
     LISTED,
@@ -36,19 +35,19 @@ def olga(compliance: Runtime, address: str, browser: Browser) -> Iterator[Desk]:
     desk.context.close()
 
 
-def shoot(page: Page, shots: Path, name: str) -> None:
+def shoot(page: Page, shots: Shots, name: str) -> None:
     """A page as it looks wide and on a phone, in light and dark; it must never be wider than the screen."""
     for scheme in ("light", "dark"):
         for kind, width, height in (("wide", 1280, 720), ("phone", 390, 844)):
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             page.set_viewport_size({"width": width, "height": height})
-            page.screenshot(path=shots / f"{name}-{kind}-{scheme}.png", full_page=True)
+            shots.take(page, f"{name}-{kind}-{scheme}")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than {width}"
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1280, "height": 720})
 
 
-def test_a_person_supplies_what_the_travel_rule_asks_for(compliance: Runtime, olga: Desk, shots: Path) -> None:
+def test_a_person_supplies_what_the_travel_rule_asks_for(compliance: Runtime, olga: Desk, shots: Shots) -> None:
     event = initiated(to_another_bank())
     decide(compliance, event)
     evidence = PaymentEvidence(fraud_outcome="allow", compliance_outcome="incomplete", compliance_missing=MISSING)
@@ -66,7 +65,7 @@ def test_a_person_supplies_what_the_travel_rule_asks_for(compliance: Runtime, ol
     shoot(page, shots, "travel-complete")
 
 
-def test_a_document_is_handed_in_on_the_customers_page(compliance: Runtime, olga: Desk, shots: Path) -> None:
+def test_a_document_is_handed_in_on_the_customers_page(compliance: Runtime, olga: Desk, shots: Shots) -> None:
     event = registered("Ann Miller", birth_date="1980-05-17")
     decide(compliance, event)
     page = olga.page
@@ -88,7 +87,7 @@ def test_a_document_is_handed_in_on_the_customers_page(compliance: Runtime, olga
     expect(page.get_by_role("heading", name="Ann Miller")).to_be_visible()
 
 
-def test_an_officer_reports_blocked_property_and_what_is_held(compliance: Runtime, olga: Desk, shots: Path) -> None:
+def test_an_officer_reports_blocked_property_and_what_is_held(compliance: Runtime, olga: Desk, shots: Shots) -> None:
     event = initiated(order(LISTED))
     decide(compliance, event, blocked(event.payment_id), blocked(at=NOW.replace(year=NOW.year - 2)))
     page = olga.page

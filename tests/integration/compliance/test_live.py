@@ -18,7 +18,7 @@ from services.compliance.domain.acts import TakeCase
 from services.compliance.domain.casework import AddNote
 from services.compliance.domain.people import Role
 from tests.deciding import decide
-from tests.integration.compliance.browsing import Desk, at_desk
+from tests.integration.compliance.browsing import Desk, Shots, at_desk
 from tests.integration.compliance.gallery import busy_payment
 from tests.integration.compliance.reports import filing_on
 from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, rows, suspended
@@ -94,7 +94,7 @@ def test_nobody_who_writes_loses_a_word_to_news(ann: Desk, compliance: Runtime, 
 
 
 def test_the_queue_follows_what_comes_and_what_is_taken(
-    ann: Desk, compliance: Runtime, payment: PaymentInitiated, shots: Path
+    ann: Desk, compliance: Runtime, payment: PaymentInitiated, shots: Shots
 ) -> None:
     opened(ann, "/desk")
     other = initiated(order("Carla Nowak", ALIKE))
@@ -128,7 +128,7 @@ def test_a_page_that_looks_by_itself_keeps_no_session_alive(
 
 
 def test_a_case_is_taken_out_as_one_file_without_a_word_of_reports(
-    compliance: Runtime, address: str, browser: Browser, payment: PaymentInitiated, tmp_path: Path, shots: Path
+    compliance: Runtime, address: str, browser: Browser, payment: PaymentInitiated, tmp_path: Path, shots: Shots
 ) -> None:
     case_id = case_of(payment)
     note(compliance, payment, "<script>document.title='owned'</script> Asked the branch.")
@@ -148,13 +148,13 @@ def test_a_case_is_taken_out_as_one_file_without_a_word_of_reports(
     page.goto((tmp_path / "case.html").as_uri())
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Ann Miller → {ALIKE}")
     assert "owned" not in page.title()
-    page.screenshot(path=shots / "export.png", full_page=True)
+    shots.take(page, "export")
     looked = "SELECT actor FROM audit_entries WHERE object_kind = 'export' AND object_id = %s AND verb = 'looked'"
     assert rows(compliance, looked, case_id) == [("officer",)]
 
 
 def test_a_case_is_printed_with_all_that_the_page_of_it_says_and_audited_like_it(
-    compliance: Runtime, address: str, tmp_path: Path, shots: Path
+    compliance: Runtime, address: str, tmp_path: Path, shots: Shots
 ) -> None:
     event = busy_payment(compliance)
     case_id = case_of(event)

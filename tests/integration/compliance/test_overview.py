@@ -1,7 +1,6 @@
 """The manager's page on real parts: what waits, what was decided in time, false alarms; reports for who may know."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, expect
@@ -15,7 +14,7 @@ from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, Ta
 from services.compliance.domain.people import Role
 from services.compliance.overview_queries import Age
 from tests.deciding import decide
-from tests.integration.compliance.browsing import at_desk
+from tests.integration.compliance.browsing import Shots, at_desk
 from tests.integration.compliance.reports import filing_on
 from tests.integration.compliance.scene import ALIKE, case_of, initiated, order, rows, suspended
 from tests.integration.compliance.test_desk import signed_in
@@ -117,7 +116,7 @@ def test_what_was_reported_is_told_to_those_alone_who_may_know(compliance: Runti
 
 
 def test_the_page_in_a_browser_wide_and_narrow_light_and_dark(
-    compliance: Runtime, address: str, browser: Browser, shots: Path
+    compliance: Runtime, address: str, browser: Browser, shots: Shots
 ) -> None:
     with at_desk(browser, address, "officer") as desk:
         desk.page.goto("/desk/overview")
@@ -125,10 +124,10 @@ def test_the_page_in_a_browser_wide_and_narrow_light_and_dark(
         scene(compliance)
         desk.page.reload()
         expect(desk.page.get_by_role("region", name="Decided in time")).to_contain_text("60 %")
-        desk.page.screenshot(path=shots / "overview.png", full_page=True)
+        shots.take(desk.page, "overview")
         assert desk.complaints == []
     phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
     with at_desk(browser, address, "supervisor", **phone) as desk:
         desk.page.goto("/desk/overview")
         assert desk.page.evaluate("document.documentElement.scrollWidth") <= 390
-        desk.page.screenshot(path=shots / "overview-phone.png", full_page=True)
+        shots.take(desk.page, "overview-phone")

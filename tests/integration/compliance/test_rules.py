@@ -17,7 +17,7 @@ from services.compliance.catalogue import live_entries
 from services.compliance.domain.people import Role
 from services.compliance.store import lists
 from tests.deciding import decide
-from tests.integration.compliance.browsing import Desk, at_desk
+from tests.integration.compliance.browsing import Desk, Shots, at_desk
 from tests.integration.compliance.scene import add_person, initiated, order, registered, rows, take_in
 from tests.integration.compliance.test_desk import signed_in
 from tests.integration.compliance.test_monitoring import settled
@@ -126,7 +126,7 @@ def upload(desk: Desk, name: str, content: str, *files: str) -> None:
 
 
 def test_an_administrator_imports_a_list_and_sees_what_changed_and_two_retire_it(
-    root: Desk, compliance: Runtime, browser: Browser, address: str, shots: Path
+    root: Desk, compliance: Runtime, browser: Browser, address: str, shots: Shots
 ) -> None:
     page = root.page
     upload(root, "own", FIRST)
@@ -136,12 +136,12 @@ def test_an_administrator_imports_a_list_and_sees_what_changed_and_two_retire_it
     assert rows(compliance, "SELECT outcome FROM screenings") != [("clear",)]
     upload(root, "own", SECOND)
     expect(page.get_by_role("status")).to_contain_text("own is live as version")
-    page.screenshot(path=shots / "lists.png", full_page=True)
+    shots.take(page, "lists")
     page.get_by_role("link", name="What changed").first.click()
     expect(page.get_by_role("region", name="Added 1")).to_contain_text("Una Wex")
     expect(page.get_by_role("region", name="Removed 1")).to_contain_text("Ogdun Fenwrick")
     expect(page.get_by_role("region", name="Changed 1")).to_contain_text("names added: Tort Grim")
-    page.screenshot(path=shots / "list-changes.png", full_page=True)
+    shots.take(page, "list-changes")
     page.goto("/desk/lists")
     row = page.get_by_role("row").filter(has_text="own").filter(has_text="Live")
     row.get_by_text("Retire").first.click()
@@ -149,12 +149,12 @@ def test_an_administrator_imports_a_list_and_sees_what_changed_and_two_retire_it
     expect(page.get_by_role("status")).to_contain_text("own is searched until another person confirms")
     waiting = page.get_by_role("region", name="Waiting for a second person")
     expect(waiting.get_by_role("button", name="Confirm")).to_have_count(0)
-    page.screenshot(path=shots / "list-retiring.png", full_page=True)
+    shots.take(page, "list-retiring")
     # Another administrator: the same pages, somebody else.
     add_person(compliance, "adam", Role.ADMINISTRATOR)
     with at_desk(browser, address, "adam") as adam:
         adam.page.goto("/desk/lists")
-        adam.page.screenshot(path=shots / "list-confirm.png", full_page=True)
+        shots.take(adam.page, "list-confirm")
         adam.page.get_by_role("button", name="Confirm: retire list own").click()
         expect(adam.page.get_by_role("status")).to_have_text("own is searched no more.")
         expect(adam.page.get_by_role("region", name="Waiting for a second person")).to_have_count(0)
@@ -202,7 +202,7 @@ def test_nobody_who_may_not_import_has_a_large_body_read(compliance: Runtime, ad
 
 
 def test_two_officers_set_what_a_scenario_looks_for(
-    olga: Desk, compliance: Runtime, browser: Browser, address: str, shots: Path
+    olga: Desk, compliance: Runtime, browser: Browser, address: str, shots: Shots
 ) -> None:
     ann, till = ids.new(), ids.new()
     decide(compliance, registered("Ann Miller", customer_id=ann))
@@ -211,11 +211,11 @@ def test_two_officers_set_what_a_scenario_looks_for(
     page.goto("/desk/scenarios")
     card = page.get_by_role("region", name="Cash to be reported")
     expect(card).to_contain_text("$10,000")
-    page.screenshot(path=shots / "scenarios.png", full_page=True)
+    shots.take(page, "scenarios")
     card.get_by_text("Propose parameters").click()
     card.get_by_label("Above, in cents").fill("9_000_00")
     card.get_by_label("Why").fill("A committee decided so.")
-    page.screenshot(path=shots / "scenario-set.png")
+    shots.take(page, "scenario-set", is_whole=False)
     card.get_by_role("button", name="Propose").click()
     expect(page.get_by_role("status")).to_contain_text("the new parameters wait for another person")
     expect(page.get_by_role("region", name="Cash to be reported")).to_contain_text("$10,000")
@@ -223,7 +223,7 @@ def test_two_officers_set_what_a_scenario_looks_for(
     add_person(compliance, "oscar", Role.OFFICER)
     with at_desk(browser, address, "oscar") as oscar:
         oscar.page.goto("/desk/scenarios")
-        oscar.page.screenshot(path=shots / "scenario-confirm.png", full_page=True)
+        shots.take(oscar.page, "scenario-confirm")
         oscar.page.get_by_role("button", name="Confirm: set parameters cash_report").click()
         expect(oscar.page.get_by_role("status")).to_have_text("The new parameters are on record.")
         assert oscar.complaints == []
@@ -242,10 +242,10 @@ def test_two_officers_set_what_a_scenario_looks_for(
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/desk/scenarios")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.screenshot(path=shots / "scenarios-phone.png", full_page=True)
+    shots.take(page, "scenarios-phone")
 
 
-def test_a_supervisor_leaves_a_customer_alone_and_no_more(ann: Desk, compliance: Runtime, shots: Path) -> None:
+def test_a_supervisor_leaves_a_customer_alone_and_no_more(ann: Desk, compliance: Runtime, shots: Shots) -> None:
     customer_id = ids.new()
     decide(compliance, registered("Branch Till, Main Street", customer_id=customer_id))
     page = ann.page
@@ -264,7 +264,7 @@ def test_a_supervisor_leaves_a_customer_alone_and_no_more(ann: Desk, compliance:
     expect(page.get_by_role("status")).to_contain_text("left alone")
     row = page.get_by_role("row").filter(has_text="Branch Till, Main Street")
     expect(row).to_contain_text("Cash to be reported")
-    page.screenshot(path=shots / "silences.png", full_page=True)
+    shots.take(page, "silences")
     row.get_by_text("End", exact=True).click()
     row.get_by_label("Why").fill("The branch is closed.")
     row.get_by_role("button", name="End it").click()

@@ -1,7 +1,6 @@
 """A pair of party and entry, from its hit to its end, on real parts: by JSON and in two browsers."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from playwright.sync_api import expect
 
@@ -11,7 +10,7 @@ from schemas.payments.events import PaymentInitiated
 from services.compliance.domain.whitelist import pair_id_of
 from services.compliance.matching.subject import Subject
 from tests.deciding import decide
-from tests.integration.compliance.browsing import Desk
+from tests.integration.compliance.browsing import Desk, Shots
 from tests.integration.compliance.scene import ALIKE, ALIKE_BORN, case_of, initiated, order, registered, rows, suspended
 from tests.integration.compliance.test_desk import signed_in
 from tests.serving import told
@@ -81,7 +80,7 @@ def test_a_pair_goes_from_its_hit_to_its_end_and_all_of_it_is_in_the_audit_log(
 
 
 def test_one_person_whitelists_a_pair_from_the_hit_itself_and_another_confirms(
-    ann: Desk, ben: Desk, compliance: Runtime, address: str, shots: Path
+    ann: Desk, ben: Desk, compliance: Runtime, address: str, shots: Shots
 ) -> None:
     event = waiting(compliance)
     ann.open(case_of(event))
@@ -89,7 +88,7 @@ def test_one_person_whitelists_a_pair_from_the_hit_itself_and_another_confirms(
     hit.get_by_text("Whitelist this pair").click()
     hit.get_by_label("Until the end of (UTC)").fill(UNTIL)
     hit.get_by_label("How the two are told apart").fill("Another passport, seen in the branch.")
-    ann.page.screenshot(path=shots / "whitelist-propose.png", full_page=True)
+    shots.take(ann.page, "whitelist-propose")
     hit.get_by_role("button", name="Propose").click()
     expect(ann.page.get_by_role("link", name="It waits for a second person")).to_be_visible()
     expect(ann.page.locator(".acts")).to_contain_text("Whitelisting proposed")
@@ -97,7 +96,7 @@ def test_one_person_whitelists_a_pair_from_the_hit_itself_and_another_confirms(
     expect(ann.page.get_by_role("button", name="Confirm")).to_have_count(0)
 
     ben.page.goto("/desk/whitelist?queue=proposed")
-    ben.page.screenshot(path=shots / "whitelist-confirm.png", full_page=True)
+    shots.take(ben.page, "whitelist-confirm")
     ben.page.get_by_role("button", name="Confirm").click()
     expect(ben.page.get_by_role("status")).to_have_text("What was proposed holds now.")
     assert outcome(compliance) == "clear"
@@ -122,7 +121,7 @@ def test_one_person_whitelists_a_pair_from_the_hit_itself_and_another_confirms(
     ben.page.set_viewport_size({"width": 390, "height": 844})
     ben.page.goto("/desk/whitelist?queue=ended")
     expect(ben.page.get_by_text("A new photograph.")).to_be_visible()
-    ben.page.screenshot(path=shots / "whitelist-ended-phone.png", full_page=True)
+    shots.take(ben.page, "whitelist-ended-phone")
     assert (ann.complaints, ben.complaints) == ([], [])
 
 

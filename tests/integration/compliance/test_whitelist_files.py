@@ -17,7 +17,7 @@ from services.compliance.__main__ import SERVICE
 from services.compliance.desk.whitelist import BODY_BYTES_MAX
 from services.compliance.store.erasing import ERASER
 from tests.deciding import decide
-from tests.integration.compliance.browsing import Desk
+from tests.integration.compliance.browsing import Desk, Shots
 from tests.integration.compliance.scene import ALIKE, ALIKE_BORN, initiated, interventions, order, registered, rows
 from tests.integration.compliance.test_desk import Analyst, signed_in
 from tests.integration.compliance.test_lists import Run
@@ -133,7 +133,7 @@ def obstacles(compliance: Runtime, customer_id: str) -> list[str]:
 
 
 def test_a_file_is_sent_to_the_desk_by_one_and_agreed_to_by_another(
-    ben: Desk, compliance: Runtime, address: str, tmp_path: Path, shots: Path
+    ben: Desk, compliance: Runtime, address: str, tmp_path: Path, shots: Shots
 ) -> None:
     path, page = write(tmp_path, PAIR), ben.page
     page.goto("/desk/whitelist?queue=proposed")
@@ -141,7 +141,7 @@ def test_a_file_is_sent_to_the_desk_by_one_and_agreed_to_by_another(
     page.get_by_role("button", name="Propose the file").click()
     expect(page.get_by_role("status")).to_contain_text("1 of 1 pairs are new or changed")
     expect(page.get_by_role("region", name="Waiting for a second person")).to_contain_text("pairs.csv, SHA-256")
-    page.screenshot(path=shots / "whitelist-file-proposed.png", full_page=True)
+    shots.take(page, "whitelist-file-proposed")
     expect(page.get_by_role("button", name="Confirm")).to_have_count(0)
     page.get_by_label("CSV:").set_input_files(write(tmp_path, f"fictional,F-007,{ALIKE},,{UNTIL},by name\n"))
     page.get_by_role("button", name="Propose the file").click()
@@ -229,11 +229,11 @@ def test_what_has_changed_since_it_was_proposed_is_proposed_anew_and_a_file_is_t
 
 
 def test_a_file_is_made_ones_own_on_the_page_and_can_be_read_before(
-    ben: Desk, compliance: Runtime, run: Run, tmp_path: Path, shots: Path
+    ben: Desk, compliance: Runtime, run: Run, tmp_path: Path, shots: Shots
 ) -> None:
     run("import-whitelist", write(tmp_path, PAIR))
     ben.page.goto("/desk/whitelist?queue=proposed")
-    ben.page.screenshot(path=shots / "whitelist-file.png", full_page=True)
+    shots.take(ben.page, "whitelist-file")
     with ben.page.expect_download() as download:
         ben.page.get_by_role("link", name="Its pairs, as CSV").click()
     assert ALIKE in Path(download.value.path()).read_text()
