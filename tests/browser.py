@@ -1,6 +1,7 @@
 """The browser that pages are tested in: the machine's own Chromium, else one that `python -m tests.browser` installs.
 
 Debian's package where we are root, else Playwright's own; if neither can be had, a message says how to have one.
+The headless shell comes first: the same engine without windows, which takes less than half of the CPU for our pages.
 """
 
 import os
@@ -11,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-DEBIAN = (("apt-get", "update", "-qq"), ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"))
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+DEBIAN = (("apt-get", "update", "-qq"), ("apt-get", "install", "-y", "-qq", "--no-install-recommends", NAMES[0]))
 PLAYWRIGHT = ((sys.executable, "-m", "playwright", "install", "chromium"),)
 INSTALL_SECONDS_MAX = 600
 """Of one command."""
@@ -26,7 +27,7 @@ class BrowserMissing(Exception):
 
     def __init__(self, tried: str = "") -> None:
         super().__init__(
-            "The desk is tested in a real browser, and there is no Chromium (Debian: apt-get install chromium; "
+            f"The desk is tested in a real browser, and there is no Chromium (Debian: apt-get install {NAMES[0]}; "
             "elsewhere: python -m playwright install chromium; or name one in WEIR_CHROMIUM)." + tried
         )
 

@@ -27,10 +27,12 @@ def test_the_machines_own_comes_before_playwrights(nowhere: Path) -> None:
     assert find() == str(own)
     chromium = executable(nowhere / "chromium")
     assert find() == str(chromium)
+    shell = executable(nowhere / "chromium-headless-shell")
+    assert find() == str(shell)
 
 
 def test_where_there_is_none_the_message_says_how_to_have_one(nowhere: Path) -> None:
-    with pytest.raises(BrowserMissing, match=r"apt-get install chromium.*playwright install chromium"):
+    with pytest.raises(BrowserMissing, match=r"apt-get install chromium-headless-shell.*playwright install chromium"):
         find()
 
 
