@@ -94,7 +94,7 @@ def test_nobody_who_writes_loses_a_word_to_news(ann: Desk, compliance: Runtime, 
 
 
 def test_the_queue_follows_what_comes_and_what_is_taken(
-    ann: Desk, compliance: Runtime, payment: PaymentInitiated, shots: Shots
+    ann: Desk, compliance: Runtime, payment: PaymentInitiated
 ) -> None:
     opened(ann, "/desk")
     other = initiated(order("Carla Nowak", ALIKE))
@@ -154,7 +154,7 @@ def test_a_case_is_taken_out_as_one_file_without_a_word_of_reports(
 
 
 def test_a_case_is_printed_with_all_that_the_page_of_it_says_and_audited_like_it(
-    compliance: Runtime, address: str, tmp_path: Path, shots: Shots
+    compliance: Runtime, address: str
 ) -> None:
     event = busy_payment(compliance)
     case_id = case_of(event)
@@ -167,7 +167,6 @@ def test_a_case_is_printed_with_all_that_the_page_of_it_says_and_audited_like_it
         html, printed = officer.http.get(path), officer.http.get(path, params={"format": "pdf"})
     assert printed.headers["content-type"] == "application/pdf"
     assert printed.headers["content-disposition"] == f'attachment; filename="case-{case_id}.pdf"'
-    (shots / "case.pdf").write_bytes(printed.content)
     found = squeezed(*(page.extract_text() for page in PdfReader(io.BytesIO(printed.content)).pages))
     said = etree.HTML(html.text).xpath("//h1|//h3|//dt|//dd|//th|//td|//ul[@class='reasons']/li|//*[@class='note']")
     texts = ["".join(one.itertext()) for one in said]
