@@ -18,6 +18,7 @@ from libs.common.kafka import Admin
 from libs.common.service import Runtime, Service
 from libs.common.settings import MessagingSettings
 from stack import postgres
+from stack.services import PARTITIONS
 from stack.settings import REPOSITORY, StackSettings
 from stack.stack import DOCKER, Stack
 from tests import containers
@@ -26,8 +27,6 @@ from tests.waiting import wait_until
 TEST_FOLDER = Path(os.environ.get("WEIR_TEST_FOLDER", REPOSITORY / ".weir" / "test"))
 TEST_PORT_BASE = int(os.environ.get("WEIR_TEST_PORT_BASE", 29_000))
 """Apart from where `make up` puts its own, so that both can run at once."""
-PARTITIONS = 6
-"""Of a topic: as on any one machine (ADR 0011), and a quarter of what a service would ask for, each of which costs."""
 _TRIES_MAX = 3
 METRICS_TOKEN = secrets.token_hex()
 

@@ -28,7 +28,8 @@ from libs.common.kafka import Admin, client_config
 from libs.common.replay import ReplayRefused, StillFails
 from libs.common.service import Runtime
 from libs.common.settings import Settings
-from tests.parts import PARTITIONS, Parts
+from stack.services import PARTITIONS
+from tests.parts import Parts
 from tests.serving import running
 from tests.tally.events import INCREMENT, CounterIncremented, CounterReported
 from tests.tally.service import UNLUCKY, Superstition, make_slow, service
