@@ -279,7 +279,8 @@ class Runtime:
         )
         if Role.API in roles:
             for router in service.routes(self):
-                app.include_router(router)
+                # Included, each would be gone through a second time: as long again as making it took.
+                app.routes.extend(router.routes)
             scopes.require_declared(service.scopes, http.routes_of(app))
         return app
 

@@ -38,11 +38,15 @@ def operations(address: str) -> Iterator[Operation]:
         yield found.ok()
 
 
-def fuzz(operation: Operation, headers: Headers, *, examples: int, seed_number: int) -> None:
-    """Send one operation so many requests of each kind. Raises schemathesis' failures, with the request that did it."""
+def fuzz(operation: Operation, *callers: Headers, examples: int, seed_number: int) -> None:
+    """Send one operation so many requests of each kind, each by all callers: to make one up takes longest.
+
+    Raises schemathesis' failures, with the request that did it.
+    """
 
     def send(case: Case[Any]) -> None:
-        case.call_and_validate(headers=dict(headers()), checks=CHECKS)
+        for headers in callers:
+            case.call_and_validate(headers=dict(headers()), checks=CHECKS)
 
     for mode in GenerationMode:
         quiet = settings(

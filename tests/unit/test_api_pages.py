@@ -47,7 +47,9 @@ def bodies(name: str) -> Iterator[tuple[str, APIRoute, dict[str, Any]]]:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_request_has_an_example_that_would_be_taken(name: str) -> None:
-    for request, route, content in bodies(name):
+    found = list(bodies(name))
+    assert found
+    for request, route, content in found:
         if route.body_field is None:
             # A file, which the route reads itself.
             assert all("example" in media or "examples" in media for media in content.values()), request

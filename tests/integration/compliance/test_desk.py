@@ -21,7 +21,7 @@ from services.compliance.queries import Queue
 from services.compliance.views import ListsView, ScreeningView
 from tests.deciding import Announcer, decide
 from tests.integration.compliance.scene import ALIKE, LISTED, NOW, PASSWORD, case_of, initiated, order, rows, suspended
-from tests.serving import problem, require, running, told
+from tests.serving import IN_THE_CLEAR, problem, require, running, told
 from tests.waiting import wait_until
 
 
@@ -48,7 +48,7 @@ class Analyst:
 
 @contextmanager
 def signed_in(address: str, username: str = "analyst1") -> Iterator[Analyst]:
-    with httpx.Client(base_url=address) as http:
+    with httpx.Client(base_url=address, verify=IN_THE_CLEAR) as http:
         answer = http.post("/desk/sign-in", json={"username": username, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         yield Analyst(http, answer.json()["csrf_token"])
@@ -207,7 +207,7 @@ def test_a_change_without_its_csrf_token_is_refused(ann: Analyst, ben: Analyst, 
 
 @pytest.mark.parametrize("path", ["/desk/api/cases", "/desk/api/session", f"/desk/api/cases/{ids.new()}"])
 def test_who_is_not_signed_in_sees_nothing(compliance: Runtime, address: str, path: str) -> None:
-    with httpx.Client(base_url=address) as nobody:
+    with httpx.Client(base_url=address, verify=IN_THE_CLEAR) as nobody:
         refused = nobody.get(path)
         assert (refused.status_code, refused.json()["reason"]) == (401, "not_signed_in")
         forged = nobody.get(path, headers={"Cookie": "weir_desk=" + "x" * 43})
@@ -291,7 +291,7 @@ def test_failures_that_come_at_once_are_counted_before_any_password_is_looked_at
 ) -> None:
     def guess(number: int) -> int:
         body = {"username": "analyst1", "password": f"guess {number}"}
-        return httpx.post(f"{address}/desk/sign-in", json=body, timeout=60).status_code
+        return httpx.post(f"{address}/desk/sign-in", json=body, timeout=60, verify=IN_THE_CLEAR).status_code
 
     with ThreadPoolExecutor(30) as threads:
         found = list(threads.map(guess, range(30)))

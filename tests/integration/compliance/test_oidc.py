@@ -24,7 +24,7 @@ from tests.integration.compliance.oidc_provider import CLIENT_SECRET
 from tests.integration.compliance.scene import add_person, rows
 from tests.integration.compliance.test_desk import signed_in
 from tests.parts import Parts
-from tests.serving import listening, problem
+from tests.serving import IN_THE_CLEAR, listening, problem
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_a_person_is_let_in_in_the_role_that_the_provider_names(
 def test_another_role_counts_from_the_next_time_on(desk: tuple[Runtime, str]) -> None:
     runtime, address = desk
     for group, role in (("aml-analysts", "analyst"), ("aml-officers", "officer")):
-        with httpx.Client() as http:
+        with httpx.Client(verify=IN_THE_CLEAR) as http:
             assert come_back(address, http, username="tom", roles=group).status_code == 200
             assert http.get(f"{address}/desk/api/session").json()["role"] == role
     changed = rows(runtime, "SELECT details FROM audit_entries WHERE verb = 'role_changed' AND actor = 'tom'")
@@ -100,7 +100,7 @@ def test_another_role_counts_from_the_next_time_on(desk: tuple[Runtime, str]) ->
 def test_what_the_provider_says_of_a_role_is_not_set_at_the_desk(desk: tuple[Runtime, str]) -> None:
     runtime, address = desk
     add_person(runtime, "root", Role.ADMINISTRATOR)
-    with httpx.Client() as http:
+    with httpx.Client(verify=IN_THE_CLEAR) as http:
         assert come_back(address, http, username="vera", roles="aml-analysts").status_code == 200
         with signed_in(address, "root") as root:
             headers = {"X-CSRF-Token": root.csrf_token}
@@ -114,7 +114,7 @@ def test_what_the_provider_says_of_a_role_is_not_set_at_the_desk(desk: tuple[Run
 @pytest.mark.parametrize("fault", ["state", "nonce", "audience", "issuer", "expired", "key"])
 def test_an_answer_that_is_not_what_was_asked_for_lets_nobody_in(desk: tuple[Runtime, str], fault: str) -> None:
     runtime, address = desk
-    with httpx.Client() as http:
+    with httpx.Client(verify=IN_THE_CLEAR) as http:
         answer = come_back(address, http, username="eve", roles="aml-analysts", fault=fault)
         assert answer.status_code == 403
         assert "You were not let in" in answer.text
@@ -133,7 +133,7 @@ def test_an_answer_that_is_not_what_was_asked_for_lets_nobody_in(desk: tuple[Run
     ],
 )
 def test_who_has_no_role_or_no_name_is_told_so(desk: tuple[Runtime, str], form: dict[str, str], why: str) -> None:
-    with httpx.Client() as http:
+    with httpx.Client(verify=IN_THE_CLEAR) as http:
         answer = come_back(desk[1], http, **form)
         assert answer.status_code == 403
         assert why in answer.text
@@ -146,7 +146,7 @@ def test_a_name_stays_the_first_ones_and_who_was_disabled_stays_out(desk: tuple[
             "INSERT INTO desk_users (username, password_hash, role) VALUES ('local', 'x', 'analyst')"
         )
     )
-    with httpx.Client() as http:
+    with httpx.Client(verify=IN_THE_CLEAR) as http:
         assert come_back(address, http, username="nina", sub="1", roles="aml-analysts").status_code == 200
         taken = come_back(address, http, username="nina", sub="2", roles="aml-analysts")
         assert (taken.status_code, "somebody else" in taken.text) == (403, True)
@@ -159,9 +159,9 @@ def test_a_name_stays_the_first_ones_and_who_was_disabled_stays_out(desk: tuple[
 
 def test_a_person_is_one_at_the_desk_whatever_the_provider_calls_them(desk: tuple[Runtime, str]) -> None:
     runtime, address = desk
-    with httpx.Client() as http:
+    with httpx.Client(verify=IN_THE_CLEAR) as http:
         assert come_back(address, http, username="olga", sub="7", roles="aml-officers").status_code == 200
-    with httpx.Client() as http:
+    with httpx.Client(verify=IN_THE_CLEAR) as http:
         renamed = come_back(address, http, username="olga.married", sub="7", roles="aml-officers")
         assert (renamed.status_code, "you are olga at the desk" in renamed.text) == (403, True)
         assert http.get(f"{address}/desk/api/session").status_code == 401
@@ -178,7 +178,7 @@ def test_a_person_is_one_at_the_desk_whatever_the_provider_calls_them(desk: tupl
 
 def test_an_answer_in_another_browser_or_a_second_time_lets_nobody_in(desk: tuple[Runtime, str]) -> None:
     _, address = desk
-    with httpx.Client() as http, httpx.Client() as other:
+    with httpx.Client(verify=IN_THE_CLEAR) as http, httpx.Client(verify=IN_THE_CLEAR) as other:
         sent = http.get(f"{address}/desk/sign-in/oidc")
         allowed = http.post(sent.headers["location"], data={"username": "ida", "roles": "aml-analysts"})
         assert other.get(allowed.headers["location"]).status_code == 403
@@ -201,16 +201,16 @@ def test_who_was_not_sent_to_the_provider_is_not_put_down_and_others_so_often_on
     assert failures(runtime) == before
     said = []
     for _ in range(FAILURES_FROM_ADDRESS_MAX + 2):
-        with httpx.Client() as http:
+        with httpx.Client(verify=IN_THE_CLEAR) as http:
             http.get(f"{address}/desk/sign-in/oidc")
             said.append(http.get(callback, params=denied))
     assert "access_denied" in said[0].text
     assert [answer.status_code for answer in said] == [403] * FAILURES_FROM_ADDRESS_MAX + [429] * 2
     assert failures(runtime) == before + FAILURES_FROM_ADDRESS_MAX
-    with httpx.Client() as http:
+    with httpx.Client(verify=IN_THE_CLEAR) as http:
         assert come_back(address, http, username="ida", roles="aml-analysts").status_code == 429
     runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM desk_failures"))
-    with httpx.Client() as http:
+    with httpx.Client(verify=IN_THE_CLEAR) as http:
         assert come_back(address, http, username="ida", roles="aml-analysts").status_code == 200
 
 
