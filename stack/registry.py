@@ -49,8 +49,6 @@ def program(settings: StackSettings) -> Program:
             "-Xmx256m",
             "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC",
-            "-XX:+AutoCreateSharedArchive",
-            f"-XX:SharedArchiveFile={settings.folder / 'registry.jsa'}",
             *(f"-D{name}={value}" for name, value in properties.items()),
             "-jar",
             str(application),

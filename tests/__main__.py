@@ -22,9 +22,18 @@ from tests.parts import TEST_FOLDER, TEST_PORT_BASE
 
 _PYTEST = ("pytest", "-q", "-p", "tests.strict", "--durations=20", "--durations-min=5")
 """What takes longest is told, for whoever would have the whole take less."""
-_INTEGRATION = "tests/integration"
-_PART = [f"{_INTEGRATION}/{what}" for what in ("accounts", "fraud", "test_stack.py")]
-_PAYMENTS = f"{_INTEGRATION}/payments"
+_INTEGRATION, _COMPLIANCE, _E2E = "tests/integration", "tests/integration/compliance", "tests/e2e"
+_PART = [f"{_INTEGRATION}/{what}" for what in ("payments", "accounts", "fraud", "test_secure.py")]
+_HARM = [f"{_E2E}/test_{what}.py" for what in ("killed", "ledger_killed", "zombie", "faults", "consuming")]
+"""What is killed and cut off, and who reads the topics then."""
+_LOGS = f"{_E2E}/test_logs.py"
+"""Of whatever has happened to an installation."""
+
+
+def _without(paths: Sequence[str]) -> Sequence[str]:
+    return [f"--ignore={path}" for path in paths]
+
+
 LANES: Sequence[Mapping[str, tuple[str, ...]]] = (
     {
         "format": ("ruff", "format", "--check", "--quiet", "."),
@@ -34,11 +43,12 @@ LANES: Sequence[Mapping[str, tuple[str, ...]]] = (
         "simulation": (*_PYTEST, "tests/simulation"),
         "integration, a part": (*_PYTEST, *_PART),
     },
+    {"e2e": (*_PYTEST, _E2E, *_without(_HARM))},
     {
-        "e2e": (*_PYTEST, "tests/e2e"),
-        "integration, payments": (*_PYTEST, _PAYMENTS),
+        "e2e, after harm": (*_PYTEST, *_HARM, _LOGS),
+        "integration, compliance": (*_PYTEST, _COMPLIANCE),
     },
-    {"integration, the rest": (*_PYTEST, _INTEGRATION, *(f"--ignore={what}" for what in (*_PART, _PAYMENTS)))},
+    {"integration, the rest": (*_PYTEST, _INTEGRATION, *_without([*_PART, _COMPLIANCE]))},
 )
 """The steps of each lane, by name."""
 _PORTS = 1_000

@@ -52,8 +52,6 @@ def program(settings: StackSettings) -> Program:
             "-XX:+UseSerialGC",
             # The better compiler is not worth a core for one of the few minutes that a demo or a test lasts.
             *(("-XX:TieredStopAtLevel=1",) if settings.kafka_compiler == "quick" else ()),
-            "-XX:+AutoCreateSharedArchive",
-            f"-XX:SharedArchiveFile={folder / 'classes.jsa'}",
             "kafka.Kafka",
             str(folder / "server.properties"),
         ),

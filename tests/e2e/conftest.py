@@ -21,7 +21,7 @@ ORDER = (
     *("test_consuming", "test_logs", "test_restored"),
 )
 """The demo begins with an empty installation; whoever reads the topics or the logs late meets all that the deaths left
-there; and what a restore from an old backup leaves behind stays."""
+there; and what a restore from an old backup leaves behind stays. What runs apart has an installation of its own."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
