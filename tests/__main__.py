@@ -24,6 +24,7 @@ _PYTEST = ("pytest", "-q", "-p", "tests.strict", "--durations=20", "--durations-
 """What takes longest is told, for whoever would have the whole take less."""
 _INTEGRATION, _COMPLIANCE, _E2E = "tests/integration", "tests/integration/compliance", "tests/e2e"
 _PART = [f"{_INTEGRATION}/{what}" for what in ("payments", "accounts", "fraud", "test_secure.py")]
+_MESSAGES = [f"{_INTEGRATION}/test_{what}.py" for what in ("outbox_relay", "consumer", "operating", "hostile_requests")]
 _HARM = [f"{_E2E}/test_{what}.py" for what in ("killed", "ledger_killed", "zombie", "faults", "consuming")]
 """What is killed and cut off, and who reads the topics then."""
 _LOGS = f"{_E2E}/test_logs.py"
@@ -43,12 +44,15 @@ LANES: Sequence[Mapping[str, tuple[str, ...]]] = (
         "simulation": (*_PYTEST, "tests/simulation"),
         "integration, a part": (*_PYTEST, *_PART),
     },
-    {"e2e": (*_PYTEST, _E2E, *_without(_HARM))},
+    {
+        "e2e": (*_PYTEST, _E2E, *_without(_HARM)),
+        "integration, messages": (*_PYTEST, *_MESSAGES),
+    },
     {
         "e2e, after harm": (*_PYTEST, *_HARM, _LOGS),
         "integration, compliance": (*_PYTEST, _COMPLIANCE),
     },
-    {"integration, the rest": (*_PYTEST, _INTEGRATION, *_without([*_PART, _COMPLIANCE]))},
+    {"integration, the rest": (*_PYTEST, _INTEGRATION, *_without([*_PART, *_MESSAGES, _COMPLIANCE]))},
 )
 """The steps of each lane, by name."""
 _PORTS = 1_000
