@@ -15,7 +15,7 @@ import msgspec
 from cachetools import TTLCache
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.responses import PlainTextResponse
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials
 from fastapi_offline import FastAPIOffline
 from prometheus_client.exposition import choose_encoder
@@ -101,8 +101,8 @@ def create(
 
 def routes_of(app: FastAPI) -> Iterator[str]:
     """Every route of an application's API, as `GET /v1/payments`: what a table of scopes must name."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.path.startswith("/v1"):
+    for route in iter_route_contexts(app.routes):
+        if route.path is not None and route.path.startswith("/v1"):
             yield from (f"{method} {route.path}" for method in sorted(route.methods or ()))
 
 
