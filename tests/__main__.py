@@ -22,7 +22,8 @@ from tests.parts import TEST_FOLDER, TEST_PORT_BASE
 
 _PYTEST = ("pytest", "-q", "-p", "tests.strict", "--durations=20", "--durations-min=5")
 """What takes longest is told, for whoever would have the whole take less."""
-_INTEGRATION, _COMPLIANCE, _E2E = "tests/integration", "tests/integration/compliance", "tests/e2e"
+_INTEGRATION, _E2E = "tests/integration", "tests/e2e"
+_COMPLIANCE = f"{_INTEGRATION}/compliance"
 _PART = [f"{_INTEGRATION}/{what}" for what in ("payments", "accounts", "fraud", "test_secure.py")]
 _MESSAGES = [f"{_INTEGRATION}/test_{what}.py" for what in ("outbox_relay", "consumer", "operating", "hostile_requests")]
 _HARM = [f"{_E2E}/test_{what}.py" for what in ("killed", "ledger_killed", "zombie", "faults", "consuming")]

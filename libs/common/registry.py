@@ -37,16 +37,12 @@ class Registry:
 
     def __init__(self, settings: MessagingSettings) -> None:
         self._client = SchemaRegistryClient(client_config(settings))
-        self._is_compatibility_set = False
 
     def register(self, contract: Contract) -> int:
         """Add a schema to its subject if it isn't there, and return its id. Raises IncompatibleSchema."""
         subject = contract.registry_subject
         with _Outages():
             self._require_compatibility()
-            if (known := self._find_id(contract)) is not None:
-                # When it came there it was held against what was there before, and what came later against it.
-                return known
             for version in self._versions(subject):
                 if faults := breaches(old=version, new=contract.schema):
                     raise IncompatibleSchema(f"{subject}: " + "; ".join(faults))
@@ -82,10 +78,14 @@ class Registry:
     def id_of(self, contract: Contract) -> int:
         """The id under which this very schema was registered. Raises UnregisteredSchema."""
         with _Outages():
-            found = self._find_id(contract)
-        if found is None:
-            raise UnregisteredSchema(f"{contract.registry_subject} is not registered as it is here")
-        return found
+            try:
+                found = self._client.lookup_schema(contract.registry_subject, _schema(contract))
+            except SchemaRegistryError as error:
+                if error.http_status_code == 404:
+                    raise UnregisteredSchema(f"{contract.registry_subject} is not registered as it is here") from error
+                raise
+            assert found.schema_id is not None
+            return found.schema_id
 
     def schema(self, schema_id: int) -> dict[str, Any] | None:
         """The schema behind an id met on a topic; None when the registry knows none that is an Avro record's."""
@@ -101,19 +101,7 @@ class Registry:
             parsed = json.loads(found.schema_str)
             return parsed if isinstance(parsed, dict) else None
 
-    def _find_id(self, contract: Contract) -> int | None:
-        try:
-            found = self._client.lookup_schema(contract.registry_subject, _schema(contract))
-        except SchemaRegistryError as error:
-            if error.http_status_code == 404:
-                return None
-            raise
-        assert found.schema_id is not None
-        return found.schema_id
-
     def _require_compatibility(self) -> None:
-        if self._is_compatibility_set:
-            return
         try:
             self._client.set_compatibility(level=COMPATIBILITY)
         except SchemaRegistryError as error:
@@ -121,7 +109,6 @@ class Registry:
                 raise
             # On a new registry another service was quicker to make the rule. Now that there is one, it can be set.
             self._client.set_compatibility(level=COMPATIBILITY)
-        self._is_compatibility_set = True
 
     def _versions(self, subject: str) -> list[dict[str, Any]]:
         try:

@@ -154,9 +154,10 @@ def nothing() -> None: ...
 def routes(path: str = guard.PATH) -> Iterator[APIRoute]:
     """Every route of the application that begins so."""
     app = Runtime(SERVICE, SETTINGS).app([ProcessRole.API], dict)
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.path.startswith(path):
-            yield route
+    for found in app.routes:
+        for route in getattr(getattr(found, "original_router", None), "routes", [found]):
+            if isinstance(route, APIRoute) and route.path.startswith(path):
+                yield route
 
 
 def table() -> dict[str, set[Role]]:
