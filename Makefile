@@ -30,6 +30,7 @@ status: $(READY) ## Show what runs, its golden signals and alerts, anew until Ct
 
 test: $(READY) $(ASYNCAPI) ## Run every test on real parts
 	@$(PYTHON) -m tests.browser
+	@$(PYTHON) -m stack fetch
 	@$(PYTHON) -m tests
 
 check: $(READY) ## Style, types, generated documents, secrets, weak dependencies

@@ -1,4 +1,4 @@
-"""`python -m stack up|down|status|restart|backup|restore|logs|env`: everything of Weir on this machine."""
+"""`python -m stack fetch|up|down|status|restart|backup|restore|logs|env`: everything of Weir on this machine."""
 
 import os
 import shlex
@@ -30,6 +30,13 @@ MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%SZ", "%
 
 _COLOURS = {"ready": "green", "starting": "yellow", "stopping": "yellow", "failing": "red", "stopped": "red"}
 _WAYS = {"native": "as processes of this machine", "docker": "in Docker"}
+
+
+@app.command()
+def fetch() -> None:
+    """Bring the real parts that run as processes of this machine, once. `up` does so too, where it needs them."""
+    with steps(console) as say:
+        Stack(_settings()).fetch(say)
 
 
 @app.command()

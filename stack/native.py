@@ -31,12 +31,18 @@ class Native:
     def is_up(self) -> bool:
         return self._supervisor.is_alive
 
+    def fetch(self, say: Say) -> None:
+        """Bring everything that runs here, once. What watches may be missing, and why is said. Raises StackError."""
+        self._fetch_parts(say)
+        self._fetch_prometheus(say)
+        self._fetch_alertmanager(say)
+
     def start_parts(self, say: Say) -> None:
         """Fetch and start the real parts side by side; return when each can be used."""
         if not self.is_up:
             self._supervisor.require_usable_folder()
             machine.require_room(self._settings)
-        self._fetch(say)
+        self._fetch_parts(say)
         if not self.is_up:
             # What a crash of the supervisor has left would hold the ports and the data.
             ended = self._supervisor.end_leftovers()
@@ -130,18 +136,32 @@ class Native:
         else:
             self._settings.secure_mark.unlink(missing_ok=True)
 
-    def _fetch(self, say: Say) -> None:
+    def _fetch_parts(self, say: Say) -> None:
         say("fetching Kafka")
         kafka.fetch(self._settings)
         say("fetching the schema registry")
         registry.fetch(self._settings)
 
-    def _start_prometheus(self, say: Say) -> None:
+    def _fetch_prometheus(self, say: Say) -> bool:
         say("fetching Prometheus")
         try:
             prometheus.fetch(self._settings)
         except StackError as error:
             say(f"without Prometheus, on which no payment depends: {error}")
+            return False
+        return True
+
+    def _fetch_alertmanager(self, say: Say) -> bool:
+        say("fetching Alertmanager")
+        try:
+            alertmanager.fetch(self._settings)
+        except StackError as error:
+            say(f"without Alertmanager, so that nobody is told what fires: {error}")
+            return False
+        return True
+
+    def _start_prometheus(self, say: Say) -> None:
+        if not self._fetch_prometheus(say):
             return
         # Told first who is to be told: what it could send to nobody, Prometheus keeps for a minute.
         prometheus.prepare(self._settings, alertmanagers=self._start_alertmanager(say))
@@ -151,13 +171,7 @@ class Native:
 
     def _start_alertmanager(self, say: Say) -> Sequence[str]:
         """Where it answers; nowhere, unless there is anybody to tell."""
-        if not alertmanager.is_wanted(self._settings):
-            return ()
-        say("fetching Alertmanager")
-        try:
-            alertmanager.fetch(self._settings)
-        except StackError as error:
-            say(f"without Alertmanager, so that nobody is told what fires: {error}")
+        if not alertmanager.is_wanted(self._settings) or not self._fetch_alertmanager(say):
             return ()
         alertmanager.prepare(self._settings)
         self._supervisor.declare(self.programs())

@@ -66,6 +66,10 @@ class Stack:
     def is_up(self) -> bool:
         return self.way.is_up
 
+    def fetch(self, say: Say = lambda _: None) -> None:
+        """Bring what runs as processes of this machine, once, as `up` does too. Raises StackError with what to do."""
+        Native(self.settings, self.supervisor, self._overrides).fetch(say)
+
     def up_parts(self, say: Say = lambda _: None) -> None:
         """Fetch and start the real parts. Repeatable. Raises StackError with what to do."""
         self._bring_up(say, with_services=False)
