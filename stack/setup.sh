@@ -22,7 +22,7 @@ fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
 # Compiled once here, not by each of a dozen processes that start side by side.
 .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes -r requirements/dev.lock
-.venv/bin/python -m compileall -q libs schemas services stack
+.venv/bin/python -m compileall -q bench chaos demo libs operate schemas services soak stack tests
 # Of what is installed, LightGBM alone rests on a library of the system's that a bare machine lacks.
 if ! said=$(.venv/bin/python -c 'import lightgbm' 2>&1); then
   case $said in

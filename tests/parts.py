@@ -13,8 +13,9 @@ from confluent_kafka.cimpl import NewTopic
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from libs.common import migrations
-from libs.common.kafka import Admin
+from libs.common.dead_letters import topic_of as dead_letter_topic_of
+from libs.common.events import Event
+from libs.common.kafka import Admin, log_bounds
 from libs.common.service import Runtime, Service
 from libs.common.settings import MessagingSettings
 from stack import postgres
@@ -46,6 +47,9 @@ class Parts:
         self.settings = stack.settings
         self._admin = Admin(self.messaging)
         self._templates: dict[Path, Owned] = {}
+        self._registered: set[type[Event]] = set()
+        self._made: dict[str, tuple[int, int]] = {}
+        """Topics as they were made here: their partitions, and their retention in milliseconds."""
 
     @property
     def messaging(self) -> MessagingSettings:
@@ -73,7 +77,8 @@ class Parts:
         """
         template = self._templates.get(service.folder) or self._make_template(service)
         name = f"{service.name}_{secrets.token_hex(4)}"
-        copy = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
+        # By files, since the other way, which writes every page to the log, takes twice the CPU.
+        copy = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY")
         with psycopg.connect(postgres.admin_dsn(self.settings), autocommit=True) as connection:
             connection.execute(copy.format(*map(sql.Identifier, (name, template.name, template.name))))
             try:
@@ -88,8 +93,12 @@ class Parts:
             postgres.create_database(connection, made.name, owner=made.name)
         self._templates[service.folder] = made
         with self._wired(service, self.settings.address(made.name, made.name, made.password)) as runtime:
-            migrations.upgrade(runtime.engine, service.folder)
+            self._migrate(runtime)
         return made
+
+    def _migrate(self, runtime: Runtime) -> None:
+        runtime.migrate()
+        self._registered.update(runtime.handlers.writes)
 
     @contextmanager
     def _wired(self, service: Service, database_url: str, **overrides: Any) -> Iterator[Runtime]:
@@ -153,6 +162,16 @@ class Parts:
         topics = [NewTopic(name, num_partitions=partitions, replication_factor=1, config=config) for name in names]
         for future in self._admin.create_topics(topics, operation_timeout=30).values():
             future.result(30)
+        self._made.update(dict.fromkeys(names, (partitions, retention_ms)))
+
+    def _have_empty_topics(self, names: set[str], *, retention_ms: int) -> None:
+        """Make those topics anew to which anything was ever written: each is folders and files for the broker."""
+        shape = (PARTITIONS, retention_ms)
+        known = {name for name in names & set(self.topics()) if self._made.get(name) == shape}
+        bounds = log_bounds(self.messaging, [(name, number) for name in known for number in range(PARTITIONS)])
+        used = {name for (name, _), (_, end) in bounds.items() if end}
+        if unfit := names - known | used:
+            self.create_topics(sorted(unfit), retention_ms=retention_ms)
 
     def topics(self) -> list[str]:
         """The names of all topics but the broker's own."""
@@ -161,6 +180,8 @@ class Parts:
     def delete_topics(self, names: Sequence[str]) -> None:
         """Remove topics, if they are there."""
         existing = set(self._admin.list_topics(timeout=10).topics) & set(names)
+        for name in existing:
+            self._made.pop(name, None)
         if existing:
             for future in self._admin.delete_topics(sorted(existing), operation_timeout=30).values():
                 future.result(30)
@@ -168,15 +189,19 @@ class Parts:
 
     @contextmanager
     def runtime(self, service: Service, **overrides: Any) -> Iterator[Runtime]:
-        """A service wired to the real parts, with a fresh database that is ready to use. Its topics are made anew."""
+        """A service wired to the real parts, with a fresh database that is ready to use. Its topics hold nothing.
+
+        What of its preparing is the same each time is done once.
+        """
         with (
             self.migrated_database(service) as database_url,
             self._wired(service, database_url, **overrides) as runtime,
         ):
             topics = {kind.contract.topic.name for kind in (*runtime.handlers.reads, *runtime.handlers.writes)}
-            topics.add(f"{service.name}.dead-letters.v1")
-            self.create_topics(sorted(topics), retention_ms=runtime.settings.retention_ms)
-            runtime.migrate()
+            topics.add(dead_letter_topic_of(service.name))
+            self._have_empty_topics(topics, retention_ms=runtime.settings.retention_ms)
+            if runtime.vault.store is not None or not self._registered.issuperset(runtime.handlers.writes):
+                self._migrate(runtime)
             runtime.codec.prepare(runtime.handlers.writes)
             yield runtime
 

@@ -71,7 +71,9 @@ def test_kafka_has_the_same_settings(settings: StackSettings) -> None:
 
 def test_services_are_told_the_same() -> None:
     for service in SERVICES:
-        assert COMPOSED[service]["environment"]["WEIR_PARTITIONS"] == services.PARTITIONS
+        told = COMPOSED[service]["environment"]
+        assert told["WEIR_PARTITIONS"] == services.PARTITIONS
+        assert told["WEIR_RELAY_IDLE_POLL_SECONDS"] == services.RELAY_IDLE_POLL_SECONDS
 
 
 def test_both_ways_start_the_same_services(settings: StackSettings) -> None:
