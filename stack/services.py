@@ -22,8 +22,8 @@ DESK_KEY = "api-key/desk"
 FEATURES = "features"
 """The name of fraud's Faust worker among the programs."""
 RELAY_IDLE_POLL_SECONDS = 0.25
-"""Here a service is one process, whose own commits wake its relay. To look for what others commit 20 times a second would
-cost a fifteenth of a core on which nothing else happens."""
+"""Here a service is one process, whose own commits wake its relay. To look for what others commit 20 times a second
+would cost a fifteenth of a core on which nothing else happens."""
 
 
 def environment(settings: StackSettings, service: str) -> dict[str, str]:
