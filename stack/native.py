@@ -2,7 +2,7 @@
 
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from stack import alertmanager, kafka, machine, postgres, prometheus, registry, services
@@ -143,20 +143,19 @@ class Native:
         registry.fetch(self._settings)
 
     def _fetch_prometheus(self, say: Say) -> bool:
-        say("fetching Prometheus")
-        try:
-            prometheus.fetch(self._settings)
-        except StackError as error:
-            say(f"without Prometheus, on which no payment depends: {error}")
-            return False
-        return True
+        return self._fetch_if_possible(say, "Prometheus", prometheus.fetch, without="on which no payment depends")
 
     def _fetch_alertmanager(self, say: Say) -> bool:
-        say("fetching Alertmanager")
+        without = "so that nobody is told what fires"
+        return self._fetch_if_possible(say, "Alertmanager", alertmanager.fetch, without=without)
+
+    def _fetch_if_possible(self, say: Say, name: str, fetch: Callable[[StackSettings], None], *, without: str) -> bool:
+        """Whether it is there now; where it can't be had, what that means is said, and why."""
+        say(f"fetching {name}")
         try:
-            alertmanager.fetch(self._settings)
+            fetch(self._settings)
         except StackError as error:
-            say(f"without Alertmanager, so that nobody is told what fires: {error}")
+            say(f"without {name}, {without}: {error}")
             return False
         return True
 

@@ -180,9 +180,9 @@ class Parts:
     def delete_topics(self, names: Sequence[str]) -> None:
         """Remove topics, if they are there."""
         existing = set(self._admin.list_topics(timeout=10).topics) & set(names)
-        for name in existing:
-            self._made.pop(name, None)
         if existing:
+            for name in existing:
+                self._made.pop(name, None)
             for future in self._admin.delete_topics(sorted(existing), operation_timeout=30).values():
                 future.result(30)
             wait_until(lambda: not existing & set(self._admin.list_topics(timeout=10).topics))

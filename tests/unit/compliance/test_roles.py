@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi import APIRouter, Depends
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from libs.common.service import Role as ProcessRole
 from libs.common.service import Runtime
@@ -154,10 +154,10 @@ def nothing() -> None: ...
 def routes(path: str = guard.PATH) -> Iterator[APIRoute]:
     """Every route of the application that begins so."""
     app = Runtime(SERVICE, SETTINGS).app([ProcessRole.API], dict)
-    for found in app.routes:
-        for route in getattr(getattr(found, "original_router", None), "routes", [found]):
-            if isinstance(route, APIRoute) and route.path.startswith(path):
-                yield route
+    for found in iter_route_contexts(app.routes):
+        route = found.original_route
+        if isinstance(route, APIRoute) and route.path.startswith(path):
+            yield route
 
 
 def table() -> dict[str, set[Role]]:
