@@ -1,5 +1,11 @@
 """`bin/weir`: health of everything, a payment's timeline, reconciliation, and every service's own commands."""
 
+import gc
+
+if __name__ == "__main__":
+    # As a service's own begins.
+    gc.disable()
+
 import sys
 import time
 from datetime import UTC, datetime
@@ -125,6 +131,7 @@ for _name in SERVICES:
 
 def main() -> None:
     """Carry out a command. What an operator can mend is told in one line on stderr, with exit status 1."""
+    cli.collect_garbage()
     sys.exit(cli.guarded("weir", _run, StackError, NoKeyStore))
 
 

@@ -1,5 +1,6 @@
 """The command line of a service: its roles, and what its operators may ask for."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -43,7 +44,14 @@ REVOKES = "--revoke"
 
 def main(service: Service, extend: Extend | None = None) -> None:
     """Run roles (`api worker relay`), or one of the operators' commands (`--help` lists them), and end the process."""
+    collect_garbage()
     sys.exit(guarded(service.name, lambda: _run(service, extend, sys.argv[1:])))
+
+
+def collect_garbage() -> None:
+    """From now on, and not among what is loaded. Whoever begins a process may load without."""
+    gc.freeze()
+    gc.enable()
 
 
 def guarded(name: str, work: Callable[[], int], *mendable: type[Exception]) -> int:

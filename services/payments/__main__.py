@@ -1,5 +1,11 @@
 """`python -m services.payments api worker relay`, and what else its operators may ask for."""
 
+import gc
+
+if __name__ == "__main__":
+    # Next to nothing of what is loaded is garbage, and to look for it takes a seventh of the time.
+    gc.disable()
+
 from pathlib import Path
 
 from libs.common import cli
