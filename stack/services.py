@@ -121,7 +121,8 @@ def migrate(
         output, _ = process.communicate()
         if process.returncode != 0:
             raise StackError(f"{service} could not be prepared:\n{output[-4000:]}")
-    let_desk_in(settings)
+    if "payments" in running:
+        let_desk_in(settings)
 
 
 def let_desk_in(settings: StackSettings) -> None:

@@ -35,6 +35,7 @@ from stack.settings import KEYS, REPOSITORY, SERVICES, StackSettings
 from stack.stack import NATIVE, Stack
 from tests import promql
 from tests.parts import TEST_FOLDER, TEST_PORT_BASE
+from tests.serving import IN_THE_CLEAR
 from tests.waiting import wait_until
 
 RULES = prometheus.CONFIGURATION / "rules.yml"
@@ -384,7 +385,8 @@ def failures(stack: Stack) -> int:
 def figure(stack: Stack, name: str) -> float:
     """What services tell of the server, as Prometheus has it; not a number where they tell nothing."""
     address = f"http://{stack.settings.host}:{stack.settings.prometheus_port}/api/v1/query"
-    result = httpx.get(address, params={"query": f"max({name})"}).raise_for_status().json()["data"]["result"]
+    answer = httpx.get(address, params={"query": f"max({name})"}, verify=IN_THE_CLEAR).raise_for_status()
+    result = answer.json()["data"]["result"]
     return float(result[0]["value"][1]) if result else math.nan
 
 
@@ -490,7 +492,8 @@ def environment(settings: StackSettings) -> dict[str, str]:
 
 def test_prometheus_watches_every_service(stack: Stack) -> None:
     def watched() -> dict[str, str]:
-        answer = httpx.get(f"http://{stack.settings.host}:{stack.settings.prometheus_port}/api/v1/targets").json()
+        address = f"http://{stack.settings.host}:{stack.settings.prometheus_port}/api/v1/targets"
+        answer = httpx.get(address, verify=IN_THE_CLEAR).json()
         return {target["labels"]["service"]: target["health"] for target in answer["data"]["activeTargets"]}
 
     wait_until(lambda: watched() == dict.fromkeys((*SERVICES, services.FEATURES), "up"))

@@ -17,6 +17,7 @@ ALL: list[dict[str, Any]] = [
     rule for group in yaml.safe_load((CONFIGURATION / "rules.yml").read_text())["groups"] for rule in group["rules"]
 ]
 RULES = [rule for rule in ALL if "alert" in rule]
+TESTS = [test for name in RULE_TESTS for test in yaml.safe_load((CONFIGURATION / name).read_text())["tests"]]
 RECORDED = frozenset(rule["record"] for rule in ALL if "record" in rule)
 ALWAYS = [rule for rule in RULES if rule["expr"] == "vector(1)"]
 TROUBLES = [rule for rule in RULES if rule not in ALWAYS]
@@ -72,10 +73,9 @@ def test_an_alert_is_tested_to_be_silent_then_to_speak_and_to_be_silent_when_it_
 
 def _courses(rule: dict[str, Any]) -> list[list[bool]]:
     """Whether an alert speaks, the first three times that each test asks for it."""
-    tests = [test for name in RULE_TESTS for test in yaml.safe_load((CONFIGURATION / name).read_text())["tests"]]
     return [
         [bool(case["exp_alerts"]) for case in test["alert_rule_test"] if case["alertname"] == rule["alert"]][:3]
-        for test in tests
+        for test in TESTS
     ]
 
 
