@@ -1,13 +1,14 @@
 """The HTTP API of monitoring, for staff: what was raised, who is left alone by what, and what scenarios look for."""
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from libs.common.answers import CREATED, NOT_FOUND, OK, PAGE_LENGTH_MAX, answer_one
+from libs.common.answers import CREATED, OK, PAGE_LENGTH_MAX, answer_one
 from libs.common.change import Asked
 from libs.common.database import transaction
 from libs.common.edge import Respond
@@ -146,7 +147,7 @@ class NewParameters(Body):
             found = parameters.read(self.scenario, self.parameters)
         except ParametersFault as fault:
             raise Problem(
-                NOT_FOUND.UNPROCESSABLE_ENTITY, "invalid_parameters", str(fault), field="parameters"
+                HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_parameters", str(fault), field="parameters"
             ) from fault
         return SetParameters(
             scenario=self.scenario,
