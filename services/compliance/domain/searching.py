@@ -28,6 +28,22 @@ def search_words(case: Case) -> frozenset[str]:
     return frozenset(found)
 
 
+def gained_words(before: Case | None, after: Case) -> frozenset[str]:
+    """Everything that finds a case now and did not before. Of most changes there is none: nothing is read for those."""
+    if before is None:
+        return search_words(after)
+    if _found_by(before) == _found_by(after):
+        return frozenset()
+    return search_words(after) - search_words(before)
+
+
+def _found_by(case: Case) -> tuple[object, ...]:
+    """All that the words of a case are taken from."""
+    order = case.payment.order if case.payment is not None else None
+    subject = case.customer.subject if case.customer is not None else None
+    return (case.payment_id, order, case.customer_id, case.customer is None, subject, case.linked)
+
+
 def customer_words(customer: Customer) -> frozenset[str]:
     """Everything besides its id that finds a customer. An encrypted or erased name finds nothing."""
     return frozenset(_words(customer.subject.name)) if customer.subject is not None else frozenset()

@@ -124,6 +124,7 @@ def _legal_forms(words: list[str]) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=65_536)
 def _slipped_phrase_word(word: str) -> str:
     """The word of a legal form that this one is but for one slip, or the word itself."""
     if len(word) < _SLIP_LENGTH_MIN:

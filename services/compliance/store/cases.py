@@ -12,7 +12,7 @@ from services.compliance.domain.alike import likeness_of
 from services.compliance.domain.case import Act, Case
 from services.compliance.domain.people import Role, is_up_to
 from services.compliance.domain.priority import due_at, priority_of
-from services.compliance.domain.searching import search_words
+from services.compliance.domain.searching import gained_words
 from services.compliance.domain.work import BlockedProperty
 
 CASES = Table(
@@ -157,8 +157,7 @@ def find_snoozed(tx: Connection, now: datetime, at_most: int) -> list[str]:
 
 def word_rows(before: Case | None, after: Case) -> list[tuple[str, str]]:
     """The rows of WORDS that a case has gained."""
-    gained = search_words(after) - (search_words(before) if before is not None else frozenset())
-    return [(word, after.case_id) for word in gained]
+    return [(word, after.case_id) for word in gained_words(before, after)]
 
 
 def case_row(case: Case) -> tuple[Any, ...]:

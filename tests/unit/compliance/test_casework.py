@@ -44,8 +44,9 @@ from services.compliance.domain.evidence import FILE_BYTES_MAX, AddFile, media_t
 from services.compliance.domain.meanings import choices
 from services.compliance.domain.people import Role
 from services.compliance.domain.priority import PRIORITIES, Priority, due_at, priority_of
-from services.compliance.domain.searching import customer_words, id_in, query_words, search_words
+from services.compliance.domain.searching import customer_words, gained_words, id_in, query_words, search_words
 from services.compliance.domain.work import CustomerStatus
+from services.compliance.matching.folding import fold
 from services.compliance.store.customers import word_rows
 from tests.unit.compliance.office import (
     ALIKE,
@@ -609,6 +610,22 @@ def test_a_case_is_found_by_its_ids_and_by_words_as_they_are_written_or_sound() 
     assert query_words(f"  {PAYMENT.upper()} ") == ((PAYMENT, PAYMENT),)
     assert [word for word, _ in query_words("Ann Miller x")] == ["ann", "miller"]
     assert query_words(" % _ ") == ()
+
+
+def test_a_case_that_changes_gains_what_finds_it_now_and_did_not_before() -> None:
+    office = Office()
+    opened(office)
+    before = office.case()
+    assert gained_words(None, before) == search_words(before)
+    assert gained_words(before, replace(before, taken_by="olga", is_payment_over=True)) == frozenset()
+    assert before.payment is not None
+    order = before.payment.order
+    parties = replace(order.personal, creditor=replace(order.personal.creditor, name="Zita Miller"))
+    renamed = replace(before, payment=replace(before.payment, order=replace(order, personal=parties)))
+    assert {"zita"} <= gained_words(before, renamed) <= {"zita", fold("zita")}
+    office.decide(initiated(payment_id=OTHER_PAYMENT))
+    office.decide(link())
+    assert gained_words(before, office.case()) == {OTHER_PAYMENT}
 
 
 def test_a_customer_is_found_by_the_words_of_its_name_until_that_is_gone() -> None:
