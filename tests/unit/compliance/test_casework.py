@@ -20,7 +20,7 @@ from schemas.compliance.events import (
     CustomerVerified,
     ScreeningOutcome,
 )
-from schemas.payments.events import Finding, InternalReason, PaymentEvidence
+from schemas.payments.events import Finding, InternalReason, PaymentEvidence, PaymentPersonalData
 from services.compliance.domain.acts import ConfirmDecision, ProposeDecision, RefusalReason, TakeCase
 from services.compliance.domain.alike import ConfirmAlike, ProposeAlike, SeenCase, likeness_of
 from services.compliance.domain.case import ActKind, Case, CaseReason, CaseStatus, Rescreened
@@ -620,6 +620,7 @@ def test_a_case_that_changes_gains_what_finds_it_now_and_did_not_before() -> Non
     assert gained_words(before, replace(before, taken_by="olga", is_payment_over=True)) == frozenset()
     assert before.payment is not None
     order = before.payment.order
+    assert isinstance(order.personal, PaymentPersonalData)
     parties = replace(order.personal, creditor=replace(order.personal.creditor, name="Zita Miller"))
     renamed = replace(before, payment=replace(before.payment, order=replace(order, personal=parties)))
     assert {"zita"} <= gained_words(before, renamed) <= {"zita", fold("zita")}
