@@ -1,6 +1,5 @@
 """A service's API on a free port, with its edge at work: what a client meets, real to the socket."""
 
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,11 +22,10 @@ from libs.common.scopes import Scope
 from libs.common.service import Role, Runtime, server_config
 from libs.common.sweep import NoClaim
 from stack import postgres
+from tests.in_the_clear import IN_THE_CLEAR
 from tests.parts import Parts
 from tests.waiting import wait_until
 
-IN_THE_CLEAR = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For clients of what is served without TLS: each would read all of the world's authorities first, for 30 ms."""
 CLIENTS = {
     "shop": [Scope.READ, Scope.WRITE],
     "rival": [Scope.READ, Scope.WRITE],

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,8 +14,7 @@ from stack import postgres, prometheus
 from stack.services import FEATURES
 from stack.settings import SERVICES
 from stack.signals import NO_TROUBLE
-from tests import promql
-from tests.serving import IN_THE_CLEAR
+from tests import in_the_clear, promql
 from tests.waiting import wait_until
 
 SECONDS_MAX = 150
@@ -41,7 +39,7 @@ def watched(installation: Installation, shop: Shop) -> Iterator[Installation]:
 
 def ask(installation: Installation, path: str, **parameters: str) -> Any:
     address = f"http://{installation.settings.host}:{installation.settings.prometheus_port}/api/v1/{path}"
-    answer = httpx.get(address, params=parameters, timeout=10, verify=IN_THE_CLEAR)
+    answer = in_the_clear.get(address, params=parameters, timeout=10)
     return answer.raise_for_status().json()["data"]
 
 

@@ -14,6 +14,7 @@ from chaos.shop import Shop
 from libs.common import ids
 from stack.services import FEATURES
 from stack.settings import SERVICES
+from tests import in_the_clear
 from tests.e2e import test_erasing, test_money_back, test_travel_rule
 from tests.waiting import wait_until
 
@@ -57,7 +58,9 @@ def test_what_a_log_says_of_a_request_that_failed_bears_the_ids_that_its_caller_
         "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01",
     }
     with no_connections(installation, "payments"):
-        answer = httpx.get(f"{installation.url('payments')}/v1/payments/{ids.new()}", headers=headers, timeout=60)
+        answer = in_the_clear.get(
+            f"{installation.url('payments')}/v1/payments/{ids.new()}", headers=headers, timeout=60
+        )
         assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
 
     def said() -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from demo.story import Party
 from libs.common import clients, database, ids
 from libs.common.api_keys import new_key
 from libs.common.scopes import Scope
+from tests import in_the_clear
 from tests.waiting import wait_until
 
 CURRENCY = "USD"
@@ -95,7 +96,9 @@ class Till:
             "amount": amount,
         }
         headers = {**self._accounts_headers, "Idempotency-Key": ids.new()}
-        return httpx.post(f"{self._installation.url('accounts')}/v1/transfers", json=body, headers=headers, timeout=30)
+        return in_the_clear.post(
+            f"{self._installation.url('accounts')}/v1/transfers", json=body, headers=headers, timeout=30
+        )
 
     def close(self) -> None:
         self.staff.close()

@@ -12,6 +12,7 @@ from libs.common import ids
 from libs.common.events import Contract
 from libs.common.record import replace
 from libs.common.registry import COMPATIBILITY, IncompatibleSchema, Registry, client_config
+from tests import in_the_clear
 from tests.parts import Parts
 from tests.tally.events import CounterIncremented, CounterReported
 
@@ -34,7 +35,7 @@ def test_services_that_prepare_themselves_at_once_on_a_new_registry_do_not_get_i
         with ThreadPoolExecutor(SERVICES_AT_ONCE) as pool:
             ids = set(pool.map(register, range(SERVICES_AT_ONCE)))
         assert len(ids) == 2
-        level = httpx.get(f"{parts.messaging.registry_url}/config").json()["compatibilityLevel"]
+        level = in_the_clear.get(f"{parts.messaging.registry_url}/config").json()["compatibilityLevel"]
         assert level == COMPATIBILITY
 
 

@@ -33,9 +33,8 @@ from stack import alertmanager, archive, backups, leftovers, postgres, prometheu
 from stack.part import StackError
 from stack.settings import KEYS, REPOSITORY, SERVICES, StackSettings
 from stack.stack import NATIVE, Stack
-from tests import promql
+from tests import in_the_clear, promql
 from tests.parts import TEST_FOLDER, TEST_PORT_BASE
-from tests.serving import IN_THE_CLEAR
 from tests.waiting import wait_until
 
 RULES = prometheus.CONFIGURATION / "rules.yml"
@@ -385,7 +384,7 @@ def failures(stack: Stack) -> int:
 def figure(stack: Stack, name: str) -> float:
     """What services tell of the server, as Prometheus has it; not a number where they tell nothing."""
     address = f"http://{stack.settings.host}:{stack.settings.prometheus_port}/api/v1/query"
-    answer = httpx.get(address, params={"query": f"max({name})"}, verify=IN_THE_CLEAR).raise_for_status()
+    answer = in_the_clear.get(address, params={"query": f"max({name})"}).raise_for_status()
     result = answer.json()["data"]["result"]
     return float(result[0]["value"][1]) if result else math.nan
 
@@ -493,7 +492,7 @@ def environment(settings: StackSettings) -> dict[str, str]:
 def test_prometheus_watches_every_service(stack: Stack) -> None:
     def watched() -> dict[str, str]:
         address = f"http://{stack.settings.host}:{stack.settings.prometheus_port}/api/v1/targets"
-        answer = httpx.get(address, verify=IN_THE_CLEAR).json()
+        answer = in_the_clear.get(address).json()
         return {target["labels"]["service"]: target["health"] for target in answer["data"]["activeTargets"]}
 
     wait_until(lambda: watched() == dict.fromkeys((*SERVICES, services.FEATURES), "up"))
@@ -541,7 +540,7 @@ def test_what_fires_reaches_whom_it_is_for_and_what_explains_itself_nobody(
     labels = [{"alertname": name, "severity": "page", "service": service} for name, service in alerts]
     for label in labels[:2]:
         label["instance"] = "one:8000"
-    httpx.post(address, json=[{"labels": one} for one in labels]).raise_for_status()
+    in_the_clear.post(address, json=[{"labels": one} for one in labels]).raise_for_status()
     # Each service's alerts come in one message, after as long as it may take until all of them are there.
     wait_until(lambda: {service for _, service in names("page", "one", "other")} == {"one", "other"})
     assert names("page", "one", "other") == {("ServiceDown", "one"), ("RelayAbsent", "one"), ("RelayAbsent", "other")}

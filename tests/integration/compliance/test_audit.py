@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 from typer.testing import CliRunner
@@ -18,6 +17,7 @@ from services.compliance.domain.people import Role
 from services.compliance.scopes import SCOPES
 from services.compliance.store import audit
 from stack.services import as_environment
+from tests import in_the_clear
 from tests.deciding import decide
 from tests.integration.compliance.scene import (
     ALIKE,
@@ -32,7 +32,7 @@ from tests.integration.compliance.scene import (
     to_another_bank,
 )
 from tests.integration.compliance.test_desk import signed_in
-from tests.serving import IN_THE_CLEAR, Api, problem
+from tests.serving import Api, problem
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def log(runtime: Runtime) -> list[Any]:
 def test_every_look_and_every_act_is_in_the_log_and_so_is_what_was_refused(
     compliance: Runtime, address: str, case_id: str
 ) -> None:
-    httpx.post(f"{address}/desk/sign-in", json={"username": "analyst", "password": "wrong password"})
+    in_the_clear.post(f"{address}/desk/sign-in", json={"username": "analyst", "password": "wrong password"})
     with signed_in(address, "analyst") as analyst:
         analyst.queue("open", limit=7)
         analyst.do("take", case_id)
@@ -209,7 +209,7 @@ def test_many_looks_at_once_make_one_chain(compliance: Runtime, address: str) ->
         person = auditor.http.cookies
 
         def look(_: int) -> int:
-            sent = httpx.get(f"{address}/desk/api/cases", cookies=person, timeout=60, verify=IN_THE_CLEAR)
+            sent = in_the_clear.get(f"{address}/desk/api/cases", cookies=person, timeout=60)
             return sent.status_code
 
         with ThreadPoolExecutor(8) as threads:

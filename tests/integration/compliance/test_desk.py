@@ -19,9 +19,11 @@ from services.compliance import queries
 from services.compliance.desk.sessions import FAILURES_OF_USER_MAX
 from services.compliance.queries import Queue
 from services.compliance.views import ListsView, ScreeningView
+from tests import in_the_clear
 from tests.deciding import Announcer, decide
+from tests.in_the_clear import IN_THE_CLEAR
 from tests.integration.compliance.scene import ALIKE, LISTED, NOW, PASSWORD, case_of, initiated, order, rows, suspended
-from tests.serving import IN_THE_CLEAR, problem, require, running, told
+from tests.serving import problem, require, running, told
 from tests.waiting import wait_until
 
 
@@ -216,7 +218,7 @@ def test_who_is_not_signed_in_sees_nothing(compliance: Runtime, address: str, pa
 
 @pytest.mark.parametrize("path", ["/desk", "/desk/blocked", f"/desk/cases/{ids.new()}"])
 def test_a_page_leads_who_is_not_signed_in_to_where_they_can(compliance: Runtime, address: str, path: str) -> None:
-    answer = httpx.get(address + path)
+    answer = in_the_clear.get(address + path)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/desk/sign-in?next={path}")
 
 
@@ -236,7 +238,7 @@ def test_a_session_ends_when_it_is_signed_out_idle_or_old(compliance: Runtime, a
     with signed_in(address) as analyst:
         token = analyst.http.cookies["weir_desk"]
         analyst.http.post("/desk/sign-out", data={"csrf_token": analyst.csrf_token})
-        assert httpx.get(f"{address}/desk/api/session", cookies={"weir_desk": token}).status_code == 401
+        assert in_the_clear.get(f"{address}/desk/api/session", cookies={"weir_desk": token}).status_code == 401
 
 
 def test_every_sign_in_is_a_session_of_its_own_and_no_token_is_kept(compliance: Runtime, address: str) -> None:
@@ -248,16 +250,16 @@ def test_every_sign_in_is_a_session_of_its_own_and_no_token_is_kept(compliance: 
 
 
 def test_the_cookie_is_for_this_site_only_and_for_no_script(compliance: Runtime, address: str) -> None:
-    answer = httpx.post(f"{address}/desk/sign-in", json={"username": "analyst1", "password": PASSWORD})
+    answer = in_the_clear.post(f"{address}/desk/sign-in", json={"username": "analyst1", "password": PASSWORD})
     cookie = answer.headers["set-cookie"].lower()
     assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/desk", "max-age="))
 
 
 def test_after_too_many_failures_not_even_the_password_helps(compliance: Runtime, address: str) -> None:
     for _ in range(FAILURES_OF_USER_MAX):
-        wrong = httpx.post(f"{address}/desk/sign-in", json={"username": "analyst1", "password": "guess"})
+        wrong = in_the_clear.post(f"{address}/desk/sign-in", json={"username": "analyst1", "password": "guess"})
         assert (wrong.status_code, wrong.json()["reason"]) == (401, "wrong_password")
-    refused = httpx.post(f"{address}/desk/sign-in", json={"username": "analyst1", "password": PASSWORD})
+    refused = in_the_clear.post(f"{address}/desk/sign-in", json={"username": "analyst1", "password": PASSWORD})
     assert (refused.status_code, refused.json()["reason"]) == (429, "too_many_failures")
     with signed_in(address, "analyst2"):
         pass
@@ -267,7 +269,7 @@ def test_a_name_that_nobody_can_have_is_no_way_in_and_no_way_to_bring_the_desk_d
     compliance: Runtime, address: str
 ) -> None:
     for username in ("an\0alyst1", "ann or 1=1", ""):
-        answer = httpx.post(f"{address}/desk/sign-in", json={"username": username, "password": PASSWORD})
+        answer = in_the_clear.post(f"{address}/desk/sign-in", json={"username": username, "password": PASSWORD})
         assert answer.status_code in (401, 422), username
     with signed_in(address):
         pass
@@ -291,7 +293,7 @@ def test_failures_that_come_at_once_are_counted_before_any_password_is_looked_at
 ) -> None:
     def guess(number: int) -> int:
         body = {"username": "analyst1", "password": f"guess {number}"}
-        return httpx.post(f"{address}/desk/sign-in", json=body, timeout=60, verify=IN_THE_CLEAR).status_code
+        return in_the_clear.post(f"{address}/desk/sign-in", json=body, timeout=60).status_code
 
     with ThreadPoolExecutor(30) as threads:
         found = list(threads.map(guess, range(30)))
@@ -301,7 +303,7 @@ def test_failures_that_come_at_once_are_counted_before_any_password_is_looked_at
 
 @pytest.mark.parametrize("body", ["{}", "[]", "nonsense", '{"username": 1, "password": null}', '{"username": "a"}'])
 def test_a_sign_in_that_is_none_is_refused(compliance: Runtime, address: str, body: str) -> None:
-    answer = httpx.post(f"{address}/desk/sign-in", content=body, headers={"Content-Type": "application/json"})
+    answer = in_the_clear.post(f"{address}/desk/sign-in", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
 
 
@@ -356,25 +358,25 @@ def test_programs_of_staff_screen_names_and_see_the_lists_and_others_may_not(com
     compliance.unit.administer(lambda tx: admit(tx, "shop", "shop-key", [Scope.READ, Scope.WRITE]))
     staff, shop = ({"Authorization": f"Bearer {key}"} for key in ("staff-key", "shop-key"))
     body = {"name": LISTED, "birth_date": "1974-11-02", "country": "IQ"}
-    screened = httpx.post(f"{address}/v1/screenings", json=body, headers=staff)
+    screened = in_the_clear.post(f"{address}/v1/screenings", json=body, headers=staff)
     require(ScreeningView, screened)
     answer = screened.json()
     assert answer["outcome"] == "block"
     assert answer["hits"][0]["entity_id"] == "F-002"
     assert answer["hits"][0]["listed"]["births"] == ["1974-11-02"]
-    as_ship = httpx.post(f"{address}/v1/screenings", json={**body, "kind": "vessel"}, headers=staff).json()
+    as_ship = in_the_clear.post(f"{address}/v1/screenings", json={**body, "kind": "vessel"}, headers=staff).json()
     assert as_ship["outcome"] == "review", "a person is no ship"
-    wrong = httpx.post(f"{address}/v1/screenings", json={**body, "country": "ZZ"}, headers=staff)
+    wrong = in_the_clear.post(f"{address}/v1/screenings", json={**body, "country": "ZZ"}, headers=staff)
     assert problem(wrong) == (422, "invalid", "country")
     assert "ISO 3166-1" in wrong.text
-    listed = httpx.get(f"{address}/v1/lists", headers=staff)
+    listed = in_the_clear.get(f"{address}/v1/lists", headers=staff)
     require(ListsView, listed)
     lists = listed.json()["lists"]
     assert [found["list_name"] for found in lists] == ["fictional"]
     assert rows(compliance, "SELECT 1 FROM screened_parties") == []
     for method, path in (("POST", "/v1/screenings"), ("GET", "/v1/lists")):
-        assert httpx.request(method, address + path, json=body, headers=shop).status_code == 403
-        assert httpx.request(method, address + path, json=body).status_code == 401
+        assert in_the_clear.request(method, address + path, json=body, headers=shop).status_code == 403
+        assert in_the_clear.request(method, address + path, json=body).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/desk/search", "/desk/api/search"])

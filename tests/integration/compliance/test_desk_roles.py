@@ -35,6 +35,7 @@ from services.compliance.monitoring.alerts import SilenceKind
 from services.compliance.monitoring.parameters import Scenario
 from services.compliance.store import rule_changes
 from services.compliance.whitelist_import import WhitelistFile
+from tests import in_the_clear
 from tests.deciding import decide
 from tests.integration.compliance.reports import FORM, as_json, filing_on, property_report_on
 from tests.integration.compliance.scene import (
@@ -451,15 +452,15 @@ def test_an_administrator_lets_people_in_and_out_but_is_no_case_of_their_own(com
             assert (refused.status_code, refused.json()["reason"]) == (409, "own_account")
             assert ask(f"/nobody{path}", **body).json()["reason"] == "user_unknown"
         credentials = {"username": "dora", "password": added.json()["password"]}
-        assert httpx.post(f"{address}/desk/sign-in", json=credentials).json()["role"] == "analyst"
+        assert in_the_clear.post(f"{address}/desk/sign-in", json=credentials).json()["role"] == "analyst"
         ask("/dora/disable")
-        assert httpx.post(f"{address}/desk/sign-in", json=credentials).status_code == 401
+        assert in_the_clear.post(f"{address}/desk/sign-in", json=credentials).status_code == 401
         (dora,) = (
             user for user in administrator.http.get("/desk/api/users").json()["users"] if user["username"] == "dora"
         )
         assert dora["disabled_at"] is not None
         credentials["password"] = ask("/dora/readmit").json()["password"]
-        assert httpx.post(f"{address}/desk/sign-in", json=credentials).status_code == 200
+        assert in_the_clear.post(f"{address}/desk/sign-in", json=credentials).status_code == 200
     add_people(compliance)
 
 

@@ -5,7 +5,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from lxml import etree
 from playwright.sync_api import Browser, expect
@@ -17,6 +16,7 @@ from services.compliance.desk.pdf import readable
 from services.compliance.domain.acts import TakeCase
 from services.compliance.domain.casework import AddNote
 from services.compliance.domain.people import Role
+from tests import in_the_clear
 from tests.deciding import decide
 from tests.integration.compliance.browsing import Desk, Shots, at_desk
 from tests.integration.compliance.gallery import busy_payment
@@ -188,4 +188,4 @@ def test_who_may_not_be_somewhere_is_led_to_where_they_may(compliance: Runtime, 
         desk.page.goto("/desk")
         desk.page.get_by_role("link", name="To where your work is").click()
         expect(desk.page.get_by_role("heading", level=1)).to_have_text("People")
-    assert httpx.get(f"{address}/desk/api/pulse").status_code == 401
+    assert in_the_clear.get(f"{address}/desk/api/pulse").status_code == 401

@@ -19,12 +19,14 @@ from services.compliance.desk import oidc
 from services.compliance.desk.sessions import FAILURES_FROM_ADDRESS_MAX
 from services.compliance.domain.people import Role
 from services.compliance.settings import ComplianceSettings
+from tests import in_the_clear
+from tests.in_the_clear import IN_THE_CLEAR
 from tests.integration.compliance.browsing import Desk
 from tests.integration.compliance.oidc_provider import CLIENT_SECRET
 from tests.integration.compliance.scene import add_person, rows
 from tests.integration.compliance.test_desk import signed_in
 from tests.parts import Parts
-from tests.serving import IN_THE_CLEAR, listening, problem
+from tests.serving import listening, problem
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_a_person_is_let_in_in_the_role_that_the_provider_names(
     assert found == [("user_added", "officer"), ("signed_in", "officer")]
     # No password is theirs, whatever is tried.
     for password in ("", "!", "the password of nobody"):
-        answer = httpx.post(f"{address}/desk/sign-in", json={"username": "maria", "password": password})
+        answer = in_the_clear.post(f"{address}/desk/sign-in", json={"username": "maria", "password": password})
         assert answer.status_code == 401
 
 
@@ -197,7 +199,7 @@ def test_who_was_not_sent_to_the_provider_is_not_put_down_and_others_so_often_on
     callback, denied = f"{address}/desk/sign-in/oidc/callback", {"error": "access_denied"}
     runtime.unit.administer(lambda tx: tx.exec_driver_sql("DELETE FROM desk_failures"))
     before = failures(runtime)
-    assert httpx.get(callback, params=denied).status_code == 403
+    assert in_the_clear.get(callback, params=denied).status_code == 403
     assert failures(runtime) == before
     said = []
     for _ in range(FAILURES_FROM_ADDRESS_MAX + 2):
@@ -219,7 +221,7 @@ def test_a_provider_that_is_away_leaves_the_password_form(parts: Parts) -> None:
         parts.runtime(SERVICE, desk_oidc_issuer="http://127.0.0.1:9") as runtime,
         listening(runtime) as address,
     ):
-        answer = httpx.get(f"{address}/desk/sign-in/oidc")
+        answer = in_the_clear.get(f"{address}/desk/sign-in/oidc")
         assert answer.status_code == 403
         assert "the provider is away" in answer.text
         assert 'name="password"' in answer.text
