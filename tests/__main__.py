@@ -1,8 +1,8 @@
 """`make test`: style and types, then the four tiers, each on its own clock; a skipped test is a failure.
 
-Lanes run side by side, more of them than there are cores, since tests on real parts wait half of their time; each has
-parts of its own, and a tier that takes long is shared out so that all take about as long. What the lanes after the
-first print is kept and shown as blocks of their own, so that none talks into another.
+Lanes run side by side, since tests on real parts wait half of their time, each lane on parts of its own: a tier
+that takes long is shared out so that all take about as long. What the lanes after the first print is kept and shown
+as blocks of their own, so that none talks into another.
 """
 
 import os
@@ -23,11 +23,9 @@ from tests.parts import TEST_FOLDER, TEST_PORT_BASE
 _PYTEST = ("pytest", "-q", "-p", "tests.strict", "--durations=20", "--durations-min=5")
 """What takes longest is told, for whoever would have the whole take less."""
 _INTEGRATION, _E2E = "tests/integration", "tests/e2e"
-_INSTALLED = [f"{_INTEGRATION}/test_{what}.py" for what in ("stack", "secure")]
-"""What brings up an installation of its own."""
+_COMPLIANCE = f"{_INTEGRATION}/compliance"
+_PART = [f"{_INTEGRATION}/{what}" for what in ("payments", "accounts", "fraud", "test_secure.py")]
 _MESSAGES = [f"{_INTEGRATION}/test_{what}.py" for what in ("outbox_relay", "consumer", "operating", "hostile_requests")]
-_MONEY = [f"{_INTEGRATION}/{service}" for service in ("payments", "accounts")]
-_FRAUD = f"{_INTEGRATION}/fraud"
 _HARM = [f"{_E2E}/test_{what}.py" for what in ("killed", "ledger_killed", "zombie", "faults", "consuming")]
 """What is killed and cut off, and who reads the topics then."""
 _LOGS = f"{_E2E}/test_logs.py"
@@ -45,18 +43,17 @@ LANES: Sequence[Mapping[str, tuple[str, ...]]] = (
         "types": ("mypy", "--no-error-summary", "."),
         "unit": (*_PYTEST, "tests/unit"),
         "simulation": (*_PYTEST, "tests/simulation"),
-        "integration, fraud": (*_PYTEST, _FRAUD),
+        "integration, a part": (*_PYTEST, *_PART),
     },
-    {"e2e": (*_PYTEST, _E2E, *_without(_HARM))},
-    {"e2e, after harm": (*_PYTEST, *_HARM, _LOGS)},
-    {"integration, installed": (*_PYTEST, *_INSTALLED)},
-    {"integration, messages and money": (*_PYTEST, *_MESSAGES, *_MONEY)},
     {
-        "integration, compliance and the rest": (
-            *(*_PYTEST, _INTEGRATION),
-            *_without([*_INSTALLED, *_MESSAGES, *_MONEY, _FRAUD]),
-        )
+        "e2e": (*_PYTEST, _E2E, *_without(_HARM)),
+        "integration, messages": (*_PYTEST, *_MESSAGES),
     },
+    {
+        "e2e, after harm": (*_PYTEST, *_HARM, _LOGS),
+        "integration, compliance": (*_PYTEST, _COMPLIANCE),
+    },
+    {"integration, the rest": (*_PYTEST, _INTEGRATION, *_without([*_PART, *_MESSAGES, _COMPLIANCE]))},
 )
 """The steps of each lane, by name."""
 _PORTS = 1_000

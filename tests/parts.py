@@ -162,6 +162,8 @@ class Parts:
         topics = [NewTopic(name, num_partitions=partitions, replication_factor=1, config=config) for name in names]
         for future in self._admin.create_topics(topics, operation_timeout=30).values():
             future.result(30)
+        # A busy broker has made a topic before it tells of it.
+        wait_until(lambda: set(names) <= set(self._admin.list_topics(timeout=10).topics))
         self._made.update(dict.fromkeys(names, (partitions, retention_ms)))
 
     def _have_empty_topics(self, names: set[str], *, retention_ms: int) -> None:

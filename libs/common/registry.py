@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -40,28 +41,20 @@ class Registry:
 
     def register(self, contract: Contract) -> int:
         """Add a schema to its subject if it isn't there, and return its id. Raises IncompatibleSchema."""
-        subject = contract.registry_subject
-        with _Outages():
-            self._require_compatibility()
-            for version in self._versions(subject):
-                if faults := breaches(old=version, new=contract.schema):
-                    raise IncompatibleSchema(f"{subject}: " + "; ".join(faults))
-            try:
-                return self._client.register_schema(subject, _schema(contract))
-            except SchemaRegistryError as error:
-                if error.http_status_code in (409, 422):
-                    raise IncompatibleSchema(f"{subject}: {error.error_message}") from error
-                raise
+        self._require_compatibility()
+        return self._register(contract)
 
     def register_all(self, contracts: Iterable[Contract], *, seconds_max: float = REGISTER_SECONDS_MAX) -> None:
         """Register each, once more while the registry fails, for so long: one whose own database was away fails with
         every connection that it still has to it. Raises Outage and IncompatibleSchema.
         """
         deadline = time.monotonic() + seconds_max
-        for contract in contracts:
+        steps: list[Callable[[], object]] = [self._require_compatibility]
+        steps += [partial(self._register, contract) for contract in contracts]
+        for step in steps:
             while True:
                 try:
-                    self.register(contract)
+                    step()
                     break
                 except Outage as outage:
                     if time.monotonic() > deadline:
@@ -102,13 +95,27 @@ class Registry:
             return parsed if isinstance(parsed, dict) else None
 
     def _require_compatibility(self) -> None:
-        try:
-            self._client.set_compatibility(level=COMPATIBILITY)
-        except SchemaRegistryError as error:
-            if error.http_status_code != 409:
+        with _Outages():
+            try:
+                self._client.set_compatibility(level=COMPATIBILITY)
+            except SchemaRegistryError as error:
+                if error.http_status_code != 409:
+                    raise
+                # On a new registry another service was quicker to make the rule. Now there is one, and it can be set.
+                self._client.set_compatibility(level=COMPATIBILITY)
+
+    def _register(self, contract: Contract) -> int:
+        subject = contract.registry_subject
+        with _Outages():
+            for version in self._versions(subject):
+                if faults := breaches(old=version, new=contract.schema):
+                    raise IncompatibleSchema(f"{subject}: " + "; ".join(faults))
+            try:
+                return self._client.register_schema(subject, _schema(contract))
+            except SchemaRegistryError as error:
+                if error.http_status_code in (409, 422):
+                    raise IncompatibleSchema(f"{subject}: {error.error_message}") from error
                 raise
-            # On a new registry another service was quicker to make the rule. Now that there is one, it can be set.
-            self._client.set_compatibility(level=COMPATIBILITY)
 
     def _versions(self, subject: str) -> list[dict[str, Any]]:
         try:

@@ -50,8 +50,9 @@ def compliance(parts: Parts, wired: Runtime) -> Runtime:
     return wired
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """One for all: what somebody does there has a context of its own."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find(), args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"]

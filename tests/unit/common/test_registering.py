@@ -18,13 +18,21 @@ class Failing(Registry):
     def __init__(self, *failures: Exception) -> None:
         super().__init__(MessagingSettings(registry_url="http://nowhere.example"))
         self.failures = list(failures)
+        self.ruled = 0
         self.registered: list[Contract] = []
 
-    def register(self, contract: Contract) -> int:
-        if self.failures:
-            raise self.failures.pop(0)
+    def _require_compatibility(self) -> None:
+        self._fail()
+        self.ruled += 1
+
+    def _register(self, contract: Contract) -> int:
+        self._fail()
         self.registered.append(contract)
         return len(self.registered)
+
+    def _fail(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +44,7 @@ def test_each_schema_is_registered_once_though_the_registry_fails_in_between() -
     failing = Failing(Outage("500"), Outage("500"))
     failing.register_all(CONTRACTS)
     assert failing.registered == list(CONTRACTS)
+    assert failing.ruled == 1, "the rule is the registry's, and not each schema's"
 
 
 def test_a_registry_that_goes_on_failing_is_told() -> None:
