@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-import httpx
 import psycopg
 from psycopg import sql
 
@@ -22,6 +21,7 @@ from chaos.scene import Fault, Scene
 from stack import archive, backups, kafka, postgres, services
 from stack.services import FEATURES
 from stack.settings import SERVICES
+from tests import in_the_clear
 from tests.waiting import wait_until
 
 AWAY_SECONDS = 60
@@ -191,7 +191,7 @@ def clock_jumps(scene: Scene) -> None:
 
 def _require_off_by(seconds: int, url: str) -> None:
     """The service goes by the clock that was set: it says so with each answer, a second behind at most."""
-    told = parsedate_to_datetime(httpx.get(f"{url}/health", timeout=10).headers["date"])
+    told = parsedate_to_datetime(in_the_clear.get(f"{url}/health", timeout=10).headers["date"])
     off = (told - datetime.now(UTC)).total_seconds()
     assert abs(off - seconds) < CLOCK_JUMP_SECONDS[0] / 2, f"its clock is off by {off:.0f} s and not by {seconds}"
 

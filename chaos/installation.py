@@ -13,7 +13,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 
 from demo import client, desk
@@ -23,6 +22,7 @@ from operate import nothing_lost, topics
 from stack import postgres, prometheus, services
 from stack.settings import REPOSITORY, SERVICES, StackSettings
 from stack.stack import Stack
+from tests import in_the_clear
 from tests.waiting import wait_until
 
 SESSION_TIMEOUT_MS = 3_000
@@ -64,8 +64,6 @@ class Installation:
         self.faults = self.settings.folder / "faults"
         self.stack = Stack(self.settings, overrides={service: self._overrides(service) for service in SERVICES})
         self.supervisor = self.stack.supervisor
-        # One for all looks, since each new one reads all of the world's authorities; connections don't outlive harm.
-        self._http = httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
         self._numbers = count()
         self._numbering = threading.Lock()
 
@@ -271,7 +269,7 @@ class Installation:
         recorded = list(topics.read(self.settings.messaging(), list(catalogue.topics()), with_values=False))
         databases = {service: self.settings.database_url(service) for service in SERVICES}
         findings = nothing_lost.compare(recorded, databases)
-        books = self._http.get(f"{self.url('accounts')}/v1/books", headers=self.authorization).json()
+        books = in_the_clear.get(f"{self.url('accounts')}/v1/books", headers=self.authorization, timeout=30).json()
         faults = [f"{finding.what}: {finding.detail}" for finding in findings if not finding.holds]
         if not books["is_balanced"] or books["open_holds"]:
             faults.append(f"the books: {books}")
@@ -308,7 +306,7 @@ class Installation:
 
     def _let_us_in(self) -> None:
         """As the demo does; unless it has, for it takes a process for each service."""
-        if self._http.get(f"{self.url('payments')}/v1/payments", headers=self.authorization).status_code == 401:
+        if in_the_clear.get(f"{self.url('payments')}/v1/payments", headers=self.authorization).status_code == 401:
             client.register_client(self.settings)
             desk.seed_users(self.settings)
 

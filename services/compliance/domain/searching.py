@@ -1,5 +1,7 @@
 """What cases and customers are found by: the words of names, as they are written and as they sound, and ids. Pure."""
 
+from functools import lru_cache
+
 from libs.common import ids
 from schemas.payments.events import EncryptedPersonalData
 from services.compliance.domain.case import Case
@@ -29,24 +31,13 @@ def search_words(case: Case) -> frozenset[str]:
 
 
 def gained_words(before: Case | None, after: Case) -> frozenset[str]:
-    """Everything that finds a case now and did not before. Of most changes there is none: nothing is read for those."""
-    if before is None:
-        return search_words(after)
-    if _found_by(before) == _found_by(after):
-        return frozenset()
-    return search_words(after) - search_words(before)
-
-
-def _found_by(case: Case) -> tuple[object, ...]:
-    """All that the words of a case are taken from."""
-    order = case.payment.order if case.payment is not None else None
-    subject = case.customer.subject if case.customer is not None else None
-    return (case.payment_id, order, case.customer_id, case.customer is None, subject, case.linked)
+    """Everything that finds a case now and did not before."""
+    return search_words(after) - (search_words(before) if before is not None else frozenset())
 
 
 def customer_words(customer: Customer) -> frozenset[str]:
     """Everything besides its id that finds a customer. An encrypted or erased name finds nothing."""
-    return frozenset(_words(customer.subject.name)) if customer.subject is not None else frozenset()
+    return _words(customer.subject.name) if customer.subject is not None else frozenset()
 
 
 def id_in(query: str) -> str | None:
@@ -63,6 +54,8 @@ def query_words(query: str) -> tuple[tuple[str, str], ...]:
     return tuple((word, fold(word)) for word in words[:QUERY_WORDS_MAX])
 
 
-def _words(name: str) -> set[str]:
+@lru_cache(maxsize=16_384)
+def _words(name: str) -> frozenset[str]:
+    # Kept for a while: a case is saved several times on its payment's way, with what it was before and is now.
     words = words_of(name)
-    return {*words, *map(fold, words)}
+    return frozenset((*words, *map(fold, words)))
